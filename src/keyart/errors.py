@@ -1,0 +1,65 @@
+"""Every error keyart raises, drawn as a tree.
+
+    KeyartError
+    ├── TableError          a films table cannot be read: no such file, column, encoding
+    ├── VocabularyError     a vocabulary file is not one
+    │   └── UnknownGenreError   a genre that the vocabulary does not have
+    ├── PosterError         the bytes are not a poster we can use
+    ├── CatalogError        a catalog is missing, damaged or already there
+    ├── RecipeError         a recipe has an unknown key or an impossible value
+    ├── TrainingError       training cannot start or go on
+    ├── RunError            a run folder is missing, incomplete or already there
+    └── BundleError         a bundle is missing, damaged or too new
+
+A message is one line that says what, where, and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class KeyartError(Exception):
+    """The root: whatever a user can mend. The command line prints it without a traceback."""
+
+
+class TableError(KeyartError):
+    """A films table cannot be read."""
+
+
+class VocabularyError(KeyartError):
+    """A vocabulary file cannot be used."""
+
+
+class UnknownGenreError(VocabularyError):
+    """A genre was named that the vocabulary does not have."""
+
+
+class PosterError(KeyartError):
+    """The bytes at hand are not a poster that can be used."""
+
+
+class CatalogError(KeyartError):
+    """A catalog is missing, damaged, or already there."""
+
+
+class RecipeError(KeyartError):
+    """A recipe has an unknown key or an impossible value."""
+
+
+class TrainingError(KeyartError):
+    """Training cannot start or cannot go on."""
+
+
+class RunError(KeyartError):
+    """A run folder is missing, incomplete, or already there."""
+
+
+class BundleError(KeyartError):
+    """A bundle is missing, damaged, or of a newer format."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'X'?`` for the known name nearest to `name`, or nothing."""
+    folded = {candidate.casefold(): candidate for candidate in known}
+    match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[match[0]]!r}?" if match else ""
