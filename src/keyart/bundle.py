@@ -1,0 +1,155 @@
+"""What a saved model is: a folder with everything that inference needs, checked before use.
+
+    keyart.json          format, vocabulary, ImageSpec, thresholds, calibration, provenance, and the
+                         size and SHA-256 of the files below and of itself
+    model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
+    model.safetensors    the same weights, to train on from
+    MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import keyart
+from keyart.calibration import Calibration
+from keyart.errors import BundleError, KeyartError
+from keyart.files import new_folder, write_json
+from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
+from keyart.images.spec import ImageSpec
+
+FORMAT = 1
+MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A saved model, read and found sound.
+
+    thresholds: (genres,), the score from which a genre is answered. fingerprint: changes with any
+    byte of the bundle.
+    """
+
+    path: Path
+    vocabulary: Vocabulary
+    spec: ImageSpec
+    calibration: Calibration
+    thresholds: npt.NDArray[np.float64]
+    provenance: Mapping[str, Any]
+    fingerprint: str
+
+    @property
+    def onnx(self) -> Path:
+        """The network, for ONNX Runtime."""
+        return self.path / ONNX
+
+
+def write_bundle(
+    path: Path,
+    *,
+    onnx: bytes,
+    weights: bytes,
+    card: str,
+    vocabulary: Vocabulary,
+    spec: ImageSpec,
+    calibration: Calibration,
+    thresholds: npt.NDArray[np.float64],
+    provenance: Mapping[str, Any],
+) -> Bundle:
+    """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
+    if path.exists():
+        raise BundleError(f"{path}: is already there; name another folder or remove it")
+    contents = {ONNX: onnx, WEIGHTS: weights, CARD: card.encode("utf-8")}
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "keyart": keyart.__version__,
+        "vocabulary": list(vocabulary.names),
+        "image": spec.to_json(),
+        "thresholds": dict(zip(vocabulary.names, map(float, thresholds), strict=True)),
+        "calibration": calibration.to_json(),
+        "provenance": dict(provenance),
+        "files": {
+            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in contents.items()
+        },
+    }
+    manifest["digest"] = _digest(manifest)
+    with new_folder(path) as beside:
+        for name, content in contents.items():
+            (beside / name).write_bytes(content)
+        write_json(beside / MANIFEST, manifest)
+    return read_bundle(path)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle, after checking every file's size and hash.
+
+    Raises BundleError: not there, a file missing, a byte changed, a newer format.
+    """
+    manifest = _manifest(path)
+    for name, expected in manifest["files"].items():
+        _check_file(path / name, expected["size"], expected["sha256"])
+    try:
+        names = tuple(manifest["vocabulary"])
+        # A bundle keeps the names; the aliases of the default vocabulary come with keyart.
+        known = DEFAULT_VOCABULARY if names == DEFAULT_VOCABULARY.names else Vocabulary(names)
+        return Bundle(
+            path=path,
+            vocabulary=known,
+            spec=ImageSpec.from_json(manifest["image"]),
+            calibration=Calibration.from_json(manifest["calibration"]),
+            thresholds=np.array([manifest["thresholds"][name] for name in names]),
+            provenance=manifest["provenance"],
+            fingerprint=manifest["digest"],
+        )
+    except (KeyError, TypeError, ValueError, KeyartError) as error:
+        raise BundleError(f"{path / MANIFEST}: incomplete ({error!r}); export it again") from error
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST
+    if not path.is_dir():
+        raise BundleError(f"{path}: no such bundle; name a run or a bundle folder")
+    try:
+        manifest = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: not a bundle, it has no {MANIFEST}") from error
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{file}: cannot be read ({error}); export the bundle again") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+        raise BundleError(f"{file}: not a keyart manifest; export the bundle again")
+    if manifest["format"] > FORMAT:
+        raise BundleError(
+            f"{path}: format {manifest['format']}, written by keyart {manifest.get('keyart')}; "
+            f"this keyart {keyart.__version__} reads up to format {FORMAT}: upgrade keyart"
+        )
+    if manifest.get("digest") != _digest(manifest):
+        raise BundleError(f"{file}: changed since it was written; export the bundle again")
+    return manifest
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    canonical = json.dumps(rest, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def _check_file(file: Path, size: int, sha256: str) -> None:
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError(f"{file}: missing from the bundle; export it again") from error
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({error})") from error
+    if len(content) != size:
+        raise BundleError(
+            f"{file}: {len(content):,} bytes where {size:,} were written; export it again"
+        )
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise BundleError(f"{file}: changed since it was written; export the bundle again")

@@ -1,0 +1,75 @@
+"""ImageSpec: the one preparation of posters, in training and in serving."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from keyart.images.decode import Pixels, decode
+
+# Part of the key: raise it when prepare() changes what it returns, so that no stale pixels or
+# features are used.
+_PREPARATION = 1
+
+Fit = Literal["squash", "pad"]
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """How a poster becomes a network's input.
+
+    height, width: pixels, the poster's own 3:2 by default. fit: 'squash' resizes to exactly
+    that, 'pad' keeps the aspect ratio and fills the rest with black; neither cuts anything off.
+    mean, std: of RGB in [0, 1], subtracted and divided inside the network, so that everything
+    outside it handles bytes.
+    """
+
+    height: int = 176
+    width: int = 120
+    fit: Fit = "squash"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def prepare(self, data: bytes) -> Pixels:
+        """Decode and resize a poster. Returns (height, width, 3) RGB. Raises PosterError."""
+        # Twice the size that is needed: below that, libjpeg's coarse scaling would show.
+        return self.resize(decode(data, at_least=(2 * self.height, 2 * self.width)))
+
+    def resize(self, rgb: Pixels) -> Pixels:
+        """Resize with an anti-aliased bicubic filter. rgb: (any height, any width, 3)."""
+        image = Image.fromarray(rgb)
+        if self.fit == "squash":
+            return np.asarray(image.resize((self.width, self.height), Image.Resampling.BICUBIC))
+        scale = min(self.width / image.width, self.height / image.height)
+        width = min(self.width, max(1, round(image.width * scale)))
+        height = min(self.height, max(1, round(image.height * scale)))
+        canvas = np.zeros((self.height, self.width, 3), np.uint8)
+        top, left = (self.height - height) // 2, (self.width - width) // 2
+        canvas[top : top + height, left : left + width] = np.asarray(
+            image.resize((width, height), Image.Resampling.BICUBIC)
+        )
+        return canvas
+
+    @property
+    def key(self) -> str:
+        """A short digest of the prepared bytes' definition; mean and std play no part in them."""
+        parts = [_PREPARATION, self.height, self.width, self.fit]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object from which from_json makes an equal ImageSpec."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "ImageSpec":
+        """The inverse of to_json. Raises KeyError, TypeError or ValueError where it is not one."""
+        red, green, blue = (float(x) for x in value["mean"])
+        r, g, b = (float(x) for x in value["std"])
+        if value["fit"] not in ("squash", "pad"):
+            raise ValueError(f"fit must be 'squash' or 'pad', not {value['fit']!r}")
+        return cls(
+            int(value["height"]), int(value["width"]), value["fit"], (red, green, blue), (r, g, b)
+        )

@@ -1,0 +1,1 @@
+"""Networks: from a poster's pixels to one logit a genre."""

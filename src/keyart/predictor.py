@@ -1,0 +1,127 @@
+"""The only door to inference: the command line, the service and the report all go through it."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from keyart.bundle import Bundle, read_bundle
+from keyart.errors import BundleError, PosterError
+from keyart.images.decode import Pixels
+from keyart.images.spec import ImageSpec
+
+# Posters a task. Larger blocks leave the caches of a core; smaller ones pay the pool more often.
+_CHUNK = 16
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one poster.
+
+    scores: (genres,), calibrated, in vocabulary order. genres: those whose score reaches their
+    threshold; none means that the model is unsure.
+    """
+
+    poster: str
+    scores: Scores
+    genres: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A poster that could not be read, and why. It never gets a score."""
+
+    poster: str
+    reason: str
+
+
+class Predictor:
+    """A bundle, ready to answer. One may be shared by many threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        options = onnxruntime.SessionOptions()
+        # A session runs on the thread that calls it; many calls at once fill the cores with less
+        # waiting for one another than one call split over all of them.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                bundle.onnx, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime has error classes of its own, without a root
+            reason = str(error).strip().splitlines()[0]
+            raise BundleError(f"{bundle.onnx}: the runtime refuses it ({reason})") from error
+        self.bundle = bundle
+
+    @classmethod
+    def load(cls, path: Path) -> "Predictor":
+        """Open a bundle, or the bundle of a run. Raises BundleError."""
+        inner = path / "bundle"
+        return cls(read_bundle(inner if inner.is_dir() else path))
+
+    @property
+    def spec(self) -> ImageSpec:
+        """How posters are prepared."""
+        return self.bundle.spec
+
+    def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """pixels: (films, height, width, 3), prepared. Returns (films, genres)."""
+        (logits,) = self._session.run(["logits"], {"pixels": np.ascontiguousarray(pixels)})
+        result: npt.NDArray[np.float32] = logits
+        return result
+
+    def scores(self, pixels: Pixels) -> Scores:
+        """Calibrated scores (films, genres) of prepared pixels (films, height, width, 3)."""
+        return self.bundle.calibration.apply(self.logits(pixels))
+
+    def answer(self, poster: str, scores: Scores) -> Prediction:
+        """The prediction that these scores (genres,) make."""
+        chosen = scores >= self.bundle.thresholds
+        return Prediction(poster, scores, self.bundle.vocabulary.decode(chosen))
+
+    def predict(self, posters: Iterable[Path]) -> Iterator[Prediction | Failure]:
+        """Answer for poster files, in order, on all cores, with bounded memory."""
+        workers = os.cpu_count() or 1
+        waiting: deque[Future[list[Prediction | Failure]]] = deque()
+        files = iter(posters)
+        with ThreadPoolExecutor(workers) as pool:
+            while chunk := list(islice(files, _CHUNK)):
+                waiting.append(pool.submit(self._predict_chunk, chunk))
+                if len(waiting) > 2 * workers:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+
+    def predict_bytes(self, poster: str, data: bytes) -> Prediction | Failure:
+        """Answer for one poster whose bytes are at hand; `poster` is its name in the answer."""
+        try:
+            pixels = self.spec.prepare(data)
+        except PosterError as error:
+            return Failure(poster, str(error))
+        return self.answer(poster, self.scores(pixels[None])[0])
+
+    def _predict_chunk(self, files: list[Path]) -> list[Prediction | Failure]:
+        pixels: list[Pixels] = []
+        failures: dict[int, Failure] = {}
+        for place, file in enumerate(files):
+            try:
+                pixels.append(self.spec.prepare(file.read_bytes()))
+            except PosterError as error:
+                failures[place] = Failure(str(file), str(error))
+            except OSError as error:
+                failures[place] = Failure(str(file), error.strerror or str(error))
+        scores = iter(self.scores(np.stack(pixels)) if pixels else ())
+        return [
+            failures[place] if place in failures else self.answer(str(file), next(scores))
+            for place, file in enumerate(files)
+        ]

@@ -1,0 +1,43 @@
+"""Weight averaging: a running mean of the weights, which scores better than the last step's."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+Weights = dict[str, Tensor]
+
+
+def start_average(model: nn.Module) -> Weights:
+    """The average before the first step: the model's weights and batch statistics themselves."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+@torch.no_grad()
+def follow(average: Weights, model: nn.Module, step: int, decay: float) -> None:
+    """Move the average towards the model after a step (from 0).
+
+    Early on it follows closely; else it would remember the random weights for long.
+    """
+    decay = min(decay, (1 + step) / (10 + step))
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point():
+            average[name].lerp_(tensor, 1 - decay)
+        else:
+            average[name].copy_(tensor)
+
+
+@contextmanager
+def evaluating(model: nn.Module, weights: Mapping[str, Tensor] | None) -> Iterator[None]:
+    """Put `model` into evaluation mode with these weights (its own if None), then back."""
+    before = start_average(model) if weights is not None else {}
+    if weights is not None:
+        model.load_state_dict(weights)
+    model.eval()
+    try:
+        yield
+    finally:
+        if weights is not None:
+            model.load_state_dict(before)
+        model.train()

@@ -1,0 +1,58 @@
+"""A trained network as ONNX, let through only if it scores posters as PyTorch does."""
+
+import logging
+import warnings
+
+import numpy as np
+import onnxruntime
+import torch
+
+from keyart.errors import BundleError
+from keyart.images.decode import Pixels
+from keyart.models.classifier import GenreClassifier
+
+TOLERANCE = 1e-4
+
+
+def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
+    """The network as an ONNX model, `pixels` (films, height, width, 3) uint8 -> `logits`.
+
+    samples: prepared posters, at least two, on which the exported network's scores must equal
+    PyTorch's to 1e-4. Raises BundleError where they do not.
+    """
+    model = model.cpu().eval()
+    pixels = torch.from_numpy(np.array(samples))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations; parity decides
+        program = torch.onnx.export(
+            model,
+            (pixels[:2],),
+            dynamo=True,
+            input_names=["pixels"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("films")},),
+            verbose=False,
+        )
+    assert program is not None
+    onnx: bytes = program.model_proto.SerializeToString()
+    with torch.no_grad():
+        expected = torch.sigmoid(model(pixels)).numpy()
+    check_parity(onnx, samples, expected)
+    return onnx
+
+
+def check_parity(onnx: bytes, samples: Pixels, expected: np.ndarray) -> None:
+    """Raise BundleError unless the ONNX model's scores of `samples` equal `expected` to 1e-4.
+
+    expected: (films, genres), sigmoid of PyTorch's logits.
+    """
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], {"pixels": np.ascontiguousarray(samples)})
+    scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    drift = float(np.abs(scores - expected).max())
+    if not drift <= TOLERANCE:  # NaN is not within any tolerance
+        raise BundleError(
+            f"the exported network's scores differ from PyTorch's by {drift:.2g}, more than "
+            f"{TOLERANCE:g}; nothing was written. Please report the recipe"
+        )

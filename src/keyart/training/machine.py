@@ -1,0 +1,79 @@
+"""What this machine does best: its device, its number format, and whether to compile."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+# Compiling costs some 40 s on two cores and then saves about half of the time. Below this much
+# arithmetic (multiply-adds counted twice, forward and backward) it does not pay.
+_COMPILE_PAYS_GFLOP = 20_000
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a network runs."""
+
+    device: torch.device
+    bf16: bool
+    compile: bool
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """bf16 matrix products inside, where that pays."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            yield
+
+
+def choose_machine(precision: str, compile: str, gflop: float) -> Machine:
+    """The machine for a training of `gflop`. precision, compile: as in the recipe."""
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda" if cuda else "cpu")
+    # Without these instructions bf16 is emulated, and slower than fp32.
+    native = torch.cuda.is_bf16_supported() if cuda else _cpu_has_bf16()
+    bf16 = native if precision == "auto" else precision == "bf16"
+    pays = gflop > _COMPILE_PAYS_GFLOP if compile == "auto" else compile == "on"
+    return Machine(device, bf16, pays)
+
+
+def _cpu_has_bf16() -> bool:
+    # Private names, hence the care: the public torch.cpu.get_capabilities came later.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+
+
+def repeatable(seed: int) -> None:
+    """Fix torch's own draws (dropout) and its choice of algorithms."""
+    torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+class Compiled:
+    """A function, compiled where the machine says so, with a fallback that says so."""
+
+    def __init__(
+        self, function: Callable[..., Any], machine: Machine, say: Callable[[str], None]
+    ) -> None:
+        self._plain = function
+        self._fast = torch.compile(function, dynamic=False) if machine.compile else function
+        self._say = say
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._fast is self._plain:
+            return self._plain(*arguments)
+        try:
+            # The compiler's own deprecation notes are nothing that a user could act on.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self._fast(*arguments)
+        except Exception as error:
+            # No C++ compiler, most often. A real error shows itself again in plain mode.
+            self._fast = self._plain
+            result = self._plain(*arguments)
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error)
+            self._say(f"torch.compile does not work here ({reason}); going on without, slower")
+            return result

@@ -1,0 +1,39 @@
+"""What the loop knows between two epochs, and how an epoch's outcome changes it."""
+
+from dataclasses import dataclass, field
+
+from keyart.training.recipe import Recipe
+
+Row = dict[str, float]
+
+
+@dataclass
+class LoopState:
+    """The loop's state apart from tensors. `history` has a row an epoch, oldest first."""
+
+    epochs_done: int = 0
+    best_loss: float | None = None
+    best_epoch: int = 0
+    waited: int = 0  # epochs since the best, or since the last cut
+    stale: int = 0  # epochs since the best
+    rate_factor: float = 1.0
+    stopped: bool = False
+    history: list[Row] = field(default_factory=list)
+
+    def take(self, row: Row, recipe: Recipe) -> None:
+        """Take in the row of a finished epoch: the best so far, a plateau cut, an early stop."""
+        self.epochs_done += 1
+        self.history.append(row)
+        loss = row["validation_loss"]
+        if self.best_loss is None or loss < self.best_loss - recipe.minimum_change:
+            self.best_loss, self.best_epoch = loss, self.epochs_done
+            self.waited = self.stale = 0
+        else:
+            self.waited += 1
+            self.stale += 1
+        if recipe.schedule == "plateau" and self.waited >= recipe.plateau_patience:
+            lowest = recipe.final_learning_rate / recipe.learning_rate
+            self.rate_factor = max(lowest, self.rate_factor * recipe.plateau_factor)
+            self.waited = 0
+        patience = recipe.early_stop_patience
+        self.stopped = patience is not None and self.stale >= patience
