@@ -1,9 +1,9 @@
-"""Predictions written down: a table for people, CSV, JSON and Parquet for programs."""
+"""Predictions of many posters, written down: a table for people, the rest for programs."""
 
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
@@ -15,16 +15,64 @@ from rich.table import Table
 from rich.text import Text
 
 from keyart.errors import KeyartError
-from keyart.files import replacing
+from keyart.files import replacing, write_csv
 from keyart.genres import Vocabulary
-from keyart.predictor import Prediction, Predictor
+from keyart.posters import find_posters
+from keyart.predictor import Failure, Prediction, Predictor
+from keyart.progress import Advance, progress
 
 Format = Literal["table", "csv", "json", "parquet"]
 
 _BLOCK = 4_096  # rows a Parquet row group
 _SHOWN = 5  # genres a poster in the table
 _DETAILED = 12  # posters up to which the table draws bars
+_LISTED = 10  # unreadable posters on standard error
 _BAR = 24  # characters of a full bar
+
+
+def predict_posters(
+    paths: Sequence[Path],
+    model: Path,
+    format: Format,
+    out: Path | None,
+    errors: Path | None,
+    *,
+    quiet: bool,
+) -> int:
+    """Predict all posters that `paths` name and write the answers; how many there were.
+
+    model: a run or a bundle. errors: where a CSV (poster, reason) of those that could not be read
+    goes; standard error tells their number, and the reasons if there is no such file.
+    """
+    predictor = Predictor.load(model)
+    posters = list(find_posters(paths))
+    failures: list[Failure] = []
+    answered = 0
+
+    def answers(advance: Advance) -> Iterator[Prediction]:
+        nonlocal answered
+        for done, answer in enumerate(predictor.predict(posters), start=1):
+            advance(done, len(posters))
+            if isinstance(answer, Failure):
+                failures.append(answer)
+            else:
+                answered += 1
+                yield answer
+
+    # Where answers go to the screen, a bar would run through them.
+    with progress("posters", quiet=quiet or out is None) as advance:
+        detailed = len(posters) <= _DETAILED
+        write_answers(answers(advance), predictor, format, out, detailed=detailed)
+    if errors:
+        write_csv(errors, ("poster", "reason"), [(f.poster, f.reason) for f in failures])
+    if failures:
+        count = f"{len(failures):,} of {len(posters):,} posters could not be read"
+        print(f"{count}; see {errors}" if errors else count, file=sys.stderr)
+        for failure in failures[: 0 if errors else _LISTED]:
+            print(f"  {failure.poster}: {failure.reason}", file=sys.stderr)
+        if not errors and len(failures) > _LISTED:
+            print("  ... and more; --errors FILE lists them all", file=sys.stderr)
+    return answered
 
 
 def write_answers(
@@ -149,9 +197,7 @@ def _bar(score: float, threshold: float, chosen: bool) -> Text:
 
 def _draw_lines(predictions: Iterable[Prediction], predictor: Predictor, console: Console) -> None:
     for answer in predictions:
-        console.print(
-            Text.assemble(answer.poster, "  ", _verdict(answer.genres)), soft_wrap=True
-        )
+        console.print(Text.assemble(answer.poster, "  ", _verdict(answer.genres)), soft_wrap=True)
 
 
 def _verdict(genres: tuple[str, ...]) -> Text:

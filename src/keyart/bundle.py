@@ -1,10 +1,10 @@
 """What a saved model is: a folder with everything that inference needs, checked before use.
 
-    keyart.json          format, vocabulary, ImageSpec, thresholds, calibration, provenance, and the
-                         size and SHA-256 of the files below and of itself
-    model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
-    model.safetensors    the same weights, to train on from
-    MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
+keyart.json          format, vocabulary, ImageSpec, thresholds, calibration, provenance, and the
+                     size and SHA-256 of the files below and of itself
+model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
+model.safetensors    the same weights, to train on from
+MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
 """
 
 import hashlib
@@ -48,6 +48,16 @@ class Bundle:
     def onnx(self) -> Path:
         """The network, for ONNX Runtime."""
         return self.path / ONNX
+
+    @property
+    def weights(self) -> Path:
+        """The network's weights, for PyTorch."""
+        return self.path / WEIGHTS
+
+    @property
+    def card(self) -> str:
+        """What the model was trained on, how good it is, what it must not be used for."""
+        return (self.path / CARD).read_text(encoding="utf-8")
 
 
 def write_bundle(

@@ -21,6 +21,7 @@ from keyart.images.spec import ImageSpec
 _CHUNK = 16
 
 Scores = npt.NDArray[np.float64]
+Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ class Failure:
     reason: str
 
 
-class Predictor:
-    """A bundle, ready to answer. One may be shared by many threads."""
+class Network:
+    """An exported network under ONNX Runtime. One may be shared by many threads."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, onnx: bytes | Path) -> None:
         options = onnxruntime.SessionOptions()
         # A session runs on the thread that calls it; many calls at once fill the cores with less
         # waiting for one another than one call split over all of them.
@@ -56,12 +57,32 @@ class Predictor:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
-                bundle.onnx, options, providers=["CPUExecutionProvider"]
+                onnx, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the runtime has error classes of its own, without a root
+            what = onnx if isinstance(onnx, Path) else "the network"
             reason = str(error).strip().splitlines()[0]
-            raise BundleError(f"{bundle.onnx}: the runtime refuses it ({reason})") from error
+            raise BundleError(f"{what}: the runtime refuses it ({reason})") from error
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """pixels: (films, height, width, 3), prepared. Returns (films, genres)."""
+        (logits,) = self._session.run(["logits"], {"pixels": np.ascontiguousarray(pixels)})
+        result: Logits = logits
+        return result
+
+    def logits_of_rows(self, pixels: Pixels, rows: npt.NDArray[np.int64]) -> Logits:
+        """Logits (rows, genres) of these rows of a pixel store, on all cores."""
+        chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return np.concatenate(list(pool.map(lambda chunk: self.logits(pixels[chunk]), chunks)))
+
+
+class Predictor:
+    """A bundle, ready to answer. One may be shared by many threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self.network = Network(bundle.onnx)
 
     @classmethod
     def load(cls, path: Path) -> "Predictor":
@@ -74,15 +95,9 @@ class Predictor:
         """How posters are prepared."""
         return self.bundle.spec
 
-    def logits(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """pixels: (films, height, width, 3), prepared. Returns (films, genres)."""
-        (logits,) = self._session.run(["logits"], {"pixels": np.ascontiguousarray(pixels)})
-        result: npt.NDArray[np.float32] = logits
-        return result
-
     def scores(self, pixels: Pixels) -> Scores:
         """Calibrated scores (films, genres) of prepared pixels (films, height, width, 3)."""
-        return self.bundle.calibration.apply(self.logits(pixels))
+        return self.bundle.calibration.apply(self.network.logits(pixels))
 
     def answer(self, poster: str, scores: Scores) -> Prediction:
         """The prediction that these scores (genres,) make."""

@@ -4,6 +4,7 @@ import logging
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import torch
 
@@ -36,13 +37,18 @@ def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
         )
     assert program is not None
     onnx: bytes = program.model_proto.SerializeToString()
-    with torch.no_grad():
-        expected = torch.sigmoid(model(pixels)).numpy()
-    check_parity(onnx, samples, expected)
+    check_parity(onnx, samples, torch_scores(model, samples))
     return onnx
 
 
-def check_parity(onnx: bytes, samples: Pixels, expected: np.ndarray) -> None:
+def torch_scores(model: GenreClassifier, samples: Pixels) -> npt.NDArray[np.float32]:
+    """Sigmoid of PyTorch's logits (films, genres) of prepared posters, in fp32 on the CPU."""
+    with torch.no_grad():
+        scores: npt.NDArray[np.float32] = torch.sigmoid(model(torch.from_numpy(samples))).numpy()
+    return scores
+
+
+def check_parity(onnx: bytes, samples: Pixels, expected: npt.NDArray[np.float32]) -> None:
     """Raise BundleError unless the ONNX model's scores of `samples` equal `expected` to 1e-4.
 
     expected: (films, genres), sigmoid of PyTorch's logits.

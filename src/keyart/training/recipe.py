@@ -21,7 +21,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All choices of one training. None means absent."""
+    """All choices of one training. None means absent, as a key that a TOML file leaves out."""
 
     __pydantic_config__ = ConfigDict(strict=True)
 
@@ -56,8 +56,8 @@ class Recipe:
     colour: Share = 0.2  # brightness, contrast and tint
     erase: Share = 0.25  # of posters get a blank rectangle
 
-    # weight averaging; None: off
-    average_decay: Share | None = 0.999
+    # weight averaging
+    average_decay: Share | None = None
 
     # the machine
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -142,6 +142,4 @@ def _validated(values: Mapping[str, Any], where: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        raise RecipeError(
-            f"{where}: {key} = {first['input']!r}: {first['msg'].lower()}"
-        ) from error
+        raise RecipeError(f"{where}: {key} = {first['input']!r}: {first['msg'].lower()}") from error

@@ -1,0 +1,241 @@
+"""The command line: parse, call one function, print. Heavy imports happen inside commands."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import keyart
+
+app = typer.Typer(
+    name="keyart",
+    help="Predict a film's genres from its poster, and say how far to trust the answer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+catalog_app = typer.Typer(
+    help="Make, look at and check catalogs: films with their posters, in Parquet.",
+    no_args_is_help=True,
+)
+app.add_typer(catalog_app, name="catalog")
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
+Vocabulary_ = Annotated[
+    Path | None,
+    typer.Option("--vocabulary", help="A genre a line, aliases after '='. Default: 19 genres."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"keyart {keyart.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which keyart.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Predict a film's genres from its poster, and say how far to trust the answer."""
+
+
+@catalog_app.command("build")
+def catalog_build(
+    films: Annotated[Path, typer.Option(help="Table of films: CSV, TSV, Parquet or JSON lines.")],
+    posters: Annotated[Path, typer.Option(help="Folder with posters named by film id.")],
+    out: Annotated[Path, typer.Option(help="Folder of the catalog.")],
+    grow: Annotated[
+        bool, typer.Option("--grow", help="Add to the catalog at --out; nothing there moves.")
+    ] = False,
+    vocabulary: Vocabulary_ = None,
+    split: Annotated[
+        str, typer.Option(help="Parts of train, validation and test, in per cent.")
+    ] = "60/20/20",
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a catalog from a table of films and a folder of posters."""
+    from keyart.catalog.build import build_catalog, grow_catalog, parse_fractions
+    from keyart.catalog.table import Catalog
+    from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
+    from keyart.progress import progress
+    from keyart.screens import show_catalog
+
+    with progress("posters", quiet=quiet) as advance:
+        if grow:
+            catalog = grow_catalog(Catalog.open(out), films, posters, progress=advance)
+        else:
+            catalog = build_catalog(
+                films,
+                posters,
+                out,
+                vocabulary=Vocabulary.read(vocabulary) if vocabulary else DEFAULT_VOCABULARY,
+                fractions=parse_fractions(split),
+                seed=seed,
+                progress=advance,
+            )
+    if not quiet or as_json:
+        show_catalog(catalog, as_json=as_json)
+
+
+@catalog_app.command("show")
+def catalog_show(
+    catalog: CatalogFolder,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Also draw a contact sheet of posters by genre, as PNG."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count a catalog's films by genre, part, year and duplicate group."""
+    from keyart.catalog.show import draw_sheet
+    from keyart.catalog.table import Catalog
+    from keyart.screens import show_catalog
+
+    opened = Catalog.open(catalog)
+    show_catalog(opened, as_json=as_json)
+    if sheet:
+        draw_sheet(opened, sheet)
+
+
+@catalog_app.command("check")
+def catalog_check(catalog: CatalogFolder, quiet: Quiet = False) -> None:
+    """Verify a catalog: hashes, no group on two sides, every poster decodes."""
+    from keyart.catalog.audit import check_catalog
+    from keyart.progress import progress
+
+    with progress("posters", quiet=quiet) as advance:
+        problems = check_catalog(catalog, progress=advance)
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    if not quiet:
+        typer.echo(f"{catalog}: sound")
+
+
+@app.command("train")
+def train(
+    catalog: CatalogFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    recipe: Annotated[
+        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
+    ] = "posternet",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run at --out where it stopped.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network on a catalog: weights, bundle, figures and report in one folder."""
+    from keyart.catalog.table import Catalog
+    from keyart.screens import show_scores, watch_training
+    from keyart.training.recipe import load_recipe
+    from keyart.training.run import read_metrics, train
+
+    with watch_training(quiet=quiet) as watcher:
+        train(
+            Catalog.open(catalog), load_recipe(recipe, settings or []), out, watcher, resume=resume
+        )
+    if not quiet:
+        show_scores(read_metrics(out), "test")
+        typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command("evaluate")
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="What to score.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Catalog to score on. Default: the one that the run was trained on."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"], typer.Option(help="Part to print.")
+    ] = "test",
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score a run or a bundle on a catalog, beside what constant guesses get."""
+    from keyart.screens import show_scores
+    from keyart.training.run import evaluate_again
+
+    metrics = evaluate_again(model, catalog, split, quiet=quiet)
+    show_scores(metrics, split, as_json=as_json)
+
+
+@app.command("report")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or several runs.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Catalog of the posters shown. Default: the run's own."),
+    ] = None,
+) -> None:
+    """Write one page that shows how good runs are, and where they fail."""
+    from keyart.evaluation.report import write_report
+    from keyart.training.run import catalog_of
+
+    write_report(runs, out, catalog=catalog or catalog_of(runs[0]))
+
+
+@app.command("predict")
+def predict(
+    posters: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Posters, folders, or a CSV with a poster column."),
+    ],
+    model: Annotated[Path, typer.Option(help="A run or a bundle.", show_default=False)],
+    format: Annotated[
+        Literal["table", "csv", "json", "parquet"], typer.Option(help="How to answer.")
+    ] = "table",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write. Default: standard output."),
+    ] = None,
+    errors: Annotated[
+        Path | None,
+        typer.Option(help="CSV of the posters that could not be read, and why."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Predict the genres of posters."""
+    from keyart.answers import predict_posters
+
+    answered = predict_posters(posters, model, format, out, errors, quiet=quiet)
+    if not answered:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+) -> None:
+    """Write a run's bundle, all that inference needs, after checking ONNX against PyTorch."""
+    from keyart.training.run import export_run
+
+    export_run(run, out)
+    typer.echo(f"{out}: written, scores equal PyTorch's")
+
+
+@app.command("demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to make everything in.")] = Path("demo"),
+    films: Annotated[int, typer.Option(help="Posters to paint.")] = 1200,
+    quiet: Quiet = False,
+) -> None:
+    """Paint a small catalog, and train, score, report and predict on it."""
+    from keyart.demo import run_demo
+
+    run_demo(out, films, quiet=quiet)

@@ -1,0 +1,184 @@
+"""What commands print for people: catalogs, scores, and a training as it goes."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from keyart.progress import clock, progress
+
+if TYPE_CHECKING:
+    from keyart.training.loop import Progress as Step
+    from keyart.training.run import Watcher
+
+# The figures that `evaluate` prints, best known first, with the names people call them by.
+FIGURES = {
+    "mean_average_precision": "mAP (mean average precision)",
+    "micro_average_precision": "micro AP",
+    "mean_roc_auc": "mean ROC AUC",
+    "top_class": "top class is right",
+    "top_three": "one of the top three is right",
+    "f1_micro": "micro F1",
+    "f1_macro": "macro F1",
+    "f1_samples": "F1 by film",
+    "precision_samples": "precision by film",
+    "recall_samples": "recall by film",
+    "ranking_loss": "ranking loss (less is better)",
+    "expected_calibration_error": "calibration error (less is better)",
+    "brier": "Brier (less is better)",
+    "hamming_loss": "Hamming loss (less is better)",
+    "label_accuracy": "label accuracy",
+}
+BASELINES = {
+    "nothing": "nothing",
+    "genre_rates": "genre rates",
+    "most_frequent": "most frequent",
+}
+
+
+def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False) -> None:
+    """Print one part's figures, with 95% intervals, beside the constant guesses."""
+    scored = metrics["splits"][split]
+    if as_json:
+        json.dump(scored, sys.stdout, indent=2)
+        print()
+        return
+    console = Console(highlight=False)
+    table = Table(
+        title=f"{metrics['name']}: {scored['films']:,} films of the {split} part",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("")
+    table.add_column("model", justify="right", style="bold")
+    table.add_column("95% interval", justify="right", style="dim")
+    for name in BASELINES.values():
+        table.add_column(name, justify="right")
+    for figure, label in FIGURES.items():
+        row = scored["model"]["figures"][figure]
+        guesses = [scored["baselines"][b]["figures"][figure] for b in BASELINES]
+        table.add_row(label, _number(row), _interval(row), *map(_number, guesses))
+    console.print(table)
+    console.print()
+    genres = Table(box=None, pad_edge=False)
+    for column in ("genre", "AP", "95% interval", "guess", "AUC", "F1", "threshold"):
+        genres.add_column(column, justify="left" if column == "genre" else "right")
+    genres.add_column("predicted", justify="right")
+    genres.add_column("true", justify="right")
+    guess = scored["baselines"]["genre_rates"]["genres"]
+    for name, row in scored["model"]["genres"].items():
+        genres.add_row(
+            name,
+            _number(row["average_precision"]),
+            _interval(row["average_precision"]),
+            _number(guess[name]["average_precision"]),
+            _number(row["roc_auc"]),
+            _number(row["f1"]),
+            "" if row["threshold"] is None else f"{row['threshold']:.2f}",
+            f"{row['predicted']:,}",
+            f"{row['true']:,}",
+        )
+    console.print(genres)
+
+
+def _number(figure: Mapping[str, float] | None) -> str:
+    return "" if figure is None else f"{figure['value']:.3f}"
+
+
+def _interval(figure: Mapping[str, float] | None) -> str:
+    return "" if figure is None else f"{figure['low']:.3f} to {figure['high']:.3f}"
+
+
+@contextmanager
+def watch_training(*, quiet: bool) -> Iterator["Watcher"]:
+    """Yield a Watcher that draws a bar on a terminal and prints a line an epoch elsewhere."""
+    from keyart.training.run import Watcher
+
+    console = Console(stderr=True, highlight=False)
+
+    def say(sentence: str) -> None:
+        if not quiet:
+            console.print(sentence)
+
+    with progress("pixels", quiet=quiet) as pixels:
+        if quiet:
+            yield Watcher(pixels, lambda step: None, say)
+        elif console.is_terminal:
+            bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[facts]}"),
+                console=console,
+            )
+            # Two live displays cannot share a terminal: the bar starts with the first step.
+            yield Watcher(pixels, _Bar(bar, console), say)
+            bar.stop()
+        else:
+            yield Watcher(pixels, _Lines(console), say)
+
+
+class _Bar:
+    def __init__(self, bar: Progress, console: Console) -> None:
+        self._bar, self._console = bar, console
+        self._task = bar.add_task("training", total=None, facts="")
+        self._left = _TimeLeft()
+
+    def __call__(self, step: "Step") -> None:
+        self._bar.start()
+        done = (step.epoch - 1) * step.steps + step.step
+        self._bar.update(
+            self._task,
+            completed=done,
+            total=step.epochs * step.steps,
+            description=f"epoch {step.epoch} of {step.epochs}",
+            facts=(
+                f"loss {step.loss:.4f}  rate {step.learning_rate:.1e}  "
+                f"{clock(self._left(done, step.epochs * step.steps))} left"
+            ),
+        )
+        if step.row is not None:
+            self._console.print(_epoch_line(step))
+
+
+class _Lines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._left = _TimeLeft()
+
+    def __call__(self, step: "Step") -> None:
+        left = self._left((step.epoch - 1) * step.steps + step.step, step.epochs * step.steps)
+        if step.row is not None:
+            self._console.print(f"{_epoch_line(step)}  {clock(left)} left", soft_wrap=True)
+
+
+class _TimeLeft:
+    """Seconds left, from the steps seen so far (a resumed training starts in the middle)."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, done: int, total: int) -> float:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, done)
+        started, skipped = self._first
+        return (now - started) / max(1, done - skipped) * (total - done)
+
+
+def _epoch_line(step: "Step") -> str:
+    assert step.row is not None
+    row = step.row
+    return (
+        f"epoch {step.epoch:>3} of {step.epochs}  loss {row['train_loss']:.4f}  "
+        f"validation: loss {row['validation_loss']:.4f}, "
+        f"mAP {row['validation_mean_average_precision']:.3f}, "
+        f"top class {row['validation_top_class']:.3f}  ({clock(row['seconds'])})"
+    )

@@ -1,0 +1,72 @@
+"""training/augment.py: what changes, what must not, and who draws."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from keyart.training.augment import augment
+
+OFF = {"flip": False, "zoom": 0.0, "shift": 0.0, "colour": 0.0, "erase": 0.0}
+
+
+def posters(count: int = 64) -> Tensor:
+    generator = torch.Generator().manual_seed(5)
+    coarse = torch.rand(count, 3, 4, 3, generator=generator)
+    fine = torch.nn.functional.interpolate(coarse, (48, 32), mode="bilinear")
+    return (fine * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def changed(pixels: Tensor, seed: int = 0, **options: float | bool) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return augment(pixels, generator, **{**OFF, **options})  # type: ignore[arg-type]
+
+
+def test_with_everything_off_nothing_changes() -> None:
+    assert (changed(posters()) == posters()).all()
+
+
+def test_a_flip_mirrors_about_half_of_the_posters_and_nothing_else() -> None:
+    before = posters().float()
+    after = changed(posters(), flip=True)
+    same = torch.isclose(after, before, atol=0.01).flatten(1).all(1)
+    mirrored = torch.isclose(after, before.flip(2), atol=0.01).flatten(1).all(1)
+    assert (same | mirrored).all()
+    assert 16 < int(mirrored.sum()) < 48
+
+
+@pytest.mark.parametrize("option", ["zoom", "shift", "colour", "erase"])
+def test_each_change_differs_from_poster_to_poster(option: str) -> None:
+    alike = posters(1).expand(32, -1, -1, -1).contiguous()
+    after = changed(alike, **{option: 0.3})
+    assert len({tuple(poster.flatten().tolist()) for poster in after}) > 8
+
+
+@pytest.mark.parametrize("option", ["zoom", "shift", "colour", "erase", "flip"])
+def test_changed_posters_stay_pixels(option: str) -> None:
+    after = changed(posters(), **{option: True if option == "flip" else 1.0})
+    assert after.shape == (64, 48, 32, 3)
+    assert after.min() >= 0
+    assert after.max() <= 255.001
+
+
+def test_a_shift_moves_the_picture_by_at_most_its_share() -> None:
+    dot = torch.zeros(40, 48, 32, 3, dtype=torch.uint8)
+    dot[:, 24, 16] = 255
+    after = changed(dot, shift=0.1).sum(3)
+    rows = torch.tensor([int(poster.sum(1).argmax()) for poster in after])
+    columns = torch.tensor([int(poster.sum(0).argmax()) for poster in after])
+    assert (rows - 24).abs().max() <= 5 < 2 * (rows - 24).abs().max() + 1
+    assert (columns - 16).abs().max() <= 4
+    assert len(set(rows.tolist())) > 3
+
+
+def test_erase_blanks_that_share_of_posters() -> None:
+    after = changed(posters(400), erase=0.25)
+    touched = (after != posters(400)).flatten(1).any(1).float().mean()
+    assert 0.17 < touched < 0.33
+
+
+def test_equal_seeds_draw_equally_and_others_do_not() -> None:
+    options = {"flip": True, "zoom": 0.1, "shift": 0.1, "colour": 0.2, "erase": 0.5}
+    assert (changed(posters(), 3, **options) == changed(posters(), 3, **options)).all()
+    assert (changed(posters(), 3, **options) != changed(posters(), 4, **options)).any()

@@ -1,0 +1,78 @@
+"""training/schedule.py, state.py and balance.py: rates, patience, and weights of rare genres."""
+
+import numpy as np
+import pytest
+
+from keyart.training.balance import genre_weights
+from keyart.training.recipe import Recipe
+from keyart.training.schedule import learning_rate
+from keyart.training.state import LoopState
+
+
+def test_the_rate_warms_up_peaks_and_falls_along_a_cosine() -> None:
+    rates = [
+        learning_rate(step, peak=1.0, warmup=10, total=110, final=0.1, cosine=True)
+        for step in range(110)
+    ]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert rates[10 + 50] == pytest.approx(0.55, abs=0.01)
+    assert rates[-1] == pytest.approx(0.1)
+
+
+def test_without_cosine_the_peak_is_kept() -> None:
+    assert learning_rate(500, peak=0.3, warmup=2, total=501, final=0.0, cosine=False) == 0.3
+
+
+def run_through(losses: list[float], recipe: Recipe) -> LoopState:
+    state = LoopState()
+    for loss in losses:
+        if not state.stopped:
+            state.take({"validation_loss": loss}, recipe)
+    return state
+
+
+def test_the_best_epoch_has_the_least_loss_by_the_minimum_change() -> None:
+    state = run_through([0.5, 0.4, 0.39995, 0.41], Recipe(minimum_change=1e-4))
+    assert (state.best_epoch, state.best_loss) == (2, 0.4)
+
+
+def test_a_plateau_cuts_the_rate_down_to_its_floor() -> None:
+    recipe = Recipe(
+        schedule="plateau",
+        plateau_patience=2,
+        plateau_factor=0.1,
+        learning_rate=0.1,
+        final_learning_rate=1e-3,
+    )
+    factors = [run_through([0.5] * n, recipe).rate_factor for n in range(1, 10)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01])
+
+
+def test_early_stop_waits_its_patience_out() -> None:
+    recipe = Recipe(early_stop_patience=3)
+    assert not run_through([0.5, 0.6, 0.6], recipe).stopped
+    state = run_through([0.5, 0.6, 0.6, 0.6, 0.1], recipe)
+    assert state.stopped
+    assert state.epochs_done == 4
+
+
+def test_inverse_weights_follow_the_counts() -> None:
+    weights = genre_weights("inverse", np.array([9, 99, 999]))
+    assert weights.mean() == pytest.approx(1)
+    assert weights[0] / weights[1] == pytest.approx(10)
+    assert weights[1] / weights[2] == pytest.approx(10)
+
+
+def test_effective_weights_flatten_what_inverse_exaggerates() -> None:
+    counts = np.array([10, 10_000, 20_000])
+    effective, inverse = (genre_weights(name, counts) for name in ("effective", "inverse"))
+    assert effective[0] > effective[1] > 0
+    assert effective[1] / effective[2] < inverse[1] / inverse[2]
+    assert (genre_weights("none", counts) == 1).all()
+
+
+def test_a_genre_without_films_has_a_finite_weight() -> None:
+    assert np.isfinite(genre_weights("inverse", np.array([0, 5]))).all()
+    assert np.isfinite(genre_weights("effective", np.array([0, 5]))).all()
