@@ -67,5 +67,5 @@ def test_unknown_recipes_missing_files_and_broken_toml_are_named(tmp_path: Path)
     with pytest.raises(RecipeError, match="not TOML"):
         load_recipe(str(tmp_path / "bad.toml"))
     (tmp_path / "key.toml").write_text("epochz = 3")
-    with pytest.raises(RecipeError, match="key.toml: no key 'epochz'; did you mean 'epochs'"):
+    with pytest.raises(RecipeError, match=r"key\.toml: no key 'epochz'; did you mean 'epochs'"):
         load_recipe(str(tmp_path / "key.toml"))

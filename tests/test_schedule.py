@@ -1,5 +1,7 @@
 """training/schedule.py, state.py and balance.py: rates, patience, and weights of rare genres."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def test_the_rate_warms_up_peaks_and_falls_along_a_cosine() -> None:
     ]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == 1.0
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[10:]))
     assert rates[10 + 50] == pytest.approx(0.55, abs=0.01)
     assert rates[-1] == pytest.approx(0.1)
 

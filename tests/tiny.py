@@ -1,0 +1,56 @@
+"""A tiny saved model for tests that need one and no training: it looks at mean colours alone."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from keyart.bundle import Bundle, write_bundle
+from keyart.calibration import Calibration
+from keyart.genres import Vocabulary
+from keyart.images.spec import ImageSpec
+
+VOCABULARY = Vocabulary(("Red", "Green", "Blue"))
+SPEC = ImageSpec(height=32, width=24)
+
+
+def tiny_onnx() -> bytes:
+    """logit of a colour = (its mean over the poster - 128) / 16."""
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Sub", ["mean", "middle"], ["centred"]),
+        helper.make_node("Div", ["centred", "scale"], ["logits"]),
+    ]
+    constants = {
+        "axes": np.array([1, 2], np.int64),
+        "middle": np.array(128, np.float32),
+        "scale": np.array(16, np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["films", 32, 24, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["films", 3])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def tiny_bundle(path: Path) -> Bundle:
+    """Write the tiny model's bundle to `path`."""
+    return write_bundle(
+        path,
+        onnx=tiny_onnx(),
+        weights=b"weights",
+        card="# A tiny model\n",
+        vocabulary=VOCABULARY,
+        spec=SPEC,
+        calibration=Calibration.identity(3),
+        thresholds=np.array([0.5, 0.5, 0.9]),
+        provenance={"name": "tiny"},
+    )
