@@ -46,14 +46,20 @@ def load_checkpoint(
         saved = _below("average.", tensors)
         for name, tensor in (average or {}).items():
             tensor.copy_(saved[name])
+        trained = [p for group in optimizer.param_groups for p in group["params"]]
         slots: dict[int, dict[str, Tensor]] = {}
         for key, value in _below("optimizer.", tensors).items():
             index, _, name = key.partition(".")
+            like = trained[int(index)]
+            if value.shape == like.shape:
+                # Fused optimizers pair values by their place in memory, and so need a moment to
+                # be laid out as its parameter is (channels_last); the file keeps no layout.
+                value = torch.empty_like(like).copy_(value)
             slots.setdefault(int(index), {})[name] = value
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": slots, "param_groups": groups})
         return LoopState(**json.loads(facts["state"]))
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise RunError(
             f"{path}: not a checkpoint of this recipe ({first}); train into a new folder"

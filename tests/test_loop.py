@@ -1,0 +1,220 @@
+"""training/loop.py: it learns, it repeats itself exactly, and nothing stops it for good."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from keyart.errors import RunError, TrainingError
+from keyart.models.classifier import build_classifier
+from keyart.training.averaging import evaluating, follow, start_average
+from keyart.training.checkpoint import load_tensors
+from keyart.training.loop import Examples, Progress, fit
+from keyart.training.machine import Compiled, Machine, choose_machine
+from keyart.training.recipe import Recipe
+from keyart.training.state import LoopState
+
+MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
+RECIPE = Recipe(
+    model="posternet-small",
+    height=32,
+    width=24,
+    epochs=5,
+    batch_size=16,
+    warmup_epochs=0.5,
+    average_decay=0.9,
+    learning_rate=3e-3,
+)
+
+
+def colour_films(films: int = 96) -> Examples:
+    """Films whose two genres are a red and a green cast, under noise."""
+    random = np.random.default_rng(0)
+    truth = random.random((films, 2)) < 0.5
+    pixels = random.integers(0, 120, (films, 32, 24, 3), dtype=np.uint8)
+    pixels[..., 0] += (truth[:, 0] * 90).astype(np.uint8)[:, None, None]
+    pixels[..., 1] += (truth[:, 1] * 90).astype(np.uint8)[:, None, None]
+    rows = np.arange(films)
+    return Examples(pixels, truth, rows[: films * 2 // 3], rows[films * 2 // 3 :])
+
+
+def trained(
+    run: Path,
+    recipe: Recipe = RECIPE,
+    *,
+    machine: Machine = MACHINE,
+    watch: Callable[[Progress], None] = lambda step: None,
+) -> LoopState:
+    torch.manual_seed(recipe.seed)
+    model = build_classifier(recipe.model, recipe.spec, 2, recipe.dropout)
+    return fit(model, colour_films(), recipe, machine, run, watch, lambda line: None)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_tensors(run / "checkpoints" / "best.safetensors")[0]
+
+
+def equal(first: Path, second: Path) -> bool:
+    one, other = weights(first), weights(second)
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
+    state = trained(tmp_path, replace(RECIPE, epochs=12, colour=0.0))
+    assert state.history[-1]["validation_mean_average_precision"] > 0.95
+    assert state.history[-1]["validation_loss"] < 0.8 * state.history[0]["validation_loss"]
+
+
+def test_the_history_has_a_row_an_epoch(tmp_path: Path) -> None:
+    state = trained(tmp_path)
+    rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert float(rows[2]["validation_loss"]) == state.history[2]["validation_loss"]
+
+
+def test_two_runs_of_a_recipe_have_equal_weights_and_another_seed_has_others(
+    tmp_path: Path,
+) -> None:
+    trained(tmp_path / "a")
+    trained(tmp_path / "b")
+    trained(tmp_path / "c", replace(RECIPE, seed=1))
+    assert equal(tmp_path / "a", tmp_path / "b")
+    assert not equal(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_training_that_stops_within_an_epoch_goes_on_to_the_same_weights(
+    tmp_path: Path, optimizer: str
+) -> None:
+    recipe = replace(RECIPE, optimizer=optimizer, dropout=0.3)  # type: ignore[arg-type]
+    trained(tmp_path / "whole", recipe)
+
+    class StopHereError(Exception):
+        pass
+
+    def stop(step: Progress) -> None:
+        if step.epoch == 3 and step.step == 2:
+            raise StopHereError
+
+    with pytest.raises(StopHereError):
+        trained(tmp_path / "cut", recipe, watch=stop)
+    assert trained(tmp_path / "cut", recipe).epochs_done == 5
+    assert equal(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from tests.test_loop import RECIPE, trained
+        trained(Path(sys.argv[1]), watch=lambda step: time.sleep(0.05))
+    """)
+    cut = tmp_path / "cut"
+    last = cut / "checkpoints" / "last.safetensors"
+
+    def written_since(moment: int) -> bool:
+        return last.exists() and last.stat().st_mtime_ns > moment
+
+    # While the first weights are being written; right after a checkpoint; within an epoch.
+    for point, pause in (("writing", 0.0), ("written", 0.0), ("written", 0.15)):
+        begun = time.time_ns()
+        process = subprocess.Popen([sys.executable, "-c", script, cut])
+        reached = False
+        while not reached:
+            assert process.poll() is None, "it ended before it could be killed"
+            writing = cut.exists() and any(cut.rglob(".*.partial"))
+            reached = writing if point == "writing" else written_since(begun)
+            time.sleep(0.0005)
+        time.sleep(pause)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert 1 <= len((cut / "history.csv").read_text().splitlines()) - 1 < RECIPE.epochs
+    trained(cut)
+    trained(tmp_path / "whole")
+    assert equal(tmp_path / "whole", cut)
+    histories = [(run / "history.csv").read_text() for run in (tmp_path / "whole", cut)]
+    without_times = [re.sub(r"(?m)^(\d+),[\d.]+,", r"\1,", history) for history in histories]
+    assert without_times[0] == without_times[1]
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch \d, step \d"):
+        trained(tmp_path, replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd"))
+
+
+def test_early_stop_ends_the_training(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=30, early_stop_patience=2, minimum_change=10.0)
+    assert trained(tmp_path, recipe).epochs_done == 3
+
+
+def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:
+    trained(tmp_path, replace(RECIPE, epochs=1))
+    file = tmp_path / "checkpoints" / "last.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(RunError, match="missing or damaged"):
+        trained(tmp_path)
+    file.unlink()
+    trained(tmp_path / "other", replace(RECIPE, epochs=1, model="posternet"))
+    (tmp_path / "other" / "checkpoints" / "last.safetensors").rename(file)
+    with pytest.raises(RunError, match="not a checkpoint of this recipe"):
+        trained(tmp_path)
+
+
+def test_fewer_films_than_a_batch_still_train(tmp_path: Path) -> None:
+    assert trained(tmp_path, replace(RECIPE, batch_size=500, epochs=2)).epochs_done == 2
+
+
+def test_the_average_follows_the_weights_and_evaluating_gives_them_back() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    average = start_average(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1.0)
+    follow(average, model, step=10_000, decay=0.75)
+    assert torch.allclose(average["0.weight"], before["0.weight"] + 0.25)
+    with evaluating(model, average):
+        assert not model.training
+        assert torch.equal(model.state_dict()["0.weight"], average["0.weight"])
+    assert model.training
+    assert torch.allclose(model.state_dict()["0.weight"], before["0.weight"] + 1)
+
+
+def test_a_compiler_that_fails_is_said_and_done_without() -> None:
+    said: list[str] = []
+    function = Compiled(lambda x: x + 1, Machine(torch.device("cpu"), False, True), said.append)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no C++ compiler\nlong story")
+
+    function._fast = broken
+    assert function(1) == 2
+    assert function(2) == 3
+    assert len(said) == 1
+    assert "no C++ compiler" in said[0]
+    assert "long story" not in said[0]
+
+
+def test_compiling_is_left_to_trainings_that_it_pays_for() -> None:
+    assert not choose_machine("fp32", "auto", 100).compile
+    assert choose_machine("fp32", "auto", 1e6).compile
+    assert choose_machine("fp32", "on", 1).compile
+    assert not choose_machine("bf16", "off", 1e6).compile
+    assert choose_machine("bf16", "off", 1).bf16
+
+
+def test_bf16_learns_too(tmp_path: Path) -> None:
+    machine = Machine(torch.device("cpu"), bf16=True, compile=False)
+    state = trained(tmp_path, replace(RECIPE, epochs=8), machine=machine)
+    assert state.history[-1]["validation_mean_average_precision"] > 0.9
