@@ -140,8 +140,9 @@ def train(
     """Train a network on a catalog: weights, bundle, figures and report in one folder."""
     from keyart.catalog.table import Catalog
     from keyart.screens import show_scores, watch_training
+    from keyart.evaluation.evaluate import read_metrics
     from keyart.training.recipe import load_recipe
-    from keyart.training.run import read_metrics, train
+    from keyart.training.run import train
 
     with watch_training(quiet=quiet) as watcher:
         train(
@@ -163,14 +164,12 @@ def evaluate(
         Literal["train", "validation", "test"], typer.Option(help="Part to print.")
     ] = "test",
     as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Score a run or a bundle on a catalog, beside what constant guesses get."""
     from keyart.screens import show_scores
     from keyart.training.run import evaluate_again
 
-    metrics = evaluate_again(model, catalog, split, quiet=quiet)
-    show_scores(metrics, split, as_json=as_json)
+    show_scores(evaluate_again(model, catalog, split), split, as_json=as_json)
 
 
 @app.command("report")

@@ -10,9 +10,10 @@ from keyart.catalog.build import build_catalog
 from keyart.catalog.show import draw_sheet
 from keyart.catalog.sources.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
+from keyart.evaluation.evaluate import read_metrics
 from keyart.screens import show_scores, watch_training
 from keyart.training.recipe import load_recipe
-from keyart.training.run import read_metrics, train
+from keyart.training.run import train
 
 _MARK = ".keyart-demo"
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +20,13 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RunError, TrainingError
 from keyart.evaluation.card import model_card
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import evaluate, write_evaluation
+from keyart.evaluation.evaluate import evaluate, evaluate_bundle, write_evaluation
 from keyart.evaluation.report import write_report
 from keyart.files import write_json, write_text
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store
 from keyart.models.classifier import GenreClassifier, build_classifier, multiply_adds
-from keyart.predictor import Network
+from keyart.predictor import Network, Predictor
 from keyart.training.checkpoint import load_tensors
 from keyart.training.export import check_parity, export_onnx, torch_scores
 from keyart.training.loop import BEST, Examples, Progress, fit
@@ -167,13 +168,32 @@ def _finish(run: Path, recipe: Recipe, catalog: Catalog, pixels: Pixels) -> None
         run / "bundle",
         onnx=onnx,
         weights=(run / "checkpoints" / BEST).read_bytes(),
-        card=model_card(evaluation.metrics, provenance),
+        card=model_card(evaluation.metrics, recipe.to_toml()),
         vocabulary=catalog.vocabulary,
         spec=recipe.spec,
         calibration=decision.calibration,
         thresholds=decision.thresholds,
         provenance=provenance,
     )
+
+
+def evaluate_again(model: Path, catalog: Path | None, part: str) -> dict[str, Any]:
+    """Score a run or a bundle anew and return the metrics.
+
+    A run on its own catalog gets them written (metrics.json, predictions), with at least its
+    validation and test parts. On another catalog only `part` is scored, and nothing is written.
+    Raises RunError for a bundle without a catalog.
+    """
+    is_run = (model / _ORIGIN).exists()
+    if catalog is None and not is_run:
+        raise RunError(f"{model}: a bundle does not know its catalog; name one with --catalog")
+    opened = Catalog.open(catalog or catalog_of(model))
+    own = is_run and _origin(model)["fingerprint"] == opened.fingerprint
+    parts = ("validation", "test", *(("train",) if part == "train" else ())) if own else (part,)
+    evaluation = evaluate_bundle(Predictor.load(model), opened, parts)
+    if own:
+        write_evaluation(model, evaluation)
+    return evaluation.metrics
 
 
 def export_run(run: Path, out: Path) -> Bundle:

@@ -1,0 +1,170 @@
+"""One benchmark a promise. Each takes a work folder, a films table and a poster folder."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from keyart.catalog.build import build_catalog
+from keyart.catalog.table import Catalog
+
+from benchmarks.measure import Clock, Row, cold_seconds, keyart, peak_memory
+from keyart.images.pixels import pixel_store, prepare_all
+from keyart.images.spec import ImageSpec
+from keyart.models.classifier import build_classifier, multiply_adds
+from keyart.posters import find_posters
+from keyart.predictor import Predictor
+from keyart.training.loop import Examples, Progress, fit
+from keyart.training.machine import choose_machine
+from keyart.training.recipe import load_recipe
+
+
+def _catalog(work: Path, films: Path, posters: Path) -> Catalog:
+    if (work / "catalog").exists():
+        return Catalog.open(work / "catalog")
+    return build_catalog(films, posters, work / "catalog")
+
+
+def bench_catalog(work: Path, films: Path, posters: Path) -> list[Row]:
+    """Build a catalog: decode, hash, group, split, write."""
+    with Clock() as clock:
+        catalog = build_catalog(films, posters, work / "catalog")
+    rate = len(catalog) / clock.seconds
+    what = f"catalog build, {len(catalog):,} films"
+    return [Row(what, f"{rate:,.0f} posters/s", ">= 400 posters/s", rate)]
+
+
+def bench_pixels(work: Path, films: Path, posters: Path) -> list[Row]:
+    """Decode and resize a catalog's posters into the store."""
+    catalog = _catalog(work, films, posters)
+    spec = ImageSpec()
+    with Clock() as clock:
+        pixel_store(work / "store", catalog.fingerprint, spec, len(catalog), catalog.posters)
+    rate = len(catalog) / clock.seconds
+    what = f"pixel store, {spec.width}x{spec.height}"
+    return [Row(what, f"{rate:,.0f} posters/s", ">= 700 posters/s", rate)]
+
+
+def dense_rate(dtype: torch.dtype, seconds: float = 2.0) -> float:
+    """Floating-point operations a second of a large matrix product on all cores."""
+    size = 4096
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    a @ b
+    products = 0
+    with Clock() as clock:
+        import time
+
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            a @ b
+            products += 1
+    return products * 2 * size**3 / clock.seconds
+
+
+def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
+    """PosterNet's training, by its own multiply-adds, against the machine's matrix rate."""
+    recipe = load_recipe("posternet", ["epochs=3", "compile=on"])
+    torch.manual_seed(0)
+    count, genres = 3_200, 19
+    random = np.random.default_rng(0)
+    shape = (count, recipe.height, recipe.width, 3)
+    pixels = random.integers(0, 256, shape, dtype=np.uint8)
+    truth = random.random((count, genres)) < 0.1
+    rows = np.arange(count)
+    model = build_classifier(recipe.model, recipe.spec, genres, recipe.dropout)
+    operations = 2 * 3 * multiply_adds(model, recipe.spec)
+    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    dtype = torch.bfloat16 if machine.bf16 else torch.float32
+    before = dense_rate(dtype)
+    train_seconds: list[float] = []
+    started = Clock()
+
+    def watch(step: Progress) -> None:
+        # The first epoch compiles; the last step of an epoch comes before its validation.
+        if step.row is None and step.step == 1:
+            started.__enter__()
+        if step.row is None and step.step == step.steps:
+            started.__exit__()
+            train_seconds.append(started.seconds)
+
+    examples = Examples(pixels, truth, rows, rows[:64])
+    fit(model, examples, recipe, machine, work / "training", watch, print)
+    dense = (before + dense_rate(dtype)) / 2
+    # The clock starts after the first step.
+    batch = recipe.batch_size
+    rate = (count // batch - 1) * batch / min(train_seconds[1:])
+    share = rate * operations / dense
+    name = "bf16" if machine.bf16 else "fp32"
+    return [
+        Row("PosterNet training", f"{rate:,.0f} posters/s", "", rate),
+        Row(f"dense {name} matrix product", f"{dense / 1e9:,.0f} GFLOP/s", "", dense / 1e9),
+        Row("training's share of that rate", f"{share:.0%}", ">= 50%", share),
+    ]
+
+
+def _bundle(work: Path) -> Path:
+    """A whole run of the default network's size, hardly trained: speed asks no more."""
+    from keyart.catalog.sources.painted import paint_films
+
+    run = work / "run"
+    if not run.exists():
+        films = paint_films(200, work / "small")
+        build_catalog(films, work / "small" / "posters", work / "small-catalog")
+        arguments = ("train", work / "small-catalog", "--out", run, "--set", "epochs=1")
+        subprocess.run(keyart(*arguments, "--quiet"), check=True)
+    return run
+
+
+def bench_predict(work: Path, films: Path, posters: Path) -> list[Row]:
+    """`predict` on 2,000 posters against decoding and the bare runtime, one after the other."""
+    predictor = Predictor.load(_bundle(work))
+    files = list(find_posters([posters]))[:2_000]
+    spec = predictor.spec
+    blocks = list(prepare_all((file.read_bytes() for file in files[:100]), spec))
+    options = onnxruntime.SessionOptions()
+    session = onnxruntime.InferenceSession(
+        predictor.bundle.onnx, options, providers=["CPUExecutionProvider"]
+    )
+    ratios, rates = [], []
+    for _ in range(3):
+        with Clock() as decoding:
+            blocks = list(prepare_all((file.read_bytes() for file in files), spec))
+        ready = np.concatenate(blocks)
+        session.run(["logits"], {"pixels": ready[:16]})
+        with Clock() as running:
+            for start in range(0, len(ready), 16):
+                session.run(["logits"], {"pixels": ready[start : start + 16]})
+        with Clock() as predicting:
+            answered = sum(1 for _ in predictor.predict(files))
+        assert answered == len(files)
+        rates.append(len(files) / predicting.seconds)
+        ratios.append((decoding.seconds + running.seconds) / predicting.seconds)
+    ratio, rate = sorted(ratios)[1], sorted(rates)[1]
+    return [
+        Row("predict, 2,000 posters", f"{rate:,.0f} posters/s", "", rate),
+        Row("... of decoding, then the bare runtime", f"{ratio:.0%}", ">= 85%", ratio),
+    ]
+
+
+def bench_start(work: Path, films: Path, posters: Path) -> list[Row]:
+    """Cold starts, whole processes."""
+    poster = next(find_posters([posters]))
+    help_seconds = cold_seconds(keyart("--help"))
+    predict_seconds = cold_seconds(keyart("predict", poster, "--model", _bundle(work)))
+    return [
+        Row("keyart --help", f"{help_seconds:.2f} s", "< 0.5 s", help_seconds),
+        Row("keyart predict, one poster", f"{predict_seconds:.2f} s", "< 1.5 s", predict_seconds),
+    ]
+
+
+def bench_memory(work: Path, films: Path, posters: Path) -> list[Row]:
+    """Largest private memory of a build and of a training on all films."""
+    build = keyart("catalog", "build", "--films", films, "--posters", posters)
+    built = peak_memory([*build, "--out", str(work / "memory-catalog"), "--quiet"])
+    options = ("--out", work / "memory-run", "--set", "epochs=1", "--set", "compile=on")
+    trained = peak_memory(keyart("train", work / "memory-catalog", *options, "--quiet"))
+    return [
+        Row("memory of a catalog build", f"{built:.2f} GB", "< 1.5 GB", built),
+        Row("memory of a training", f"{trained:.2f} GB", "< 1.5 GB", trained),
+    ]

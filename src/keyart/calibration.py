@@ -1,0 +1,104 @@
+"""Calibration: the curve, one a genre, that turns a model's logits into scores to be trusted."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+Method = Literal["identity", "temperature", "platt", "isotonic"]
+
+# Far past where a sigmoid is 0 or 1; keeps slope x logit within what a float holds.
+LARGEST_LOGIT = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class GenreCalibration:
+    """A strictly rising curve from logit to calibrated logit, so that no ranking is changed.
+
+    Without knots it is the line `slope` * logit + `intercept`. Between knots (logit, calibrated
+    logit) it is straight, and beyond them it goes on with `slope`.
+    """
+
+    method: Method
+    slope: float = 1.0
+    intercept: float = 0.0
+    knots: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise ValueError(f"unknown method {self.method!r}")
+        numbers = (self.slope, self.intercept, *(number for knot in self.knots for number in knot))
+        if not all(map(math.isfinite, numbers)) or self.slope <= 0:
+            raise ValueError("expected finite numbers and a slope above 0")
+        for (logit, value), (next_logit, next_value) in zip(
+            self.knots, self.knots[1:], strict=False
+        ):
+            if next_logit <= logit or next_value <= value:
+                raise ValueError("expected knots that rise")
+
+    def apply(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Calibrated logits, in the shape of `logits`."""
+        if not self.knots:
+            return logits * self.slope + self.intercept
+        at, value = np.array(self.knots).T
+        within = np.clip(logits, at[0], at[-1])
+        joined: npt.NDArray[np.float64] = np.interp(within, at, value)
+        return joined + self.slope * (logits - within)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """One curve a genre, in vocabulary order."""
+
+    genres: tuple[GenreCalibration, ...]
+
+    @classmethod
+    def identity(cls, genres: int) -> "Calibration":
+        """Scores are the plain sigmoid of the logits."""
+        return cls((GenreCalibration("identity"),) * genres)
+
+    def apply(self, logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Scores from 0 to 1. logits: (..., genres), finite. Raises ValueError for others."""
+        values = np.asarray(logits, dtype=np.float64)
+        if values.ndim == 0 or values.shape[-1] != len(self.genres):
+            raise ValueError(f"logits: expected (..., {len(self.genres)}), got {values.shape}")
+        if not np.isfinite(values).all():
+            raise ValueError("logits: expected finite numbers, got NaN or infinity")
+        values = np.clip(values, -LARGEST_LOGIT, LARGEST_LOGIT)
+        curved = [curve.apply(values[..., genre]) for genre, curve in enumerate(self.genres)]
+        return sigmoid(np.stack(curved, axis=-1))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain JSON: one object a genre, in vocabulary order."""
+        return [
+            {"method": curve.method, "slope": curve.slope, "intercept": curve.intercept}
+            | ({"knots": [list(knot) for knot in curve.knots]} if curve.knots else {})
+            for curve in self.genres
+        ]
+
+    @classmethod
+    def from_json(cls, value: Sequence[dict[str, Any]]) -> "Calibration":
+        """The calibration that `to_json` wrote. ValueError, with the genre, for anything else."""
+        if not isinstance(value, list):
+            raise ValueError(f"calibration: expected a list, got {type(value).__name__}")
+        genres = []
+        for number, entry in enumerate(value):
+            try:
+                knots = tuple((float(at), float(to)) for at, to in entry.get("knots", ()))
+                genres.append(
+                    GenreCalibration(
+                        entry["method"], float(entry["slope"]), float(entry["intercept"]), knots
+                    )
+                )
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise ValueError(f"calibration of genre {number}: {error!r}") from error
+        return cls(tuple(genres))
+
+
+def sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """1 / (1 + exp(-logits)), without overflow at either end."""
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1.0, small) / (1.0 + small)
