@@ -1,0 +1,203 @@
+"""Calibration is fitted here: for each genre the curve that does best on films left out."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.calibration import LARGEST_LOGIT, Calibration, GenreCalibration, sigmoid
+from keyart.evaluation.bootstrap import group_numbers
+from keyart.evaluation.metrics import Flags, checked_scores
+from keyart.evaluation.ranking import Floats
+
+# Fewer films than this with (or without) a genre do not settle a curve of its own.
+FEWEST_FILMS = 10
+# A fitted curve never falls: where a model ranks a genre the wrong way round, its scores become
+# near to constant instead of being turned over by chance. Slopes here are in standard deviations
+# of the genre's logits.
+LEAST_SLOPE = 0.01
+# Beyond its first and last knot an isotonic curve goes on nearly level: enough to keep the order.
+TAIL_SLOPE = 0.05
+MOST_BINS = 50
+
+
+@dataclass(frozen=True)
+class FittedCalibration:
+    """A calibration, and for each genre that got no curve of its own (by column) the reason."""
+
+    calibration: Calibration
+    fallbacks: dict[int, str]
+
+
+def fit_calibration(
+    logits: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+) -> FittedCalibration:
+    """Fit a curve a genre on validation films.
+
+    logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name, which
+    stay in one fold; None where every film is its own.
+
+    For each genre the method of the least log loss on films left out is taken: identity,
+    temperature, Platt or isotonic, the simpler of equals. (Asking a method to win by a standard
+    error was tried: on 500 validation films it raised the calibration error from 0.007 to 0.012.)
+    A genre that fewer than FEWEST_FILMS films have, or lack, gets the Platt line of all genres
+    together; where there is none either, the identity.
+    """
+    limit = float(np.finfo(np.float64).max)
+    values, true = checked_scores(logits, truth, low=-limit, high=limit, name="logits")
+    values = np.clip(values, -LARGEST_LOGIT, LARGEST_LOGIT)
+    films, genres = true.shape
+    group = group_numbers(np.arange(films) if groups is None else groups, films)
+    fold = _folds(group, folds, seed)
+    pooled = _pooled(values, true)
+    curves: list[GenreCalibration] = []
+    fallbacks: dict[int, str] = {}
+    for genre in range(genres):
+        column, target = values[:, genre], true[:, genre]
+        having = int(target.sum())
+        if min(having, films - having) >= FEWEST_FILMS and fold.max() > 0:
+            curves.append(_best(column, target, fold))
+        else:
+            curves.append(pooled)
+            how = "all genres together" if pooled.method == "platt" else "nothing: plain sigmoid"
+            fallbacks[genre] = f"{having} of {films} films have it; calibrated on {how}"
+    return FittedCalibration(Calibration(tuple(curves)), fallbacks)
+
+
+def _best(logits: Floats, truth: Flags, fold: npt.NDArray[np.int64]) -> GenreCalibration:
+    losses = [_left_out_loss(fit, logits, truth, fold).mean() for fit in _FITS]
+    return _FITS[int(np.argmin(losses))](logits, truth)
+
+
+def _left_out_loss(fit: "Fit", logits: Floats, truth: Flags, fold: npt.NDArray[np.int64]) -> Floats:
+    """Log loss of each film, under the curve fitted without its fold."""
+    loss = np.empty(len(logits))
+    for number in range(fold.max() + 1):
+        out = fold == number
+        calibrated = fit(logits[~out], truth[~out]).apply(logits[out])
+        loss[out] = np.logaddexp(0, np.where(truth[out], -calibrated, calibrated))
+    return loss
+
+
+def _folds(group: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """A fold for each film; films of one group share it."""
+    shuffled = np.random.default_rng(seed).permutation(group.max() + 1)
+    return (shuffled % folds)[group]
+
+
+def _pooled(logits: Floats, truth: Flags) -> GenreCalibration:
+    having = int(truth.sum())
+    if min(having, truth.size - having) < FEWEST_FILMS:
+        return _identity(logits, truth)
+    return _platt(logits.ravel(), truth.ravel())
+
+
+def _identity(logits: Floats, truth: Flags) -> GenreCalibration:
+    return GenreCalibration("identity")
+
+
+def _temperature(logits: Floats, truth: Flags) -> GenreCalibration:
+    """Guo et al. 2017 (arXiv:1706.04599): one slope, no shift."""
+    spread = _spread(logits)
+    (steep,) = _newton(logits[:, None] / spread, _targets(truth))
+    return GenreCalibration("temperature", max(float(steep), LEAST_SLOPE) / spread)
+
+
+def _platt(logits: Floats, truth: Flags) -> GenreCalibration:
+    """Platt 1999, by the Newton steps of Lin, Lin and Weng 2007: a slope and a shift."""
+    targets = _targets(truth)
+    ones = np.ones(len(logits))
+    # Centred and scaled, the two steps do not disturb each other.
+    centre, spread = float(logits.mean()), _spread(logits)
+    scaled = (logits - centre) / spread
+    steep, shift = _newton(np.stack([scaled, ones], axis=1), targets)
+    if steep < LEAST_SLOPE:
+        steep = np.float64(LEAST_SLOPE)
+        (shift,) = _newton(ones[:, None], targets, offset=steep * scaled)
+    slope = float(steep) / spread
+    return GenreCalibration("platt", slope, float(shift) - slope * centre)
+
+
+def _isotonic(logits: Floats, truth: Flags) -> GenreCalibration:
+    """Centred isotonic regression (Oron and Flournoy 2017) on at most MOST_BINS equal bins.
+
+    Its values stand at the mean logit of each block and are joined by lines, so that, unlike with
+    steps, films of one block keep their order.
+    """
+    edges = np.unique(np.quantile(logits, np.linspace(0, 1, MOST_BINS + 1)[1:-1], method="higher"))
+    bins = np.searchsorted(edges, logits, side="right")
+    having, lacking = _target_values(truth)
+    blocks: list[tuple[int, float, int]] = []  # films, sum of logits, films with the genre
+    for number in np.unique(bins):
+        held = bins == number
+        films, at, hits = int(held.sum()), float(logits[held].sum()), int(truth[held].sum())
+        while blocks and blocks[-1][2] * films >= hits * blocks[-1][0]:
+            before = blocks.pop()
+            films, at, hits = films + before[0], at + before[1], hits + before[2]
+        blocks.append((films, at, hits))
+    knots: list[tuple[float, float]] = []
+    for films, at, hits in blocks:
+        chance = (hits * having + (films - hits) * lacking) / films
+        knot = (at / films, math.log(chance / (1 - chance)))
+        # Blocks a rounding apart are one knot.
+        if not knots or (knot[0] > knots[-1][0] and knot[1] > knots[-1][1]):
+            knots.append(knot)
+    return GenreCalibration("isotonic", TAIL_SLOPE / _spread(logits), 0.0, tuple(knots))
+
+
+Fit = Callable[[Floats, Flags], GenreCalibration]
+_FITS: tuple[Fit, ...] = (_identity, _temperature, _platt, _isotonic)  # the simplest first
+
+
+def _targets(truth: Flags) -> Floats:
+    """What each film should score: (films,)."""
+    return np.asarray(np.where(truth, *_target_values(truth)))
+
+
+def _target_values(truth: Flags) -> tuple[float, float]:
+    """Platt's targets with and without the genre: a little inside 1 and 0.
+
+    As if one more film of the other kind had been seen among either; so no chance is ever 0 or 1.
+    """
+    having = int(truth.sum())
+    return (having + 1) / (having + 2), 1 / (truth.size - having + 2)
+
+
+def _spread(logits: Floats) -> float:
+    """Standard deviation, the unit of slopes; 1 where all logits are equal."""
+    return float(logits.std()) or 1.0
+
+
+def _newton(inputs: Floats, targets: Floats, offset: Floats | float = 0.0) -> Floats:
+    """The coefficients of least log loss of sigmoid(offset + inputs @ coefficients).
+
+    inputs: (cells, coefficients); targets: (cells,), strictly between 0 and 1, so that the
+    minimum is finite.
+    """
+
+    def loss(coefficients: Floats) -> float:
+        linear = offset + inputs @ coefficients
+        return float(np.mean(np.logaddexp(0, linear) - targets * linear))
+
+    coefficients = np.zeros(inputs.shape[1])
+    least = loss(coefficients)
+    for _ in range(100):
+        chance = sigmoid(offset + inputs @ coefficients)
+        slope = inputs.T @ (chance - targets) / len(targets)
+        bend = (inputs * (chance * (1 - chance))[:, None]).T @ inputs / len(targets)
+        step = np.linalg.solve(bend + 1e-10 * np.eye(len(slope)), slope)
+        while (tried := loss(coefficients - step)) > least and np.abs(step).max() > 1e-10:
+            step = step / 2
+        if tried > least:
+            break
+        coefficients, gained, least = coefficients - step, least - tried, tried
+        if gained < 1e-12:
+            break
+    return coefficients

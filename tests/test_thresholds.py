@@ -1,0 +1,154 @@
+"""Thresholds: best by their criterion, calm where films are few, honest where there are none."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyart.evaluation import metrics, thresholds
+from keyart.evaluation.ranking import Floats
+from keyart.evaluation.thresholds import choose_thresholds
+
+
+def calibrated(films: int, rates: list[float], seed: int = 0) -> tuple[Floats, metrics.Flags]:
+    """Scores that are the very chances by which the truth was drawn."""
+    rng = np.random.default_rng(seed)
+    odds = np.log(np.array(rates) / (1 - np.array(rates)))
+    scores = 1 / (1 + np.exp(-odds - rng.normal(0, 1.2, (films, len(rates)))))
+    return scores, rng.random(scores.shape) < scores
+
+
+def micro_f1(predicted: metrics.Flags, truth: metrics.Flags) -> float:
+    return float(metrics.precision_recall_f1(predicted, truth, "micro").f1)
+
+
+def test_the_shared_threshold_is_best_for_micro_f1() -> None:
+    scores, truth = calibrated(300, [0.1, 0.4])
+    chosen = choose_thresholds(scores, truth, "micro_f1").values
+    assert chosen[0] == chosen[1]
+    best = max(micro_f1(scores >= cut, truth) for cut in np.unique(scores))
+    assert micro_f1(scores >= chosen, truth) == pytest.approx(best)
+    # Lipton et al.: of calibrated scores, half the best F1.
+    assert chosen[0] == pytest.approx(best / 2, abs=0.06)
+
+
+def test_a_single_genre_gets_the_threshold_of_its_best_f1() -> None:
+    scores, truth = calibrated(400, [0.3])
+    chosen = choose_thresholds(scores, truth, "f1").values
+    best = max(micro_f1(scores >= cut, truth) for cut in np.unique(scores))
+    assert micro_f1(scores >= chosen, truth) == pytest.approx(best)
+
+
+def test_few_positives_leave_a_genre_near_the_shared_threshold() -> None:
+    scores, truth = calibrated(3000, [0.4, 0.4])
+    # Two lucky films at the very top: alone they would set the threshold there.
+    scores[:, 1] = np.linspace(0.01, 0.1, 3000)
+    scores[-2:, 1] = 0.9
+    truth[:, 1] = False
+    truth[-2:, 1] = True
+    shared = choose_thresholds(scores, truth, "micro_f1").values[1]
+    rare = choose_thresholds(scores, truth, "f1").values[1]
+    assert shared < 0.4
+    assert rare == pytest.approx(shared, abs=0.01)
+    assert choose_thresholds(scores[:, 1:], truth[:, 1:], "f1").values[0] == pytest.approx(
+        0.5, abs=0.01
+    )
+
+
+def test_own_and_shared_count_alike_at_the_number_that_settles() -> None:
+    count = thresholds.SETTLED
+    truth = np.zeros((4 * count, 2), dtype=bool)
+    truth[:count, 0] = truth[:, 1] = True
+    scores = np.where(truth, [0.4, 0.3], [0.1, 0.0])
+    shared = choose_thresholds(scores, truth, "micro_f1").values[0]
+    own = choose_thresholds(scores[:, :1], truth[:, :1], "f1").values[0]
+    assert own == pytest.approx(0.25)
+    assert shared == pytest.approx(0.2)
+    assert choose_thresholds(scores, truth, "f1").values[0] == pytest.approx((own + shared) / 2)
+
+
+def test_least_hamming_loss_of_calibrated_scores_is_near_a_half() -> None:
+    scores, truth = calibrated(4000, [0.2, 0.5])
+    chosen = choose_thresholds(scores, truth, "hamming").values
+    np.testing.assert_allclose(chosen, 0.5, atol=0.06)
+    one = choose_thresholds(scores[:, :1], truth[:, :1], "hamming").values
+    losses = [metrics.hamming_loss(scores[:, :1] >= cut, truth[:, :1]) for cut in np.unique(scores)]
+    assert metrics.hamming_loss(scores[:, :1] >= one, truth[:, :1]) == pytest.approx(min(losses))
+
+
+def test_where_saying_nothing_errs_least_nothing_is_said() -> None:
+    scores, truth = np.array([[0.1], [0.4], [0.9]]), np.array([[1], [0], [0]])
+    chosen = choose_thresholds(scores, truth, "hamming").values
+    assert not (scores >= chosen).any()
+
+
+@pytest.mark.parametrize("wanted", [0.5, 0.7])
+def test_a_wanted_precision_is_met_on_films_not_seen(wanted: float) -> None:
+    scores, truth = calibrated(3000, [0.3, 0.5])
+    chosen = choose_thresholds(scores, truth, wanted).values
+    fresh_scores, fresh_truth = calibrated(20000, [0.3, 0.5], seed=1)
+    predicted = fresh_scores >= chosen
+    precision = metrics.precision_recall_f1(predicted, fresh_truth, "genre").precision
+    np.testing.assert_allclose(precision, wanted, atol=0.05)
+    # And no more is given up than needed.
+    looser = metrics.precision_recall_f1(fresh_scores >= chosen - 0.1, fresh_truth, "genre")
+    assert (looser.precision < wanted).all()
+
+
+def test_three_lucky_hits_do_not_make_a_precision() -> None:
+    scores = np.linspace(0.1, 0.4, 200)[:, None]
+    truth = np.zeros((200, 1), dtype=bool)
+    truth[-3:] = True
+    found = choose_thresholds(scores, truth, 0.9)
+    assert found.values[0] == 1
+    assert "precision of 0.9" in found.fallbacks[0]
+
+
+@pytest.mark.parametrize("criterion", ["f1", "micro_f1", "hamming", 0.6])
+def test_a_genre_without_positives_takes_the_shared_threshold_and_says_so(
+    criterion: thresholds.Criterion | float,
+) -> None:
+    scores, truth = calibrated(2000, [0.5, 0.5, 0.3])
+    truth[:, 2] = False
+    found = choose_thresholds(scores, truth, criterion)
+    assert list(found.fallbacks) == [2]
+    assert "none of 2000 films" in found.fallbacks[2]
+    assert 0 < found.values[2] < 1
+
+
+@pytest.mark.parametrize(("criterion", "expected"), [("f1", 0.5), ("hamming", 0.5), (0.8, 1.0)])
+def test_without_any_positive_every_genre_falls_back(
+    criterion: thresholds.Criterion | float, expected: float
+) -> None:
+    found = choose_thresholds(np.full((3, 2), 0.3), np.zeros((3, 2)), criterion)
+    np.testing.assert_array_equal(found.values, expected)
+    assert list(found.fallbacks) == [0, 1]
+
+
+@pytest.mark.parametrize("criterion", ["f1", "micro_f1", "hamming", 0.5])
+def test_where_every_film_has_every_genre_all_are_said(
+    criterion: thresholds.Criterion | float,
+) -> None:
+    scores = np.array([[0.6, 0.7]])
+    found = choose_thresholds(scores, [[True, True]], criterion)
+    assert (scores >= found.values).all()
+    assert found.fallbacks == {}
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["micro_f1", 0.5]))
+@settings(max_examples=40, deadline=None)
+def test_thresholds_do_not_stand_on_a_score(
+    seed: int, criterion: thresholds.Criterion | float
+) -> None:
+    """So that scores stored as float32 give the same genres."""
+    scores, truth = calibrated(30, [0.2, 0.5], seed)
+    scores = scores.round(2)
+    found = choose_thresholds(scores, truth, criterion).values
+    assert ((found > 0) & (found <= 1)).all()
+    np.testing.assert_array_equal(scores >= found, scores.astype(np.float32) >= found)
+
+
+@pytest.mark.parametrize("criterion", ["accuracy", 0.0, 1.2, float("nan")])
+def test_an_unknown_criterion_is_refused(criterion: thresholds.Criterion | float) -> None:
+    with pytest.raises(ValueError, match="criterion: expected 'f1', 'micro_f1', 'hamming' or a"):
+        choose_thresholds([[0.5]], [[True]], criterion)
