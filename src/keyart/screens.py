@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 # The figures that `evaluate` prints, best known first, with the names people call them by.
 FIGURES = {
-    "mean_average_precision": "mAP (mean average precision)",
+    "mean_average_precision": "mAP",
     "micro_average_precision": "micro AP",
     "mean_roc_auc": "mean ROC AUC",
     "top_class": "top class is right",
-    "top_three": "one of the top three is right",
+    "top_three": "one of top three is right",
     "f1_micro": "micro F1",
     "f1_macro": "macro F1",
     "f1_samples": "F1 by film",
     "precision_samples": "precision by film",
     "recall_samples": "recall by film",
-    "ranking_loss": "ranking loss (less is better)",
-    "expected_calibration_error": "calibration error (less is better)",
-    "brier": "Brier (less is better)",
-    "hamming_loss": "Hamming loss (less is better)",
+    "ranking_loss": "ranking loss, less is better",
+    "expected_calibration_error": "calibration error, less",
+    "brier": "Brier, less",
+    "hamming_loss": "Hamming loss, less",
     "label_accuracy": "label accuracy",
 }
 BASELINES = {
@@ -56,9 +56,9 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
         box=None,
         pad_edge=False,
     )
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     table.add_column("model", justify="right", style="bold")
-    table.add_column("95% interval", justify="right", style="dim")
+    table.add_column("95% interval", justify="right", style="dim", no_wrap=True)
     for name in BASELINES.values():
         table.add_column(name, justify="right")
     for figure, label in FIGURES.items():
@@ -69,7 +69,7 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
     console.print()
     genres = Table(box=None, pad_edge=False)
     for column in ("genre", "AP", "95% interval", "guess", "AUC", "F1", "threshold"):
-        genres.add_column(column, justify="left" if column == "genre" else "right")
+        genres.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
     genres.add_column("predicted", justify="right")
     genres.add_column("true", justify="right")
     guess = scored["baselines"]["genre_rates"]["genres"]
@@ -93,7 +93,7 @@ def _number(figure: Mapping[str, float] | None) -> str:
 
 
 def _interval(figure: Mapping[str, float] | None) -> str:
-    return "" if figure is None else f"{figure['low']:.3f} to {figure['high']:.3f}"
+    return "" if figure is None else f"{figure['low']:.3f}-{figure['high']:.3f}"
 
 
 @contextmanager

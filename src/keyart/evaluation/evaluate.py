@@ -1,0 +1,138 @@
+"""Evaluation: a network's answers on parts of a catalog, and the figures they earn."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from keyart.catalog.table import Catalog
+from keyart.errors import CatalogError, RunError
+from keyart.evaluation.baselines import fit_baselines
+from keyart.evaluation.decide import Decision
+from keyart.evaluation.scoring import score_split
+from keyart.files import replacing, write_json
+from keyart.genres import Vocabulary
+from keyart.images.decode import Pixels
+from keyart.images.pixels import pixel_store
+from keyart.predictor import Network, Predictor, Scores
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """metrics: what metrics.json holds. predictions: a table for each part, as in the run."""
+
+    metrics: dict[str, Any]
+    predictions: dict[str, pa.Table]
+
+    def headline(self, part: str) -> dict[str, dict[str, float] | None]:
+        """A part's figures, each with its interval."""
+        figures: dict[str, dict[str, float] | None]
+        figures = self.metrics["splits"][part]["model"]["figures"]
+        return figures
+
+
+def evaluate(
+    network: Network,
+    decision: Decision,
+    catalog: Catalog,
+    pixels: Pixels,
+    parts: Sequence[str],
+    *,
+    name: str,
+) -> Evaluation:
+    """Score parts of a catalog, beside constant guesses that know its training part.
+
+    pixels: (films, height, width, 3) of the whole catalog. Raises CatalogError for an empty part.
+    """
+    truth = catalog.truth
+    baselines = fit_baselines(truth[catalog.rows("train")])
+    splits, predictions = {}, {}
+    for part in parts:
+        rows = catalog.rows(part)
+        if len(rows) == 0:
+            raise CatalogError(f"{catalog.path}: its {part} part has no films to score")
+        scores = decision.calibration.apply(network.logits_of_rows(pixels, rows))
+        splits[part] = score_split(
+            scores,
+            truth[rows],
+            decision.thresholds,
+            catalog.groups[rows],
+            catalog.vocabulary,
+            baselines,
+        )
+        predictions[part] = _table(catalog, rows, scores, scores >= decision.thresholds)
+    metrics = {
+        "format": FORMAT,
+        "name": name,
+        "catalog": catalog.fingerprint,
+        "vocabulary": list(catalog.vocabulary.names),
+        "films": {part: len(catalog.rows(part)) for part in ("train", "validation", "test")},
+        "notes": list(decision.notes),
+        "splits": splits,
+    }
+    return Evaluation(metrics, predictions)
+
+
+def _table(
+    catalog: Catalog, rows: np.ndarray[Any, Any], scores: Scores, chosen: np.ndarray[Any, Any]
+) -> pa.Table:
+    names = catalog.vocabulary.names
+    films = catalog.films.take(pa.array(rows))
+    columns = {
+        "film_id": films["film_id"],
+        "title": films["title"],
+        "group": films["group"],
+        "truth": pa.array([list(catalog.vocabulary.decode(row)) for row in catalog.truth[rows]]),
+        "genres": pa.array([list(catalog.vocabulary.decode(row)) for row in chosen]),
+    }
+    for column, name in enumerate(names):
+        columns[name] = pa.array(scores[:, column].astype(np.float32))
+    return pa.table(columns)
+
+
+def write_evaluation(run: Path, evaluation: Evaluation) -> None:
+    """Write metrics.json, and predictions-PART.parquet for each part, into a run's folder."""
+    for part, table in evaluation.predictions.items():
+        with replacing(run / f"predictions-{part}.parquet") as beside:
+            pq.write_table(table, beside)
+    write_json(run / "metrics.json", evaluation.metrics)
+
+
+def read_metrics(run: Path) -> dict[str, Any]:
+    """A run's metrics.json. Raises RunError where there is none that can be read."""
+    try:
+        metrics: dict[str, Any] = json.loads((run / "metrics.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run}: no metrics.json that can be read; keyart evaluate {run}") from error
+    if metrics.get("format") != FORMAT:
+        raise RunError(f"{run / 'metrics.json'}: of another format; keyart evaluate {run}")
+    return metrics
+
+
+def evaluate_bundle(predictor: Predictor, catalog: Catalog, parts: Sequence[str]) -> Evaluation:
+    """Score a saved model on a catalog of the same vocabulary. Raises CatalogError."""
+    bundle = predictor.bundle
+    _same_vocabulary(bundle.vocabulary, catalog)
+    pixels = pixel_store(
+        catalog.path, catalog.fingerprint, bundle.spec, len(catalog), catalog.posters
+    )
+    decision = Decision(
+        bundle.calibration, bundle.thresholds, tuple(bundle.provenance.get("notes", ()))
+    )
+    name = str(bundle.provenance.get("name", bundle.path.name))
+    return evaluate(predictor.network, decision, catalog, pixels, parts, name=name)
+
+
+def _same_vocabulary(vocabulary: Vocabulary, catalog: Catalog) -> None:
+    if vocabulary.names != catalog.vocabulary.names:
+        raise CatalogError(
+            f"{catalog.path}: its genres ({', '.join(catalog.vocabulary.names)}) are not the "
+            f"model's ({', '.join(vocabulary.names)}); build it with the model's vocabulary"
+        )
