@@ -14,6 +14,7 @@ from rich.table import Table
 from keyart.progress import clock, progress
 
 if TYPE_CHECKING:
+    from keyart.catalog.table import Catalog
     from keyart.training.loop import Progress as Step
     from keyart.training.run import Watcher
 
@@ -182,3 +183,49 @@ def _epoch_line(step: "Step") -> str:
         f"mAP {row['validation_mean_average_precision']:.3f}, "
         f"top class {row['validation_top_class']:.3f}  ({clock(row['seconds'])})"
     )
+
+
+def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
+    """Print a catalog's counts by genre and part, its years, groups and rejections."""
+    from keyart.catalog.show import summarise
+
+    summary = summarise(catalog)
+    if as_json:
+        json.dump(summary.to_json(), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{summary.path}[/]: {summary.films:,} films, {summary.megabytes:,.0f} MB, "
+        f"fingerprint {summary.fingerprint[:12]}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    for column in ("genre", "films", "share", *summary.parts):
+        table.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
+    for name, parts in summary.genres.items():
+        films = sum(parts.values())
+        counts = [f"{count:,}" for count in parts.values()]
+        table.add_row(name, f"{films:,}", f"{films / summary.films:.1%}", *counts)
+    totals = [f"{count:,}" for count in summary.parts.values()]
+    table.add_row("all", f"{summary.films:,}", "", *totals, style="bold")
+    console.print(table)
+    small, large = summary.smallest, summary.largest
+    console.print(f"posters   {small[0]}x{small[1]} to {large[0]}x{large[1]} pixels")
+    years = "  ".join(f"{decade} {count:,}" for decade, count in summary.decades.items())
+    console.print(f"years     {years}", soft_wrap=True)
+    biggest = f", the largest {len(summary.largest_groups[0])}" if summary.largest_groups else ""
+    console.print(
+        f"groups    {summary.groups:,} of near-duplicate posters, with "
+        f"{summary.grouped_films:,} films{biggest}"
+    )
+    console.print(f"rejected  {sum(summary.rejections.values()):,} (rejections.csv lists them)")
+    for reason, count in summary.rejections.items():
+        console.print(f"            {count:>6,}  {reason}", soft_wrap=True)
+    if summary.unmapped:
+        console.print("genres that map to nothing in the vocabulary")
+        for name, count in summary.unmapped.items():
+            hint = summary.suggestions.get(name)
+            console.print(f"            {count:>6,}  {name}" + (f" ({hint}?)" if hint else ""))
+    for note in summary.notes:
+        console.print(f"note      {note}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Catalogs: films with their posters, genres and parts, in Parquet that anything can read."""

@@ -1,0 +1,128 @@
+"""A catalog at a glance: counts, years, groups, rejections, and a contact sheet of posters."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from keyart.catalog.build import read_rejections
+from keyart.catalog.table import Catalog
+from keyart.errors import nearest
+from keyart.files import replacing
+from keyart.images.decode import decode
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `catalog show` tells."""
+
+    path: str
+    fingerprint: str
+    films: int
+    parts: dict[str, int]
+    genres: dict[str, dict[str, int]]  # films of each genre in each part
+    megabytes: float
+    smallest: tuple[int, int]  # width and height of the poster with the fewest pixels
+    largest: tuple[int, int]
+    decades: dict[str, int]
+    groups: int  # of two films and more
+    grouped_films: int
+    largest_groups: list[list[str]]  # film ids
+    rejections: dict[str, int]  # by reason, without what differs from film to film
+    unmapped: dict[str, int]  # genre names that map to nothing
+    suggestions: dict[str, str]  # for those that look misspelt
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as a JSON object."""
+        return asdict(self)
+
+
+def summarise(catalog: Catalog) -> Summary:
+    """Count a catalog's films in every way that people ask for. Raises CatalogError."""
+    films = catalog.films
+    widths, heights = films["width"].to_numpy(), films["height"].to_numpy()
+    areas = widths.astype(np.int64) * heights
+    small, large = (int(areas.argmin()), int(areas.argmax())) if len(films) else (0, 0)
+    members: dict[str, list[str]] = {}
+    for film_id, group in zip(films["film_id"].to_pylist(), catalog.groups, strict=True):
+        members.setdefault(group, []).append(film_id)
+    several = sorted((ids for ids in members.values() if len(ids) > 1), key=len, reverse=True)
+    decades = Counter(
+        "unknown" if year is None else f"{year // 10 * 10}s" for year in films["year"].to_pylist()
+    )
+    unmapped = dict(catalog.facts["unmapped"])
+    hints = {name: nearest(name, catalog.vocabulary.names) for name in unmapped}
+    return Summary(
+        path=str(catalog.path),
+        fingerprint=catalog.fingerprint,
+        films=len(catalog),
+        parts=dict(catalog.facts["parts"]),
+        genres={name: dict(counts) for name, counts in catalog.facts["counts"].items()},
+        megabytes=sum(shard.stat().st_size for shard in catalog.shards) / 1e6,
+        smallest=(int(widths[small]), int(heights[small])),
+        largest=(int(widths[large]), int(heights[large])),
+        decades=dict(sorted(decades.items())),
+        groups=len(several),
+        grouped_films=sum(map(len, several)),
+        largest_groups=several[:3],
+        rejections=dict(Counter(_kind(one.reason) for one in read_rejections(catalog))),
+        unmapped=unmapped,
+        suggestions={name: hint.strip("; ?") for name, hint in hints.items() if hint},
+        notes=list(catalog.facts["notes"]),
+    )
+
+
+def _kind(reason: str) -> str:
+    """A reason without the file, the line or the names that it is about."""
+    for kind in ("no genre of the vocabulary", "listed with different genres"):
+        if reason.startswith(kind):
+            return kind
+    if reason.startswith("line "):
+        return "listed again" if "again" in reason else reason.partition(": ")[2]
+    if reason.startswith("is in the catalog with"):
+        return "is in the catalog with other genres"
+    _, colon, rest = reason.partition(": ")
+    return rest.partition(":")[0] if colon else reason
+
+
+_TILE = (96, 144)
+_GAP, _MARGIN, _LABEL = 8, 24, 150
+_PAPER, _INK, _FAINT = "#f4f1ea", "#1d1b18", "#8a8478"
+
+
+def draw_sheet(catalog: Catalog, path: Path, *, across: int = 10) -> None:
+    """Draw a contact sheet: a row a genre, `across` of its posters evenly through the catalog."""
+    truth = catalog.truth
+    rows = [
+        (name, np.flatnonzero(truth[:, column]))
+        for column, name in enumerate(catalog.vocabulary.names)
+    ]
+    rows = [(name, films) for name, films in rows if len(films)]
+    picked = {
+        name: films[np.linspace(0, len(films) - 1, min(across, len(films))).astype(int)].tolist()
+        for name, films in rows
+    }
+    wanted = {row for films in picked.values() for row in films}
+    tiles = {}
+    for row, poster in enumerate(catalog.posters()):
+        if row in wanted:
+            tile = Image.fromarray(decode(poster, at_least=(_TILE[1], _TILE[0])))
+            tiles[row] = tile.resize(_TILE, Image.Resampling.LANCZOS)
+    step = (_TILE[0] + _GAP, _TILE[1] + _GAP)
+    width = 2 * _MARGIN + _LABEL + across * step[0] - _GAP
+    height = 2 * _MARGIN + len(rows) * step[1] - _GAP
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    name_font, count_font = ImageFont.load_default(22), ImageFont.load_default(14)
+    for line, (name, films) in enumerate(rows):
+        top = _MARGIN + line * step[1]
+        draw.text((_MARGIN, top + 48), name, _INK, name_font)
+        draw.text((_MARGIN, top + 78), f"{len(films):,} films", _FAINT, count_font)
+        for place, row in enumerate(picked[name]):
+            sheet.paste(tiles[row], (_MARGIN + _LABEL + place * step[0], top))
+    with replacing(path) as beside:
+        sheet.save(beside, "PNG")

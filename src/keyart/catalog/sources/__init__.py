@@ -1,0 +1,1 @@
+"""Where films and posters come from: the user's own table and folder, or a painter."""
