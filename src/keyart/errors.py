@@ -9,7 +9,10 @@
     ├── RecipeError         a recipe has an unknown key or an impossible value
     ├── TrainingError       training cannot start or go on
     ├── RunError            a run folder is missing, incomplete or already there
-    └── BundleError         a bundle is missing, damaged or too new
+    ├── BundleError         a bundle is missing, damaged or too new
+    ├── PosterIndexError    an index of known posters is missing, damaged or another model's
+    ├── CorrectionsError    corrections cannot be read or kept
+    └── ServiceError        the service cannot start as it was asked to
 
 A message is one line that says what, where, and what to do.
 """
@@ -56,6 +59,18 @@ class RunError(KeyartError):
 
 class BundleError(KeyartError):
     """A bundle is missing, damaged, or of a newer format."""
+
+
+class PosterIndexError(KeyartError):
+    """An index of known posters is missing, damaged, or was made with another model."""
+
+
+class CorrectionsError(KeyartError):
+    """The store of corrections cannot be reached, or a correction contradicts one that it has."""
+
+
+class ServiceError(KeyartError):
+    """The service cannot start as it was asked to."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

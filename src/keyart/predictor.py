@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -70,6 +70,22 @@ class Network:
         result: Logits = logits
         return result
 
+    def has(self, output: str) -> bool:
+        """Whether the network tells `output`: logits, features or maps."""
+        return output in (known.name for known in self._session.get_outputs())
+
+    def run(self, outputs: Sequence[str], pixels: Pixels) -> list[npt.NDArray[np.float32]]:
+        """Several outputs of one run. Raises BundleError for one that the network does not tell."""
+        for output in outputs:
+            if not self.has(output):
+                raise BundleError(
+                    f"this model's network does not tell its {output}; export it with a newer keyart"
+                )
+        results: list[npt.NDArray[np.float32]] = self._session.run(
+            list(outputs), {"pixels": np.ascontiguousarray(pixels)}
+        )
+        return results
+
     def logits_of_rows(self, pixels: Pixels, rows: npt.NDArray[np.int64]) -> Logits:
         """Logits (rows, genres) of these rows of a pixel store, on all cores."""
         chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
@@ -98,6 +114,26 @@ class Predictor:
     def scores(self, pixels: Pixels) -> Scores:
         """Calibrated scores (films, genres) of prepared pixels (films, height, width, 3)."""
         return self.bundle.calibration.apply(self.network.logits(pixels))
+
+    def maps(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """What each place adds to each logit: (films, genres, map height, map width).
+
+        Raises BundleError where the network's head is not linear.
+        """
+        (maps,) = self.network.run(["maps"], pixels)
+        return maps
+
+    def embeddings(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """The network's look at posters: its last feature map's mean, of length 1.
+
+        pixels: (films, height, width, 3), prepared. Returns (films, channels). Raises BundleError
+        where the network does not tell its features.
+        """
+        (features,) = self.network.run(["features"], pixels)
+        means = features.mean((2, 3))
+        norms = np.linalg.norm(means, axis=1, keepdims=True)
+        unit: npt.NDArray[np.float32] = means / np.maximum(norms, np.finfo(np.float32).tiny)
+        return unit
 
     def answer(self, poster: str, scores: Scores) -> Prediction:
         """The prediction that these scores (genres,) make."""

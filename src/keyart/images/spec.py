@@ -41,17 +41,23 @@ class ImageSpec:
     def resize(self, rgb: Pixels) -> Pixels:
         """Resize with an anti-aliased bicubic filter. rgb: (any height, any width, 3)."""
         image = Image.fromarray(rgb)
+        top, left, height, width = self.place(image.height, image.width)
+        resized = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
         if self.fit == "squash":
-            return np.asarray(image.resize((self.width, self.height), Image.Resampling.BICUBIC))
-        scale = min(self.width / image.width, self.height / image.height)
-        width = min(self.width, max(1, round(image.width * scale)))
-        height = min(self.height, max(1, round(image.height * scale)))
+            return resized
         canvas = np.zeros((self.height, self.width, 3), np.uint8)
-        top, left = (self.height - height) // 2, (self.width - width) // 2
-        canvas[top : top + height, left : left + width] = np.asarray(
-            image.resize((width, height), Image.Resampling.BICUBIC)
-        )
+        canvas[top : top + height, left : left + width] = resized
         return canvas
+
+    def place(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Where a poster of this size lies in the network's input: top, left, height, width."""
+        if self.fit == "squash":
+            return 0, 0, self.height, self.width
+        scale = min(self.width / width, self.height / height)
+        inner_width = min(self.width, max(1, round(width * scale)))
+        inner_height = min(self.height, max(1, round(height * scale)))
+        top, left = (self.height - inner_height) // 2, (self.width - inner_width) // 2
+        return top, left, inner_height, inner_width
 
     @property
     def key(self) -> str:

@@ -23,6 +23,14 @@ class GenreHead(nn.Module):
         logits: Tensor = self.linear(self.dropout(features.mean((2, 3))))
         return logits
 
+    def maps(self, features: Tensor) -> Tensor:
+        """What every place of the map adds to every logit: the linear layer without its mean.
+
+        Class activation maps (Zhou et al., CVPR 2016). Returns (films, genres, height, width),
+        whose mean over places is the logits less the bias.
+        """
+        return nn.functional.conv2d(features, self.linear.weight[:, :, None, None])
+
 
 class GenreClassifier(nn.Module):
     """A backbone and its head, with the normalisation that its ImageSpec asks for."""
@@ -42,10 +50,15 @@ class GenreClassifier(nn.Module):
 
         Returns logits (films, genres).
         """
+        logits: Tensor = self.head(self.features(pixels))
+        return logits
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """The backbone's last map (films, channels, height, width) of pixels as in forward."""
         # Height-width-channel bytes seen as (films, 3, height, width) are channels_last already.
         x = (pixels.float() - self.mean) / self.std
-        logits: Tensor = self.head(self.backbone(x.permute(0, 3, 1, 2)))
-        return logits
+        features: Tensor = self.backbone(x.permute(0, 3, 1, 2))
+        return features
 
 
 BACKBONES: dict[str, Callable[[], PosterNet]] = {

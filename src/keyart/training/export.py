@@ -7,31 +7,53 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import torch
+from torch import Tensor, nn
 
 from keyart.errors import BundleError
 from keyart.images.decode import Pixels
-from keyart.models.classifier import GenreClassifier
+from keyart.models.classifier import GenreClassifier, GenreHead
 
 TOLERANCE = 1e-4
+
+
+class _Exported(nn.Module):
+    """A classifier that also tells its last feature map and, where its head can, genre maps."""
+
+    def __init__(self, model: GenreClassifier) -> None:
+        super().__init__()
+        self.model = model
+        self.outputs = ["logits", "features"]
+        if isinstance(model.head, GenreHead):
+            self.outputs.append("maps")
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        features = self.model.features(pixels)
+        logits = self.model.head(features)
+        if isinstance(self.model.head, GenreHead):
+            return logits, features, self.model.head.maps(features)
+        return logits, features
 
 
 def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
     """The network as an ONNX model, `pixels` (films, height, width, 3) uint8 -> `logits`.
 
+    Further outputs, whose cost is lost in the noise: `features`, the last feature map, and, where
+    the head is linear, `maps`, what each of its places adds to each logit.
     samples: prepared posters, at least two, on which the exported network's scores must equal
     PyTorch's to 1e-4. Raises BundleError where they do not.
     """
     model = model.cpu().eval()
     pixels = torch.from_numpy(np.array(samples))
+    exported = _Exported(model).eval()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations; parity decides
         program = torch.onnx.export(
-            model,
+            exported,
             (pixels[:2],),
             dynamo=True,
             input_names=["pixels"],
-            output_names=["logits"],
+            output_names=exported.outputs,
             dynamic_shapes=({0: torch.export.Dim("films")},),
             verbose=False,
         )

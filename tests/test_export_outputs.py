@@ -1,0 +1,29 @@
+"""training/export.py: beside its logits an exported network tells its features and genre maps."""
+
+import numpy as np
+import onnxruntime
+import torch
+
+from keyart.images.spec import ImageSpec
+from keyart.models.classifier import GenreHead, build_classifier
+from keyart.training.export import export_onnx
+
+SPEC = ImageSpec(height=64, width=48)
+
+
+def test_features_and_maps_are_pytorchs_and_the_maps_sum_to_the_logits() -> None:
+    torch.manual_seed(0)
+    model = build_classifier("posternet-small", SPEC, 3, 0.1).eval()
+    samples = np.random.default_rng(0).integers(0, 256, (3, 64, 48, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(
+        export_onnx(model, samples), providers=["CPUExecutionProvider"]
+    )
+    logits, features, maps = session.run(["logits", "features", "maps"], {"pixels": samples})
+    assert isinstance(model.head, GenreHead)
+    with torch.no_grad():
+        expected = model.features(torch.from_numpy(samples))
+        expected_maps = model.head.maps(expected)
+        bias = model.head.linear.bias.numpy()
+    assert np.abs(features - expected.numpy()).max() < 1e-4
+    assert np.abs(maps - expected_maps.numpy()).max() < 1e-4
+    assert np.abs(maps.mean((2, 3)) + bias - logits).max() < 1e-4
