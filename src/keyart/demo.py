@@ -61,5 +61,6 @@ def run_demo(folder: Path, films: int, *, quiet: bool) -> None:
   keyart predict YOUR_POSTER.jpg --model {run}
   keyart catalog build --films films.csv --posters POSTERS --out CATALOG
   keyart train CATALOG --out RUN
-The demo's model knows painted posters alone; train on real ones before you believe it."""
+The demo's model knows painted posters alone; train on real ones before you believe it.""",
+        soft_wrap=True,
     )

@@ -71,7 +71,7 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
     genres = Table(box=None, pad_edge=False)
     for column in ("genre", "AP", "95% interval", "guess", "AUC", "F1", "threshold"):
         genres.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
-    genres.add_column("predicted", justify="right")
+    genres.add_column("said", justify="right")
     genres.add_column("true", justify="right")
     guess = scored["baselines"]["genre_rates"]["genres"]
     for name, row in scored["model"]["genres"].items():

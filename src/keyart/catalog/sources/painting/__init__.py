@@ -1,0 +1,1 @@
+"""Painting posters of films that never were: scenes, colours, titles."""
