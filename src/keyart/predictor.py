@@ -79,7 +79,7 @@ class Network:
         for output in outputs:
             if not self.has(output):
                 raise BundleError(
-                    f"this model's network does not tell its {output}; export it with a newer keyart"
+                    f"this model's network does not tell its {output}; export it again"
                 )
         results: list[npt.NDArray[np.float32]] = self._session.run(
             list(outputs), {"pixels": np.ascontiguousarray(pixels)}

@@ -1,0 +1,217 @@
+"""explain.py: the maps find what decides, agree with Grad-CAM, and say where in words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from keyart.bundle import write_bundle
+from keyart.calibration import Calibration
+from keyart.errors import BundleError, PosterError, UnknownGenreError
+from keyart.explain import Explanation, Method, draw, explain, explain_poster, glow
+from keyart.images.decode import Pixels
+from keyart.images.spec import ImageSpec
+from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.predictor import Predictor
+from keyart.training.export import export_onnx
+from tests.tiny import VOCABULARY, tiny_bundle
+from tests.wire import encoded
+
+METHODS: tuple[Method, ...] = ("activation", "occlusion")
+
+
+@pytest.fixture
+def predictor(tmp_path: Path) -> Predictor:
+    return Predictor.load(tiny_bundle(tmp_path / "bundle").path)
+
+
+def poster(top: int, left: int, colour: tuple[int, int, int], *, side: int = 16) -> Pixels:
+    """A grey poster of 96x72 with one square of a decisive colour."""
+    rgb = np.full((96, 72, 3), 40, np.uint8)
+    rgb[top : top + side, left : left + side] = colour
+    return rgb
+
+
+def peak(explanation: Explanation) -> tuple[float, float]:
+    """Middle of the strongest place, as parts of the height and the width."""
+    row, column = np.unravel_index(int(explanation.map.argmax()), explanation.map.shape)
+    rows, columns = explanation.map.shape
+    return (float(row) + 0.5) / rows, (float(column) + 0.5) / columns
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("top", "left", "where"),
+    [(4, 4, "top left"), (40, 28, "middle"), (76, 52, "bottom right"), (40, 54, "middle right")],
+)
+def test_the_map_finds_the_one_decisive_region(
+    predictor: Predictor, method: Method, top: int, left: int, where: str
+) -> None:
+    data = encoded(poster(top, left, (255, 40, 40)))
+    (red,) = explain(predictor, data, ["Red"], method)
+    down, across = peak(red)
+    assert top / 96 <= down <= (top + 16) / 96
+    assert left / 72 <= across <= (left + 16) / 72
+    assert red.where == where
+    outside = red.heat[red.heat < 0.5]
+    assert outside.size > 0.7 * red.heat.size
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_genre_has_its_own_region(predictor: Predictor, method: Method) -> None:
+    rgb = poster(4, 4, (255, 40, 40))
+    rgb[72:88, 48:64] = (40, 40, 255)
+    red, green, blue = explain(predictor, encoded(rgb), None, method)
+    assert (red.genre, green.genre, blue.genre) == VOCABULARY.names
+    assert red.where == "top left"
+    assert blue.where == "bottom right"
+
+
+def test_occlusion_is_negative_where_a_place_speaks_against(predictor: Predictor) -> None:
+    rgb = np.full((96, 72, 3), 200, np.uint8)
+    rgb[4:20, 4:22] = (0, 200, 200)
+    (red,) = explain(predictor, encoded(rgb), ["Red"], "occlusion")
+    assert red.map.min() < -0.01
+    assert np.unravel_index(int(red.map.argmin()), red.map.shape) in (
+        (0, 0),
+        (1, 1),
+        (1, 0),
+        (0, 1),
+    )
+
+
+def test_nothing_in_sight_is_nowhere() -> None:
+    dark = Explanation("Red", 0.1, 0.5, "activation", np.full((4, 3), -1.0))
+    assert dark.where == "nowhere"
+    assert dark.heat.max() == 0
+
+
+def test_scores_and_thresholds_are_the_predictions(predictor: Predictor) -> None:
+    data = encoded(poster(4, 4, (255, 40, 40)))
+    answer = predictor.predict_bytes("x", data)
+    explained = explain(predictor, data)
+    assert [one.score for one in explained] == pytest.approx(list(answer.scores))  # type: ignore[union-attr]
+    assert [one.threshold for one in explained] == [0.5, 0.5, 0.9]
+
+
+def padded_bundle(folder: Path) -> Predictor:
+    """The tiny model, but with posters padded to its input, not squashed."""
+    tiny = tiny_bundle(folder / "squash")
+    bundle = write_bundle(
+        folder / "pad",
+        onnx=tiny.onnx.read_bytes(),
+        weights=b"",
+        card="",
+        vocabulary=VOCABULARY,
+        spec=ImageSpec(height=32, width=24, fit="pad"),
+        calibration=Calibration.identity(3),
+        thresholds=np.array([0.5, 0.5, 0.9]),
+        provenance={},
+    )
+    return Predictor.load(bundle.path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_padding_does_not_shift_the_map(tmp_path: Path, method: Method) -> None:
+    wide = np.full((60, 180, 3), 40, np.uint8)  # fills an eighth of the height of the input
+    wide[:, 120:] = (255, 40, 40)
+    (red,) = explain(padded_bundle(tmp_path), encoded(wide), ["Red"], method)
+    _, across = peak(red)
+    assert across > 2 / 3
+    assert red.map.shape[0] < red.map.shape[1]
+
+
+def test_a_network_without_maps_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Predictor.load(tiny_bundle(tmp_path / "bundle").path)
+    monkeypatch.setattr(predictor.network, "has", lambda output: output == "logits")
+    with pytest.raises(BundleError, match="does not tell its maps"):
+        explain(predictor, encoded(poster(4, 4, (255, 0, 0))))
+    assert explain(predictor, encoded(poster(4, 4, (255, 0, 0))), ["Red"], "occlusion")
+
+
+def test_what_cannot_be_explained_is_said(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(UnknownGenreError, match="Crimson"):
+        explain(predictor, encoded(poster(4, 4, (255, 0, 0))), ["Crimson"])
+    with pytest.raises(PosterError):
+        explain(predictor, b"no poster")
+    with pytest.raises(PosterError, match="No such file"):
+        explain_poster(tmp_path / "none.jpg", predictor.bundle.path)
+
+
+def test_a_file_is_explained_by_its_own_genres_and_drawn(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    file = tmp_path / "poster.png"
+    file.write_bytes(encoded(np.full((96, 72, 3), (250, 200, 30), np.uint8)))
+    out = tmp_path / "heat.png"
+    explained = explain_poster(file, predictor.bundle.path, out=out)
+    assert [one.genre for one in explained] == ["Red", "Green"]
+    with Image.open(out) as picture:
+        assert picture.width > 3 * 360
+    file.write_bytes(encoded(np.full((96, 72, 3), (20, 60, 30), np.uint8)))
+    (guess,) = explain_poster(file, predictor.bundle.path)
+    assert guess.genre == "Green"
+    assert guess.score < guess.threshold
+
+
+def test_the_lit_poster_is_brightest_where_the_evidence_is() -> None:
+    rgb = np.full((90, 60, 3), 128, np.uint8)
+    heat = np.zeros((6, 4))
+    heat[1, 2] = 1
+    lit = glow(rgb, heat)
+    assert lit.shape == rgb.shape
+    assert lit[15:30, 30:45].mean() > 110
+    assert lit[60:, :15].mean() < 60
+    assert draw(rgb, [Explanation("Red", 0.9, 0.5, "activation", heat)]).height > 480
+
+
+def trained_like(model: GenreClassifier) -> GenreClassifier:
+    """A network whose fresh blocks are woken up, so that its features depend on the poster."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    return model.eval()
+
+
+def test_activation_maps_are_grad_cams_of_the_last_feature_map(tmp_path: Path) -> None:
+    gradcam = pytest.importorskip("pytorch_grad_cam", reason="grad-cam is not installed")
+    import cv2
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    torch.manual_seed(0)
+    spec = ImageSpec(height=96, width=64)
+    model = trained_like(build_classifier("posternet-small", spec, 3, 0.0))
+    samples = np.random.default_rng(0).integers(0, 256, (2, 96, 64, 3), dtype=np.uint8)
+    bundle = write_bundle(
+        tmp_path / "bundle",
+        onnx=export_onnx(model, samples),
+        weights=b"",
+        card="",
+        vocabulary=VOCABULARY,
+        spec=spec,
+        calibration=Calibration.identity(3),
+        thresholds=np.full(3, 0.5),
+        provenance={},
+    )
+    ours = explain(Predictor.load(bundle.path), encoded(samples[0]))
+
+    # A float copy, as gradients do not flow into bytes; the library wants planes first.
+    planes = torch.from_numpy(samples[:1]).float().permute(0, 3, 1, 2)
+
+    class Planes(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return model(x.permute(0, 2, 3, 1))  # type: ignore[no-any-return]
+
+    for genre, one in enumerate(ours):
+        with gradcam.GradCAM(Planes(), [model.backbone]) as cam:
+            theirs = cam(planes, [ClassifierOutputTarget(genre)])[0]
+        # The library enlarges its map to the input and stretches it from 0 to 1: so do we here.
+        raw = np.maximum(one.map, 0).astype(np.float32)
+        large = cv2.resize(raw - raw.min(), (64, 96))
+        assert np.abs(large / large.max() - theirs).max() < 1e-3
