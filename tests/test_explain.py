@@ -74,12 +74,8 @@ def test_occlusion_is_negative_where_a_place_speaks_against(predictor: Predictor
     rgb[4:20, 4:22] = (0, 200, 200)
     (red,) = explain(predictor, encoded(rgb), ["Red"], "occlusion")
     assert red.map.min() < -0.01
-    assert np.unravel_index(int(red.map.argmin()), red.map.shape) in (
-        (0, 0),
-        (1, 1),
-        (1, 0),
-        (0, 1),
-    )
+    row, column = np.unravel_index(int(red.map.argmin()), red.map.shape)
+    assert max(int(row), int(column)) <= 1
 
 
 def test_nothing_in_sight_is_nowhere() -> None:
