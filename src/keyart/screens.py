@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from keyart.progress import clock, progress
@@ -108,45 +108,59 @@ def watch_training(*, quiet: bool) -> Iterator["Watcher"]:
         if not quiet:
             console.print(sentence)
 
-    with progress("pixels", quiet=quiet) as pixels:
-        if quiet:
-            yield Watcher(pixels, lambda step: None, say)
-        elif console.is_terminal:
-            bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[facts]}"),
-                console=console,
-            )
-            # Two live displays cannot share a terminal: the bar starts with the first step.
-            yield Watcher(pixels, _Bar(bar, console), say)
-            bar.stop()
-        else:
-            yield Watcher(pixels, _Lines(console), say)
+    if console.is_terminal and not quiet:
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=console,
+            transient=True,
+        )
+        with bar:
+            yield Watcher(_PixelBar(bar), _TrainingBar(bar, console), say)
+    else:
+        with progress("pixels", quiet=quiet) as pixels:
+            yield Watcher(pixels, (lambda step: None) if quiet else _Lines(console), say)
 
 
-class _Bar:
+class _PixelBar:
+    """Posters decoded; gone once all are."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task("pixels", total=total, facts="")
+        self._bar.update(self._task, completed=done, facts=f"{done:,} of {total:,} posters")
+        if done == total:
+            self._bar.remove_task(self._task)
+
+
+class _TrainingBar:
+    """Epoch, loss, rate and time left; a line an epoch stays above it."""
+
     def __init__(self, bar: Progress, console: Console) -> None:
         self._bar, self._console = bar, console
-        self._task = bar.add_task("training", total=None, facts="")
+        self._task: TaskID | None = None
         self._left = _TimeLeft()
 
     def __call__(self, step: "Step") -> None:
-        self._bar.start()
-        done = (step.epoch - 1) * step.steps + step.step
+        done, total = (step.epoch - 1) * step.steps + step.step, step.epochs * step.steps
+        if self._task is None:
+            self._task = self._bar.add_task("training", total=total, facts="")
         self._bar.update(
             self._task,
             completed=done,
-            total=step.epochs * step.steps,
             description=f"epoch {step.epoch} of {step.epochs}",
             facts=(
-                f"loss {step.loss:.4f}  rate {step.learning_rate:.1e}  "
-                f"{clock(self._left(done, step.epochs * step.steps))} left"
+                f"loss {step.loss:.4f}  rate {step.learning_rate:.1e}  {self._left(done, total)}"
             ),
         )
         if step.row is not None:
-            self._console.print(_epoch_line(step))
+            self._console.print(_epoch_line(step), soft_wrap=True)
 
 
 class _Lines:
@@ -157,21 +171,23 @@ class _Lines:
     def __call__(self, step: "Step") -> None:
         left = self._left((step.epoch - 1) * step.steps + step.step, step.epochs * step.steps)
         if step.row is not None:
-            self._console.print(f"{_epoch_line(step)}  {clock(left)} left", soft_wrap=True)
+            self._console.print(f"{_epoch_line(step)}  {left}", soft_wrap=True)
 
 
 class _TimeLeft:
-    """Seconds left, from the steps seen so far (a resumed training starts in the middle)."""
+    """The time left, from the steps seen so far (a resumed training starts in the middle)."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
 
-    def __call__(self, done: int, total: int) -> float:
+    def __call__(self, done: int, total: int) -> str:
         now = time.monotonic()
         if self._first is None:
             self._first = (now, done)
         started, skipped = self._first
-        return (now - started) / max(1, done - skipped) * (total - done)
+        if done == skipped:
+            return ""
+        return f"{clock((now - started) / (done - skipped) * (total - done))} left"
 
 
 def _epoch_line(step: "Step") -> str:

@@ -1,0 +1,260 @@
+"""The command line from end to end: painted posters to a trained run, and back to posters."""
+
+import csv
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from keyart.__main__ import main
+from keyart.catalog.sources.painted import paint_films
+from keyart.catalog.table import Catalog
+from keyart.predictor import Prediction, Predictor
+from keyart.training.run import load_best
+from tests.tiny import tiny_bundle
+
+SMALL = ("--set", "epochs=2", "--set", "height=48", "--set", "width=32", "--set", "batch_size=16")
+
+
+class Outcome:
+    """What a command printed, and how it ended."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+def keyart(*arguments: object) -> Outcome:
+    done = subprocess.run(
+        [sys.executable, "-m", "keyart", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with films.csv, posters/, catalog/ and run/, all made through the command line."""
+    folder = tmp_path_factory.mktemp("whole")
+    paint_films(150, folder)
+    built = keyart(
+        "catalog", "build", "--films", folder / "films.csv", "--posters", folder / "posters",
+        "--out", folder / "catalog",
+    )  # fmt: skip
+    assert built.status == 0, built.err
+    trained = keyart(
+        "train", folder / "catalog", "--recipe", "demo", "--out", folder / "run", *SMALL
+    )
+    assert trained.status == 0, trained.err
+    assert "epoch   2 of 2" in trained.err
+    assert "mAP" in trained.out
+    return folder
+
+
+def test_a_run_holds_what_it_promises(painted: Path) -> None:
+    names = {path.name for path in (painted / "run").iterdir()}
+    assert names == {
+        "recipe.toml", "history.csv", "metrics.json", "predictions-validation.parquet",
+        "predictions-test.parquet", "report.html", "checkpoints", "bundle",
+    }  # fmt: skip
+
+
+def test_metrics_hold_every_figure_with_its_interval_beside_the_guesses(painted: Path) -> None:
+    metrics = json.loads((painted / "run" / "metrics.json").read_text())
+    catalog = Catalog.open(painted / "catalog")
+    for part in ("validation", "test"):
+        scored = metrics["splits"][part]
+        assert scored["films"] == len(catalog.rows(part))
+        assert set(scored["baselines"]) == {"nothing", "genre_rates", "most_frequent"}
+        for who in (scored["model"], *scored["baselines"].values()):
+            figure = who["figures"]["mean_average_precision"]
+            assert 0 <= figure["low"] <= figure["high"] <= 1
+
+
+def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path) -> None:
+    catalog = Catalog.open(painted / "catalog")
+    names = catalog.vocabulary.names
+    table = pq.read_table(painted / "run" / "predictions-test.parquet")
+    films = table["film_id"].to_pylist()[:12]
+    stored = np.stack([table[name].to_numpy()[:12] for name in names], axis=1)
+
+    files = [painted / "posters" / f"{film}.jpg" for film in films]
+    answers = keyart("predict", *files, "--model", painted / "run", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(answers.out)))
+    printed = np.array([[float(row[name]) for name in names] for row in rows])
+    assert printed == pytest.approx(stored, abs=1e-4)
+
+    model, recipe = load_best(painted / "run")
+    predictor = Predictor.load(painted / "run")
+    pixels = np.stack([recipe.spec.prepare(file.read_bytes()) for file in files])
+    with torch.no_grad():
+        logits = model(torch.from_numpy(pixels)).numpy()
+    by_torch = predictor.bundle.calibration.apply(logits)
+    assert by_torch == pytest.approx(stored, abs=1e-4)
+    one = predictor.predict_bytes("x", files[0].read_bytes())
+    assert isinstance(one, Prediction)
+    assert one.scores == pytest.approx(stored[0], abs=1e-4)
+
+
+def test_thresholds_and_calibration_never_see_the_test_part(
+    painted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keyart.training.run as run
+
+    seen: list[int] = []
+    decide = run.decide
+
+    def watched(logits, truth, groups, vocabulary):  # type: ignore[no-untyped-def]
+        seen.extend(groups.tolist())
+        return decide(logits, truth, groups, vocabulary)
+
+    monkeypatch.setattr(run, "decide", watched)
+    catalog = Catalog.open(painted / "catalog")
+    from keyart.training.recipe import load_recipe
+    from keyart.training.run import Watcher, train
+
+    settings = [setting for setting in SMALL if setting != "--set"]
+    quiet = Watcher(lambda *_: None, lambda _: None, lambda _: None)
+    recipe = load_recipe("demo", [*settings, "epochs=1"])
+    train(catalog, recipe, painted / "watched", quiet, resume=False)
+    assert set(seen) == set(catalog.groups[catalog.rows("validation")])
+    assert not set(seen) & set(catalog.groups[catalog.rows("test")])
+
+
+def test_evaluate_gives_the_runs_figures_again(painted: Path) -> None:
+    before = json.loads((painted / "run" / "metrics.json").read_text())
+    again = keyart("evaluate", painted / "run", "--json")
+    assert again.status == 0, again.err
+    assert json.loads(again.out) == before["splits"]["test"]
+    shown = keyart("evaluate", painted / "run", "--split", "validation")
+    assert "films of the validation part" in shown.out
+    assert json.loads((painted / "run" / "metrics.json").read_text()) == before
+
+
+def test_a_bundle_is_exported_evaluated_and_never_written_over(painted: Path) -> None:
+    exported = keyart("export", painted / "run", "--out", painted / "bundle")
+    assert exported.status == 0, exported.err
+    scored = keyart("evaluate", painted / "bundle", "--catalog", painted / "catalog", "--json")
+    metrics = json.loads((painted / "run" / "metrics.json").read_text())
+    assert json.loads(scored.out) == metrics["splits"]["test"]
+    assert "--catalog" in keyart("evaluate", painted / "bundle").err
+    assert "already there" in keyart("export", painted / "run", "--out", painted / "bundle").err
+
+
+def test_a_report_is_written_of_several_runs(painted: Path) -> None:
+    out = painted / "both.html"
+    assert keyart("report", painted / "run", painted / "run", "--out", out).status == 0
+    assert out.read_text().startswith("<!doctype html>")
+
+
+def test_resume_of_a_finished_run_changes_nothing(painted: Path) -> None:
+    arguments = ("train", painted / "catalog", "--recipe", "demo", "--out", painted / "run")
+    before = (painted / "run" / "bundle" / "keyart.json").read_bytes()
+    again = keyart(*arguments, *SMALL, "--resume")
+    assert again.status == 0
+    assert "finished already" in again.err
+    assert (painted / "run" / "bundle" / "keyart.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "{c}", "--out", "{r}"), "run: is already there; add --resume"),
+        (("train", "{c}", "--out", "{r}", "--resume"), "begun with another recipe"),
+        (("train", "{c}", "--out", "{n}", "--set", "epoch=2"), "did you mean 'epochs'"),
+        (("train", "{c}", "--out", "{n}", "--recipe", "none"), "no recipe 'none'"),
+        (("train", "{n}", "--out", "{n}"), "no catalog here"),
+        (("evaluate", "{n}"), "does not know its catalog"),
+        (("report", "{n}", "--out", "{n}.html"), "not a run"),
+        (("predict", "{p}", "--model", "{n}"), "no such bundle"),
+        (("predict", "{n}", "--model", "{r}"), "no such file or folder"),
+        (("export", "{n}", "--out", "{n}2"), "has no bundle yet"),
+        (("catalog", "show", "{n}"), "no catalog here"),
+        (
+            ("catalog", "build", "--films", "{f}", "--posters", "{p}", "--out", "{c}"),
+            "add --grow to add films",
+        ),
+        (
+            ("catalog", "build", "--films", "{n}", "--posters", "{p}", "--out", "{n}"),
+            "no such file",
+        ),
+    ],
+)
+def test_an_error_is_one_line_on_standard_error(
+    painted: Path,
+    arguments: tuple[str, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = {
+        "c": painted / "catalog", "r": painted / "run", "n": painted / "nowhere",
+        "p": painted / "posters", "f": painted / "films.csv",
+    }  # fmt: skip
+    words = [argument.format(**places) for argument in arguments]
+    monkeypatch.setattr(sys, "argv", ["keyart", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+    assert not (painted / "nowhere").exists()
+
+
+def test_wrong_usage_ends_with_2_and_debug_shows_a_traceback(painted: Path) -> None:
+    assert keyart("train").status == 2
+    assert keyart("predict", "x.jpg", "--model", painted, "--format", "xml").status == 2
+    broken = keyart("--debug", "catalog", "show", painted / "nowhere")
+    assert broken.status == 1
+    assert "Traceback" in broken.err
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tiny_bundle(tmp_path / "bundle").path
+    paint_films(3, tmp_path)
+    answers = tmp_path / "answers.csv"
+    answers.write_text("what was there\n")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    words = ["predict", tmp_path / "posters", "--model", model, "--format", "csv"]
+    monkeypatch.setattr(sys, "argv", ["keyart", *map(str, words), "--out", str(answers)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert answers.read_text() == "what was there\n"
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
+def test_catalog_show_and_check_speak_of_the_catalog(painted: Path) -> None:
+    sheet = painted / "sheet.png"
+    shown = keyart("catalog", "show", painted / "catalog", "--sheet", sheet)
+    assert "Drama" in shown.out
+    assert "near-duplicate" in shown.out
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    assert json.loads(keyart("catalog", "show", painted / "catalog", "--json").out)["films"] > 140
+    assert "sound" in keyart("catalog", "check", painted / "catalog").out
+
+
+def test_predict_with_no_readable_poster_ends_with_1(painted: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"nothing")
+    done = keyart("predict", tmp_path / "x.jpg", "--model", painted / "run", "--format", "csv")
+    assert done.status == 1
+    assert "1 of 1 posters could not be read" in done.err
