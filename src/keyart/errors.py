@@ -12,6 +12,7 @@
     ├── BundleError         a bundle is missing, damaged or too new
     ├── PosterIndexError    an index of known posters is missing, damaged or another model's
     ├── CorrectionsError    corrections cannot be read or kept
+    │   └── AlreadyCorrectedError   a poster has a correction, and no one asked to replace it
     └── ServiceError        the service cannot start as it was asked to
 
 A message is one line that says what, where, and what to do.
@@ -66,7 +67,11 @@ class PosterIndexError(KeyartError):
 
 
 class CorrectionsError(KeyartError):
-    """The store of corrections cannot be reached, or a correction contradicts one that it has."""
+    """The store of corrections cannot be reached, or a correction cannot be kept."""
+
+
+class AlreadyCorrectedError(CorrectionsError):
+    """A poster has another correction already, which is not replaced without being asked."""
 
 
 class ServiceError(KeyartError):
