@@ -149,3 +149,19 @@ def test_damaged_pictures_decode_or_are_refused(
         return
     assert pixels.ndim == 3
     assert pixels.shape[2] == 3
+
+
+def test_a_jpeg_of_too_many_scans_is_refused_before_it_is_decoded() -> None:
+    data = encoded(gradient(), "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    scan = data[start:-2]
+    decode(data[:start] + scan * 5 + b"\xff\xd9")
+    with pytest.raises(PosterError, match="over 100 scans"):
+        decode(data[:start] + scan * 200 + b"\xff\xd9")
+
+
+def test_the_caller_may_allow_fewer_pixels() -> None:
+    data = encoded(gradient(), "PNG")
+    assert decode(data, max_pixels=60 * 90).shape == (90, 60, 3)
+    with pytest.raises(PosterError, match="60x90, over 5,399 pixels"):
+        decode(data, max_pixels=60 * 90 - 1)

@@ -13,18 +13,23 @@ from keyart.errors import PosterError
 # Checked on the header, before a byte of the picture is decoded.
 MAX_PIXELS = 80_000_000
 MIN_SIDE = 16
+# A progressive JPEG has about ten scans; thousands of empty ones keep a decoder busy for minutes.
+MAX_SCANS = 100
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 Pixels = npt.NDArray[np.uint8]
 
 
-def decode(data: bytes, *, at_least: tuple[int, int] | None = None) -> Pixels:
+def decode(
+    data: bytes, *, at_least: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+) -> Pixels:
     """Decode a poster.
 
     data: the file as found; its content decides what it is, not its name. Animations give their
     first frame, transparency is laid on white, an EXIF rotation is applied.
     at_least: (height, width) that suffice; a larger JPEG is then decoded at the smallest of
-    libjpeg's scales that still covers them, which is faster.
+    libjpeg's scales that still covers them, which is faster. max_pixels: larger ones are refused
+    before they are decoded.
     Returns (height, width, 3) RGB. Raises PosterError.
     """
     if not data:
@@ -36,8 +41,10 @@ def decode(data: bytes, *, at_least: tuple[int, int] | None = None) -> Pixels:
     except Exception as error:  # plugins raise anything on damaged headers
         raise PosterError(f"not a picture in a known format ({', '.join(FORMATS)})") from error
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise PosterError(f"too large to decode: {width}x{height}, over {MAX_PIXELS:,} pixels")
+    if width * height > max_pixels:
+        raise PosterError(f"too large to decode: {width}x{height}, over {max_pixels:,} pixels")
+    if image.format == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
+        raise PosterError(f"a JPEG of over {MAX_SCANS} scans; save it again as an ordinary one")
     if min(width, height) < MIN_SIDE:
         raise PosterError(
             f"{width}x{height} pixels; a poster needs at least {MIN_SIDE} on each side"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from keyart.images.decode import Pixels, decode
+from keyart.images.decode import MAX_PIXELS, Pixels, decode
 
 # Part of the key: raise it when prepare() changes what it returns, so that no stale pixels or
 # features are used.
@@ -33,10 +33,11 @@ class ImageSpec:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
-    def prepare(self, data: bytes) -> Pixels:
+    def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
         """Decode and resize a poster. Returns (height, width, 3) RGB. Raises PosterError."""
         # Twice the size that is needed: below that, libjpeg's coarse scaling would show.
-        return self.resize(decode(data, at_least=(2 * self.height, 2 * self.width)))
+        at_least = (2 * self.height, 2 * self.width)
+        return self.resize(decode(data, at_least=at_least, max_pixels=max_pixels))
 
     def resize(self, rgb: Pixels) -> Pixels:
         """Resize with an anti-aliased bicubic filter. rgb: (any height, any width, 3)."""
