@@ -1,12 +1,14 @@
 """training/augment.py: what changes, what must not, and who draws."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from keyart.training.augment import augment
 
-OFF = {"flip": False, "zoom": 0.0, "shift": 0.0, "colour": 0.0, "erase": 0.0}
+OFF: dict[str, Any] = {"flip": False, "zoom": 0.0, "shift": 0.0, "colour": 0.0, "erase": 0.0}
 
 
 def posters(count: int = 64) -> Tensor:
@@ -16,9 +18,9 @@ def posters(count: int = 64) -> Tensor:
     return (fine * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-def changed(pixels: Tensor, seed: int = 0, **options: float | bool) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return augment(pixels, generator, **{**OFF, **options})  # type: ignore[arg-type]
+def changed(pixels: Tensor, draw: int = 0, /, **options: Any) -> Tensor:
+    generator = torch.Generator().manual_seed(draw)
+    return augment(pixels, generator, **{**OFF, **options})
 
 
 def test_with_everything_off_nothing_changes() -> None:
@@ -67,6 +69,6 @@ def test_erase_blanks_that_share_of_posters() -> None:
 
 
 def test_equal_seeds_draw_equally_and_others_do_not() -> None:
-    options = {"flip": True, "zoom": 0.1, "shift": 0.1, "colour": 0.2, "erase": 0.5}
+    options: dict[str, Any] = {"flip": True, "zoom": 0.1, "shift": 0.1, "colour": 0.2, "erase": 0.5}
     assert (changed(posters(), 3, **options) == changed(posters(), 3, **options)).all()
     assert (changed(posters(), 3, **options) != changed(posters(), 4, **options)).any()

@@ -109,10 +109,11 @@ def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path
 def test_thresholds_and_calibration_never_see_the_test_part(
     painted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import keyart.training.run as run
+    from keyart.evaluation import decide as module
+    from keyart.training import run
 
     seen: list[int] = []
-    decide = run.decide
+    decide = module.decide
 
     def watched(logits, truth, groups, vocabulary):  # type: ignore[no-untyped-def]
         seen.extend(groups.tolist())

@@ -185,9 +185,9 @@ def test_the_average_follows_the_weights_and_evaluating_gives_them_back() -> Non
     follow(average, model, step=10_000, decay=0.75)
     assert torch.allclose(average["0.weight"], before["0.weight"] + 0.25)
     with evaluating(model, average):
-        assert not model.training
+        modes = [model.training]
         assert torch.equal(model.state_dict()["0.weight"], average["0.weight"])
-    assert model.training
+    assert [*modes, model.training] == [False, True]
     assert torch.allclose(model.state_dict()["0.weight"], before["0.weight"] + 1)
 
 

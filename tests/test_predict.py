@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from keyart.answers import predict_posters
+from keyart.answers import Format, predict_posters
 from keyart.errors import BundleError, KeyartError, PosterError, TableError
 from keyart.posters import find_posters
 from keyart.predictor import Failure, Prediction, Predictor
@@ -94,9 +94,10 @@ def test_a_network_that_the_runtime_refuses_is_a_bundle_error(tmp_path: Path) ->
 def test_csv_and_parquet_have_the_columns_of_the_contract(
     model: Path, folder: Path, tmp_path: Path
 ) -> None:
-    for format in ("csv", "parquet"):
+    formats: tuple[Format, ...] = ("csv", "parquet")
+    for format in formats:
         out, errors = tmp_path / f"answers.{format}", tmp_path / "errors.csv"
-        count = predict_posters([folder], model, format, out, errors, quiet=True)  # type: ignore[arg-type]
+        count = predict_posters([folder], model, format, out, errors, quiet=True)
         assert count == 38
         rows = rows_of(errors)
         assert [Path(row["poster"]).name for row in rows] == ["p07.png", "p20.png"]

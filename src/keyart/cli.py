@@ -139,8 +139,8 @@ def train(
 ) -> None:
     """Train a network on a catalog: weights, bundle, figures and report in one folder."""
     from keyart.catalog.table import Catalog
-    from keyart.screens import show_scores, watch_training
     from keyart.evaluation.evaluate import read_metrics
+    from keyart.screens import show_scores, watch_training
     from keyart.training.recipe import load_recipe
     from keyart.training.run import train
 

@@ -66,7 +66,7 @@ class Vgg16Convolutions(nn.Sequential):
     """VGG16's thirteen convolutions (Simonyan and Zisserman 2014, configuration D); 14,714,688.
 
     Takes (films, 3, height, width), gives (films, 512, height / 32, width / 32). The layers stand
-    at the same numbers as in timm's and torchvision's `features`, so their weights load as they are.
+    at the same numbers as in timm's and torchvision's `features`: their weights load as they are.
     """
 
     def __init__(self) -> None:
