@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,11 @@ class Corrections:
             raise CorrectionsError("a correction needs at least one genre")
         if hashlib.sha256(poster).hexdigest() != correction.poster_sha256:
             raise CorrectionsError("the correction is of another poster than the one at hand")
+        correction = replace_fields(
+            correction,
+            title=_clean(correction.title),
+            author=_clean(correction.author) or "anonymous",
+        )
         dialect = postgresql if self._url.get_backend_name() == "postgresql" else sqlite
         with self._errors(), self._engine.begin() as connection:
             # The poster's row is the lock: two corrections of one poster come one after the other.
@@ -266,12 +272,12 @@ def _latest(connection: Connection, poster_sha256: str) -> Correction | None:
 def _to_row(correction: Correction) -> dict[str, Any]:
     return {
         "poster_sha256": correction.poster_sha256,
-        "title": _clean(correction.title),
+        "title": correction.title,
         "model": correction.model,
         "scores": dict(correction.scores),
         "old_genres": list(correction.old_genres),
         "new_genres": list(correction.new_genres),
-        "author": _clean(correction.author) or "anonymous",
+        "author": correction.author,
         "time": correction.time,
     }
 

@@ -7,6 +7,7 @@ nothing inside the network: it hides a patch at a time and looks how far the log
 Fergus, ECCV 2014). It costs some 80 runs.
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from keyart.errors import PosterError
 from keyart.files import replacing
-from keyart.images.decode import Pixels, decode
+from keyart.images.decode import MAX_PIXELS, Pixels, decode
 from keyart.images.spec import ImageSpec
 from keyart.predictor import Predictor
 
@@ -32,6 +33,7 @@ _BLOCK = 16  # hidden posters a run
 # The picture: where nothing speaks for the genre the poster is dimmed, where most does it glows.
 _DIM = np.array([10, 12, 22], np.float32)
 _GLOW = np.array([255, 176, 32], np.float32)
+_LARGEST = 1_000  # pixels on the longer side of a single lit poster
 _PANEL = 480  # height of a poster in the picture, in pixels
 
 
@@ -73,23 +75,27 @@ def explain(
     data: bytes,
     genres: Sequence[str] | None = None,
     method: Method = "activation",
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> list[Explanation]:
     """Explain a poster's genres.
 
-    data: the poster's file. genres: names or aliases; None means all of the vocabulary. Raises
-    PosterError, UnknownGenreError, and BundleError where 'activation' asks more than the network
-    tells.
+    data: the poster's file. genres: names or aliases; None means all of the vocabulary. max_pixels:
+    a larger poster is refused. Raises PosterError, UnknownGenreError, and BundleError where
+    'activation' asks more than the network tells.
     """
     vocabulary = predictor.bundle.vocabulary
     wanted = [vocabulary.index(name) for name in genres or vocabulary.names]
-    rgb = decode(data)
-    pixels = predictor.spec.resize(rgb)
+    spec = predictor.spec
+    # Decoded as ImageSpec.prepare does, so that the scores are those of a prediction.
+    rgb = decode(data, at_least=(2 * spec.height, 2 * spec.width), max_pixels=max_pixels)
+    pixels = spec.resize(rgb)
     scores = predictor.scores(pixels[None])[0]
     if method == "activation":
         maps = predictor.maps(pixels[None])[0].astype(np.float64)
     else:
         maps = _occlusion_maps(predictor, pixels)
-    maps = _over_poster(maps, predictor.spec, rgb.shape[0], rgb.shape[1])
+    maps = _over_poster(maps, spec, rgb.shape[0], rgb.shape[1])
     return [
         Explanation(
             vocabulary.names[genre],
@@ -139,6 +145,18 @@ def glow(rgb: Pixels, heat: Map) -> Pixels:
     lit = dimmed + (_GLOW - dimmed) * (0.35 * light**2)
     picture: Pixels = np.clip(lit, 0, 255).astype(np.uint8)
     return picture
+
+
+def glow_png(data: bytes, explanation: Explanation, *, max_pixels: int = MAX_PIXELS) -> bytes:
+    """A poster's file lit where a genre comes from, as PNG, at most 1,000 pixels a side.
+
+    Raises PosterError.
+    """
+    image = Image.fromarray(decode(data, max_pixels=max_pixels))
+    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    Image.fromarray(glow(np.asarray(image), explanation.heat)).save(file, "PNG")
+    return file.getvalue()
 
 
 def draw(rgb: Pixels, explanations: Sequence[Explanation]) -> Image.Image:

@@ -1,0 +1,174 @@
+"""service/batching.py: small fair batches, a bound, and an answer for all that was accepted."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keyart.errors import PosterError
+from keyart.images.decode import Pixels
+from keyart.predictor import Predictor, Scores
+from keyart.service.batching import Batcher
+from keyart.service.limits import Limits
+from keyart.service.metrics import Metrics
+from keyart.service.problems import Problem
+from tests.serving import DARK, GREEN, RED
+from tests.tiny import tiny_bundle
+
+
+@pytest.fixture
+def predictor(tmp_path: Path) -> Predictor:
+    return Predictor.load(tiny_bundle(tmp_path / "bundle").path)
+
+
+class Gate:
+    """Holds the network up until it is opened, and counts the posters of each run."""
+
+    def __init__(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = threading.Event()
+        self.sizes: list[int] = []
+        score = predictor.scores
+
+        def gated(pixels: Pixels) -> Scores:
+            self.open.wait(10)
+            self.sizes.append(len(pixels))
+            return score(pixels)
+
+        monkeypatch.setattr(predictor, "scores", gated)
+
+
+async def settled() -> None:
+    await asyncio.sleep(0.15)
+
+
+def test_posters_that_wait_are_scored_together_and_each_gets_its_own(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(predictor, monkeypatch)
+
+    async def ask() -> list[Any]:
+        batcher = Batcher(predictor, Limits(batch=4), Metrics(), threads=1)
+        first = asyncio.create_task(batcher.scores([RED]))
+        await settled()
+        rest = asyncio.create_task(batcher.scores([GREEN, b"broken", RED, GREEN, DARK]))
+        await settled()
+        gate.open.set()
+        answers = [*await first, *await rest]
+        await batcher.close()
+        return answers
+
+    red, green, broken, red_again, green_again, dark = asyncio.run(ask())
+    assert gate.sizes == [1, 3, 1]  # the broken one took a place of the batch of four
+    assert isinstance(broken, PosterError)
+    assert (red == red_again).all()
+    assert (green == green_again).all()
+    assert [int(np.argmax(one)) for one in (red, green)] == [0, 1]
+    assert dark.max() < 0.01
+
+
+def test_a_batch_leaves_other_threads_their_share(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(predictor, monkeypatch)
+
+    async def ask() -> None:
+        batcher = Batcher(predictor, Limits(batch=8), Metrics(), threads=2)
+        blockers = [asyncio.create_task(batcher.scores([RED])) for _ in range(2)]
+        await settled()
+        waiting = asyncio.create_task(batcher.scores([RED] * 8))
+        await settled()
+        gate.open.set()
+        await asyncio.gather(waiting, *blockers)
+        await batcher.close()
+
+    asyncio.run(ask())
+    assert sorted(gate.sizes)[-1] <= 4
+
+
+def test_a_full_queue_refuses_at_once_and_opens_again(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(predictor, monkeypatch)
+
+    async def ask() -> None:
+        batcher = Batcher(predictor, Limits(waiting=3), Metrics(), threads=1)
+        accepted = [asyncio.create_task(batcher.scores([RED])) for _ in range(3)]
+        await settled()
+        with pytest.raises(Problem, match="3 posters are waiting"):
+            await batcher.scores([RED])
+        with pytest.raises(Problem):
+            await batcher.run(lambda: 1)
+        gate.open.set()
+        await asyncio.gather(*accepted)
+        assert batcher.waiting == 0
+        assert await batcher.run(lambda: 1) == 1
+        await batcher.close()
+
+    asyncio.run(ask())
+
+
+def test_closing_answers_what_was_accepted_and_nothing_more(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(predictor, monkeypatch)
+
+    async def ask() -> list[Any]:
+        batcher = Batcher(predictor, Limits(), Metrics(), threads=2)
+        accepted = [asyncio.create_task(batcher.scores([RED])) for _ in range(10)]
+        await settled()
+        closing = asyncio.create_task(batcher.close())
+        await settled()
+        assert not batcher.alive
+        with pytest.raises(Problem, match="stopping"):
+            await batcher.scores([RED])
+        gate.open.set()
+        answers = await asyncio.gather(*accepted)
+        await closing
+        return answers
+
+    assert len(asyncio.run(ask())) == 10
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("keyart-")]
+
+
+def test_other_work_keeps_its_place_and_its_errors(predictor: Predictor) -> None:
+    def broken() -> None:
+        raise PosterError("no")
+
+    async def ask() -> list[Any]:
+        batcher = Batcher(predictor, Limits(), Metrics(), threads=1)
+        tasks = [
+            asyncio.create_task(batcher.scores([RED])),
+            asyncio.create_task(batcher.run(lambda: "work")),
+            asyncio.create_task(batcher.run(broken)),
+            asyncio.create_task(batcher.scores([GREEN, RED])),
+        ]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await batcher.close()
+        return results
+
+    red, work, error, (green, red_again) = asyncio.run(ask())
+    assert work == "work"
+    assert isinstance(error, PosterError)
+    assert (red[0] == red_again).all()
+    assert int(np.argmax(green)) == 1
+
+
+def test_a_network_that_breaks_is_an_error_of_all_in_its_batch(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(pixels: Pixels) -> Scores:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(predictor, "scores", broken)
+
+    async def ask() -> list[Any]:
+        batcher = Batcher(predictor, Limits(), Metrics(), threads=1)
+        answers = await batcher.scores([RED, GREEN])
+        assert batcher.alive
+        await batcher.close()
+        return answers
+
+    assert [type(one) for one in asyncio.run(ask())] == [RuntimeError, RuntimeError]
