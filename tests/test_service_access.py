@@ -67,8 +67,10 @@ def test_each_token_opens_it_and_no_other_does(
     _, ada, bob = tokens
     for token in (ada, bob):
         assert closed.get("/v1/model", headers=bearer(token)).status_code == 200
-    for wrong in ("x", ada[:-1], ada + "x", ada.swapcase(), "\u00e9".encode().decode("latin-1")):
+    for wrong in ("x", ada[:-1], ada + "x", ada.swapcase()):
         assert closed.get("/v1/model", headers=bearer(wrong)).status_code == 401
+    odd = {b"authorization": b"Bearer \xc3\xa9\xff"}
+    assert closed.get("/v1/model", headers=odd).status_code == 401
     assert closed.get("/v1/model", headers={"authorization": f"Basic {ada}"}).status_code == 401
     assert closed.get("/v1/model", headers={"authorization": ada}).status_code == 401
     assert closed.get("/v1/model", headers={"authorization": f"bearer {ada}"}).status_code == 200
