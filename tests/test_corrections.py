@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyart.catalog.build import build_catalog, grow_catalog, read_rejections
+from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.rejections import read_rejections
 from keyart.corrections import Correction, Corrections, export_corrections
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.genres import Vocabulary

@@ -11,9 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyart.catalog.build import read_rejections
+from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
 from keyart.catalog.table import FACTS, SCHEMA, Catalog, Fingerprint, sha256_of
+from keyart.catalog.write import count_films
 from keyart.errors import CatalogError, PosterError
 from keyart.images.decode import decode
 
@@ -61,16 +62,22 @@ def _broken_rules(catalog: Catalog) -> Iterator[str]:
         if count > 1:
             yield f"{film_id}: is in the catalog {count} times"
     sides = defaultdict(set)
+    broken = False
     for row in rows:
         sides[row["group"]].add(row["split"])
         if row["split"] not in SPLITS:
+            broken = True
             yield f"{row['film_id']}: is in no part ({row['split']!r})"
         unknown = [genre for genre in row["genres"] if genre not in catalog.vocabulary.names]
         if unknown or not row["genres"]:
+            broken = True
             yield f"{row['film_id']}: genres that the vocabulary lacks: {unknown or 'none at all'}"
     for group, parts in sides.items():
         if len(parts) > 1:
             yield f"group {group}: lies in {' and '.join(sorted(parts))}; that leaks"
+    for name, counted in ({} if broken else count_films(catalog.vocabulary, rows)).items():
+        if counted != catalog.facts[name]:
+            yield f"{catalog.path}: {FACTS} has other {name} than its films"
     fingerprint = Fingerprint(catalog.vocabulary)
     for row in rows:
         fingerprint.add(row)
@@ -84,6 +91,7 @@ def _broken_posters(catalog: Catalog, progress: Callable[[int, int], None] | Non
     films = zip(
         catalog.films["film_id"].to_pylist(),
         catalog.films["poster_sha256"].to_pylist(),
+        zip(catalog.films["width"].to_pylist(), catalog.films["height"].to_pylist(), strict=True),
         catalog.posters(),
         strict=True,
     )
@@ -98,11 +106,13 @@ def _broken_posters(catalog: Catalog, progress: Callable[[int, int], None] | Non
                 progress(done, len(catalog))
 
 
-def _broken_poster(film_id: str, sha256: str, poster: bytes) -> str | None:
+def _broken_poster(film_id: str, sha256: str, size: tuple[int, int], poster: bytes) -> str | None:
     if hashlib.sha256(poster).hexdigest() != sha256:
         return f"{film_id}: its poster is not the one that was put in"
     try:
-        decode(poster)
+        height, width, _ = decode(poster).shape
     except PosterError as error:
         return f"{film_id}: {error}"
+    if (width, height) != size:
+        return f"{film_id}: its poster has {width}x{height} pixels, not {size[0]}x{size[1]}"
     return None

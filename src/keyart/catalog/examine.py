@@ -2,14 +2,16 @@
 
 import hashlib
 import os
+import stat
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from keyart.catalog.duplicates import poster_hash, thumbnail
+from keyart.catalog.rejections import Rejection
 from keyart.catalog.sources.films_table import Listing
 from keyart.catalog.sources.poster_folder import PosterFolder
 from keyart.errors import PosterError
@@ -18,15 +20,8 @@ from keyart.genres import Vocabulary
 from keyart.images.decode import decode
 
 Progress = Callable[[int, int], None]
+MAX_BYTES = 100_000_000  # a poster of 80 million pixels, the most that is decoded, as JPEG
 _CHUNK = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A film that is not in the catalog, and why."""
-
-    film_id: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +38,27 @@ class Examined:
 
 
 def choose_films(
-    listings: Iterable[Listing], vocabulary: Vocabulary
+    listings: Iterable[Listing],
+    vocabulary: Vocabulary,
+    known: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[tuple[Film, Listing]], list[Rejection], Counter[str]]:
-    """Films that a catalog can hold, as far as their listing tells.
+    """Films that a catalog can take in, as far as their listing tells.
 
-    Returns them, the rejections, and how often each genre name mapped to nothing. A film listed
-    twice with the same genres counts once; where its lines disagree, none of them is believed.
+    known: the genres of the films that it has already. Returns the films, the rejections, and how
+    often each genre name mapped to nothing. A film listed twice with the same genres counts once;
+    where its lines disagree, none of them is believed.
     """
+    known = known or {}
     rejections: list[Rejection] = []
     unmapped: Counter[str] = Counter()
     by_id: dict[str, list[tuple[Film, Listing]]] = {}
     for listing in listings:
-        if not listing.film_id:
-            rejections.append(Rejection("", f"line {listing.line}: no film id"))
+        if listing.problem or not listing.film_id:
+            reason = f"line {listing.line}: {listing.problem or 'no film id'}"
+            rejections.append(Rejection(listing.film_id, reason))
             continue
-        unmapped.update(name for name in listing.genres if not vocabulary.resolve(name))
+        if listing.film_id not in known:  # or a table read twice would count twice
+            unmapped.update(name for name in listing.genres if not vocabulary.resolve(name))
         named = {genre for name in listing.genres for genre in vocabulary.resolve(name)}
         genres = tuple(genre for genre in vocabulary.names if genre in named)
         film = Film(listing.film_id, listing.title, listing.year, genres)
@@ -65,15 +66,17 @@ def choose_films(
 
     chosen: list[tuple[Film, Listing]] = []
     for film_id, entries in by_id.items():
-        if len({film.genres for film, _ in entries}) > 1:
+        (film, listing), *again = entries
+        if any(other.genres != film.genres for other, _ in again):
             lines = "; ".join(f"line {entry.line}: {'|'.join(f.genres)}" for f, entry in entries)
             rejections.append(Rejection(film_id, f"listed with different genres ({lines})"))
             continue
-        (film, listing), *again = entries
         for _, repeat in again:
             reason = f"line {repeat.line} lists it again with the same genres; counted once"
             rejections.append(Rejection(film_id, reason))
-        if film.genres:
+        if film_id in known:
+            rejections.append(_already_there(film, known[film_id]))
+        elif film.genres:
             chosen.append((film, listing))
         elif listing.genres:
             reason = f"no genre of the vocabulary ({'|'.join(listing.genres)})"
@@ -81,6 +84,13 @@ def choose_films(
         else:
             rejections.append(Rejection(film_id, "no genre given"))
     return chosen, rejections, unmapped
+
+
+def _already_there(film: Film, genres: Sequence[str]) -> Rejection:
+    if list(film.genres) == list(genres):
+        return Rejection(film.film_id, "is in the catalog already")
+    kept, given = "|".join(genres), "|".join(film.genres) or "none"
+    return Rejection(film.film_id, f"is in the catalog with {kept}, not {given}; kept as it was")
 
 
 def examine_posters(
@@ -123,7 +133,7 @@ def examine_posters(
 
 def _examine(film: Film, path: Path) -> Examined | Rejection:
     try:
-        data = path.read_bytes()
+        data = _read(path)
         rgb = decode(data)
     except PosterError as error:
         return Rejection(film.film_id, f"{path.name}: {error}")
@@ -133,3 +143,13 @@ def _examine(film: Film, path: Path) -> Examined | Rejection:
     digest = hashlib.sha256(data).hexdigest()
     small = thumbnail(rgb).tobytes()
     return Examined(film, path, width, height, digest, poster_hash(rgb), small)
+
+
+def _read(path: Path) -> bytes:
+    """A poster's bytes. Raises PosterError, OSError."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):  # reading a pipe or a device may never end
+        raise PosterError("not a file")
+    if facts.st_size > MAX_BYTES:
+        raise PosterError(f"{facts.st_size:,} bytes; a poster has at most {MAX_BYTES:,}")
+    return path.read_bytes()

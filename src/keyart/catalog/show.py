@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keyart.catalog.build import read_rejections
+from keyart.catalog.rejections import read_rejections
 from keyart.catalog.table import Catalog
 from keyart.errors import nearest
 from keyart.files import replacing
@@ -78,7 +78,11 @@ def summarise(catalog: Catalog) -> Summary:
 
 def _kind(reason: str) -> str:
     """A reason without the file, the line or the names that it is about."""
-    for kind in ("no genre of the vocabulary", "listed with different genres"):
+    for kind in (
+        "no genre of the vocabulary",
+        "listed with different genres",
+        "its poster is a near-duplicate of films on two sides",
+    ):
         if reason.startswith(kind):
             return kind
     if reason.startswith("line "):

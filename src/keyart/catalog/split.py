@@ -16,14 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 SPLITS = ("train", "validation", "test")
-DEFAULT_FRACTIONS = (0.6, 0.2, 0.2)
+Fractions = tuple[float, float, float]
+DEFAULT_FRACTIONS: Fractions = (0.6, 0.2, 0.2)
 
 
 def split_groups(
     genres: npt.NDArray[np.int64],
     sizes: npt.NDArray[np.int64],
     *,
-    fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
+    fractions: Fractions = DEFAULT_FRACTIONS,
     seed: int = 0,
     given: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
 ) -> npt.NDArray[np.int64]:

@@ -22,12 +22,13 @@ import pyarrow.parquet as pq
 
 import keyart
 from keyart.catalog.split import SPLITS
-from keyart.errors import CatalogError, KeyartError
+from keyart.errors import CatalogError, KeyartError, VocabularyError
 from keyart.genres import Vocabulary
 
 FORMAT = 1
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
-ROW_GROUP = 256  # films read at once
+ROW_GROUP = 256  # films read at once, or fewer:
+ROW_GROUP_BYTES = 32_000_000  # posters may be large
 SHARD = 8_192  # films a file
 
 SCHEMA = pa.schema(
@@ -47,6 +48,7 @@ SCHEMA = pa.schema(
     ]
 )
 COLUMNS = [name for name in SCHEMA.names if name != "poster"]
+_TOLD = {"films", "fingerprint", "parts", "counts", "split", "unmapped", "notes", "rejections"}
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Catalog:
             names = tuple(facts["vocabulary"]["names"])
             aliases = {a: tuple(to) for a, to in facts["vocabulary"]["aliases"].items()}
             vocabulary = Vocabulary(names, aliases)
+            if missing := _TOLD - facts.keys():
+                raise KeyError(*sorted(missing))
             for shard in facts["shards"]:
                 size = (path / shard["name"]).stat().st_size
                 if size != shard["size"]:
@@ -91,7 +95,7 @@ class Catalog:
                     )
         except OSError as error:
             raise CatalogError(f"{error.filename}: missing from the catalog") from error
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, VocabularyError) as error:
             raise CatalogError(f"{file}: damaged ({error!r}); build the catalog again") from error
         return cls(path, vocabulary, facts)
 
@@ -116,7 +120,7 @@ class Catalog:
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Some columns of all films. Raises CatalogError where a shard cannot be read."""
         try:
-            parts = [pq.read_table(shard, columns=list(names)) for shard in self.shards]
+            parts = [pq.ParquetFile(shard).read(columns=list(names)) for shard in self.shards]
         except (OSError, pa.ArrowException, KeyError) as error:
             raise CatalogError(f"{self.path}: damaged ({error}); build it again") from error
         schema = pa.schema([SCHEMA.field(name) for name in names])
@@ -142,8 +146,8 @@ class Catalog:
         """The posters' bytes in catalog order, a row group in memory at a time."""
         for shard in self.shards:
             with pq.ParquetFile(shard) as file:
-                for batch in file.iter_batches(ROW_GROUP, columns=["poster"]):
-                    for poster in batch.column(0):
+                for group in range(file.num_row_groups):
+                    for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
 
     def poster(self, row: int) -> bytes:

@@ -13,35 +13,47 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", 
 class PosterFolder:
     """Finds the file of a film: by the name that its table gives, or by its id.
 
-    'tt0085549', '0085549' and '85549' name the same file, as sources pad numbers differently.
-    Raises TableError where there is no such folder.
+    The files 'tt0085549', '0085549' and '85549' are the IMDb film tt0085549's, as sources pad
+    numbers differently. A film with a plain number for an id (MovieLens, TMDb) never gets a file
+    named tt..., which is another catalog's number. Of two files for one film the first by path
+    counts; `notes` says so. Raises TableError where there is no such folder.
     """
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             raise TableError(f"{folder}: no such folder of posters")
-        self.folder = folder
-        self._files: dict[str, Path] = {}
-        self.clashes: list[str] = []
+        self._by_path: dict[str, Path] = {}
+        self._by_stem: dict[str, Path] = {}
+        clashes: list[str] = []
         for file in sorted(_files_below(folder)):
-            known = self._files.setdefault(_key(file.stem), file)
-            if known != file:
-                self.clashes.append(f"{known.name} and {file.name} name one film; the first counts")
+            self._by_path[file.relative_to(folder).as_posix()] = file
+            if file.suffix.casefold() in SUFFIXES:
+                known = self._by_stem.setdefault(_key(file.stem), file)
+                if known != file:
+                    clashes.append(f"{known.relative_to(folder)} and {file.relative_to(folder)}")
+        self.notes: list[str] = []
+        if clashes:
+            self.notes.append(
+                f"{folder.name}: {len(clashes):,} posters share the name of another one, and the "
+                f"first counts: {', '.join(clashes[:3])}{' ...' if len(clashes) > 3 else ''}"
+            )
 
     def find(self, film_id: str, poster: str | None) -> Path | None:
         """The file of a film, None where there is none. `poster`: a file name from its table."""
-        if poster is not None:
-            named = self.folder / poster.lstrip("/")
-            if named.is_file() and named.resolve().is_relative_to(self.folder.resolve()):
+        if poster is not None and "://" not in poster:  # a web address says nothing of the folder
+            place = poster.replace("\\", "/").removeprefix("./").lstrip("/")
+            named = self._by_path.get(place) or self._by_stem.get(_key(Path(poster).stem))
+            if named:
                 return named
-            if (by_name := self._files.get(_key(Path(poster).stem))) is not None:
-                return by_name
-        return self._files.get(_key(film_id))
+        key = _key(film_id)
+        bare = key.removeprefix("tt") if re.fullmatch("tt[0-9]+", key) else key
+        return self._by_stem.get(key) or self._by_stem.get(bare)
 
 
-def _key(stem: str) -> str:
-    match = re.fullmatch(r"(?:tt)?(\d+)", stem.casefold())
-    return f"#{int(match[1])}" if match else stem.casefold()
+def _key(name: str) -> str:
+    """Names that differ in case or in zeros before a number are one: 'TT0085549' is 'tt85549'."""
+    match = re.fullmatch(r"(tt)?0*([0-9]+)", name.strip().casefold())
+    return f"{match[1] or ''}{match[2]}" if match else name.strip().casefold()
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -49,5 +61,5 @@ def _files_below(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if Path(name).suffix.casefold() in SUFFIXES and not name.startswith("."):
+            if not name.startswith("."):
                 yield Path(parent, name)

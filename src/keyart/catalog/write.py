@@ -1,0 +1,157 @@
+"""Writing a catalog's files: shards of films with their posters, and catalog.json, the last."""
+
+import fcntl
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import keyart
+from keyart.catalog.split import SPLITS
+from keyart.catalog.table import (
+    FORMAT,
+    ROW_GROUP,
+    ROW_GROUP_BYTES,
+    SCHEMA,
+    SHARD,
+    Catalog,
+    Fingerprint,
+    sha256_of,
+)
+from keyart.errors import CatalogError
+from keyart.files import replacing
+from keyart.genres import Vocabulary
+
+Row = dict[str, Any]
+
+
+def write_shards(
+    folder: Path, rows: Sequence[Row], paths: Sequence[Path], *, first: int
+) -> list[dict[str, Any]]:
+    """Write rows, with their posters read again, as shards numbered from `first`.
+
+    rows: without their posters, which lie in `paths`. Returns what catalog.json says of the
+    shards. Raises CatalogError where a poster is no longer the one that was examined.
+    """
+    shards = []
+    for number, start in enumerate(range(0, len(rows), SHARD), start=first):
+        path = folder / f"films-{number:05}.parquet"
+        stop = min(start + SHARD, len(rows))
+        with (
+            replacing(path) as beside,
+            pq.ParquetWriter(beside, SCHEMA, compression="none", use_dictionary=False) as file,
+        ):
+            for table in _row_groups(rows[start:stop], paths[start:stop]):
+                file.write_table(table, row_group_size=len(table))
+        shards.append(
+            {
+                "name": path.name,
+                "films": stop - start,
+                "size": path.stat().st_size,
+                "sha256": sha256_of(path),
+            }
+        )
+    return shards
+
+
+def _row_groups(rows: Sequence[Row], paths: Sequence[Path]) -> Iterator[pa.Table]:
+    """Rows with their posters: as many at a time as memory holds whatever the posters' size."""
+    waiting: list[Row] = []
+    size = 0
+    for row, path in zip(rows, paths, strict=True):
+        poster = path.read_bytes()
+        if hashlib.sha256(poster).hexdigest() != row["poster_sha256"]:
+            raise CatalogError(f"{path}: changed while the catalog was made; run it again")
+        if waiting and (len(waiting) == ROW_GROUP or size + len(poster) > ROW_GROUP_BYTES):
+            yield pa.Table.from_pylist(waiting, SCHEMA)
+            waiting, size = [], 0
+        waiting.append({**row, "poster": poster})
+        size += len(poster)
+    if waiting:
+        yield pa.Table.from_pylist(waiting, SCHEMA)
+
+
+def catalog_facts(
+    vocabulary: Vocabulary,
+    rows: Sequence[Row],
+    *,
+    shards: Sequence[Mapping[str, Any]],
+    split: Mapping[str, Any],
+    unmapped: Counter[str],
+    notes: Sequence[str],
+    rejections: int,
+) -> dict[str, Any]:
+    """The content of catalog.json. rows: all films of the catalog, in its order."""
+    fingerprint = Fingerprint(vocabulary)
+    for row in rows:
+        fingerprint.add(row)
+    return {
+        "format": FORMAT,
+        "keyart": keyart.__version__,
+        "vocabulary": {
+            "names": list(vocabulary.names),
+            "aliases": {alias: list(to) for alias, to in vocabulary.aliases.items()},
+        },
+        "films": len(rows),
+        "fingerprint": fingerprint.hex(),
+        **count_films(vocabulary, rows),
+        "split": dict(split),
+        "unmapped": dict(unmapped.most_common()),
+        "notes": list(dict.fromkeys(notes)),
+        "rejections": rejections,
+        "shards": list(shards),
+    }
+
+
+def count_films(vocabulary: Vocabulary, rows: Sequence[Row]) -> dict[str, Any]:
+    """Films in each part, and with each genre in each part."""
+    counts = {name: dict.fromkeys(SPLITS, 0) for name in vocabulary.names}
+    for row in rows:
+        for genre in row["genres"]:
+            counts[genre][row["split"]] += 1
+    return {
+        "parts": {side: sum(row["split"] == side for row in rows) for side in SPLITS},
+        "counts": counts,
+    }
+
+
+@contextmanager
+def growing(folder: Path) -> Iterator[None]:
+    """Hold a catalog's folder while it grows; what a failed or killed growing left is removed.
+
+    A second process that would grow it at the same time gets a CatalogError. The lock goes with
+    the process, however that ends.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise CatalogError(f"{folder}: no catalog here ({error.strerror})") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CatalogError(f"{folder}: another process is growing it; wait for it") from error
+        except OSError:
+            pass  # some network disks have no locks
+        _remove_leftovers(folder)
+        try:
+            yield
+        except BaseException:
+            _remove_leftovers(folder)
+            raise
+    finally:
+        os.close(handle)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove shards that catalog.json, as it stands, does not name, and half-written files."""
+    named = {shard.name for shard in Catalog.open(folder).shards}
+    for file in [*folder.glob("films-*.parquet"), *folder.glob(".*.partial")]:
+        if file.name not in named:
+            file.unlink()
