@@ -1,0 +1,318 @@
+"""catalog/sources/films_table.py: tables of films as people have them."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyart.catalog.examine import choose_films
+from keyart.catalog.sources.films_table import Listing, read_films
+from keyart.errors import TableError
+from keyart.genres import DEFAULT_VOCABULARY
+
+FILMS = [
+    Listing(2, "tt0112573", "Braveheart", 1995, ("Biography", "Drama", "War"), None),
+    Listing(3, "tt0068646", "The Godfather; or: a, b", 1972, ("Crime", "Drama"), None),
+    Listing(4, "a|b", "Amélie", None, ("Comedy",), None),
+]
+
+
+def table(folder: Path, content: str | bytes, name: str = "films.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path) -> list[Listing]:
+    films, notes = read_films(path, DEFAULT_VOCABULARY)
+    assert notes == []
+    return films
+
+
+def films_csv(films: Sequence[Listing], delimiter: str = ",") -> str:
+    lines: list[str] = []
+
+    class Lines:
+        def write(self, line: str) -> None:
+            lines.append(line)
+
+    writer = csv.writer(Lines(), delimiter=delimiter)
+    writer.writerow(["film_id", "title", "year", "genres"])
+    for film in films:
+        writer.writerow([film.film_id, film.title, film.year or "", "|".join(film.genres)])
+    return "".join(lines)
+
+
+@pytest.mark.parametrize(("delimiter", "name"), [(",", "a.csv"), ("\t", "a.tsv"), (";", "a.csv")])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_comma_tab_and_semicolon_tables_say_the_same(
+    tmp_path: Path, delimiter: str, name: str, encoding: str
+) -> None:
+    assert read(table(tmp_path, films_csv(FILMS, delimiter).encode(encoding), name)) == FILMS
+
+
+def test_a_latin_1_table_is_read_and_noted(tmp_path: Path) -> None:
+    path = table(tmp_path, films_csv(FILMS).encode("latin-1"))
+    films, notes = read_films(path, DEFAULT_VOCABULARY)
+    assert films == FILMS
+    assert notes == ["films.csv is not UTF-8; it was read as Windows-1252 (Latin-1)"]
+
+
+def test_json_lines_are_read_with_their_line_numbers(tmp_path: Path) -> None:
+    rows = [
+        {"imdbId": 112573, "title": "Braveheart", "year": 1995, "genres": ["Drama", "War"]},
+        {"imdbId": "tt68646", "title": "Line\u2028break", "genres": "Crime|Drama", "year": None},
+    ]
+    lines = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    for name in ("films.jsonl", "films.txt"):
+        assert read(table(tmp_path, lines, name)) == [
+            Listing(1, "tt0112573", "Braveheart", 1995, ("Drama", "War"), None),
+            Listing(3, "tt0068646", "Line\u2028break", None, ("Crime", "Drama"), None),
+        ]
+
+
+def test_a_later_line_may_have_the_column_that_the_first_one_lacks(tmp_path: Path) -> None:
+    lines = '{"id": "a"}\n{"id": "b", "genres": ["Drama"]}\n'
+    assert [film.genres for film in read(table(tmp_path, lines, "f.jsonl"))] == [(), ("Drama",)]
+
+
+def test_parquet_is_read_whatever_its_name(tmp_path: Path) -> None:
+    columns = {
+        "tconst": ["tt0112573", "tt0068646"],
+        "primaryTitle": ["Braveheart", "The Godfather"],
+        "startYear": [1995.0, float("nan")],
+        "genres": [["Drama", "War"], []],
+        "poster_path": ["/a.jpg", None],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "films.csv")
+    assert read(tmp_path / "films.csv") == [
+        Listing(1, "tt0112573", "Braveheart", 1995, ("Drama", "War"), "/a.jpg"),
+        Listing(2, "tt0068646", "The Godfather", None, (), None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["film_id", "imdb_id", "IMDb ID", "tconst", "tmdbId", "movieId", " ID ", "filename"]
+)
+def test_the_id_column_goes_by_its_usual_names(tmp_path: Path, name: str) -> None:
+    (film,) = read(table(tmp_path, f"genre,{name}\nDrama,tt0112573\n"))
+    assert film.film_id == "tt0112573"
+
+
+def test_a_file_name_is_both_the_id_and_the_poster(tmp_path: Path) -> None:
+    (film,) = read(table(tmp_path, "filename,genres\nposters/my film.v2.JPG,Drama\n"))
+    assert (film.film_id, film.poster) == ("my film.v2", "posters/my film.v2.JPG")
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "film_id"),
+    [
+        ("imdb_id", "112573", "tt0112573"),
+        ("imdb_id", "0112573", "tt0112573"),
+        ("imdb_id", "112573.0", "tt0112573"),
+        ("imdb_id", "tt112573", "tt0112573"),
+        ("imdb_id", "tt10872600", "tt10872600"),
+        ("film_id", "TT0112573", "tt0112573"),
+        ("film_id", "112573", "112573"),
+        ("tmdb_id", "862.0", "862"),
+        ("id", "tt12x", "tt12x"),
+        ("id", "0", "0"),
+        ("imdb_id", "9" * 5000, "tt" + "9" * 5000),
+    ],
+)
+def test_an_id_is_written_one_way(tmp_path: Path, column: str, given: str, film_id: str) -> None:
+    (film,) = read(table(tmp_path, f"{column},genres\n{given},Drama\n"))
+    assert film.film_id == film_id
+
+
+@pytest.mark.parametrize(
+    ("given", "genres"),
+    [
+        ("Drama|War", ("Drama", "War")),
+        ('"Drama, War"', ("Drama", "War")),
+        ("Drama;War", ("Drama", "War")),
+        ("Drama|Drama| ", ("Drama",)),
+        ("\"['Drama', 'War']\"", ("Drama", "War")),
+        ('"[""Drama"", None, 3]"', ("Drama", "3")),
+        ("\"[{'id': 18, 'name': 'Drama'}, {'id': 1, 'name': None}, {'id': 2}]\"", ("Drama",)),
+        ("Drama/War", ("Drama/War",)),
+        ("[Drama", ("Drama",)),
+        ("[{[]: 1}]", ("{[]: 1}",)),
+        (r"\N", ()),
+        ("(no genres listed)", ()),
+        ("N/A", ()),
+        ("", ()),
+    ],
+)
+def test_genres_come_in_many_spellings(tmp_path: Path, given: str, genres: tuple[str, ...]) -> None:
+    (film,) = read(table(tmp_path, f"id,genres\na,{given}\n"))
+    assert film.genres == genres
+
+
+def test_a_line_of_more_fields_than_columns_is_not_guessed_at(tmp_path: Path) -> None:
+    films = read(table(tmp_path, "id,title,genres\na,Up, up,Drama\nb,Up,Drama,\n"))
+    assert [(film.film_id, film.problem) for film in films] == [
+        ("a", "1 more fields than columns; quote what holds a separator"),
+        ("b", ""),
+    ]
+    _, (rejection,), _ = choose_films(films, DEFAULT_VOCABULARY)
+    assert rejection.film_id == "a"
+    assert rejection.reason == f"line 2: {films[0].problem}"
+
+
+def test_imdb_s_own_files_quote_nothing(tmp_path: Path) -> None:
+    lines = (
+        'tconst\tprimaryTitle\tstartYear\tgenres\ntt1\t"Up" up\t\\N\tDrama\ntt2\t"x\t2001\tWar\n'
+    )
+    assert [film.title for film in read(table(tmp_path, lines, "title.basics.tsv"))] == [
+        '"Up" up',
+        '"x',
+    ]
+
+
+def test_columns_of_0_and_1_are_genres(tmp_path: Path) -> None:
+    lines = ["id,year,Drama,Sci-Fi,Sport", "a,1995,1,0,1", "b,1996,0,1.0,", "c,0,True,1,0"]
+    films = read(table(tmp_path, "\n".join(lines)))
+    assert [film.genres for film in films] == [("Drama", "Sport"), ("Sci-Fi",), ("Drama", "Sci-Fi")]
+
+
+@pytest.mark.parametrize(
+    ("title", "year", "expected"),
+    [
+        ("Toy Story (1995)", "", ("Toy Story", 1995)),
+        ("Toy Story (1995) ", "1996", ("Toy Story (1995)", 1996)),
+        ("1984", "", ("1984", None)),
+        ("(500) Days of Summer", "", ("(500) Days of Summer", None)),
+        ("Up", "2009-05-29", ("Up", 2009)),
+        ("Up", "2009.0", ("Up", 2009)),
+        ("Up", r"\N", ("Up", None)),
+    ],
+)
+def test_the_year_comes_from_its_column_or_from_the_title(
+    tmp_path: Path, title: str, year: str, expected: tuple[str, int | None]
+) -> None:
+    (film,) = read(table(tmp_path, f"id,title,year,genres\na,{title},{year},Drama\n"))
+    assert (film.title, film.year) == expected
+
+
+def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
+    films = read(table(tmp_path, 'id,title,genres\r\na,"x\r\ny",Drama\r\nb,p\u2028q\x85r,War\r\n'))
+    assert [(film.line, film.title) for film in films] == [(3, "x\r\ny"), (4, "p\u2028q\x85r")]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "message"),
+    [
+        (b"", "f.csv", "no films in it; give a table with a row a film"),
+        (b"id,genres\n", "f.csv", "no films in it; give a table with a row a film"),
+        (b"\n\n\n", "f.csv", "no films in it; give a table with a row a film"),
+        (
+            b"name,genres\nUp,Drama\n",
+            "f.csv",
+            "no column of film ids; its columns are name, genres; name one of them film_id, "
+            "imdb_id, tconst, tmdb_id, movie_id, id, filename",
+        ),
+        (
+            b"id,title\na,Up\n",
+            "f.csv",
+            "no column of genres; its columns are id, title; name one of them genres, or give "
+            "one 0/1 column a genre",
+        ),
+        (
+            b"id,Drama,War\na,1,2\n",
+            "f.csv",
+            "no column of genres; its columns are id, Drama, War; name one of them genres, or "
+            "give one 0/1 column a genre",
+        ),
+        (b"\x89PNG\x00\x00", "f.csv", "not text; give CSV, TSV, Parquet or JSON lines"),
+        (b"PAR1 and no more", "f.parquet", "damaged Parquet"),
+        (b'{"id": 1}\nid', "f.jsonl", " line 2: not JSON"),
+        (b"[1, 2]", "f.jsonl", " line 1: expected an object a line, as in JSON lines"),
+        (b"id,genres\n" + b"x" * 200_000 + b",Drama\n", "f.csv", " line 2: field larger"),
+    ],
+    ids=[
+        "empty", "header only", "blank", "no ids", "no genres", "not flags", "binary",
+        "cut parquet", "bad json", "json list", "huge field",
+    ],
+)  # fmt: skip
+def test_what_is_no_table_gets_one_line(
+    tmp_path: Path, content: bytes, name: str, message: str
+) -> None:
+    path = table(tmp_path, content, name)
+    with pytest.raises(TableError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TableError) as caught:
+        read(tmp_path / "gone.csv")
+    assert str(caught.value) == f"{tmp_path}/gone.csv: no such file; name a table of films"
+    with pytest.raises(TableError) as caught:
+        read(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read (Is a directory)"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text(alphabet='id,genres\n"[]{}|;\t1:', max_size=90)))
+def test_any_bytes_are_a_table_or_a_table_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes | str
+) -> None:
+    path = table(tmp_path_factory.getbasetemp(), content, "wild.csv")
+    try:
+        films, _ = read_films(path, DEFAULT_VOCABULARY)
+    except TableError:
+        return
+    choose_films(films, DEFAULT_VOCABULARY)
+
+
+def listed(film_id: str, *genres: str, line: int = 2) -> Listing:
+    return Listing(line, film_id, film_id, None, genres, None)
+
+
+def test_genres_are_mapped_ordered_and_the_unknown_ones_counted() -> None:
+    listings = [
+        listed("a", "Science Fiction", "Action & Adventure", "Sport"),
+        listed("b", "Sport", "war"),
+    ]
+    chosen, rejections, unmapped = choose_films(listings, DEFAULT_VOCABULARY)
+    assert [film.genres for film, _ in chosen] == [("Action", "Adventure", "Sci-Fi"), ("War",)]
+    assert rejections == []
+    assert unmapped == {"Sport": 2}
+
+
+def test_each_listing_that_cannot_be_used_is_rejected_with_its_reason() -> None:
+    listings = [
+        listed("same", "Drama", "War", line=2),
+        listed("same", "war", "drama", line=3),
+        listed("torn", "Drama", line=4),
+        listed("torn", "War", "Drama", line=5),
+        listed("unknown", "Sport", "News", line=6),
+        listed("bare", line=7),
+        listed("", "Drama", line=8),
+    ]
+    chosen, rejections, unmapped = choose_films(listings, DEFAULT_VOCABULARY)
+    assert [film.film_id for film, _ in chosen] == ["same"]
+    assert sorted((one.film_id, one.reason) for one in rejections) == [
+        ("", "line 8: no film id"),
+        ("bare", "no genre given"),
+        ("same", "line 3 lists it again with the same genres; counted once"),
+        ("torn", "listed with different genres (line 4: Drama; line 5: Drama|War)"),
+        ("unknown", "no genre of the vocabulary (Sport|News)"),
+    ]
+    assert unmapped == {"Sport": 1, "News": 1}
+
+
+def test_imdb_ids_that_differ_in_padding_alone_are_one_film(tmp_path: Path) -> None:
+    lines = "imdb_id,genres\ntt0085549,Drama\n85549,Drama\ntt85549,Drama\n"
+    chosen, rejections, _ = choose_films(read(table(tmp_path, lines)), DEFAULT_VOCABULARY)
+    assert [film.film_id for film, _ in chosen] == ["tt0085549"]
+    assert [one.reason.split()[:2] for one in rejections] == [["line", "3"], ["line", "4"]]
