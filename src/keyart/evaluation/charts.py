@@ -1,0 +1,281 @@
+"""The report's charts: which data each shows, and what it says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from keyart.evaluation import curves
+from keyart.evaluation.findings import Predictions, coverage, mistakes, telling
+from keyart.evaluation.glossary import Found
+from keyart.evaluation.pictures import (
+    Axis,
+    Line,
+    Look,
+    around,
+    count_bars,
+    heat_map,
+    line_chart,
+    reliability_chart,
+    small_chart,
+)
+from keyart.evaluation.ranking import Floats
+
+History = Mapping[str, Floats]
+"""The columns of history.csv, (epochs,) each."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture with its title, the lines that it names, and what to see in it."""
+
+    title: str
+    picture: Markup
+    legend: Sequence[tuple[str, str]] = ()
+    caption: str = ""
+
+
+def _legend(lines: Sequence[Line]) -> list[tuple[str, str]]:
+    return [(line.look, line.name) for line in lines if line.name]
+
+
+def learning_charts(history: History, test: Mapping[str, Found], nothing: Found) -> list[Chart]:
+    """Loss, mAP and label accuracy by epoch. test: the figures of the test part, where known."""
+    epochs = history["epoch"]
+    charts = []
+    for column, title, figure in (
+        ("loss", "Loss", None),
+        ("mean_average_precision", "Mean average precision", "mean_average_precision"),
+        ("label_accuracy", "Label accuracy", "label_accuracy"),
+    ):
+        lines = []
+        looks: tuple[tuple[str, Look], ...] = (("train", "two"), ("validation", "one"))
+        for part, look in looks:
+            values = history.get(f"{part}_{column}")
+            if values is not None:
+                name = "training" if part == "train" else part
+                tips = [
+                    f"epoch {e:.0f}: {name} {v:.4f}" for e, v in zip(epochs, values, strict=True)
+                ]
+                lines.append(Line(epochs, values, look, name, tips, dots=len(epochs) == 1))
+        if not lines:
+            continue
+        ends = np.array([epochs.min(), max(epochs.max(), epochs.min() + 1)])
+        if figure and (found := test.get(figure)):
+            level = np.full(2, found["value"])
+            lines.append(Line(ends, level, "three", f"test {found['value']:.3f}"))
+        if column == "label_accuracy" and nothing:
+            level = np.full(2, nothing["value"])
+            lines.append(Line(ends, level, "guess", f"saying nothing {nothing['value']:.3f}"))
+        marks, caption = [], ""
+        if column == "loss" and "validation_loss" in history:
+            best = int(np.nanargmin(history["validation_loss"]))
+            least = float(history["validation_loss"][best])
+            caption = (
+                f"The dot: the lowest validation loss, {least:.4f} in epoch {epochs[best]:.0f}."
+            )
+            marks.append((float(epochs[best]), least, caption))
+        x = Axis("epoch", float(ends[0]), float(ends[1]), ticks=min(8, max(1, int(np.ptp(ends)))))
+        # Where training has just begun, its first loss would flatten all that follows.
+        y = around(title, *(line.y for line in lines))
+        says = f"{title} by epoch, from {epochs[0]:.0f} to {epochs[-1]:.0f}"
+        picture = line_chart(lines, x, y, says, points=marks)
+        charts.append(Chart(title, picture, _legend(lines), caption))
+    return charts
+
+
+@dataclass(frozen=True)
+class GenreCurves:
+    """A genre's two curves with their areas."""
+
+    name: str
+    precision_recall: Markup
+    average_precision: Found
+    roc: Markup
+    roc_auc: Found
+
+
+def genre_curves(found: Predictions, genres: Mapping[str, Mapping[str, Any]]) -> list[GenreCurves]:
+    """Precision-recall and ROC of each genre that some film has and some lacks."""
+    shown = []
+    ends = np.array([0.0, 1.0])
+    for column, (name, row) in enumerate(genres.items()):
+        scores, truth = found.scores[:, column], found.truth[:, column]
+        if not truth.any() or truth.all():
+            continue
+        pr, roc = curves.precision_recall_curve(scores, truth), curves.roc_curve(scores, truth)
+        base = Line(ends, np.full(2, truth.mean()), "guess")
+        area, auc = row["average_precision"], row["roc_auc"]
+        shown.append(
+            GenreCurves(
+                name,
+                small_chart(
+                    [base, Line(pr.recall, pr.precision)],
+                    f"{name}: precision against recall, average precision {_number(area)}, "
+                    f"base rate {truth.mean():.3f}",
+                ),
+                area,
+                small_chart(
+                    [
+                        Line(ends, ends, "guess"),
+                        Line(roc.false_positive_rate, roc.true_positive_rate),
+                    ],
+                    f"{name}: ROC curve, area {_number(auc)}",
+                ),
+                auc,
+            )
+        )
+    return shown
+
+
+def sweep_charts(found: Predictions, nothing: Found) -> list[Chart]:
+    """What one threshold for all genres would give, from 0 to 1."""
+    sweep = curves.threshold_sweep(found.scores, found.truth)
+    x = Axis("one threshold for every genre", 0, 1)
+    at = sweep.thresholds
+
+    def line(values: Floats, look: Look, name: str) -> Line:
+        tips = [f"threshold {t:.2f}: {name} {v:.3f}" for t, v in zip(at, values, strict=True)]
+        return Line(at, values, look, name, tips)
+
+    micro = [
+        line(sweep.precision_micro, "two", "micro precision"),
+        line(sweep.recall_micro, "three", "micro recall"),
+        line(sweep.f1_micro, "one", "micro F1"),
+        line(sweep.f1_macro, "four", "macro F1"),
+    ]
+    best = int(np.argmax(sweep.f1_micro))
+    peak = f"The dot: the best micro F1, {sweep.f1_micro[best]:.3f} at {at[best]:.2f}."
+    accuracy = [line(sweep.label_accuracy, "one", "label accuracy")]
+    if nothing:
+        level = np.full(2, nothing["value"])
+        accuracy.append(Line(np.array([0.0, 1.0]), level, "guess", "saying nothing"))
+    said = line(sweep.genres_per_film, "one", "predicted")
+    held = float(found.truth.sum(axis=1).mean())
+    true = Line(np.array([0.0, 1.0]), np.full(2, held), "guess", f"true {held:.2f}")
+    return [
+        Chart(
+            "Precision, recall and F1",
+            line_chart(
+                micro, x, Axis("", 0, 1), "Precision, recall and F1 by threshold",
+                points=[(float(at[best]), float(sweep.f1_micro[best]), peak)],
+            ),
+            _legend(micro),
+            peak,
+        ),
+        Chart(
+            "Label accuracy",
+            line_chart(accuracy, x, Axis("", 0, 1), "Label accuracy by threshold"),
+            _legend(accuracy),
+            "The higher the threshold the less is said, and the nearer it comes to saying nothing.",
+        ),
+        Chart(
+            "Genres a film",
+            line_chart(
+                [true, said], x, Axis("", 0, float(found.scores.shape[1])),
+                "Genres predicted a film by threshold",
+            ),
+            _legend([said, true]),
+            "How many genres a film is given, beside how many it has.",
+        ),
+    ]  # fmt: skip
+
+
+def calibration_charts(found: Predictions, error: Found) -> list[Chart]:
+    """Do scores of 30% prove true 30% of the time?"""
+    scores, truth = found.scores.ravel(), found.truth.ravel()
+    wide = curves.calibration_curve(scores, truth)
+    fine = curves.calibration_curve(scores, truth, strategy="mass", bins=20)
+    most = float(max(fine.score.max(), fine.rate.max()))
+    return [
+        Chart(
+            "Over all scores",
+            reliability_chart(*wide, Axis("score", 0, 1, percent=True),
+                              "Reliability diagram in 15 bins of equal width"),
+            [("one", "as often as scores say"), ("guess", "perfect")],
+            "15 bins of equal width, those of the calibration error"
+            + (f" ({_number(error)})." if error else ".")
+            + " The bars below count film and genre pairs, in powers of ten.",
+        ),
+        Chart(
+            "Where most scores lie",
+            reliability_chart(*fine, Axis("score", 0, min(1.0, most * 1.08 + 1e-6), percent=True),
+                              "Reliability diagram in 20 bins of equal counts"),
+            [("one", "as often as scores say"), ("guess", "perfect")],
+            "20 bins of about as many pairs each: most genres are unlikely for most films.",
+        ),
+    ]  # fmt: skip
+
+
+def counts_chart(genres: Mapping[str, Mapping[str, Any]]) -> Chart:
+    """Films given each genre beside films that have it, the most frequent first."""
+    names = sorted(genres, key=lambda name: -genres[name]["true"])
+    true = [genres[name]["true"] for name in names]
+    predicted = [genres[name]["predicted"] for name in names]
+    return Chart(
+        "Predicted against true",
+        count_bars(names, predicted, true, "Films predicted and true by genre"),
+        [("one", "films given the genre"), ("two", "films that have it")],
+    )
+
+
+def mistakes_chart(found: Predictions, names: Sequence[str]) -> tuple[Chart, list[str]]:
+    """The heat map, and the pairs that stand out as sentences."""
+    seen = mistakes(found.chosen, found.truth)
+    share = seen.share
+    tips = [
+        [
+            f"{said} was said of {seen.wrong[r, c]:,} of {seen.missed[r]:,} {name} films that "
+            f"were not recognised as such"
+            for c, said in enumerate(names)
+        ]
+        for r, name in enumerate(names)
+    ]
+    picture = heat_map(
+        names, share, tips, seen.missed > 0, "Heat map of genres mistaken for one another"
+    )
+    caption = (
+        "A row: films that have its genre and were not given it. A column: the share of them, in "
+        "percent, that were given its genre without having it. Rows may add up to more than 100, "
+        "as a film may be given several genres."
+    )
+    pairs = [
+        f"{names[r]} that was missed was called {names[c]} in {seen.wrong[r, c]:,} of "
+        f"{seen.missed[r]:,} films, {times:.1f} times as often as films at large"
+        for r, c, times in telling(seen, len(found.truth))
+    ]
+    return Chart("Which genres are mistaken for which", picture, (), caption), pairs
+
+
+def coverage_chart(found: Predictions) -> Chart:
+    """How much surer of its answers it is when it may keep silent."""
+    seen = coverage(found.scores, found.truth, found.chosen)
+    # Of a handful of films a share is chance.
+    first = min(len(seen.covered) - 1, max(9, len(seen.covered) // 100))
+    x, y = seen.covered[first:], seen.right[first:]
+    curve = Line(x, y, "one", "surest genre is right")
+    level = Line(np.array([0.0, 1.0]), np.full(2, y[-1]), "guess", "when every film is answered")
+    unsure = 1 - seen.answered
+    caption = (
+        f"Answering only the surest share of films, how often the surest genre is right. A film "
+        f"whose scores clear no threshold is unsure: {100 * unsure:.1f}% of films are."
+    )
+    marks = []
+    if seen.answered > 0:
+        caption += f" The dot: the others, right for {100 * seen.answered_right:.1f}%."
+        what = f"{100 * seen.answered:.1f}% answered, {100 * seen.answered_right:.1f}% right"
+        marks.append((seen.answered, seen.answered_right, what))
+    shown = [level, curve]
+    low = min(float(y.min()), seen.answered_right if marks else 1.0)
+    axis = Axis("", max(0.0, np.floor(low * 10 - 0.5) / 10), 1, percent=True)
+    picture = line_chart(
+        shown, Axis("films answered", 0, 1, percent=True), axis,
+        "Correctness of the surest genre against the share of films answered", points=marks,
+    )  # fmt: skip
+    return Chart("Fewer answers, better answers", picture, _legend([curve, level]), caption)
+
+
+def _number(found: Found) -> str:
+    return "unknown" if found is None else f"{found['value']:.3f}"
