@@ -13,6 +13,8 @@ one seller's template, the others share a plain red, yellow or white ground. A f
 nothing but freedom in the split; a missed one leaks.
 """
 
+import math
+
 import imagehash
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +87,7 @@ def near_pairs(hashes: Hashes, thumbnails: Thumbnails, *, since: int = 0) -> npt
 
 def _centred(thumbnails: Thumbnails) -> npt.NDArray[np.float32]:
     """Rows whose dot product is the correlation of two thumbnails, blind to brightness."""
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+    flat = thumbnails.reshape(len(thumbnails), math.prod(THUMBNAIL)).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
     norm = np.linalg.norm(flat, axis=1, keepdims=True)
     # A poster of one colour is like none but its exact copies: nothing in it could tell.

@@ -22,8 +22,9 @@ def join_groups(
     split of each of those groups.
 
     Returns the group of each new film, None where it is rejected, and the rejections: a film that
-    is near to groups of two parts has no place, as one of the two would leak into the other. A new
-    group is named after its first film, so that a catalog that grows keeps its names.
+    is near to groups of two parts has no place, as one of the two would leak into the other; nor
+    has one that is near to such a film, as it may be its exact copy. A new group is named after its
+    first film, so that a catalog that grows keeps its names.
     """
     sides = dict(parts or {})
     merged: dict[str, str] = {}  # a new group that a later film joined to another one
@@ -39,13 +40,17 @@ def join_groups(
 
     groups: list[str | None] = list(given)
     rejections: list[Rejection] = []
+    refused: dict[int, str] = {}  # why, by row
     for film_id, rows in zip(film_ids, near, strict=True):
         found = [group for row in sorted(rows) if (group := groups[row]) is not None]
         touched = list(dict.fromkeys(map(current, found)))
         old = {sides[group]: group for group in reversed(touched) if group in sides}
+        reason = next((refused[row] for row in rows if row in refused), None)
         if len(old) > 1:
             where = " and ".join(f"{group} ({side})" for side, group in sorted(old.items()))
             reason = f"its poster is a near-duplicate of films on two sides: {where}"
+        if reason:
+            refused[len(groups)] = reason
             rejections.append(Rejection(film_id, reason))
             groups.append(None)
             continue

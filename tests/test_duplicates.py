@@ -1,0 +1,224 @@
+"""catalog/duplicates.py and groups.py: the same artwork is found, a like layout is not."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageEnhance
+
+from keyart.catalog.duplicates import (
+    LEAST_LIKENESS,
+    RADIUS,
+    Hashes,
+    Thumbnails,
+    near_pairs,
+    poster_hash,
+    thumbnail,
+)
+from keyart.catalog.groups import join_groups
+from tests.tiny_catalog import encoded, poster
+
+
+def looks(images: list[Image.Image]) -> tuple[Hashes, Thumbnails]:
+    pixels = [np.asarray(image.convert("RGB")) for image in images]
+    hashes = np.array([poster_hash(rgb) for rgb in pixels], np.uint64)
+    return hashes, np.stack([thumbnail(rgb) for rgb in pixels])
+
+
+def pairs(images: list[Image.Image], since: int = 0) -> list[tuple[int, int]]:
+    found = near_pairs(*looks(images), since=since)
+    return sorted((int(first), int(second)) for first, second in found)
+
+
+def drawn(seed: int, size: tuple[int, int] = (240, 360)) -> Image.Image:
+    """A poster with edges: coloured shapes on a smooth ground."""
+    random = np.random.default_rng(seed)
+    image = poster(seed, size)
+    draw = ImageDraw.Draw(image)
+    for _ in range(6):
+        left, top = random.uniform(0, 0.7, 2)
+        box = (left, top, left + random.uniform(0.1, 0.3), top + random.uniform(0.1, 0.3))
+        colour = tuple(random.integers(0, 256, 3).tolist())
+        draw.rectangle([side * edge for side, edge in zip(box, size * 2, strict=True)], colour)
+    return image
+
+
+def recompressed(image: Image.Image) -> Image.Image:
+    return Image.open(io.BytesIO(encoded(image, "JPEG", quality=25)))
+
+
+def cropped(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    return image.crop((2, 3, width - 2, height - 4))
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda image: image.resize((144, 216)),
+        lambda image: image.resize((500, 741)),
+        recompressed,
+        lambda image: ImageEnhance.Brightness(image).enhance(0.8),
+        lambda image: ImageEnhance.Contrast(image).enhance(0.8),
+        cropped,
+        lambda image: image.convert("P"),
+    ],
+    ids=["smaller", "larger", "recompressed", "darker", "paler", "cropped", "palette"],
+)
+def test_the_same_artwork_is_found(copy: Callable[[Image.Image], Image.Image]) -> None:
+    images = [drawn(seed) for seed in range(12)]
+    assert pairs(images + [copy(image) for image in images]) == [(n, n + 12) for n in range(12)]
+
+
+def test_posters_of_one_layout_in_other_colours_are_not_one_artwork() -> None:
+    layout = Image.new("L", (240, 360), 10)
+    draw = ImageDraw.Draw(layout)
+    draw.ellipse((60, 50, 180, 200), 200)
+    draw.rectangle((20, 300, 220, 340), 230)
+    tops = ["#ffd060", "#ff80a0", "#80ffff", "#c0b0ff", "#b0ff80"]
+    grounds = ["#101060", "#105010", "#601010", "#404000", "#400040"]
+    images = [
+        Image.composite(
+            Image.new("RGB", layout.size, top), Image.new("RGB", layout.size, ground), layout
+        )
+        for top, ground in zip(tops, grounds, strict=True)
+    ]
+    hashes, thumbnails = looks(images)
+    # The hash alone would take them for one.
+    assert np.bitwise_count(hashes[:, None] ^ hashes[None, :]).max() <= RADIUS
+    assert len(near_pairs(hashes, thumbnails)) == 0
+
+
+@pytest.mark.parametrize(("bits", "count"), [(0, 1), (12, 1), (13, 0)])
+def test_like_colours_alone_are_not_one_artwork(bits: int, count: int) -> None:
+    _, (thumb,) = looks([poster(0)])
+    hashes = np.array([0, 2**bits - 1], np.uint64)
+    assert len(near_pairs(hashes, np.stack([thumb, thumb // 2]))) == count
+
+
+def test_posters_of_one_colour_are_like_their_exact_copies_alone() -> None:
+    plain = [Image.new("RGB", (60, 90), colour) for colour in ("white", "#fefefe", "white")]
+    assert pairs(plain) == [(0, 2)]
+
+
+def test_a_thousand_copies_make_a_thousand_pairs_and_no_more() -> None:
+    hashes, thumbnails = looks([poster(0), poster(1)])
+    found = near_pairs(np.repeat(hashes, 1_000), np.repeat(thumbnails, 1_000, axis=0))
+    assert len(found) == 2 * 999
+
+
+def connected(count: int, links: npt.NDArray[np.int64]) -> set[frozenset[int]]:
+    home = {number: frozenset([number]) for number in range(count)}
+    for first, second in links.tolist():
+        both = home[first] | home[second]
+        home |= dict.fromkeys(both, both)
+    return set(home.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.integers(1, 7), st.data())
+def test_blocks_and_shortcuts_connect_what_comparing_all_pairs_connects(
+    seed: int, count: int, block: int, data: st.DataObject
+) -> None:
+    random = np.random.default_rng(seed)
+    hashes = random.integers(0, 2**64, 5, dtype=np.uint64)[random.integers(0, 5, count)]
+    hashes ^= np.uint64(1) << random.integers(0, 20, count, dtype=np.uint64)
+    thumbnails = random.integers(0, 256, (4, 12, 8, 3), dtype=np.uint8)[
+        random.integers(0, 4, count)
+    ]
+    since = data.draw(st.integers(0, count))
+    flat = thumbnails.reshape(count, 12 * 8 * 3).astype(float)
+    all_pairs = [
+        (first, second)
+        for second in range(count)
+        for first in range(second)
+        if int(hashes[first] ^ hashes[second]).bit_count() <= RADIUS
+        and np.corrcoef(flat[first], flat[second])[0, 1] >= LEAST_LIKENESS
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keyart.catalog.duplicates._BLOCK", block)
+        patch.setattr("keyart.catalog.duplicates._CANDIDATES", 3)
+        found = near_pairs(hashes, thumbnails, since=since)
+    assert set(map(tuple, found.tolist())) <= {pair for pair in all_pairs if pair[1] >= since}
+    # What old posters have in common was seen when they came.
+    old = [pair for pair in all_pairs if pair[1] < since]
+    links = np.array([*old, *found.tolist()], np.int64).reshape(-1, 2)
+    expected = np.array(all_pairs, np.int64).reshape(-1, 2)
+    assert connected(count, links) == connected(count, expected)
+
+
+def joined(
+    film_ids: list[str], links: list[tuple[int, int]], old: list[tuple[str, str]] | None = None
+) -> tuple[list[str | None], list[tuple[str, str]]]:
+    """old: the group and part of each old film."""
+    old = old or []
+    groups, rejections = join_groups(
+        film_ids,
+        np.array(links, np.int64).reshape(-1, 2),
+        given=[group for group, _ in old],
+        parts=dict(old),
+    )
+    return groups, [(one.film_id, one.reason) for one in rejections]
+
+
+def test_a_group_is_named_after_its_first_film() -> None:
+    assert joined(list("abcde"), [(0, 3), (1, 4)])[0] == ["a", "b", "c", "a", "b"]
+
+
+def test_groups_that_a_later_film_connects_become_one() -> None:
+    assert joined(list("abcde"), [(0, 2), (1, 3), (2, 4), (3, 4)])[0] == ["a"] * 5
+
+
+def test_a_new_film_joins_the_group_of_an_old_one() -> None:
+    old = [("x", "train"), ("y", "test")]
+    groups, rejections = joined(list("abc"), [(1, 2), (2, 4)], old)
+    assert groups == ["y", "b", "y"]
+    assert rejections == []
+
+
+def test_only_the_film_that_bridges_two_sides_is_rejected() -> None:
+    old = [("x", "train"), ("y", "test")]
+    groups, rejections = joined(list("abc"), [(0, 2), (1, 3), (2, 4), (3, 4)], old)
+    assert groups == ["x", "y", None]
+    reason = "its poster is a near-duplicate of films on two sides: y (test) and x (train)"
+    assert rejections == [("c", reason)]
+
+
+def test_an_exact_copy_of_a_rejected_poster_is_rejected_too() -> None:
+    # near_pairs pairs a copy with its original alone, so what the original is near to counts.
+    old = [("x", "train"), ("y", "test")]
+    groups, rejections = joined(list("abc"), [(0, 2), (1, 2), (2, 3), (2, 4)], old)
+    assert groups == [None, None, None]
+    assert len({reason for _, reason in rejections}) == 1
+
+
+def test_a_film_between_two_groups_of_one_side_joins_the_first_and_both_keep_their_names() -> None:
+    old = [("x", "train"), ("y", "train")]
+    assert joined(["a", "b"], [(0, 2), (1, 2), (1, 3)], old) == (["x", "y"], [])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_no_near_pair_ever_lies_on_two_sides(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    old = [(f"g{group}", ("train", "validation", "test")[group % 3]) for group in range(5)]
+    new = 8
+    links = [
+        (first, second)
+        for second in range(len(old), len(old) + new)
+        for first in range(second)
+        if random.random() < 0.12
+    ]
+    groups, rejections = joined([f"n{number}" for number in range(new)], links, old)
+    everyone = [group for group, _ in old] + groups
+    sides = dict(old)
+    for first, second in links:
+        one, other = everyone[first], everyone[second]
+        if one is None or other is None:
+            continue
+        assert sides.get(one, one) == sides.get(other, other)
+    assert len(rejections) == groups.count(None)
