@@ -78,10 +78,20 @@ def test_occlusion_is_negative_where_a_place_speaks_against(predictor: Predictor
     assert max(int(row), int(column)) <= 1
 
 
-def test_nothing_in_sight_is_nowhere() -> None:
-    dark = Explanation("Red", 0.1, 0.5, "activation", np.full((4, 3), -1.0))
-    assert dark.where == "nowhere"
-    assert dark.heat.max() == 0
+def test_a_map_that_is_even_points_nowhere() -> None:
+    even = Explanation("Red", 0.1, 0.5, "activation", np.full((4, 3), -1.0))
+    against = Explanation("Red", 0.1, 0.5, "occlusion", np.full((4, 3), -1.0))
+    for one in (even, against):
+        assert one.where == "nowhere in particular"
+        assert one.heat.max() == 0
+
+
+def test_places_that_lower_a_rare_genre_least_are_its_heat() -> None:
+    rows = [[-3.0, -3.0, -3.0], [-3.0, -0.5, -3.0], [-3.0, -3.0, -2.5]]
+    rare = Explanation("Red", 0.1, 0.5, "activation", np.array(rows))
+    assert rare.where == "middle"
+    assert rare.heat[1, 1] == 1
+    assert rare.heat[0].max() == 0
 
 
 def test_scores_and_thresholds_are_the_predictions(predictor: Predictor) -> None:

@@ -29,6 +29,7 @@ Map = npt.NDArray[np.float64]
 # Cells of the occlusion map; a patch hides 2x2 of them.
 _ROWS, _COLUMNS = 12, 8
 _BLOCK = 16  # hidden posters a run
+_EVEN = 0.05  # logits; a map that rises no higher anywhere points to no place
 
 # The picture: where nothing speaks for the genre the poster is dimmed, where most does it glows.
 _DIM = np.array([10, 12, 22], np.float32)
@@ -54,15 +55,20 @@ class Explanation:
 
     @property
     def heat(self) -> Map:
-        """The map from 0 (does not speak for the genre) to 1 (the place that most does)."""
-        positive = np.maximum(self.map, 0)
-        return positive / max(float(positive.max()), np.finfo(np.float64).tiny)
+        """The map from 0 (does not speak for the genre) to 1 (the place that most does).
+
+        An activation map is measured from its own mean: every place lowers the logit of a rare
+        genre, and what tells is where it does so least.
+        """
+        level = float(self.map.mean()) if self.method == "activation" else 0.0
+        above = np.maximum(self.map - level, 0)
+        return above / max(float(above.max()), _EVEN)
 
     @property
     def where(self) -> str:
-        """In words, where most of the evidence lies: 'top left', 'middle', or 'nowhere'."""
-        if self.map.max() <= 0:
-            return "nowhere"
+        """In words, where most of the evidence lies: 'top left', 'middle', or nowhere."""
+        if self.heat.max() < 1:
+            return "nowhere in particular"
         row, column = np.unravel_index(int(self.map.argmax()), self.map.shape)
         rows, columns = self.map.shape
         down = ("top", "middle", "bottom")[int(3 * (row + 0.5) / rows)]
@@ -141,8 +147,9 @@ def glow(rgb: Pixels, heat: Map) -> Pixels:
     """The poster lit where the evidence lies. heat: (rows, columns) in [0, 1]. Returns RGB."""
     height, width = rgb.shape[:2]
     light = np.clip(_resized(heat, width, height), 0, 1).astype(np.float32)[..., None]
-    dimmed = rgb * (0.28 + 0.72 * light) + _DIM * (1 - light)
-    lit = dimmed + (_GLOW - dimmed) * (0.35 * light**2)
+    light = light**0.8
+    dimmed = rgb * (0.32 + 0.68 * light) + _DIM * (1 - light)
+    lit = dimmed + (_GLOW - dimmed) * (0.3 * light**2)
     picture: Pixels = np.clip(lit, 0, 255).astype(np.uint8)
     return picture
 

@@ -28,8 +28,11 @@ from keyart.similar import PosterIndex
 _PAGE = {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
-    "app.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    **dict.fromkeys(
+        ("app.js", "api.js", "card.js", "downloads.js", "heat.js"),
+        "text/javascript; charset=utf-8",
+    ),
 }
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

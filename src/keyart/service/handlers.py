@@ -117,6 +117,7 @@ async def explain_poster(
                     "threshold": one.threshold,
                     "where": one.where,
                     "map": one.map.round(4).tolist(),
+                    "heat": one.heat.round(3).tolist(),
                 }
                 for one in result
             ],

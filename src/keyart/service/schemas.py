@@ -74,7 +74,8 @@ class Predictions(BaseModel):
 class Place(BaseModel):
     """Where one genre comes from.
 
-    map: rows over the poster, from its top; what each place adds to the genre's logit.
+    map: rows over the poster, from its top; what each place adds to the genre's logit. heat: the
+    same from 0 to 1, to be shown.
     """
 
     genre: str
@@ -82,6 +83,7 @@ class Place(BaseModel):
     threshold: float
     where: str
     map: list[list[float]]
+    heat: list[list[Score]]
 
 
 class Explanations(BaseModel):
@@ -101,6 +103,7 @@ class Explanations(BaseModel):
                         "threshold": 0.4,
                         "where": "top right",
                         "map": [[0.1, 2.4], [-0.3, 0.2]],
+                        "heat": [[0.0, 1.0], [0.0, 0.0]],
                     }
                 ],
             }
