@@ -28,7 +28,7 @@ def parse_fractions(text: str) -> tuple[float, float, float]:
     except ValueError as error:
         raise CatalogError(f"--split {text}: write three numbers, as in 60/20/20") from error
     parts = (train, validation, test)
-    if min(parts) < 0 or train == 0 or abs(sum(parts) - 1) > 1e-9:
+    if not (min(parts) >= 0 and train > 0 and abs(sum(parts) - 1) <= 1e-9):  # NaN fails all
         raise CatalogError(f"--split {text}: three parts that sum to 100, with some of train")
     return parts
 

@@ -151,17 +151,20 @@ class Catalog:
                         yield poster.as_py()
 
     def poster(self, row: int) -> bytes:
-        """The poster of one film."""
+        """The poster of one film. Raises CatalogError where there is no such row."""
+        if not 0 <= row < len(self):
+            raise CatalogError(f"{self.path}: no row {row:,}; its films are 0 to {len(self) - 1:,}")
+        left = row
         for shard in self.shards:
             with pq.ParquetFile(shard) as file:
                 for group in range(file.num_row_groups):
                     films = file.metadata.row_group(group).num_rows
-                    if row < films:
-                        poster = file.read_row_group(group, columns=["poster"])["poster"][row]
+                    if left < films:
+                        poster = file.read_row_group(group, columns=["poster"])["poster"][left]
                         found: bytes = poster.as_py()
                         return found
-                    row -= films
-        raise CatalogError(f"{self.path}: no film in row {row} beyond its last")
+                    left -= films
+        raise CatalogError(f"{self.path}: damaged (no row {row:,}); build it again")
 
 
 class Fingerprint:
