@@ -20,8 +20,14 @@ catalog_app = typer.Typer(
 )
 app.add_typer(catalog_app, name="catalog")
 
+corrections_app = typer.Typer(
+    help="What people said a poster's genres are, kept by the service.", no_args_is_help=True
+)
+app.add_typer(corrections_app, name="corrections")
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Model = Annotated[Path, typer.Option(help="A run or a bundle.", show_default=False)]
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[
     Path | None,
@@ -194,7 +200,7 @@ def predict(
         list[Path],
         typer.Argument(metavar="PATH...", help="Posters, folders, or a CSV with a poster column."),
     ],
-    model: Annotated[Path, typer.Option(help="A run or a bundle.", show_default=False)],
+    model: Model,
     format: Annotated[
         Literal["table", "csv", "json", "parquet"], typer.Option(help="How to answer.")
     ] = "table",
@@ -238,3 +244,114 @@ def demo(
     from keyart.demo import run_demo
 
     run_demo(out, films, quiet=quiet)
+
+
+@app.command("explain")
+def explain(
+    poster: Annotated[Path, typer.Argument(metavar="POSTER", help="A poster.")],
+    model: Model,
+    genre: Annotated[
+        list[str] | None,
+        typer.Option(help="Genre to explain; may be repeated. Default: those it answers."),
+    ] = None,
+    method: Annotated[
+        Literal["activation", "occlusion"],
+        typer.Option(help="Class activation map, or hiding part after part, which is slower."),
+    ] = "activation",
+    out: Annotated[Path | None, typer.Option(help="PNG of the poster with its heat maps.")] = None,
+) -> None:
+    """Show where on a poster its genres come from."""
+    from keyart.explain import explain_poster
+    from keyart.screens import show_explanations
+
+    show_explanations(explain_poster(poster, model, genre, method, out))
+
+
+@app.command("index")
+def index(
+    catalog: CatalogFolder,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Folder of the index.")],
+    quiet: Quiet = False,
+) -> None:
+    """Index a catalog's posters, to find similar ones."""
+    from keyart.catalog.table import Catalog
+    from keyart.progress import progress
+    from keyart.similar import build_index
+
+    with progress("posters", quiet=quiet) as advance:
+        built = build_index(Catalog.open(catalog), model, out, progress=advance)
+    if not quiet:
+        typer.echo(f"{out}: {len(built):,} posters")
+
+
+@app.command("similar")
+def similar(
+    poster: Annotated[
+        Path | None,
+        typer.Argument(metavar="POSTER", help="A poster. Without one: the index's own twins."),
+    ] = None,
+    *,
+    model: Model,
+    index: Annotated[Path, typer.Option(help="An index, made by keyart index.")],
+    count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 5,
+) -> None:
+    """Find the known posters most like a poster, or the near-duplicates among the known ones."""
+    from keyart.screens import show_similar, show_twins
+    from keyart.similar import find_similar, find_twins
+
+    if poster:
+        show_similar(find_similar(poster, model, index, count))
+    else:
+        show_twins(find_twins(model, index))
+
+
+@app.command("serve")
+def serve(
+    model: Model,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes, each with the model.")] = 1,
+    index: Annotated[
+        Path | None, typer.Option(help="Index of known posters, to show similar ones.")
+    ] = None,
+    corrections: Annotated[
+        str, typer.Option(help="Where corrections are kept: an SQLite or PostgreSQL URL.")
+    ] = "sqlite:///keyart-corrections.sqlite",
+    tokens: Annotated[
+        Path | None, typer.Option(help="Tokens that let in, a line each; see keyart token.")
+    ] = None,
+) -> None:
+    """Serve a web page and an HTTP API."""
+    from keyart.service.server import Settings, serve
+
+    serve(Settings(model, index, corrections, tokens), host, port, workers)
+
+
+@app.command("token")
+def token(name: Annotated[str, typer.Argument(metavar="NAME", help="Who will hold it.")]) -> None:
+    """Make a token for the service: the token, and the line that lets it in."""
+    from keyart.service.access import new_token
+
+    secret, line = new_token(name)
+    typer.echo(f"token, to be kept secret: {secret}")
+    typer.echo(f"line for the --tokens file: {line}")
+
+
+@corrections_app.command("export")
+def corrections_export(
+    out: Annotated[Path, typer.Option(help="New folder: films.csv and posters/.")],
+    corrections: Annotated[
+        str, typer.Option(help="Where they are kept: an SQLite or PostgreSQL URL.")
+    ] = "sqlite:///keyart-corrections.sqlite",
+    catalog: Annotated[
+        Path | None, typer.Option(help="Catalog whose films keep their ids.")
+    ] = None,
+) -> None:
+    """Write corrections as a films table and posters, for keyart catalog build --grow."""
+    from keyart.catalog.table import Catalog
+    from keyart.corrections import export_corrections
+
+    known = Catalog.open(catalog) if catalog else None
+    exported = export_corrections(corrections, out, catalog=known)
+    typer.echo(f"{out}: {exported.films:,} films, {exported.known:,} of them in the catalog")

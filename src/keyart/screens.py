@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from keyart.progress import clock, progress
 
 if TYPE_CHECKING:
     from keyart.catalog.table import Catalog
+    from keyart.explain import Explanation
+    from keyart.similar import Similar, Twins
     from keyart.training.loop import Progress as Step
     from keyart.training.run import Watcher
 
@@ -245,3 +247,37 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
             console.print(f"            {count:>6,}  {name}" + (f" ({hint}?)" if hint else ""))
     for note in summary.notes:
         console.print(f"note      {note}", soft_wrap=True)
+
+
+def show_explanations(explanations: Sequence["Explanation"]) -> None:
+    """Print, for each genre, its score and where on the poster it comes from."""
+    console = Console(highlight=False)
+    for one in explanations:
+        verdict = "answered" if one.score >= one.threshold else "not answered"
+        console.print(
+            f"[bold]{one.genre}[/]  {one.score:.0%} ({verdict}, threshold {one.threshold:.0%}), "
+            f"mostly from the {one.where}"
+            if one.where != "nowhere in particular"
+            else f"[bold]{one.genre}[/]  {one.score:.0%}, from nowhere in particular",
+            soft_wrap=True,
+        )
+
+
+def show_similar(similar: Sequence["Similar"]) -> None:
+    """Print known films whose posters are like the one asked about, most similar first."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("likeness", "film", "title", "year", "genres"):
+        table.add_column(column, justify="right" if column == "likeness" else "left")
+    for one in similar:
+        year = "" if one.year is None else str(one.year)
+        table.add_row(f"{one.similarity:.3f}", one.film_id, one.title, year, " · ".join(one.genres))
+    Console(highlight=False).print(table)
+
+
+def show_twins(twins: Sequence["Twins"]) -> None:
+    """Print pairs of known films whose posters are near-duplicates."""
+    console = Console(highlight=False)
+    for pair in twins:
+        known = "" if pair.grouped else "  (not grouped in the catalog)"
+        console.print(f"{pair.similarity:.3f}  {pair.first}  {pair.second}{known}")
+    console.print(f"{len(twins):,} pairs")

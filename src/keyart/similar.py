@@ -217,6 +217,11 @@ def find_similar(poster: Path, model: Path, index: Path, count: int = 5) -> list
     return known.nearest(predictor.embeddings(pixels[None])[0], count)
 
 
+def find_twins(model: Path, index: Path) -> list[Twins]:
+    """The near-duplicates among the posters of an index. Raises BundleError, PosterIndexError."""
+    return PosterIndex.open(index, Predictor.load(model).bundle).twins()
+
+
 def build_index(
     catalog: Catalog, model: Path, out: Path, *, progress: Progress | None = None
 ) -> PosterIndex:
