@@ -1,0 +1,203 @@
+"""Growing a catalog: no film that is in it moves, and no near-duplicate comes to the other side."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from keyart.catalog.audit import check_catalog
+from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.duplicates import near_pairs, poster_hash, thumbnail
+from keyart.catalog.rejections import read_rejections
+from keyart.catalog.table import Catalog
+from keyart.errors import CatalogError, TableError
+from keyart.genres import STUDY_GENRES
+from keyart.images.decode import decode
+from tests.tiny_catalog import (
+    encoded,
+    poster,
+    some_genres,
+    tiny_films,
+    write_posters,
+    write_table,
+)
+
+
+def darker(seed: int) -> Image.Image:
+    return ImageEnhance.Brightness(poster(seed, (90, 135))).enhance(0.85)
+
+
+def grow(catalog: Catalog, folder: Path, films: dict[str, tuple[Image.Image, str]]) -> Catalog:
+    """films: poster and genres by id."""
+    posters = {f"{name}.png": encoded(image, "PNG") for name, (image, _) in films.items()}
+    table = write_table(folder / "films.csv", [(name, what) for name, (_, what) in films.items()])
+    return grow_catalog(catalog, table, write_posters(folder / "posters", posters))
+
+
+def row_of(catalog: Catalog, film_id: str) -> dict[str, object]:
+    (row,) = [row for row in catalog.films.to_pylist() if row["film_id"] == film_id]
+    found: dict[str, object] = row
+    return found
+
+
+def told(catalog: Catalog) -> list[tuple[str, str]]:
+    return [(one.film_id, one.reason) for one in read_rejections(catalog)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_film_ever_moves_and_no_copy_crosses_whatever_is_added(
+    tmp_path: Path, seed: int
+) -> None:
+    """Rounds of new films, copies of old and of new ones, and ids that are there already."""
+    random = np.random.default_rng(seed)
+    catalog = build_catalog(*tiny_films(tmp_path / "r0", range(30)), tmp_path / "cat", seed=seed)
+    fresh = 100
+    for number in range(1, 5):
+        before = catalog.films
+        films: dict[str, tuple[Image.Image, str]] = {}
+        for _ in range(int(random.integers(0, 14))):
+            kind = random.integers(4)
+            genres = some_genres(fresh)
+            if kind == 0:  # an id that is there already
+                name = str(random.choice(before["film_id"].to_pylist()))
+                films[name] = (poster(fresh), genres)
+            else:  # a new film, or a copy of an old or a new one
+                artwork = int(random.integers(0, 30)) if kind == 1 else fresh - (kind == 2)
+                # Ids that sort before the old ones and after them.
+                name = f"{random.choice(['a', 'z'])}{fresh}"
+                films[name] = (darker(artwork) if kind < 3 else poster(artwork), genres)
+            fresh += 1
+        if not films:
+            continue
+        catalog = grow(catalog, tmp_path / f"r{number}", films)
+        assert catalog.films.slice(0, len(before)).equals(before)
+        assert check_catalog(tmp_path / "cat") == []  # among them: no group on two sides
+        after = catalog.films.to_pylist()
+        home = {row["film_id"]: row["split"] for row in after}
+        new_ids = films.keys() - set(before["film_id"].to_pylist())
+        rejected = {film_id for film_id, _ in told(catalog)}
+        assert new_ids <= home.keys() | rejected
+    # The check above trusts the groups: look at the pictures themselves.
+    pictures = [decode(content) for content in catalog.posters()]
+    hashes = np.array([poster_hash(rgb) for rgb in pictures], np.uint64)
+    pairs = near_pairs(hashes, np.stack([thumbnail(rgb) for rgb in pictures]))
+    side = catalog.films["split"].to_numpy()
+    assert len(pairs) > 0
+    assert (side[pairs[:, 0]] == side[pairs[:, 1]]).all()
+
+
+def test_a_copy_of_an_old_poster_joins_its_group_and_part(tmp_path: Path) -> None:
+    table, posters = tiny_films(tmp_path / "old", range(30))
+    catalog = build_catalog(table, posters, tmp_path / "cat")
+    films = {f"copy{seed:02}": (darker(seed), "Horror") for seed in range(30)}
+    grown = grow(catalog, tmp_path / "new", films)
+    for seed in range(30):
+        old, new = row_of(grown, f"f{seed:04}"), row_of(grown, f"copy{seed:02}")
+        assert (new["group"], new["split"]) == (old["group"], old["split"])
+    assert told(grown) == []
+
+
+def test_a_poster_between_two_parts_is_rejected_and_others_are_not(tmp_path: Path) -> None:
+    # Two posters far enough apart to be two, and their mixture near to both.
+    one = np.asarray(poster(1, (60, 90))).astype(float)
+    way = np.asarray(poster(2, (60, 90))).astype(float)
+    ends = [Image.fromarray((one + share * (way - one)).astype(np.uint8)) for share in (0.15, 0.5)]
+    middle = Image.fromarray((one + 0.33 * (way - one)).astype(np.uint8))
+    others = {f"f{seed:02}": (poster(seed + 50), "Drama") for seed in range(8)}
+    films = {"end0": (ends[0], "Drama"), "end1": (ends[1], "Drama"), **others}
+    posters = {f"{name}.png": encoded(image, "PNG") for name, (image, _) in films.items()}
+    table = write_table(tmp_path / "films.csv", [(name, "Drama") for name in films])
+    folder = write_posters(tmp_path / "posters", posters)
+    seed = 0
+    while True:
+        catalog = build_catalog(table, folder, tmp_path / f"cat{seed}", seed=seed)
+        sides = [row_of(catalog, f"end{end}")["split"] for end in (0, 1)]
+        if set(sides) == {"train", "test"}:
+            break
+        seed += 1
+        assert seed < 40, sides
+
+    grown = grow(
+        catalog,
+        tmp_path / "new",
+        {"between": (middle, "Drama"), "copy": (middle, "War"), "new": (poster(99), "War")},
+    )
+    named = sorted((str(side), f"end{end}") for end, side in enumerate(sides))
+    where = " and ".join(f"{group} ({side})" for side, group in named)
+    reason = f"its poster is a near-duplicate of films on two sides: {where}"
+    assert told(grown) == [("between", reason), ("copy", reason)]
+    assert len(grown) == len(catalog) + 1
+    assert row_of(grown, "new")["group"] == "new"
+
+
+def test_films_that_are_there_already_stay_as_they_were(tmp_path: Path) -> None:
+    table, posters = tiny_films(tmp_path / "old", range(3))
+    write_table(table, [("f0000", "Drama"), ("f0001", "Drama"), ("f0002", "Drama|Sport")])
+    catalog = build_catalog(table, posters, tmp_path / "cat")
+    films = {
+        "f0000": (poster(70), "Drama"),
+        "f0001": (poster(71), "War|Drama"),
+        "f0002": (poster(72), "Sport"),
+        "f0003": (poster(73), "War|Sport"),
+    }
+    grown = grow(catalog, tmp_path / "new", films)
+    assert grown.films.slice(0, 3).equals(catalog.films)
+    assert told(grown) == [
+        ("f0000", "is in the catalog already"),
+        ("f0001", "is in the catalog with Drama, not Drama|War; kept as it was"),
+        ("f0002", "is in the catalog with Drama, not none; kept as it was"),
+    ]
+    assert list(grown.posters())[:3] == list(catalog.posters())[:3]
+    assert grown.facts["unmapped"] == {"Sport": 2}
+
+
+def test_growing_by_one_table_twice_adds_nothing_the_second_time(tmp_path: Path) -> None:
+    catalog = build_catalog(*tiny_films(tmp_path / "old", range(5)), tmp_path / "cat")
+    new = tiny_films(tmp_path / "new", range(5, 9))
+    once = grow_catalog(catalog, *new)
+    twice = grow_catalog(once, *new)
+    thrice = grow_catalog(twice, *new)
+    assert once.fingerprint == twice.fingerprint != catalog.fingerprint
+    assert (len(once), len(twice)) == (9, 9)
+    assert (
+        told(twice)
+        == told(thrice)
+        == [(f"f{seed:04}", "is in the catalog already") for seed in range(5, 9)]
+    )
+    assert check_catalog(tmp_path / "cat") == []
+
+
+def test_old_and_new_films_together_are_balanced(tmp_path: Path) -> None:
+    catalog = build_catalog(*tiny_films(tmp_path / "old", range(60)), tmp_path / "cat")
+    for number in range(1, 6):
+        new = range(60 * number, 60 * number + 12)
+        catalog = grow_catalog(catalog, *tiny_films(tmp_path / f"new{number}", new))
+    share = np.array([catalog.facts["parts"][part] for part in ("train", "validation", "test")])
+    assert np.abs(share / 120 - (0.6, 0.2, 0.2)).max() < 0.04
+    counts = catalog.facts["counts"]
+    for genre in STUDY_GENRES[:4]:
+        held = np.array([counts[genre][part] for part in ("train", "validation", "test")])
+        assert np.abs(held / held.sum() - (0.6, 0.2, 0.2)).max() < 0.08, genre
+
+
+def test_nothing_to_add_is_no_error_and_changes_no_film(tmp_path: Path) -> None:
+    catalog = build_catalog(*tiny_films(tmp_path / "old", range(4)), tmp_path / "cat")
+    table = write_table(tmp_path / "gone.csv", [("gone", "Drama")])
+    grown = grow_catalog(catalog, table, tmp_path / "old" / "posters")
+    assert grown.fingerprint == catalog.fingerprint
+    assert told(grown) == [("gone", "no poster found")]
+    assert check_catalog(tmp_path / "cat") == []
+
+
+def test_what_cannot_be_read_leaves_the_catalog_as_it_was(tmp_path: Path) -> None:
+    table, posters = tiny_films(tmp_path / "old", range(4))
+    catalog = build_catalog(table, posters, tmp_path / "cat")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()}
+    with pytest.raises(TableError, match="no such file; name a table of films"):
+        grow_catalog(catalog, tmp_path / "none.csv", posters)
+    with pytest.raises(TableError, match="no such folder of posters"):
+        grow_catalog(catalog, table, tmp_path / "none")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()} == before
+    with pytest.raises(CatalogError, match="no catalog here"):
+        grow_catalog(Catalog.open(tmp_path / "none"), table, posters)
