@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
-from keyart.catalog.table import FACTS, SCHEMA, Catalog, Fingerprint, sha256_of
+from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, Catalog, Fingerprint, sha256_of
 from keyart.catalog.write import count_films
 from keyart.errors import CatalogError, PosterError
 from keyart.images.decode import decode
@@ -30,7 +30,7 @@ def check_catalog(path: Path, progress: Callable[[int, int], None] | None = None
     """
     try:
         catalog = Catalog.open(path)
-        problems = _damaged_shards(catalog)
+        problems = _damaged_shards(catalog) or _empty_cells(catalog)
         if problems:
             return problems  # what they hold cannot be trusted
         return [*_broken_rules(catalog), *_broken_posters(catalog, progress)]
@@ -52,6 +52,14 @@ def _damaged_shards(catalog: Catalog) -> list[str]:
         if not schema.equals(SCHEMA):
             problems.append(f"{shard}: its columns are not a catalog's")
     return problems
+
+
+def _empty_cells(catalog: Catalog) -> list[str]:
+    return [
+        f"{catalog.path}: {count:,} films without {name}"
+        for name in COLUMNS
+        if name != "year" and (count := catalog.films[name].null_count)
+    ]
 
 
 def _broken_rules(catalog: Catalog) -> Iterator[str]:
@@ -106,11 +114,13 @@ def _broken_posters(catalog: Catalog, progress: Callable[[int, int], None] | Non
                 progress(done, len(catalog))
 
 
-def _broken_poster(film_id: str, sha256: str, size: tuple[int, int], poster: bytes) -> str | None:
-    if hashlib.sha256(poster).hexdigest() != sha256:
+def _broken_poster(
+    film_id: str, sha256: str, size: tuple[int, int], poster: bytes | None
+) -> str | None:
+    if hashlib.sha256(poster or b"").hexdigest() != sha256:
         return f"{film_id}: its poster is not the one that was put in"
     try:
-        height, width, _ = decode(poster).shape
+        height, width, _ = decode(poster or b"").shape
     except PosterError as error:
         return f"{film_id}: {error}"
     if (width, height) != size:

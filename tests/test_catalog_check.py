@@ -1,0 +1,232 @@
+"""catalog/audit.py and opening: every kind of damage is told, in one line that says where."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import keyart.catalog.write as write
+from keyart.catalog.audit import check_catalog
+from keyart.catalog.build import build_catalog
+from keyart.catalog.table import SCHEMA, Catalog, Fingerprint
+from keyart.errors import CatalogError
+from tests.tiny_catalog import encoded, poster, tiny_films, write_posters, write_table
+
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalog of two shards: nine films, two of them of one artwork, and a rejection."""
+    monkeypatch.setattr(write, "SHARD", 6)
+    table, posters = tiny_films(tmp_path, range(8))
+    write_posters(posters, {"f0008.png": encoded(poster(0, (90, 135)), "PNG")})
+    films = [(f"f{seed:04}", "Drama" if seed % 2 else "War|Comedy") for seed in range(10)]
+    build_catalog(write_table(table, films), posters, tmp_path / "cat")
+    return tmp_path / "cat"
+
+
+def facts(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((path / "catalog.json").read_text())
+    return found
+
+
+def put_facts(path: Path, **changed: Any) -> None:
+    (path / "catalog.json").write_text(json.dumps(facts(path) | changed))
+
+
+def tamper(path: Path, change: Callable[[list[Row]], None], *, honest: bool = False) -> None:
+    """Rewrite the first shard with its rows changed, and catalog.json's hashes with it.
+
+    honest: also the fingerprint, as if keyart itself had written it.
+    """
+    shard = path / "films-00000.parquet"
+    rows = pq.ParquetFile(shard).read().to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), shard)
+    shards = facts(path)["shards"]
+    content = shard.read_bytes()
+    shards[0] |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    put_facts(path, shards=shards)
+    if honest:
+        catalog = Catalog.open(path)
+        fingerprint = Fingerprint(catalog.vocabulary)
+        films = catalog.films.to_pylist()
+        for row in films:
+            fingerprint.add(row)
+        counts = write.count_films(catalog.vocabulary, films)
+        put_facts(path, films=len(films), fingerprint=fingerprint.hex(), **counts)
+
+
+def test_a_sound_catalog_has_no_problems(path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    assert check_catalog(path, lambda done, of: calls.append((done, of))) == []
+    assert calls == [(9, 9)]
+
+
+def test_rewriting_it_unchanged_is_no_damage(path: Path) -> None:
+    tamper(path, lambda rows: None, honest=True)
+    assert check_catalog(path) == []
+
+
+@pytest.mark.parametrize("place", [0.01, 0.5, 0.99])
+def test_one_changed_byte_is_told(path: Path, place: float) -> None:
+    shard = path / "films-00001.parquet"
+    content = bytearray(shard.read_bytes())
+    content[int(place * len(content))] ^= 1
+    shard.write_bytes(content)
+    assert check_catalog(path) == [f"{shard}: changed since it was written"]
+
+
+def test_a_cut_shard_is_told(path: Path) -> None:
+    shard = path / "films-00001.parquet"
+    size = shard.stat().st_size
+    shard.write_bytes(shard.read_bytes()[:-9])
+    message = f"{shard}: {size - 9:,} bytes where {size:,} were written; build the catalog again"
+    assert check_catalog(path) == [message]
+    with pytest.raises(CatalogError) as caught:
+        Catalog.open(path)
+    assert str(caught.value) == message
+
+
+def test_a_missing_shard_is_told(path: Path) -> None:
+    shard = path / "films-00001.parquet"
+    shard.unlink()
+    assert check_catalog(path) == [f"{shard}: missing from the catalog"]
+
+
+def test_a_shard_that_is_not_parquet_is_told(path: Path) -> None:
+    shard = path / "films-00000.parquet"
+    shard.write_bytes(b"PAR1 or not")
+    shards = facts(path)["shards"]
+    shards[0] |= {"size": 11, "sha256": hashlib.sha256(b"PAR1 or not").hexdigest()}
+    put_facts(path, shards=shards)
+    (problem,) = check_catalog(path)
+    assert problem.startswith(f"{shard}: not Parquet (")
+    assert "\n" not in problem
+    with pytest.raises(CatalogError, match="damaged"):
+        _ = Catalog.open(path).films
+
+
+def test_other_columns_are_told(path: Path) -> None:
+    shard = path / "films-00000.parquet"
+    table = pq.ParquetFile(shard).read().drop_columns(["width"])
+    pq.write_table(table, shard)
+    content = shard.read_bytes()
+    shards = facts(path)["shards"]
+    shards[0] |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    put_facts(path, shards=shards)
+    assert check_catalog(path) == [f"{shard}: its columns are not a catalog's"]
+
+
+def test_a_film_on_the_other_side_of_its_group_is_told(path: Path) -> None:
+    # f0000 and f0008 show the same artwork and lie in different shards.
+    films = {row["film_id"]: row for row in Catalog.open(path).films.to_pylist()}
+    assert films["f0000"]["group"] == films["f0008"]["group"] == "f0000"
+    side = films["f0008"]["split"]
+    other = "test" if side == "train" else "train"
+    tamper(path, lambda rows: rows[0].update(split=other), honest=True)
+    first, second = sorted([side, other])
+    assert check_catalog(path) == [f"group f0000: lies in {first} and {second}; that leaks"]
+
+
+def test_a_split_changed_by_hand_is_told_even_where_no_group_is_cut(path: Path) -> None:
+    def swap(rows: list[Row]) -> None:
+        rows[1]["split"] = "test" if rows[1]["split"] == "train" else "train"
+
+    tamper(path, swap)
+    told = check_catalog(path)
+    assert f"{path}: its films are not those that catalog.json was written for" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"split": "holdout"}, "f0001: is in no part ('holdout')"),
+        ({"genres": ["Noir"]}, "f0001: genres that the vocabulary lacks: ['Noir']"),
+        ({"genres": []}, "f0001: genres that the vocabulary lacks: none at all"),
+        ({"film_id": "f0002"}, "f0002: is in the catalog 2 times"),
+        ({"width": 61}, "f0001: its poster has 60x90 pixels, not 61x90"),
+        ({"poster": b"x"}, "f0001: its poster is not the one that was put in"),
+        ({"poster": None}, "f0001: its poster is not the one that was put in"),
+        (
+            {"poster": b"x", "poster_sha256": hashlib.sha256(b"x").hexdigest()},
+            "f0001: not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF)",
+        ),
+    ],
+    ids=["part", "genre", "no genre", "id", "width", "poster", "no poster", "undecodable"],
+)
+def test_a_row_that_breaks_a_rule_is_told(path: Path, change: Row, problem: str) -> None:
+    tamper(
+        path, lambda rows: rows[1].update(change), honest=not {"genres", "split"} & change.keys()
+    )
+    told = check_catalog(path)
+    assert told[0] == problem
+    assert told[1:] in ([], [f"{path}: its films are not those that catalog.json was written for"])
+
+
+@pytest.mark.parametrize("column", ["film_id", "genres", "group", "split", "poster_sha256"])
+def test_an_empty_cell_is_told(path: Path, column: str) -> None:
+    tamper(path, lambda rows: rows[1].update({column: None}))
+    assert check_catalog(path) == [f"{path}: 1 films without {column}"]
+
+
+def test_a_lost_row_is_told(path: Path) -> None:
+    tamper(path, lambda rows: rows.__delitem__(-1))
+    assert f"{path}: 8 films where catalog.json says 9" in check_catalog(path)
+
+
+def test_counts_that_do_not_fit_the_films_are_told(path: Path) -> None:
+    counts = facts(path)["counts"]
+    counts["Drama"]["train"] += 1
+    put_facts(path, counts=counts)
+    assert check_catalog(path) == [f"{path}: catalog.json has other counts than its films"]
+
+
+def test_lost_rejections_are_told(path: Path) -> None:
+    rejections = path / "rejections.csv"
+    rejections.write_text("film_id,reason\n")
+    assert check_catalog(path) == [f"{path}: rejections are missing from rejections.csv"]
+    rejections.unlink()
+    assert check_catalog(path) == [f"{rejections}: missing or damaged; build the catalog again"]
+
+
+def test_a_newer_format_is_refused_and_says_what_to_do(path: Path) -> None:
+    put_facts(path, format=2)
+    (problem,) = check_catalog(path)
+    assert problem.startswith(f"{path}: format 2, written by a newer keyart; this ")
+    assert problem.endswith(" reads up to format 1: upgrade keyart")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", b'{"format": 1}', b'{"format": "one"}'],
+)
+def test_a_damaged_catalog_json_is_one_line(path: Path, content: bytes) -> None:
+    (path / "catalog.json").write_bytes(content)
+    (problem,) = check_catalog(path)
+    assert str(path) in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    "key", ["vocabulary", "films", "fingerprint", "parts", "counts", "split", "unmapped", "shards"]
+)
+def test_a_catalog_json_that_lacks_something_is_one_line(path: Path, key: str) -> None:
+    left = facts(path)
+    del left[key]
+    (path / "catalog.json").write_text(json.dumps(left))
+    (problem,) = check_catalog(path)
+    assert problem.startswith(f"{path / 'catalog.json'}: damaged (")
+
+
+def test_a_folder_that_is_no_catalog_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        assert check_catalog(path) == [
+            f"{path}: no catalog here (no catalog.json); make one with keyart catalog build"
+        ]
