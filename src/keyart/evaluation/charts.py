@@ -70,7 +70,7 @@ def learning_charts(history: History, test: Mapping[str, Found], nothing: Found)
             level = np.full(2, nothing["value"])
             lines.append(Line(ends, level, "guess", f"saying nothing {nothing['value']:.3f}"))
         marks, caption = [], ""
-        if column == "loss" and "validation_loss" in history:
+        if column == "loss" and np.isfinite(history.get("validation_loss", np.nan)).any():
             best = int(np.nanargmin(history["validation_loss"]))
             least = float(history["validation_loss"][best])
             caption = (
@@ -78,8 +78,15 @@ def learning_charts(history: History, test: Mapping[str, Found], nothing: Found)
             )
             marks.append((float(epochs[best]), least, caption))
         x = Axis("epoch", float(ends[0]), float(ends[1]), ticks=min(8, max(1, int(np.ptp(ends)))))
-        # Where training has just begun, its first loss would flatten all that follows.
-        y = around(title, *(line.y for line in lines))
+        # The first epoch of a long training lies far off, and would flatten all that follows.
+        skipped = 1 if len(epochs) >= 6 else 0
+        shown = [line.y[skipped if line.look == "two" else 0 :] for line in lines]
+        y = around(title, *shown)
+        off = [f"{line.name} begins at {line.y[0]:.3f}" for line in lines if not y.holds(line.y[0])]
+        if column == "label_accuracy":
+            caption = "By epoch at a threshold of 0.5; the test score at the chosen thresholds."
+        if off:
+            caption = f"{caption} Outside the picture: {', '.join(off)}.".strip()
         says = f"{title} by epoch, from {epochs[0]:.0f} to {epochs[-1]:.0f}"
         picture = line_chart(lines, x, y, says, points=marks)
         charts.append(Chart(title, picture, _legend(lines), caption))
@@ -140,8 +147,10 @@ def sweep_charts(found: Predictions, nothing: Found) -> list[Chart]:
         tips = [f"threshold {t:.2f}: {name} {v:.3f}" for t, v in zip(at, values, strict=True)]
         return Line(at, values, look, name, tips)
 
+    # With nothing predicted there is no precision to show.
+    precision = np.where(sweep.genres_per_film > 0, sweep.precision_micro, np.nan)
     micro = [
-        line(sweep.precision_micro, "two", "micro precision"),
+        line(precision, "two", "micro precision"),
         line(sweep.recall_micro, "three", "micro recall"),
         line(sweep.f1_micro, "one", "micro F1"),
         line(sweep.f1_macro, "four", "macro F1"),
@@ -237,13 +246,13 @@ def mistakes_chart(found: Predictions, names: Sequence[str]) -> tuple[Chart, lis
         names, share, tips, seen.missed > 0, "Heat map of genres mistaken for one another"
     )
     caption = (
-        "A row: films that have its genre and were not given it. A column: the share of them, in "
-        "percent, that were given its genre without having it. Rows may add up to more than 100, "
-        "as a film may be given several genres."
+        "Each row takes the films that have its genre but were not given it; each cell is the "
+        "percentage of them that were wrongly given the column's genre. A film may be given "
+        "several genres, so a row need not add up to 100."
     )
     pairs = [
-        f"{names[r]} that was missed was called {names[c]} in {seen.wrong[r, c]:,} of "
-        f"{seen.missed[r]:,} films, {times:.1f} times as often as films at large"
+        f"Missed {names[r]} was called {names[c]} in {seen.wrong[r, c]:,} of {seen.missed[r]:,} "
+        f"films, {times:.1f} times the usual rate"
         for r, c, times in telling(seen, len(found.truth))
     ]
     return Chart("Which genres are mistaken for which", picture, (), caption), pairs
@@ -257,10 +266,11 @@ def coverage_chart(found: Predictions) -> Chart:
     x, y = seen.covered[first:], seen.right[first:]
     curve = Line(x, y, "one", "surest genre is right")
     level = Line(np.array([0.0, 1.0]), np.full(2, y[-1]), "guess", "when every film is answered")
-    unsure = 1 - seen.answered
+    films = len(seen.covered)
+    unsure = films - round(films * seen.answered)
     caption = (
         f"Answering only the surest share of films, how often the surest genre is right. A film "
-        f"whose scores clear no threshold is unsure: {100 * unsure:.1f}% of films are."
+        f"whose scores clear no threshold is unsure: {unsure:,} of {films:,} are."
     )
     marks = []
     if seen.answered > 0:

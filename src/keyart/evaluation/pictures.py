@@ -44,6 +44,10 @@ class Axis:
     percent: bool = False
     ticks: int = 5
 
+    def holds(self, value: float) -> bool:
+        """Whether a value lies on the axis; what is no number lies off no axis."""
+        return not math.isfinite(value) or self.low <= value <= self.high
+
     def marks(self) -> list[tuple[float, str]]:
         """Round numbers within the axis, and how they are written."""
         step = _round_step((self.high - self.low) / self.ticks)
@@ -101,9 +105,9 @@ def line_chart(
     points: Sequence[tuple[float, float, str]] = (),
 ) -> Markup:
     """Lines over axes. points: single places to mark (x, y, what they are)."""
-    frame = Frame(x, y, 360, height, left=44, top=10, right=12, bottom=40)
+    frame = Frame(x, y, 360, height, left=44, top=10, right=18, bottom=40)
     parts = [_axes(frame)]
-    parts += [_line(frame, line) for line in lines]
+    parts += _clipped(frame, [_line(frame, line) for line in lines])
     for place_x, place_y, what in points:
         parts.append(_dot(frame, place_x, place_y, what, "mark", 4.5))
     return _svg(frame.width, frame.height, says, parts)
@@ -126,7 +130,7 @@ def small_chart(lines: Sequence[Line], says: str) -> Markup:
 def reliability_chart(score: Floats, rate: Floats, cells: Floats, x: Axis, says: str) -> Markup:
     """Score against rate of truth, and under it how many cells each bin holds (in tens)."""
     y = Axis("", x.low, x.high, percent=True, ticks=x.ticks)
-    frame = Frame(x, y, 360, 290, left=44, top=12, right=12, bottom=98)
+    frame = Frame(x, y, 360, 290, left=44, top=12, right=18, bottom=98)
     ends = np.array([x.low, x.high])
     parts = [_axes(frame, x_title=False), _line(frame, Line(ends, ends, "guess"))]
     tips = [
@@ -142,26 +146,26 @@ def reliability_chart(score: Floats, rate: Floats, cells: Floats, x: Axis, says:
             f'<rect class="fill-one soft" x="{place - 4:.1f}" y="{floor - tall:.1f}" width="8" '
             f'height="{tall:.1f}"><title>{escape(tip)}</title></rect>'
         )
-    parts.append(f'<path class="grid" d="M44 {floor}H348"/>')
+    parts.append(f'<path class="grid" d="M44 {floor}H342"/>')
     parts.append(f'<text x="40" y="{floor - 2}" class="end">count</text>')
-    parts.append(f'<text x="196" y="{frame.height - 8}" class="middle">{escape(x.title)}</text>')
+    parts.append(f'<text x="193" y="{frame.height - 8}" class="middle">{escape(x.title)}</text>')
     return _svg(frame.width, frame.height, says, parts)
 
 
 def count_bars(names: Sequence[str], one: Sequence[int], two: Sequence[int], says: str) -> Markup:
     """Two horizontal bars for each name."""
     most = max([*one, *two, 1])
-    height = 24 * len(names) + 6
+    height = 28 * len(names) + 6
     parts = []
     for row, (name, first, second) in enumerate(zip(names, one, two, strict=True)):
-        top = 24 * row + 4
-        parts.append(f'<text x="88" y="{top + 12}" class="end">{escape(name)}</text>')
-        for offset, count, look in ((0, first, "one"), (9, second, "two")):
+        top = 28 * row + 4
+        parts.append(f'<text x="88" y="{top + 15}" class="end">{escape(name)}</text>')
+        for offset, count, look in ((0, first, "one"), (11, second, "two")):
             wide = 208 * count / most
             parts.append(
-                f'<rect class="fill-{look}" x="94" y="{top + offset}" height="8" '
+                f'<rect class="fill-{look}" x="94" y="{top + offset}" height="10" '
                 f'width="{wide:.1f}"/>'
-                f'<text x="{98 + wide:.1f}" y="{top + offset + 7}" class="tiny">{count:,}</text>'
+                f'<text x="{98 + wide:.1f}" y="{top + offset + 8.5}" class="tiny">{count:,}</text>'
             )
     return _svg(360, height, says, parts)
 
@@ -264,6 +268,23 @@ def _axes(frame: Frame, x_title: bool = True) -> str:
             f'<text x="{middle:g}" y="{low + 34:g}" class="middle">{escape(frame.x.title)}</text>'
         )
     return "".join(parts)
+
+
+def _clipped(frame: Frame, parts: Sequence[str]) -> list[str]:
+    """Only what lies between the axes, and a hair beyond for the width of lines."""
+    box = (
+        frame.left - 3,
+        frame.top - 3,
+        frame.width - frame.left - frame.right + 6,
+        frame.height - frame.top - frame.bottom + 6,
+    )
+    x, y, width, height = (f"{side:g}" for side in box)
+    return [
+        f'<svg x="{x}" y="{y}" width="{width}" height="{height}" '
+        f'viewBox="{x} {y} {width} {height}">',
+        *parts,
+        "</svg>",
+    ]
 
 
 def _line(frame: Frame, line: Line) -> str:

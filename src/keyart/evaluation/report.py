@@ -34,6 +34,8 @@ _BASELINES = {
     "most_frequent": "most frequent genres",
 }
 
+_ENDS = ("low", "high")
+
 
 @dataclass(frozen=True)
 class _Run:
@@ -79,7 +81,12 @@ def write_report(runs: Sequence[Path], out: Path, *, catalog: Path | None = None
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"figure": _figure, "interval": _interval}
+    environment.filters |= {
+        "figure": _figure,
+        "interval": _interval,
+        "percent": _percent,
+        "signed": _signed,
+    }
     template = environment.get_template("report.html.j2")
     write_text(out, template.render(_page(read, opened)))
 
@@ -279,7 +286,11 @@ def _read_history(path: Path) -> charts.History | None:
         }
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise RunError(f"{file}: damaged ({error}); delete it to report without it") from error
-    return columns if "epoch" in columns else None
+    if "epoch" not in columns:
+        return None
+    if not np.isfinite(columns["epoch"]).all():
+        raise RunError(f"{file}: damaged (an epoch without a number); delete it to report without")
+    return columns
 
 
 def _read_recipe(path: Path) -> str | None:
@@ -295,8 +306,26 @@ def _read_recipe(path: Path) -> str | None:
 
 
 def _figure(found: Found) -> str:
-    return "-" if found is None else f"{found['value']:.3f}"
+    return "-" if found is None else _number(found["value"], found)
 
 
 def _interval(found: Found) -> str:
-    return "-" if found is None else f"{found['low']:.3f} to {found['high']:.3f}"
+    return "-" if found is None else " to ".join(_number(found[end], found) for end in _ENDS)
+
+
+def _number(value: float, found: Mapping[str, float]) -> str:
+    """Three decimals, or four where three would hide the interval."""
+    return f"{value:.{4 if 0 < found['high'] < 0.01 else 3}f}"
+
+
+def _signed(difference: Mapping[str, float], found: Mapping[str, float]) -> str:
+    """A difference to another run's figure, with the decimals of the figure itself."""
+    sign = "-" if difference["value"] < 0 else "+"
+    return sign + _number(abs(difference["value"]), found)
+
+
+def _percent(score: float) -> str:
+    """Nothing is certain: a score below 1 is not shown as 100%, nor one above 0 as 0%."""
+    if 0 < score < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= score < 1 else f"{100 * score:.0f}%"

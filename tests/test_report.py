@@ -1,0 +1,447 @@
+"""The report: the numbers it shows are the run's, and whatever a film is called is only text."""
+
+import base64
+import html
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keyart.catalog.build import build_catalog
+from keyart.errors import CatalogError, RunError
+from keyart.evaluation import metrics
+from keyart.evaluation.findings import (
+    Predictions,
+    coverage,
+    mistakes,
+    read_predictions,
+    surest,
+    telling,
+)
+from keyart.evaluation.glossary import GLOSSARY, HEADLINE, best_guess, verdict
+from keyart.evaluation.pictures import Axis, thin
+from keyart.evaluation.report import write_report
+from keyart.evaluation.scoring import FIGURES, compare_scores
+from keyart.genres import Vocabulary
+from tests.runs import GENRES, make_run
+
+NASTY = ("<script>alert(1)</script>", '" onerror="alert(2)', "Tom & Jerry's <i>")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run. No film in it goes by an ordinary title."""
+    titles = [f"{NASTY[film % 3]} {film}" for film in range(60)]
+    return make_run(tmp_path_factory.mktemp("runs") / "first", titles=titles)
+
+
+@pytest.fixture(scope="module")
+def page(run: Path) -> str:
+    return report(run)
+
+
+def report(*runs: Path, catalog: Path | None = None) -> str:
+    out = runs[0].parent / "report.html"
+    write_report(runs, out, catalog=catalog)
+    return out.read_text(encoding="utf-8")
+
+
+def scored(run: Path) -> dict[str, Any]:
+    """The test part's entry in metrics.json."""
+    split: dict[str, Any] = json.loads((run / "metrics.json").read_text())["splits"]["test"]
+    return split
+
+
+def text(page: str) -> str:
+    """What a reader sees of a page: no tags, one space between words."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def rows(page: str, section: str) -> dict[str, list[str]]:
+    """The rows of a section's tables, by their heading."""
+    part = page.split(f'<section id="{section}">')[1].split("</section>")[0]
+    found: dict[str, list[str]] = {}
+    for row in re.findall(r"<tr>(.*?)</tr>", part, re.S):
+        cells = [text(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
+        found.setdefault(cells[0].removesuffix(" lower is better"), cells[1:])
+    return found
+
+
+def shown(found: dict[str, float] | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found['value']:.{4 if 0 < found['high'] < 0.01 else 3}f}"
+
+
+@pytest.mark.parametrize("name", HEADLINE)
+def test_a_card_shows_the_figure_its_interval_and_the_best_guess(
+    page: str, run: Path, name: str
+) -> None:
+    split = scored(run)
+    found = split["model"]["figures"][name]
+    guesses = [guess["figures"][name]["value"] for guess in split["baselines"].values()]
+    best = min(guesses) if GLOSSARY[name].low else max(guesses)
+    card = text(re.split(r'data-figure="', page.split(f'data-figure="{name}"')[1])[0])
+    assert GLOSSARY[name].label in card
+    assert f" {found['value']:.3f} 95% {found['low']:.3f} to {found['high']:.3f} " in card
+    assert re.search(rf"guess {best:.3f}|guess {best:.4f}", card)
+
+
+def test_the_table_of_all_figures_is_that_of_metrics_json(page: str, run: Path) -> None:
+    split, table = scored(run), rows(page, "headline")
+    assert set(GLOSSARY) == set(FIGURES)
+    for name in FIGURES:
+        cells = table[GLOSSARY[name].label]
+        assert cells[0] == shown(split["model"]["figures"][name])
+        assert cells[2:5] == [
+            shown(guess["figures"][name]) for guess in split["baselines"].values()
+        ]
+
+
+def test_every_genre_has_its_own_figures_and_an_undefined_one_is_not_zero(
+    page: str, run: Path
+) -> None:
+    split, table = scored(run), rows(page, "genres")
+    for name, row in split["model"]["genres"].items():
+        base = split["baselines"]["genre_rates"]["genres"][name]["average_precision"]
+        cells = table[name]
+        assert cells[1] == shown(row["average_precision"])
+        assert cells[3] == shown(base)
+        assert cells[5:7] == [shown(row["roc_auc"]), shown(row["f1"])]
+        assert cells[7:] == ["0.450", str(row["predicted"]), str(row["true"])]
+    assert table["Western"][1:7] == ["-"] * 6
+
+
+def test_it_says_how_much_better_than_a_guess_it_is_and_what_label_accuracy_is_worth(
+    page: str, run: Path
+) -> None:
+    split, words = scored(run), text(page)
+    figures, nothing = split["model"]["figures"], split["baselines"]["nothing"]["figures"]
+    assert f"right for {100 * figures['top_class']['value']:.1f}% of films" in words
+    guess = best_guess(split["baselines"], "mean_average_precision")
+    assert guess is not None
+    times = figures["mean_average_precision"]["value"] / guess["value"]
+    assert f"{times:.1f} times as well as that guess" in words
+    assert f"already scores {shown(nothing['label_accuracy'])}" in words
+
+
+def test_a_film_called_like_markup_is_shown_as_text(page: str) -> None:
+    assert "<script" not in page.lower()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert not re.search(r"<[^>]*\sonerror=\"", page)
+    assert "<b>Roll" not in page
+    assert "Rock &amp; &lt;b&gt;Roll" in page
+
+
+def test_a_page_asks_nothing_of_anywhere_else(run: Path, catalog: Path) -> None:
+    page = report(run, catalog=catalog)
+    places = re.findall(r"(?:src|href|action|data)\s*=\s*[\"']?([^\"'\s>]+)", page)
+    places += re.findall(r"url\(([^)]*)\)", page)
+    assert any(place.startswith("data:image/jpeg") for place in places)
+    assert [place for place in places if not place.startswith(("data:", "#"))] == []
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "@import" not in page
+
+
+def test_every_link_within_the_page_has_its_section(page: str) -> None:
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_every_picture_says_in_words_what_it_shows(page: str) -> None:
+    for opening in re.findall(r"<svg [^>]*>", page):
+        # A picture within a picture only cuts off what lies outside its axes.
+        assert (
+            "aria-label=" in opening or "aria-hidden=" in opening or opening.startswith("<svg x=")
+        )
+
+
+def test_two_reports_of_a_run_are_equal_byte_for_byte(run: Path, catalog: Path) -> None:
+    assert report(run, catalog=catalog) == report(run, catalog=catalog)
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "sentence"),
+    [
+        ("metrics.json", "headline", "{run} has no metrics.json yet."),
+        ("metrics.json", "genres", "{run} has no metrics.json yet."),
+        ("metrics.json", "gallery", "{run} has no metrics.json yet."),
+        ("predictions-test.parquet", "curves", "{run} has no predictions-test.parquet yet."),
+        ("predictions-test.parquet", "gallery", "{run} has no predictions-test.parquet yet."),
+        ("history.csv", "learning", "{run} has no history.csv yet."),
+        ("recipe.toml", "made", "{run} has no recipe.toml yet."),
+    ],
+)
+def test_a_part_that_is_missing_is_left_out_with_a_sentence_that_says_why(
+    tmp_path: Path, name: str, section: str, sentence: str
+) -> None:
+    path = make_run(tmp_path / "lacking")
+    (path / name).unlink()
+    page = report(path)
+    part = text(page.split(f'<section id="{section}">')[1].split("</section>")[0])
+    assert sentence.format(run="lacking") in part
+
+
+def test_a_run_in_its_first_epoch_has_a_report(tmp_path: Path) -> None:
+    path = tmp_path / "begun"
+    path.mkdir()
+    (path / "recipe.toml").write_text("epochs = 3\n")
+    (path / "history.csv").write_text("epoch,seconds,train_loss,validation_loss\n")
+    assert "history.csv has no epoch yet." in text(report(path))
+    with (path / "history.csv").open("a") as file:
+        file.write("1,2.0,0.5,\n")
+    assert "Loss by epoch, from 1 to 1" in report(path)
+
+
+def test_only_validation_scored_is_reported_as_such(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "untested")
+    facts = json.loads((path / "metrics.json").read_text())
+    del facts["splits"]["test"]
+    (path / "metrics.json").write_text(json.dumps(facts))
+    words = text(report(path))
+    assert "judged on 60 validation films." in words
+    assert "never saw" not in words
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("metrics.json", "{", "metrics.json"),
+        ("metrics.json", '{"format": 1}', "metrics.json: damaged"),
+        ("metrics.json", '{"format": 9}', "another format"),
+        ("predictions-test.parquet", "PAR1", "predictions-test.parquet: damaged"),
+        ("history.csv", "epoch,train_loss\n1,much\n", "history.csv: damaged"),
+        ("history.csv", "epoch,train_loss\n,0.5\n", "history.csv: damaged"),
+        ("recipe.toml", "epochs = ", "recipe.toml: not TOML"),
+    ],
+)
+def test_a_damaged_part_is_an_error_of_one_line_and_writes_nothing(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    path = make_run(tmp_path / "damaged")
+    (path / name).write_text(content)
+    with pytest.raises(RunError, match=re.escape(says)) as raised:
+        write_report([path], tmp_path / "report.html")
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_folder_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(RunError, match="not a run"):
+            write_report([folder], tmp_path / "report.html")
+    with pytest.raises(RunError, match="no run to report on"):
+        write_report([], tmp_path / "report.html")
+
+
+def test_a_catalog_that_is_not_one_is_an_error(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="no catalog here"):
+        write_report([run], tmp_path / "report.html", catalog=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of film-0 to film-39, each with a poster of one colour of its own."""
+    folder = tmp_path_factory.mktemp("catalog")
+    (folder / "posters").mkdir()
+    lines = ["film_id,title,genres"]
+    for film in range(40):
+        colour = (6 * film, 255 - 6 * film, 40)
+        Image.new("RGB", (300, 450), colour).save(folder / "posters" / f"film-{film}.png")
+        lines.append(f"film-{film},Film {film},Drama")
+    (folder / "films.csv").write_text("\n".join(lines))
+    build_catalog(folder / "films.csv", folder / "posters", folder / "catalog")
+    return folder / "catalog"
+
+
+def test_posters_are_those_of_the_films_and_small(run: Path, catalog: Path) -> None:
+    page = report(run, catalog=catalog)
+    films = re.findall(
+        r'<article class="film">\s*<img src="data:image/jpeg;base64,([^"]+)".*?<h5>(.*?)</h5>',
+        page,
+        re.S,
+    )
+    assert len(films) > 5
+    for poster, title in films:
+        picture = Image.open(io.BytesIO(base64.b64decode(poster)))
+        assert picture.size == (150, 225)
+        film = int(title.rsplit(" ", 1)[1])
+        pixel = picture.convert("RGB").getpixel((75, 100))
+        assert pixel == pytest.approx((6 * film, 255 - 6 * film, 40), abs=4)
+
+
+def test_it_says_which_posters_it_could_not_find(run: Path, catalog: Path) -> None:
+    page = report(run, catalog=catalog)
+    lacking = page.count('class="no-poster"')
+    films = page.count('<article class="film">')
+    assert 0 < lacking < films
+    assert f"has no poster of {lacking} of these {films} films" in text(page)
+    assert "No catalog was named" in text(report(run))
+
+
+def test_runs_side_by_side_are_compared_over_the_same_films(run: Path) -> None:
+    other = make_run(
+        run.parent / "second", skill=0.55, seed=4, recipe='model = "tiny"\nepochs = 9\n'
+    )
+    page = report(run, other)
+    table = rows(page, "several")
+    one, two = (
+        read_predictions(path / "predictions-test.parquet", Vocabulary(GENRES))
+        for path in (run, other)
+    )
+    cuts = np.full(len(GENRES), 0.45)
+    expected = compare_scores(
+        one.scores, cuts, two.scores, cuts, one.truth, one.groups, Vocabulary(GENRES)
+    )
+    for name, entry in GLOSSARY.items():
+        first, second = table[entry.label]
+        difference = expected["figures"][name]
+        assert first.startswith(shown(scored(run)["model"]["figures"][name]))
+        assert second.startswith(shown(scored(other)["model"]["figures"][name]))
+        assert (f"{difference['value']:+.3f}*" in second) == difference["real"]
+        assert f"{difference['value']:+.3f}" in second or abs(difference["value"]) < 5e-4
+    assert table["epochs"] == ["8", "9"]
+    assert "model" not in table
+    assert "What follows is of first alone." in text(page)
+
+
+def test_runs_over_other_films_are_not_subtracted(run: Path) -> None:
+    other = make_run(run.parent / "elsewhere", films=50, truth_seed=1)
+    page = report(run, other)
+    assert "paired bootstrap" not in text(page)
+    assert "+" not in " ".join(rows(page, "several")["mAP"])
+
+
+def test_a_run_beside_itself_goes_by_two_names_and_differs_in_nothing(run: Path) -> None:
+    page = report(run, run)
+    table = rows(page, "several")
+    assert table["Figure"] == ["first", "first (2)"]
+    assert "Their recipes do not differ." in text(page)
+    assert "+0.000 " in table["mAP"][1]
+
+
+def test_a_run_that_was_not_scored_is_named_beside_one_that_was(run: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "recipe.toml").write_text("epochs = 3\n")
+    assert "Not scored on the test part: begun." in text(report(run, begun))
+    page = tmp_path / "report.html"
+    write_report([begun, run], page)
+    assert "Not scored on the test part: begun." in text(page.read_text())
+
+
+def test_five_thousand_films_make_a_page_of_under_three_megabytes(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "large", films=5000, resamples=2)
+    page = report(path)
+    assert len(page.encode()) < 1_500_000  # 24 posters take up to a megabyte more
+    assert max(line.count("L") for line in re.findall(r' d="(M[^"]*)"', page)) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "guess", "expected"),
+    [
+        ("top_class", (0.5, 0.45, 0.55), 0.4, "better"),
+        ("top_class", (0.5, 0.45, 0.55), 0.46, "level"),
+        ("top_class", (0.5, 0.45, 0.55), 0.6, "worse"),
+        ("brier", (0.5, 0.45, 0.55), 0.6, "better"),
+        ("brier", (0.5, 0.45, 0.55), 0.4, "worse"),
+    ],
+)
+def test_a_figure_is_better_only_where_its_whole_interval_is(
+    name: str, found: tuple[float, float, float], guess: float, expected: str
+) -> None:
+    interval = dict(zip(("value", "low", "high"), found, strict=True))
+    assert verdict(name, interval, {"value": guess}) == expected
+    assert verdict(name, None, {"value": guess}) == ""
+
+
+def test_a_mistake_is_a_genre_said_instead_of_one_that_was_missed() -> None:
+    #                  A  B  C
+    truth = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=bool)
+    chosen = np.array([[0, 1, 0], [0, 1, 1], [0, 1, 0], [1, 1, 0]], dtype=bool)
+    found = mistakes(chosen, truth)
+    assert found.missed.tolist() == [3, 0, 0]
+    assert found.wrong.tolist() == [[0, 2, 1], [0, 0, 0], [0, 0, 0]]
+    assert found.others.tolist() == [1, 2, 1]
+    assert found.share[0].tolist() == pytest.approx([0, 2 / 3, 1 / 3])
+
+
+def test_what_stands_out_is_said_more_often_than_of_films_at_large() -> None:
+    truth = np.zeros((100, 3), dtype=bool)
+    chosen = np.zeros((100, 3), dtype=bool)
+    truth[:20, 0] = True  # twenty films of the first genre, none recognised,
+    chosen[:10, 1] = True  # half of them called the second,
+    chosen[90:, 2] = True  # while the third is said of others.
+    [(missed, said, times)] = telling(mistakes(chosen, truth), 100)
+    assert (missed, said, times) == (0, 1, pytest.approx(5.0))
+
+
+def random_predictions(films: int = 200, genres: int = 4) -> Predictions:
+    rng = np.random.default_rng(3)
+    scores = rng.random((films, genres)) ** 2
+    truth = rng.random((films, genres)) < scores
+    ids = [f"film-{film}" for film in range(films)]
+    groups = [f"group-{film // 3}" for film in range(films)]
+    return Predictions(ids, ids, groups, truth, scores > 0.7, scores)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_surest_films_are_varied_and_in_order(right: bool) -> None:
+    found = random_predictions()
+    films = surest(found, right=right, count=6, each=2)
+    top = found.scores.argmax(axis=1)
+    scores = found.scores.max(axis=1)
+    assert len(films) == 6
+    assert all(found.truth[film, top[film]] == right for film in films)
+    assert (np.diff(scores[films]) <= 0).all()
+    assert len({found.groups[film] for film in films}) == 6
+    assert np.bincount(top[films]).max() <= 2
+    eligible = np.flatnonzero(found.truth[np.arange(len(top)), top] == right)
+    assert scores[films[0]] == scores[eligible].max()
+
+
+def test_answering_every_film_is_right_as_often_as_the_top_class_figure() -> None:
+    found = random_predictions()
+    seen = coverage(found.scores, found.truth, found.chosen)
+    assert seen.right[-1] == pytest.approx(metrics.top_class(found.scores, found.truth))
+    assert (seen.covered[0], seen.covered[-1]) == (1 / 200, 1)
+    surest_half = found.scores.max(axis=1) > np.median(found.scores.max(axis=1))
+    assert seen.right[99] == pytest.approx(
+        metrics.top_class(found.scores[surest_half], found.truth[surest_half])
+    )
+    sure = found.chosen.any(axis=1)
+    assert seen.answered == sure.mean()
+    assert seen.answered_right == pytest.approx(
+        metrics.top_class(found.scores[sure], found.truth[sure])
+    )
+
+
+def test_a_line_is_thinned_to_points_of_its_own_and_keeps_its_ends() -> None:
+    x = np.linspace(0, 1, 5000)
+    y = np.where(x < 0.5, x, 1 - x)
+    thin_x, thin_y = thin(x, y, 200)
+    assert len(thin_x) <= 200
+    assert (thin_x[0], thin_x[-1], thin_y[0], thin_y[-1]) == (0, 1, 0, 0)
+    assert np.isin(thin_x, x).all()
+    assert np.abs(np.interp(x, thin_x, thin_y) - y).max() < 0.01
+    assert thin(x[:100], y[:100], 200)[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "percent", "expected"),
+    [
+        (0, 1, False, ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (0, 1, True, ["0%", "20%", "40%", "60%", "80%", "100%"]),
+        (1, 28, False, ["10", "20"]),
+        (0.231, 0.287, False, ["0.24", "0.26", "0.28"]),
+    ],
+)
+def test_an_axis_is_marked_at_round_numbers(
+    low: float, high: float, percent: bool, expected: list[str]
+) -> None:
+    assert [word for _, word in Axis("", low, high, percent).marks()] == expected
