@@ -1,0 +1,135 @@
+"""catalog/show.py: the numbers that people ask for are right, and the sheet shows every genre."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.show import draw_sheet, summarise
+from keyart.catalog.table import Catalog
+from tests.tiny_catalog import encoded, poster, tiny_films, write_posters, write_table
+
+FILMS = [
+    ("a", "Drama|War"),
+    ("b", "Drama"),
+    ("b2", "Drama|Horror"),
+    ("c", "Sport|Drmaa|War"),
+    ("d", "Sci Fi"),
+    ("e", "Sport"),
+    ("f", "Zxcv"),
+    ("g", "Drama"),
+    ("h", "Drama"),
+    ("i", "Drama"),
+    ("i", "Drama"),
+    ("j", "Drama"),
+    ("j", "War"),
+    ("", "War"),
+]
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    sizes = {"a": (20, 30), "b2": (120, 180)}
+    artwork = {"b2": 1}
+    posters = {
+        f"{name}.png": encoded(poster(artwork.get(name, number), sizes.get(name, (60, 90))), "PNG")
+        for number, name in enumerate(["a", "b", "b2", "c", "d", "e", "f", "i", "j"])
+    }
+    folder = write_posters(tmp_path / "posters", {**posters, "g.png": b"", "h.png": b"no"})
+    table = write_table(tmp_path / "films.csv", FILMS)
+    lines = (
+        table.read_text().replace("Film a,1950", "Film a,").replace("Film b,1951", "Film b,2001")
+    )
+    table.write_text(lines)
+    return build_catalog(table, folder, tmp_path / "cat")
+
+
+def test_the_numbers_are_right(catalog: Catalog) -> None:
+    summary = summarise(catalog)
+    assert summary.path == str(catalog.path)
+    assert summary.fingerprint == catalog.fingerprint
+    assert summary.films == 6
+    assert sum(summary.parts.values()) == 6
+    counts = {name: sum(parts.values()) for name, parts in summary.genres.items()}
+    assert {name: count for name, count in counts.items() if count} == {
+        "Drama": 4, "War": 2, "Horror": 1, "Sci-Fi": 1,
+    }  # fmt: skip
+    assert list(counts) == list(catalog.vocabulary.names)
+    for name, parts in summary.genres.items():
+        column = catalog.vocabulary.index(name)
+        for part, count in parts.items():
+            assert catalog.truth[catalog.rows(part), column].sum() == count
+    assert (summary.smallest, summary.largest) == ((20, 30), (120, 180))
+    assert summary.decades == {"1950s": 4, "2000s": 1, "unknown": 1}
+    assert (summary.groups, summary.grouped_films) == (1, 2)
+    assert summary.largest_groups == [["b", "b2"]]
+    assert summary.megabytes == pytest.approx(catalog.shards[0].stat().st_size / 1e6)
+    assert summary.notes == []
+
+
+def test_rejections_are_counted_by_kind(catalog: Catalog, tmp_path: Path) -> None:
+    assert summarise(catalog).rejections == {
+        "no film id": 1,
+        "no genre of the vocabulary": 2,
+        "the file is empty": 1,
+        "not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF)": 1,
+        "listed again": 1,
+        "listed with different genres": 1,
+    }
+    table = write_table(tmp_path / "more.csv", [("a", "Drama|War"), ("b", "War"), ("z", "War")])
+    grown = grow_catalog(catalog, table, tmp_path / "posters")
+    told = summarise(grown).rejections
+    assert told["is in the catalog already"] == 1
+    assert told["is in the catalog with other genres"] == 1
+    assert told["no poster found"] == 1
+
+
+def test_genre_names_that_map_to_nothing_are_counted_and_misspelt_ones_hinted_at(
+    catalog: Catalog,
+) -> None:
+    summary = summarise(catalog)
+    assert summary.unmapped == {"Sport": 2, "Drmaa": 1, "Zxcv": 1}
+    assert summary.suggestions["Drmaa"] == "did you mean 'Drama'"
+    assert "Zxcv" not in summary.suggestions
+
+
+def test_a_summary_is_plain_json(catalog: Catalog) -> None:
+    again = json.loads(json.dumps(summarise(catalog).to_json()))
+    assert again["films"] == 6
+    assert again["smallest"] == [20, 30]
+
+
+def test_the_sheet_has_a_row_a_genre_with_its_posters(catalog: Catalog, tmp_path: Path) -> None:
+    draw_sheet(catalog, tmp_path / "sheets" / "sheet.png", across=3)
+    with Image.open(tmp_path / "sheets" / "sheet.png") as image:
+        assert image.format == "PNG"
+        width, height = image.size
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    # Drama, Horror, Sci-Fi, War, in the vocabulary's order; three tiles of 96x144 a row.
+    assert (width, height) == (2 * 24 + 150 + 3 * 104 - 8, 2 * 24 + 4 * 152 - 8)
+
+    def tile(row: int, place: int) -> np.ndarray:
+        top, left = 24 + row * 152, 24 + 150 + place * 104
+        found: np.ndarray = pixels[top : top + 144, left : left + 96]
+        return found
+
+    paper = np.array([0xF4, 0xF1, 0xEA])
+    filled = [[bool((tile(row, place) != paper).any()) for place in range(3)] for row in range(4)]
+    assert filled == [[True] * 3, [True, False, False], [True, False, False], [True, True, False]]
+    expected = np.asarray(poster(4, (60, 90)).resize((96, 144))).astype(int)
+    assert np.abs(tile(2, 0) - expected).mean() < 6  # the only science fiction
+
+
+def test_the_same_catalog_draws_the_same_sheet(catalog: Catalog, tmp_path: Path) -> None:
+    for name in ("one.png", "two.png"):
+        draw_sheet(catalog, tmp_path / name)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_every_film_has_its_decade(tmp_path: Path) -> None:
+    table, posters = tiny_films(tmp_path, range(30))
+    summary = summarise(build_catalog(table, posters, tmp_path / "cat"))
+    assert summary.decades == {"1950s": 10, "1960s": 10, "1970s": 10}
