@@ -140,7 +140,8 @@ def test_blocks_and_shortcuts_connect_what_comparing_all_pairs_connects(
         and np.corrcoef(flat[first], flat[second])[0, 1] >= LEAST_LIKENESS
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keyart.catalog.duplicates._BLOCK", block)
+        patch.setattr("keyart.catalog.duplicates._LATER", block)
+        patch.setattr("keyart.catalog.duplicates._EARLIER", 2 * block)
         patch.setattr("keyart.catalog.duplicates._CANDIDATES", 3)
         found = near_pairs(hashes, thumbnails, since=since)
     assert set(map(tuple, found.tolist())) <= {pair for pair in all_pairs if pair[1] >= since}

@@ -25,7 +25,7 @@ from keyart.images.decode import Pixels
 THUMBNAIL = (12, 8, 3)
 RADIUS = 12
 LEAST_LIKENESS = 0.9
-_BLOCK = 2_048
+_LATER, _EARLIER = 64, 4_096  # compared at once: what a core's cache holds
 _CANDIDATES = 65_536  # whose thumbnails are compared at once
 
 Hashes = npt.NDArray[np.uint64]
@@ -53,7 +53,7 @@ def near_pairs(hashes: Hashes, thumbnails: Thumbnails, *, since: int = 0) -> npt
     such one alone.
 
     Exact: all posters are compared, a block at a time, some 10^9 pairs a second; a million posters
-    take minutes and no more memory than ten thousand.
+    take some ten minutes, and memory for little more than a second copy of their thumbnails.
     """
     # Ten thousand copies of one "no poster" picture would make fifty million pairs.
     first: dict[tuple[int, bytes], int] = {}
@@ -69,19 +69,20 @@ def near_pairs(hashes: Hashes, thumbnails: Thumbnails, *, since: int = 0) -> npt
     found = [np.stack([originals[copies], copies], axis=1)]
 
     distinct = np.flatnonzero(originals == rows)
-    looks = _centred(thumbnails)
-    for start in range(int(np.searchsorted(distinct, since)), len(distinct), _BLOCK):
-        later = distinct[start : start + _BLOCK]
-        for other in range(0, start + len(later), _BLOCK):
-            earlier = distinct[other : other + _BLOCK]
-            distance = np.bitwise_count(hashes[earlier][:, None] ^ hashes[later][None, :])
-            i, j = np.nonzero(distance <= RADIUS)
+    for start in range(int(np.searchsorted(distinct, since)), len(distinct), _LATER):
+        later = distinct[start : start + _LATER]
+        for other in range(0, start + len(later), _EARLIER):
+            earlier = distinct[other : other + _EARLIER]
+            close = np.bitwise_count(hashes[later][:, None] ^ hashes[earlier][None, :]) <= RADIUS
+            if not close.any():
+                continue
+            j, i = np.nonzero(close)
             candidates = np.stack([earlier[i], later[j]], axis=1)
             candidates = candidates[candidates[:, 0] < candidates[:, 1]]
             for some in range(0, len(candidates), _CANDIDATES):
                 pairs = candidates[some : some + _CANDIDATES]
-                likeness = (looks[pairs[:, 0]] * looks[pairs[:, 1]]).sum(1)
-                found.append(pairs[likeness >= LEAST_LIKENESS])
+                left, right = (_centred(thumbnails[pairs[:, end]]) for end in (0, 1))
+                found.append(pairs[(left * right).sum(1) >= LEAST_LIKENESS])
     return np.concatenate(found)
 
 
