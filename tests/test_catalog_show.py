@@ -87,6 +87,14 @@ def test_rejections_are_counted_by_kind(catalog: Catalog, tmp_path: Path) -> Non
     assert told["no poster found"] == 1
 
 
+def test_posters_of_many_sizes_are_rejected_for_one_reason(tmp_path: Path) -> None:
+    table, posters = tiny_films(tmp_path, range(9))
+    for seed in range(1, 9):
+        (posters / f"f{seed:04}.png").write_bytes(encoded(poster(seed, (seed, 90)), "PNG"))
+    summary = summarise(build_catalog(table, posters, tmp_path / "cat"))
+    assert summary.rejections == {"a poster needs at least 16 on each side": 8}
+
+
 def test_genre_names_that_map_to_nothing_are_counted_and_misspelt_ones_hinted_at(
     catalog: Catalog,
 ) -> None:

@@ -1,5 +1,6 @@
 """A catalog at a glance: counts, years, groups, rejections, and a contact sheet of posters."""
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,6 +91,7 @@ def _kind(reason: str) -> str:
     if reason.startswith("is in the catalog with"):
         return "is in the catalog with other genres"
     _, colon, rest = reason.partition(": ")
+    rest = re.sub(r"^[\d,x]+ (pixels|bytes); ", "", rest)
     return rest.partition(":")[0] if colon else reason
 
 
