@@ -378,7 +378,8 @@ def test_what_stands_out_is_said_more_often_than_of_films_at_large() -> None:
     chosen[:10, 1] = True  # half of them called the second,
     chosen[90:, 2] = True  # while the third is said of others.
     [(missed, said, times)] = telling(mistakes(chosen, truth), 100)
-    assert (missed, said, times) == (0, 1, pytest.approx(5.0))
+    assert (missed, said) == (0, 1)
+    assert times == pytest.approx(5.0)
 
 
 def random_predictions(films: int = 200, genres: int = 4) -> Predictions:
