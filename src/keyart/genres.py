@@ -61,7 +61,7 @@ class Vocabulary:
         resolved = self.resolve(name)
         if len(resolved) != 1:
             raise UnknownGenreError(
-                f"no genre {name!r}{nearest(name, self.names)} The genres are: "
+                f"no genre {name!r}{nearest(name, self.names) or '.'} The genres are: "
                 f"{', '.join(self.names)}"
             )
         return self.names.index(resolved[0])

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import json
+import logging
 import os
 import socket
 import sys
@@ -81,6 +82,8 @@ def serve(
         )
     shown = f"[{host}]" if ":" in host else host
     say(f"keyart serves {settings.model} at http://{shown}:{bound} (Ctrl-C stops it)")
+    # What clients get wrong is theirs to know, and in the figures; a log of it would fill the disk.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     with _environment(settings, workers):
         config = _config(app if workers == 1 else "keyart.service.server:worker_app", workers)
         if workers == 1:
@@ -106,6 +109,7 @@ def build_app(settings: Settings) -> FastAPI:
 
 def worker_app() -> FastAPI:
     """The application of a worker process, which finds its settings in the environment."""
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     values = json.loads(os.environ[_SETTINGS])
     for name in ("model", "index", "tokens"):
         values[name] = Path(values[name]) if values[name] else None
@@ -161,7 +165,7 @@ def _config(app: FastAPI | str, workers: int) -> uvicorn.Config:
         workers=workers,
         http=PatientProtocol,
         ws="none",
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         limit_concurrency=_CONNECTIONS,
