@@ -12,8 +12,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from keyart.catalog.sources.painted import paint_films
-
 from benchmarks.measure import Row
 from benchmarks.rooms import (
     bench_catalog,
@@ -23,6 +21,7 @@ from benchmarks.rooms import (
     bench_start,
     bench_training,
 )
+from keyart.catalog.sources.painted import paint_films
 from keyart.files import write_json
 
 BENCHMARKS: dict[str, Callable[[Path, Path, Path], list[Row]]] = {

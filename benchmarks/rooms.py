@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
 
 from benchmarks.measure import Clock, Row, cold_seconds, keyart, peak_memory
+from keyart.catalog.build import build_catalog
+from keyart.catalog.table import Catalog
 from keyart.images.pixels import pixel_store, prepare_all
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
