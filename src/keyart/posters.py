@@ -1,13 +1,12 @@
 """Where the posters of a prediction come from: files, folders, or a table that names them."""
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from keyart.errors import PosterError, TableError
+from keyart.images.folder import files_below, is_picture
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 _TABLES = frozenset((".csv", ".tsv"))
 _COLUMNS = ("poster", "poster_path", "poster_file", "path", "file", "filename", "image")
 
@@ -21,7 +20,7 @@ def find_posters(paths: Sequence[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            found = sorted(_pictures_below(path))
+            found = sorted(file for file in files_below(path) if is_picture(file))
             if not found:
                 raise PosterError(f"{path}: no pictures in this folder or below it")
             yield from found
@@ -31,15 +30,6 @@ def find_posters(paths: Sequence[Path]) -> Iterator[Path]:
             yield from _posters_of_table(path)
         else:
             yield path
-
-
-def _pictures_below(folder: Path) -> Iterator[Path]:
-    # os.walk does not follow links to folders, so a loop of them ends.
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                yield Path(parent, name)
 
 
 def _posters_of_table(path: Path) -> Iterator[Path]:

@@ -1,13 +1,10 @@
 """A folder of posters named after their films."""
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from keyart.errors import TableError
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+from keyart.images.folder import files_below, is_picture
 
 
 class PosterFolder:
@@ -25,9 +22,9 @@ class PosterFolder:
         self._by_path: dict[str, Path] = {}
         self._by_stem: dict[str, Path] = {}
         clashes: list[str] = []
-        for file in sorted(_files_below(folder)):
+        for file in sorted(files_below(folder)):
             self._by_path[file.relative_to(folder).as_posix()] = file
-            if file.suffix.casefold() in SUFFIXES:
+            if is_picture(file):
                 known = self._by_stem.setdefault(_key(file.stem), file)
                 if known != file:
                     clashes.append(f"{known.relative_to(folder)} and {file.relative_to(folder)}")
@@ -54,12 +51,3 @@ def _key(name: str) -> str:
     """Names that differ in case or in zeros before a number are one: 'TT0085549' is 'tt85549'."""
     match = re.fullmatch(r"(tt)?0*([0-9]+)", name.strip().casefold())
     return f"{match[1] or ''}{match[2]}" if match else name.strip().casefold()
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    # os.walk does not follow links to folders, so a loop of them ends.
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith("."):
-                yield Path(parent, name)
