@@ -172,6 +172,7 @@ def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason
         "bad-loop": "bad-loop.jpg: Too many levels of symbolic links",
         "bad-pipe": "bad-pipe.jpg: not a file",
     }
+    assert catalog.facts["notes"] == []  # nothing was found twice by way of the link
     assert check_catalog(tmp_path / "cat") == []
 
 

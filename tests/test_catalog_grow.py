@@ -181,6 +181,21 @@ def test_old_and_new_films_together_are_balanced(tmp_path: Path) -> None:
         assert np.abs(held / held.sum() - (0.6, 0.2, 0.2)).max() < 0.08, genre
 
 
+def test_films_that_join_old_groups_count_when_the_others_are_dealt(tmp_path: Path) -> None:
+    table, posters = tiny_films(tmp_path / "old", range(40))
+    write_table(table, [(f"f{seed:04}", "Drama") for seed in range(40)])
+    catalog = build_catalog(table, posters, tmp_path / "cat")
+    in_test = [
+        int(name[1:]) for name in catalog.films["film_id"].take(catalog.rows("test")).to_pylist()
+    ]
+    # 8 copies make test 16 of 48 films: more than a fifth of all 80, so no other film goes there.
+    films = {f"copy{seed}": (darker(seed), "Drama") for seed in in_test}
+    films |= {f"new{seed}": (poster(seed), "Drama") for seed in range(40, 72)}
+    grown = grow(catalog, tmp_path / "new", films)
+    assert len(in_test) == 8
+    assert grown.facts["parts"] == {"train": 48, "validation": 16, "test": 16}
+
+
 def test_nothing_to_add_is_no_error_and_changes_no_film(tmp_path: Path) -> None:
     catalog = build_catalog(*tiny_films(tmp_path / "old", range(4)), tmp_path / "cat")
     table = write_table(tmp_path / "gone.csv", [("gone", "Drama")])
