@@ -113,6 +113,33 @@ def test_a_shard_that_is_not_parquet_is_told(path: Path) -> None:
         _ = Catalog.open(path).films
 
 
+@pytest.mark.parametrize("read", ["films", "posters", "poster"])
+def test_reading_a_damaged_shard_is_one_line(path: Path, read: str) -> None:
+    shard = path / "films-00001.parquet"
+    size = shard.stat().st_size
+    shard.write_bytes(shard.read_bytes()[:9] + bytes(size - 9))
+    catalog = Catalog.open(path)
+    reads: dict[str, Callable[[], Any]] = {
+        "films": lambda: catalog.films,
+        "posters": lambda: list(catalog.posters()),
+        "poster": lambda: catalog.poster(8),
+    }
+    with pytest.raises(CatalogError) as caught:
+        reads[read]()
+    assert str(caught.value).startswith(f"{path}: damaged (")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shard_without_a_column_is_one_line(path: Path) -> None:
+    shard = path / "films-00000.parquet"
+    pq.write_table(pq.ParquetFile(shard).read().drop_columns(["split"]), shard)
+    shards = facts(path)["shards"]
+    shards[0] |= {"size": shard.stat().st_size}
+    put_facts(path, shards=shards)
+    with pytest.raises(CatalogError, match="damaged"):
+        Catalog.open(path).rows("train")
+
+
 def test_other_columns_are_told(path: Path) -> None:
     shard = path / "films-00000.parquet"
     table = pq.ParquetFile(shard).read().drop_columns(["width"])

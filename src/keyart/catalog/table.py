@@ -10,6 +10,7 @@ Reading it needs pyarrow alone. A shard that catalog.json does not name is no pa
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -119,12 +120,10 @@ class Catalog:
 
     def columns(self, names: Sequence[str]) -> pa.Table:
         """Some columns of all films. Raises CatalogError where a shard cannot be read."""
-        try:
-            parts = [pq.ParquetFile(shard).read(columns=list(names)) for shard in self.shards]
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise CatalogError(f"{self.path}: damaged ({error}); build it again") from error
         schema = pa.schema([SCHEMA.field(name) for name in names])
-        return pa.concat_tables([schema.empty_table(), *parts])
+        with self._reading():
+            parts = [pq.ParquetFile(shard).read(columns=list(names)) for shard in self.shards]
+            return pa.concat_tables([schema.empty_table(), *parts])
 
     @cached_property
     def truth(self) -> npt.NDArray[np.bool_]:
@@ -143,20 +142,23 @@ class Catalog:
         return np.flatnonzero(np.array(self.films["split"].to_pylist(), dtype=object) == part)
 
     def posters(self) -> Iterator[bytes]:
-        """The posters' bytes in catalog order, a row group in memory at a time."""
+        """The posters' bytes in catalog order, a row group in memory at a time.
+
+        Raises CatalogError where a shard cannot be read.
+        """
         for shard in self.shards:
-            with pq.ParquetFile(shard) as file:
+            with self._reading(), pq.ParquetFile(shard) as file:
                 for group in range(file.num_row_groups):
                     for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
 
     def poster(self, row: int) -> bytes:
-        """The poster of one film. Raises CatalogError where there is no such row."""
+        """The poster of one film. Raises CatalogError: no such row, a shard cannot be read."""
         if not 0 <= row < len(self):
             raise CatalogError(f"{self.path}: no row {row:,}; its films are 0 to {len(self) - 1:,}")
         left = row
         for shard in self.shards:
-            with pq.ParquetFile(shard) as file:
+            with self._reading(), pq.ParquetFile(shard) as file:
                 for group in range(file.num_row_groups):
                     films = file.metadata.row_group(group).num_rows
                     if left < films:
@@ -165,6 +167,14 @@ class Catalog:
                         return found
                     left -= films
         raise CatalogError(f"{self.path}: damaged (no row {row:,}); build it again")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise CatalogError(f"{self.path}: damaged ({reason}); build it again") from error
 
 
 class Fingerprint:
