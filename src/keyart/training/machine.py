@@ -1,5 +1,6 @@
 """What this machine does best: its device, its number format, and whether to compile."""
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,8 @@ class Compiled:
     def __init__(
         self, function: Callable[..., Any], machine: Machine, say: Callable[[str], None]
     ) -> None:
+        # It warns of a CUDA toolkit without a GPU, which no one asked it for.
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         self._plain = function
         self._fast = torch.compile(function, dynamic=False) if machine.compile else function
         self._say = say
