@@ -22,7 +22,7 @@ class Outcome:
         return len(self.seconds.get(status, ()))
 
     def quantile(self, status: int, part: float) -> float:
-        """Seconds within which this part of the requests of a status were answered; NaN for none."""
+        """Seconds within which this part of a status's requests were answered; NaN for none."""
         seconds = self.seconds.get(status)
         return float(np.quantile(seconds, part)) if seconds else float("nan")
 
@@ -122,6 +122,9 @@ async def _open_loop(url: str, requests: Sequence[bytes], rate: float, seconds: 
     tasks: set[asyncio.Task[None]] = set()
 
     async def one(number: int, due: float) -> None:
+        # Idle connections are closed after a while, as keep-alive goes.
+        while idle and idle[-1].transport is None:
+            idle.pop()
         connection = idle.pop() if idle else await _connect(url)
         try:
             status = await connection.ask(requests[number % len(requests)])

@@ -66,7 +66,7 @@ class Batcher:
         """Raise Problem 503 where there is no room for another request."""
         if self.closed:
             raise Problem("unavailable", "the service is stopping", early=True)
-        if self.waiting >= self._limits.waiting:
+        if self.waiting >= self._limits.waiting * len(self._threads):
             raise Problem("busy", f"{self.waiting} posters are waiting already", early=True)
 
     async def scores(self, posters: Sequence[bytes]) -> list[Scores | Exception]:

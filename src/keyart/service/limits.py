@@ -18,8 +18,8 @@ class Limits:
 
     body: bytes of a request. posters, fields: parts of a form. field: bytes of a form's field.
     pixels: of a poster, checked on its header. seconds: until a body has arrived. waiting: posters
-    accepted and not answered yet, beyond which requests are refused. batch: posters a run.
-    memory: bytes of all bodies at once.
+    a thread, accepted and not answered yet, beyond which requests are refused. batch: posters a
+    run. memory: bytes of all bodies at once.
     """
 
     body: int = 32 * MEGABYTE
@@ -28,7 +28,7 @@ class Limits:
     field: int = 2_000
     pixels: int = 25_000_000
     seconds: float = 30.0
-    waiting: int = 24
+    waiting: int = 7
     batch: int = 8
     memory: int = 256 * MEGABYTE
 

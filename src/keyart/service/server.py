@@ -39,7 +39,7 @@ class Settings:
 
     model: a run or a bundle. index: of known posters, None for none. corrections: URL of their
     store, None keeps none. tokens: file of those that may ask, None lets everybody in unless
-    $KEYART_TOKEN is set. waiting: posters accepted and unanswered, None for the default.
+    $KEYART_TOKEN is set. waiting: posters a core accepted and unanswered, None for the default.
     """
 
     model: Path
