@@ -22,7 +22,7 @@ from tests.tiny import tiny_bundle
 
 SCRIPT = """
 import sys
-for name in ("torch", "torchvision", "timm", "scipy", "sklearn", "imagehash", "matplotlib", "onnx"):
+for name in ("torch", "timm", "scipy", "sklearn", "imagehash", "matplotlib", "onnx", "pyarrow"):
     sys.modules[name] = None
 from pathlib import Path
 from keyart.service.server import Settings, serve

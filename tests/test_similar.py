@@ -95,7 +95,7 @@ def test_thumbnails_are_the_posters(catalog: Catalog, model: Path, tmp_path: Pat
         file.write_bytes(index.thumbnail(place))
         with Image.open(file) as image:
             mean = np.asarray(image).mean((0, 1))
-        colour = COLOURS[index.films["film_id"][place].as_py()]
+        colour = COLOURS[catalog.films["film_id"][place].as_py()]
         assert np.abs(mean - colour).max() < 25
     with pytest.raises(IndexError):
         index.thumbnail(6)
@@ -138,7 +138,7 @@ def test_damage_is_said(catalog: Catalog, model: Path, tmp_path: Path) -> None:
     build_index(catalog, model, path)
     with pytest.raises(PosterIndexError, match="already there"):
         build_index(catalog, model, path)
-    for name in ("embeddings.npy", "films.arrow", "mean.npy", "index.json"):
+    for name in ("embeddings.npy", "films.sqlite", "mean.npy", "index.json"):
         whole = (path / name).read_bytes()
         (path / name).write_bytes(whole[: len(whole) // 2])
         with pytest.raises(PosterIndexError, match="damaged"):

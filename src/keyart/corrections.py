@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -38,9 +38,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from keyart.catalog.table import Catalog
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.files import new_folder
+
+if TYPE_CHECKING:
+    from keyart.catalog.table import Catalog
 
 DEFAULT_URL = "sqlite:///keyart-corrections.sqlite"
 _LONGEST = 300  # characters of a name or an author
@@ -190,7 +192,7 @@ class Exported:
     known: int
 
 
-def export_corrections(url: str, out: Path, *, catalog: Catalog | None = None) -> Exported:
+def export_corrections(url: str, out: Path, *, catalog: "Catalog | None" = None) -> Exported:
     """Write the standing corrections as a films table and its posters, for a catalog to grow by.
 
     out: a new folder: films.csv (film_id, title, genres, poster) and posters/. catalog: a poster

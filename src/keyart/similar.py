@@ -4,39 +4,41 @@ An index is a folder:
     index.json       format, fingerprints of the model and of the catalog, counts
     embeddings.npy   (films, channels) float32, centred on their mean and of length 1
     mean.npy         (channels,) that mean
-    films.arrow      film_id, title, year, genres, group, poster_sha256, thumbnail (JPEG)
+    films.sqlite     place, film_id, title, year, genres, grouped, poster_sha256, thumbnail (JPEG)
 
 Search is exact: one product of the embeddings with the query's. A million films of 256 channels
-take some 0.1 s and are mapped, not read.
+take some 0.1 s and are mapped, not read. Looking something up needs neither pyarrow nor a catalog.
 """
 
 import io
 import json
 import os
+import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from PIL import Image
 
 import keyart
 from keyart.bundle import Bundle
-from keyart.catalog.table import Catalog
 from keyart.errors import PosterError, PosterIndexError
 from keyart.files import new_folder, write_json
 from keyart.images.decode import Pixels, decode
 from keyart.predictor import Predictor
 
+if TYPE_CHECKING:
+    from keyart.catalog.table import Catalog
+
 FORMAT = 1
-FACTS, EMBEDDINGS, MEAN, FILMS = "index.json", "embeddings.npy", "mean.npy", "films.arrow"
+FACTS, EMBEDDINGS, MEAN, FILMS = "index.json", "embeddings.npy", "mean.npy", "films.sqlite"
 LARGEST = 1_000_000
 THUMBNAIL_HEIGHT = 240
 
@@ -47,17 +49,14 @@ DUPLICATE = 0.985
 _CHUNK = 16  # posters a task
 _BLOCK = 1_024  # rows of a block in the search for near-duplicates
 
-_SCHEMA = pa.schema(
-    [
-        ("film_id", pa.string()),
-        ("title", pa.string()),
-        ("year", pa.int32()),
-        ("genres", pa.list_(pa.string())),
-        ("group", pa.string()),
-        ("poster_sha256", pa.string()),
-        ("thumbnail", pa.binary()),
-    ]
+_TABLE = """
+CREATE TABLE films (
+    place INTEGER PRIMARY KEY, film_id TEXT NOT NULL, title TEXT NOT NULL, year INTEGER,
+    genres TEXT NOT NULL, grouped TEXT NOT NULL, poster_sha256 TEXT NOT NULL,
+    thumbnail BLOB NOT NULL
 )
+"""
+_COLUMNS = "place, film_id, title, year, genres, poster_sha256"
 
 Embeddings = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -101,7 +100,6 @@ class PosterIndex:
     facts: dict[str, Any]
     embeddings: Embeddings
     mean: Embeddings
-    films: pa.Table
 
     @classmethod
     def open(cls, path: Path, bundle: Bundle | None = None) -> "PosterIndex":
@@ -118,25 +116,24 @@ class PosterIndex:
                 )
             embeddings = np.load(path / EMBEDDINGS, mmap_mode="r")
             mean = np.load(path / MEAN)
-            with pa.memory_map(str(path / FILMS)) as file:
-                films = pa.ipc.open_file(file).read_all()
+            (films,) = _query(path, "SELECT count(*) FROM films")[0]
         except FileNotFoundError as error:
             raise PosterIndexError(
                 f"{path}: no index here ({error.filename} is missing); make one with keyart index"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, pa.ArrowException) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, sqlite3.Error) as error:
             raise PosterIndexError(f"{path}: damaged ({error}); make it again") from error
-        if embeddings.shape != (len(films), len(mean)) or films.schema != _SCHEMA:
+        if embeddings.shape != (films, len(mean)):
             raise PosterIndexError(f"{path}: damaged (its files disagree); make it again")
         if bundle and facts.get("model") != bundle.fingerprint:
             raise PosterIndexError(
                 f"{path}: made with another model than {bundle.path}; make it again with keyart "
                 f"index CATALOG --model {bundle.path}"
             )
-        return cls(path, facts, embeddings, mean, films)
+        return cls(path, facts, embeddings, mean)
 
     def __len__(self) -> int:
-        return len(self.films)
+        return len(self.embeddings)
 
     def nearest(self, embedding: Embeddings, count: int = 5) -> list[Similar]:
         """The known posters nearest to one, nearest first.
@@ -149,13 +146,19 @@ class PosterIndex:
             return []
         best = np.argpartition(-likeness, count - 1)[:count]
         best = best[np.lexsort((best, -likeness[best]))]
-        return [self._similar(int(place), float(likeness[place])) for place in best]
+        marks = ", ".join("?" * count)
+        rows = _query(
+            self.path, f"SELECT {_COLUMNS} FROM films WHERE place IN ({marks})", best.tolist()
+        )
+        films = {row[0]: row for row in rows}
+        return [_similar(films[place], float(likeness[place])) for place in best.tolist()]
 
     def thumbnail(self, place: int) -> bytes:
         """A known poster, small, as JPEG. Raises IndexError where there is no such place."""
-        if not 0 <= place < len(self.films):
+        rows = _query(self.path, "SELECT thumbnail FROM films WHERE place = ?", [place])
+        if not rows:
             raise IndexError(place)
-        found: bytes = self.films["thumbnail"][place].as_py()
+        found: bytes = rows[0][0]
         return found
 
     def twins(self, least: float = DUPLICATE) -> list[Twins]:
@@ -173,34 +176,11 @@ class PosterIndex:
                     if start + a < other + b:
                         found.append((start + a, other + b, float(likeness[a, b])))
         found.sort(key=lambda pair: (-pair[2], pair[:2]))
+        films = _query(self.path, "SELECT film_id, grouped FROM films ORDER BY place")
         return [
-            Twins(self._ids[a], self._ids[b], likeness, self._groups[a] == self._groups[b])
+            Twins(films[a][0], films[b][0], likeness, films[a][1] == films[b][1])
             for a, b, likeness in found
         ]
-
-    @cached_property
-    def _ids(self) -> list[str]:
-        ids: list[str] = self.films["film_id"].to_pylist()
-        return ids
-
-    @cached_property
-    def _groups(self) -> list[str]:
-        groups: list[str] = self.films["group"].to_pylist()
-        return groups
-
-    def _similar(self, place: int, similarity: float) -> Similar:
-        film = {
-            name: self.films[name][place].as_py() for name in _SCHEMA.names if name != "thumbnail"
-        }
-        return Similar(
-            place,
-            film["film_id"],
-            film["title"],
-            film["year"],
-            tuple(film["genres"]),
-            film["poster_sha256"],
-            similarity,
-        )
 
 
 def find_similar(poster: Path, model: Path, index: Path, count: int = 5) -> list[Similar]:
@@ -223,7 +203,7 @@ def find_twins(model: Path, index: Path) -> list[Twins]:
 
 
 def build_index(
-    catalog: Catalog, model: Path, out: Path, *, progress: Progress | None = None
+    catalog: "Catalog", model: Path, out: Path, *, progress: Progress | None = None
 ) -> PosterIndex:
     """Embed all posters of a catalog with a bundle's network and write the index, whole or not.
 
@@ -256,17 +236,17 @@ def build_index(
 
 
 def _write_embeddings(
-    predictor: Predictor, catalog: Catalog, folder: Path, progress: Progress | None
+    predictor: Predictor, catalog: "Catalog", folder: Path, progress: Progress | None
 ) -> Embeddings:
-    """Write embeddings.npy, not yet centred, and films.arrow. Returns the embeddings' mean."""
-    films = catalog.films.select([name for name in _SCHEMA.names if name != "thumbnail"])
+    """Write embeddings.npy, not yet centred, and films.sqlite. Returns the embeddings' mean."""
+    films = catalog.films.to_pylist()
     total: npt.NDArray[np.float64] | None = None
     done = 0
     with (
         (folder / EMBEDDINGS).open("wb") as file,
-        pa.OSFile(str(folder / FILMS), "wb") as sink,
-        pa.ipc.new_file(sink, _SCHEMA) as writer,
+        closing(sqlite3.connect(folder / FILMS)) as database,
     ):
+        database.execute(_TABLE)
         for embeddings, thumbnails in _embed_all(predictor, catalog.posters()):
             if total is None:
                 shape = (len(catalog), embeddings.shape[1])
@@ -275,15 +255,51 @@ def _write_embeddings(
                 total = np.zeros(shape[1])
             file.write(np.ascontiguousarray(embeddings, "<f4").data)
             total += embeddings.sum(0, dtype=np.float64)
-            some = films.slice(done, len(thumbnails))
-            column = pa.array(thumbnails, pa.binary())
-            writer.write_table(some.append_column(_SCHEMA.field("thumbnail"), column))
-            done += len(thumbnails)
+            some = films[done : done + len(thumbnails)]
+            rows = [
+                _row(place, film, thumbnail)
+                for place, (film, thumbnail) in enumerate(
+                    zip(some, thumbnails, strict=True), start=done
+                )
+            ]
+            database.executemany("INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            done += len(rows)
             if progress:
                 progress(done, len(catalog))
+        database.commit()
     assert total is not None
     assert done == len(catalog)
     return (total / done).astype(np.float32)
+
+
+def _row(place: int, film: dict[str, Any], thumbnail: bytes) -> tuple[Any, ...]:
+    genres = "|".join(film["genres"])
+    about = (film["film_id"], film["title"], film["year"], genres)
+    return (place, *about, film["group"], film["poster_sha256"], thumbnail)
+
+
+def _query(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Rows of an index's films. A connection a query: threads need not share one."""
+    file = path / FILMS
+    if not file.exists():
+        raise FileNotFoundError(2, "missing", str(file))
+    # Nobody writes to an index: it needs no lock, and works on a read-only disk.
+    uri = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        return database.execute(query, values).fetchall()
+
+
+def _similar(row: tuple[Any, ...], similarity: float) -> Similar:
+    place, film_id, title, year, genres, poster_sha256 = row
+    return Similar(
+        place,
+        film_id,
+        title,
+        year,
+        tuple(genres.split("|")) if genres else (),
+        poster_sha256,
+        similarity,
+    )
 
 
 def _embed_all(
