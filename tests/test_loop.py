@@ -56,6 +56,7 @@ def trained(
     machine: Machine = MACHINE,
     watch: Callable[[Progress], None] = lambda step: None,
 ) -> LoopState:
+    torch.set_num_threads(1)  # so small a network only waits for a second one
     torch.manual_seed(recipe.seed)
     model = build_classifier(recipe.model, recipe.spec, 2, recipe.dropout)
     return fit(model, colour_films(), recipe, machine, run, watch, lambda line: None)
