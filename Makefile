@@ -29,6 +29,9 @@ docs: $(READY)
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements/base.txt
+	uv pip compile pyproject.toml --extra postgresql --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q \
+		-o requirements/service.txt
 	uv pip compile pyproject.toml --extra train --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q \
 		-o requirements/dev.txt

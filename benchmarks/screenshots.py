@@ -1,0 +1,77 @@
+"""The page's pictures in docs/, from painted posters: python -m benchmarks.screenshots DEMO
+
+DEMO: the folder that `keyart demo` left. Needs Chromium.
+"""
+
+import argparse
+import io
+import shutil
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from keyart.catalog.sources.painted import paint_new_posters
+from keyart.catalog.table import Catalog
+from keyart.corrections import Corrections
+from keyart.predictor import Predictor
+from keyart.service.app import create_app
+from keyart.similar import build_index
+from tests.serving import running
+
+SHOTS = (
+    ("desktop", 1280, 1010, "light"),
+    ("dark", 1280, 1010, "dark"),
+    ("phone", 390, 844, "light"),
+)
+
+
+def shoot(browser: Browser, url: str, posters: list[Path], folder: Path) -> None:
+    """Take all pictures: the first poster with its first genre lit."""
+    for name, width, height, scheme in SHOTS:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            device_scale_factor=2 if name == "phone" else 1,
+        )
+        page = context.new_page()
+        page.goto(url)
+        page.set_input_files("#file", [str(poster) for poster in posters])
+        thumbnail = page.locator(".card").first.locator(".neighbours img").first
+        expect(thumbnail).not_to_have_js_property("naturalWidth", 0, timeout=20_000)
+        page.locator(".card").first.locator(".bar").first.click()
+        page.wait_for_selector(".heat:not([hidden])")
+        page.mouse.move(0, 0)
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(1_000)
+        picture = Image.open(io.BytesIO(page.screenshot()))
+        picture.convert("RGB").save(folder / f"page-{name}.png", optimize=True)
+        context.close()
+
+
+def main() -> None:
+    """Serve the demo's model with an index of its catalog, and take the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("demo", type=Path)
+    parser.add_argument("--first", default="sing-melody", help="stem of the poster on top")
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    arguments = parser.parse_args()
+    predictor = Predictor.load(arguments.demo / "run")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        catalog = Catalog.open(arguments.demo / "catalog")
+        index = build_index(catalog, predictor.bundle.path, work / "index")
+        posters = paint_new_posters(24, work / "new")
+        posters.sort(key=lambda poster: poster.stem != arguments.first)
+        store = Corrections(f"sqlite:///{work / 'corrections.sqlite'}")
+        app = create_app(predictor, index=index, corrections=store)
+        with running(app) as url, sync_playwright() as playwright:
+            chromium = shutil.which("chromium")
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            shoot(browser, url, posters[:3], arguments.out)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
