@@ -127,6 +127,9 @@ def test_padding_does_not_shift_the_map(tmp_path: Path, method: Method) -> None:
     _, across = peak(red)
     assert across > 2 / 3
     assert red.map.shape[0] < red.map.shape[1]
+    # The black around the poster is no part of its map.
+    lit = red.map[:, -1]
+    assert lit.min() > 0.5 * lit.max()
 
 
 def test_a_network_without_maps_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,14 +131,9 @@ class Corrections:
         )
         dialect = postgresql if self._url.get_backend_name() == "postgresql" else sqlite
         with self._errors(), self._engine.begin() as connection:
-            # The poster's row is the lock: two corrections of one poster come one after the other.
+            # The poster's row is the lock: who comes second waits here for the first to be kept.
             values = {"sha256": correction.poster_sha256, "content": poster}
             connection.execute(dialect.insert(_posters).values(values).on_conflict_do_nothing())
-            connection.execute(
-                select(_posters.c.sha256)
-                .where(_posters.c.sha256 == correction.poster_sha256)
-                .with_for_update()
-            )
             known = _latest(connection, correction.poster_sha256)
             if known and known.new_genres == correction.new_genres:
                 return known, False

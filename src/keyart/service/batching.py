@@ -86,8 +86,7 @@ class Batcher:
     async def close(self) -> None:
         """Answer everything that was accepted, then stop the threads."""
         self.closed = True
-        while self.waiting:
-            await asyncio.sleep(0.01)
+        # These come last in the queue: a thread that meets one has answered all before it.
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
