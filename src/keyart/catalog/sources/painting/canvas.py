@@ -73,16 +73,16 @@ class Canvas:
 
     def gradient(self, stops: Sequence[Color], tilt: float = 0.0) -> None:
         """Cover everything from the first colour above to the last below, leaning by `tilt`."""
-        down = np.linspace(0, 1, self.image.height, dtype=np.float32)[:, None]
-        across = np.linspace(-0.5, 0.5, self.image.width, dtype=np.float32)[None, :]
-        place = down if tilt == 0 else np.clip(down + tilt * across, 0, 1)
-        levels = np.linspace(0, 1, len(stops))
-        bands = [np.interp(place, levels, [stop[band] for stop in stops]) for band in range(3)]
-        field = np.stack(bands, axis=2).astype(np.uint8)
-        if tilt == 0:
-            self.image.paste(Image.fromarray(field).resize(self.image.size, Image.Resampling.BOX))
-        else:
-            self.image.paste(Image.fromarray(field))
+        place = np.linspace(0, 1, self.image.height, dtype=np.float32)[:, None]
+        if tilt:
+            across = np.linspace(-0.5, 0.5, self.image.width, dtype=np.float32)[None, :]
+            place = np.clip(place + tilt * across, 0, 1)
+        # All stops at once: a table of the colours along the way, looked up.
+        way, levels = np.linspace(0, 1, 512), np.linspace(0, 1, len(stops))
+        bands = [np.interp(way, levels, [stop[band] for stop in stops]) for band in range(3)]
+        table = np.stack(bands, axis=1).astype(np.uint8)
+        field = Image.fromarray(table[(place * 511).astype(np.intp)])
+        self.image.paste(field.resize(self.image.size, Image.Resampling.NEAREST))
 
     def cover(self, tone: Color) -> None:
         """Cover everything with one colour."""
@@ -118,6 +118,20 @@ class Canvas:
         self._draw.ellipse(
             corners, outline=(*tone, alpha), width=max(1, round(width * self.unit_x))
         )
+
+    def slice(
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        start: float,
+        end: float,
+        tone: Color,
+        alpha: int = 255,
+    ) -> None:
+        """A slice of a disc, from `start` to `end` degrees, clockwise from the right."""
+        corners = self.pixels([(x - radius, y - radius), (x + radius, y + radius)])
+        self._draw.pieslice(corners, start, end, fill=(*tone, alpha))
 
     def arc(
         self,
@@ -188,7 +202,8 @@ class Canvas:
         `grain_at`: which piece of the grain; `grain` and `vignette`: how much of each, 0 to 1.
         """
         poster = self.image.reduce(_OVERSAMPLING)
-        poster.paste((0, 0, 0), (0, 0), _corners(poster.size, round(vignette * 255)))
+        dark = [round(vignette * level) for level in range(256)]
+        poster.paste((0, 0, 0), (0, 0), _corners(poster.size).point(dark))
         left, top = grain_at
         piece = _grain(max(poster.size) + 256).crop(
             (left, top, left + poster.width, top + poster.height)
@@ -207,9 +222,9 @@ def _halo(strength: int) -> Image.Image:
 
 
 @lru_cache(maxsize=16)
-def _corners(size: tuple[int, int], strength: int) -> Image.Image:
-    """A mask of the corners, nothing in the middle, `strength` (0 to 255) at the ends."""
-    table = [round(strength * max(0.0, (level - 90) / 165) ** 1.5) for level in range(256)]
+def _corners(size: tuple[int, int]) -> Image.Image:
+    """A mask of the corners: nothing in the middle, 255 at the ends."""
+    table = [round(255 * max(0.0, (level - 90) / 165) ** 1.5) for level in range(256)]
     return Image.radial_gradient("L").point(table).resize(size)
 
 

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from keyart.catalog.sources.painting import props
 from keyart.catalog.sources.painting.canvas import Canvas, TitleAt, mix, smooth
@@ -324,7 +323,7 @@ def record(canvas: Canvas, look: Palette, rng: Rng) -> TitleAt:
     for groove in np.arange(radius * 0.42, radius * 0.96, 2.3):
         canvas.ring(x, y, groove, mix(look.shade, look.light, 0.22), 0.3)
     for start in (-62, 118):
-        canvas.image.paste(look.light, (0, 0), _wedge(canvas, x, y, radius * 0.96, start))
+        canvas.slice(x, y, radius * 0.96, start, start + 26, look.light, 34)
     canvas.disc(x, y, radius * 0.36, look.accent)
     canvas.ring(x, y, radius * 0.3, look.light, 0.5)
     canvas.disc(x, y, 1.4, look.sky)
@@ -336,11 +335,3 @@ def record(canvas: Canvas, look: Palette, rng: Rng) -> TitleAt:
         )
         canvas.disc(92, 50, 4, mix(look.light, look.shade, 0.3))
     return "top"
-
-
-def _wedge(canvas: Canvas, x: float, y: float, radius: float, start: float) -> Image.Image:
-    """A faint sheen: a mask of a slice of a disc."""
-    mask = Image.new("L", canvas.image.size)
-    corners = canvas.pixels([(x - radius, y - radius), (x + radius, y + radius)])
-    ImageDraw.Draw(mask).pieslice(corners, start, start + 26, fill=34)
-    return mask

@@ -23,6 +23,12 @@ def star_points(spikes: int, inner: float) -> list[Point]:
     ]
 
 
+def oval(x: float, y: float, wide: float, tall: float) -> list[Point]:
+    """An ellipse around (x, y), `wide` and `tall` from its centre."""
+    turns = np.linspace(0, 2 * math.pi, 28, endpoint=False)
+    return [(x + wide * math.cos(t), y + tall * math.sin(t)) for t in turns]
+
+
 def ridge_line(
     rng: np.random.Generator, base: float, rise: float, rough: float = 0.3
 ) -> list[Point]:
