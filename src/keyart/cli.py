@@ -342,7 +342,7 @@ def token(name: Annotated[str, typer.Argument(metavar="NAME", help="Who will hol
 def corrections_export(
     out: Annotated[Path, typer.Option(help="New folder: films.csv and posters/.")],
     corrections: Annotated[
-        str, typer.Option(help="Where they are kept: an SQLite or PostgreSQL URL.")
+        str, typer.Option("--from", help="Where they are kept: an SQLite or PostgreSQL URL.")
     ] = "sqlite:///keyart-corrections.sqlite",
     catalog: Annotated[
         Path | None, typer.Option(help="Catalog whose films keep their ids.")
