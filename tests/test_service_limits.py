@@ -55,7 +55,10 @@ def connect(api: httpx.Client) -> socket.socket:
 
 
 def raw(api: httpx.Client, *pieces: bytes, pause: float = 0) -> tuple[int, dict[str, Any]]:
-    """Send bytes as they are; status and document of the answer."""
+    """Send bytes as they are; status and document of the first answer.
+
+    What follows a refused request may be read as a second one, and answered too.
+    """
     with connect(api) as link:
         for piece in pieces:
             link.sendall(piece)
@@ -69,7 +72,10 @@ def raw(api: httpx.Client, *pieces: bytes, pause: float = 0) -> tuple[int, dict[
                 break
     head, _, body = answer.partition(b"\r\n\r\n")
     status = int(head.split()[1])
-    return status, json.loads(body) if body.startswith(b"{") else {}
+    if not body.startswith(b"{"):
+        return status, {}
+    document: dict[str, Any] = json.JSONDecoder().raw_decode(body.decode())[0]
+    return status, document
 
 
 def post(headers: str = "", path: str = "/v1/predictions") -> bytes:
