@@ -3,6 +3,12 @@
 import sys
 import warnings
 
+# What the base install goes without, and the extra that brings it.
+EXTRAS = {
+    **dict.fromkeys(("imagehash", "pyarrow"), "catalog"),
+    **dict.fromkeys(("jinja2", "onnx", "onnxscript", "safetensors", "scipy", "torch"), "train"),
+}
+
 
 def main() -> None:
     """Run the command line. Exit status: 0 done, 1 a KeyartError or a file error, 2 wrong usage."""
@@ -24,6 +30,12 @@ def main() -> None:
             raise
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}; nothing was left half-written")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if debug or package not in EXTRAS:
+            raise
+        also = ", or 'keyart[train]' to train as well" if EXTRAS[package] == "catalog" else ""
+        _fail(f"this needs {package}: pip install 'keyart[{EXTRAS[package]}]'{also}")
     except KeyboardInterrupt:
         _fail("stopped", status=130)
 

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -138,6 +136,10 @@ def _write_json(predictions: Iterable[Prediction], names: Vocabulary, file: IO[s
 
 
 def _write_parquet(predictions: Iterable[Prediction], names: Vocabulary, path: Path) -> None:
+    # Imported before the first poster is read; the base install goes without it.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     schema = pa.schema(
         [("poster", pa.string()), ("genres", pa.string())]
         + [(name, pa.float32()) for name in names.names]

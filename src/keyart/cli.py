@@ -349,9 +349,12 @@ def corrections_export(
     ] = None,
 ) -> None:
     """Write corrections as a films table and posters, for keyart catalog build --grow."""
-    from keyart.catalog.table import Catalog
     from keyart.corrections import export_corrections
 
-    known = Catalog.open(catalog) if catalog else None
+    known = None
+    if catalog:
+        from keyart.catalog.table import Catalog  # needs more than the base install has
+
+        known = Catalog.open(catalog)
     exported = export_corrections(corrections, out, catalog=known)
     typer.echo(f"{out}: {exported.films:,} films, {exported.known:,} of them in the catalog")

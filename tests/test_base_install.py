@@ -1,0 +1,98 @@
+"""What `pip install keyart` brings: enough to answer, and one line where an extra is needed."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from keyart.__main__ import EXTRAS
+from tests.serving import RED, known_posters
+from tests.tiny import tiny_bundle
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
+# Refuses what the base install lacks, as if it were not there.
+SCRIPT = """
+import sys
+from keyart.__main__ import EXTRAS
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {*EXTRAS, "timm", "torchvision", "sklearn"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.argv[0] = "keyart"
+from keyart.__main__ import main
+main()
+"""
+
+
+def keyart(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", SCRIPT, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with bundle/, index/ and red.jpg."""
+    folder = tmp_path_factory.mktemp("base")
+    known_posters(folder, tiny_bundle(folder / "bundle").path)
+    (folder / "red.jpg").write_bytes(RED)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (("predict", "{p}", "--model", "{m}", "--format", "csv"), "red.jpg,Red,"),
+        (("predict", "{p}", "--model", "{m}", "--format", "json"), '"genres": ["Red"]'),
+        (("predict", "{p}", "--model", "{m}"), "Red"),
+        (("explain", "{p}", "--model", "{m}", "--genre", "Red", "--out", "{o}.png"), "Red"),
+        (("similar", "{p}", "--model", "{m}", "--index", "{i}"), "Carrie"),
+        (("similar", "--model", "{m}", "--index", "{i}"), "0 pairs"),
+        (("corrections", "export", "--from", "sqlite:///{o}.sqlite", "--out", "{o}"), "0 films"),
+        (("token", "ada"), "ada:"),
+    ],
+)
+def test_the_base_install_answers(place: Path, command: tuple[str, ...], shown: str) -> None:
+    names = {"p": "red.jpg", "m": "bundle", "i": "index", "o": "out"}
+    done = keyart(*(word.format(**{k: place / v for k, v in names.items()}) for word in command))
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        (("catalog", "show", "x"), "catalog"),
+        (("catalog", "build", "--films", "x", "--posters", "x", "--out", "x"), "catalog"),
+        (("index", "x", "--model", "x", "--out", "x"), "catalog"),
+        (("predict", "{p}", "--model", "{m}", "--format", "parquet", "--out", "{o}"), "catalog"),
+        (("train", "x", "--out", "x"), "train"),
+        (("report", "x", "--out", "x"), "train"),
+        (("demo",), "train"),
+    ],
+)
+def test_what_needs_more_says_what_to_install(
+    place: Path, command: tuple[str, ...], extra: str
+) -> None:
+    names = {"p": place / "red.jpg", "m": place / "bundle", "o": place / "out.parquet"}
+    done = keyart(*(word.format(**names) for word in command))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: this needs ")
+    assert done.stderr.count("\n") == 1
+    assert f"'keyart[{extra}]'" in done.stderr
+    assert not (place / "out.parquet").exists()
+
+
+def test_every_package_of_the_extras_is_known_with_its_extra() -> None:
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    declared = {
+        Requirement(line).name: extra for extra in ("catalog", "train") for line in extras[extra]
+    }
+    declared.pop("keyart")  # one extra brings the other
+    assert declared == EXTRAS
