@@ -234,3 +234,13 @@ def test_bad_logits_are_named() -> None:
         fit_calibration([[np.inf]], [[True]])
     with pytest.raises(ValueError, match=r"groups: expected \(2,\)"):
         fit_calibration([[0.0], [1.0]], [[True], [False]], [1, 2, 3])
+
+
+def test_undoing_gives_the_plain_sigmoid_again_also_from_rounded_scores() -> None:
+    calibration = Calibration(CURVES)
+    logits = np.linspace(-6, 6, 41)[:, None] * np.ones(len(CURVES))
+    scores = calibration.apply(logits)
+    assert np.allclose(calibration.undo(scores), sigmoid(logits), atol=1e-9)
+    assert np.allclose(calibration.undo(scores.astype(np.float32)), sigmoid(logits), atol=1e-4)
+    edges = np.array([[0.0] * len(CURVES), [1.0] * len(CURVES)])
+    assert np.isfinite(calibration.undo(edges)).all()

@@ -48,6 +48,15 @@ class GenreCalibration:
         joined: npt.NDArray[np.float64] = np.interp(within, at, value)
         return joined + self.slope * (logits - within)
 
+    def undo(self, calibrated: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The logits that `apply` made `calibrated` of."""
+        if not self.knots:
+            return (calibrated - self.intercept) / self.slope
+        at, value = np.array(self.knots).T
+        within = np.clip(calibrated, value[0], value[-1])
+        joined: npt.NDArray[np.float64] = np.interp(within, value, at)
+        return joined + (calibrated - within) / self.slope
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -70,6 +79,17 @@ class Calibration:
         values = np.clip(values, -LARGEST_LOGIT, LARGEST_LOGIT)
         curved = [curve.apply(values[..., genre]) for genre, curve in enumerate(self.genres)]
         return sigmoid(np.stack(curved, axis=-1))
+
+    def undo(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Plain sigmoids of the logits that `apply` made `scores` (..., genres) of.
+
+        A score that a file rounded to 0 or 1 stands for one just within.
+        """
+        edge = float(np.finfo(np.float32).epsneg) / 2
+        values = np.clip(np.asarray(scores, dtype=np.float64), np.finfo(np.float32).tiny, 1 - edge)
+        logits = np.log(values) - np.log1p(-values)
+        plain = [curve.undo(logits[..., genre]) for genre, curve in enumerate(self.genres)]
+        return sigmoid(np.stack(plain, axis=-1))
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain JSON: one object a genre, in vocabulary order."""

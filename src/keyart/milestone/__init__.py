@@ -1,0 +1,1 @@
+"""The 2017 study that keyart grows from: its scores, its pictures, and its rows run again."""
