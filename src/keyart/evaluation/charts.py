@@ -45,10 +45,10 @@ def learning_charts(history: History, test: Mapping[str, Found], nothing: Found)
     """Loss, mAP and label accuracy by epoch. test: the figures of the test part, where known."""
     epochs = history["epoch"]
     charts = []
-    for column, title, figure in (
-        ("loss", "Loss", None),
-        ("mean_average_precision", "Mean average precision", "mean_average_precision"),
-        ("label_accuracy", "Label accuracy", "label_accuracy"),
+    for column, title in (
+        ("loss", "Loss"),
+        ("mean_average_precision", "Mean average precision"),
+        ("label_accuracy", "Label accuracy"),
     ):
         lines = []
         looks: tuple[tuple[str, Look], ...] = (("train", "two"), ("validation", "one"))
@@ -63,7 +63,7 @@ def learning_charts(history: History, test: Mapping[str, Found], nothing: Found)
         if not lines:
             continue
         ends = np.array([epochs.min(), max(epochs.max(), epochs.min() + 1)])
-        if figure and (found := test.get(figure)):
+        if found := test.get(column):
             level = np.full(2, found["value"])
             lines.append(Line(ends, level, "three", f"test {found['value']:.3f}"))
         if column == "label_accuracy" and nothing:

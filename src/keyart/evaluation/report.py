@@ -269,11 +269,11 @@ def _read_run(path: Path) -> _Run:
         name = str(metrics["name"]) if metrics else path.resolve().name
     except (KeyError, TypeError) as error:
         raise RunError(f"{path / 'metrics.json'}: damaged; keyart evaluate {path}") from error
-    return _Run(path, name, metrics, part, _read_history(path), predictions, _read_recipe(path))
+    return _Run(path, name, metrics, part, read_history(path), predictions, _read_recipe(path))
 
 
-def _read_history(path: Path) -> charts.History | None:
-    """The columns of history.csv that hold numbers; None where no epoch has ended yet."""
+def read_history(path: Path) -> charts.History | None:
+    """The columns of a run's history.csv; None where no epoch has ended yet. Raises RunError."""
     file = path / "history.csv"
     if not file.is_file():
         return None
