@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
+from typer.testing import CliRunner
 
 from keyart.catalog.audit import check_catalog
 from keyart.catalog.build import build_catalog, grow_catalog
 from keyart.catalog.duplicates import near_pairs, poster_hash, thumbnail
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.table import Catalog
+from keyart.cli import app
 from keyart.errors import CatalogError, TableError
 from keyart.genres import STUDY_GENRES
 from keyart.images.decode import decode
@@ -150,6 +152,78 @@ def test_films_that_are_there_already_stay_as_they_were(tmp_path: Path) -> None:
     ]
     assert list(grown.posters())[:3] == list(catalog.posters())[:3]
     assert grown.facts["unmapped"] == {"Sport": 2}
+
+
+def test_genres_are_replaced_where_that_is_asked_for_and_nothing_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyart.catalog.write.SHARD", 8)
+    monkeypatch.setattr("keyart.catalog.write.ROW_GROUP", 3)
+    catalog = build_catalog(*tiny_films(tmp_path / "old", range(30)), tmp_path / "cat")
+    before = catalog.films.to_pylist()
+    posters = list(catalog.posters())
+    changed = {before[9]["film_id"]: ["War"], before[13]["film_id"]: ["Action", "Western"]}
+    table = write_table(
+        tmp_path / "films.csv",
+        [
+            *((film_id, "|".join(genres)) for film_id, genres in changed.items()),
+            (before[0]["film_id"], "|".join(before[0]["genres"])),  # the same genres
+            (before[1]["film_id"], "Sport"),  # none of the vocabulary
+            ("new", "War"),
+        ],
+    )
+    folder = write_posters(tmp_path / "new", {"new.png": encoded(poster(99), "PNG")})
+
+    lines: list[str] = []
+    kept = grow_catalog(catalog, table, folder, say=lines.append)
+    assert kept.films.slice(0, 30).to_pylist() == before
+    assert len(lines) == 1
+    assert "have other genres in" in lines[0]
+    assert "films.csv: 2; they kept theirs" in lines[0]
+    assert "--replace-genres" in lines[0]
+
+    grown = grow_catalog(kept, table, folder, replace_genres=True, say=lines.append)
+    assert lines[1].startswith("films of the catalog that took other genres")
+    assert lines[1].endswith("films.csv: 2")
+    after = grown.films.to_pylist()
+    assert after[:30] == [
+        {**row, "genres": changed.get(row["film_id"], row["genres"])} for row in before
+    ]
+    assert list(grown.posters())[:30] == posters
+    assert grown.fingerprint != kept.fingerprint
+    assert grown.facts["parts"] == kept.facts["parts"]
+    assert (grown.truth == grown.vocabulary.encode([row["genres"] for row in after])).all()
+    # One shard of five was written anew, and the old one is gone.
+    names = sorted(file.name for file in grown.path.glob("films-*"))
+    assert names == [shard.name for shard in grown.shards]
+    assert names == [shard.name for shard in sorted(kept.shards)[:1]] + [
+        "films-00001-1.parquet", *(f"films-0000{number}.parquet" for number in (2, 3, 4))
+    ]  # fmt: skip
+    assert check_catalog(tmp_path / "cat") == []
+
+    again = grow_catalog(grown, table, folder, replace_genres=True, say=lines.append)
+    assert len(lines) == 2
+    assert again.fingerprint == grown.fingerprint
+    back = write_table(tmp_path / "back.csv", [(before[9]["film_id"], "Drama")])
+    twice = grow_catalog(again, back, folder, replace_genres=True)
+    assert twice.shards[1].name == "films-00001-2.parquet"
+    assert check_catalog(tmp_path / "cat") == []
+
+
+def test_genres_are_replaced_on_the_command_line_and_never_without_growing(tmp_path: Path) -> None:
+    table, posters = tiny_films(tmp_path / "old", range(4))
+    catalog = build_catalog(table, posters, tmp_path / "cat")
+    write_table(table, [("f0002", "Musical")])
+    words = ["catalog", "build", "--films", table, "--posters", posters, "--replace-genres"]
+    command = [*map(str, words), "--out", str(tmp_path / "cat")]
+    alone = CliRunner().invoke(app, command)
+    assert alone.exit_code == 2
+    assert "needs --grow" in alone.output
+    assert Catalog.open(catalog.path).fingerprint == catalog.fingerprint
+    done = CliRunner().invoke(app, [*command, "--grow"])
+    assert done.exit_code == 0
+    assert "that took other genres" in done.stderr
+    assert row_of(Catalog.open(catalog.path), "f0002")["genres"] == ["Musical"]
 
 
 def test_growing_by_one_table_twice_adds_nothing_the_second_time(tmp_path: Path) -> None:

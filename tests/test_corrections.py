@@ -149,7 +149,9 @@ def test_the_store_outlives_its_process(url: str) -> None:
     second.close()
 
 
-def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres(url: str, tmp_path: Path) -> None:
+def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
+    url: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "posters"
     folder.mkdir()
     with (tmp_path / "films.csv").open("w") as file:
@@ -182,6 +184,15 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres(url: str, tmp_pat
     assert poster(99) in list(grown.posters())
     with pytest.raises(CorrectionsError, match="already there"):
         export_corrections(url, tmp_path / "corrected")
+
+    part = films["f3"]["split"]
+    asked = grow_catalog(grown, table, tmp_path / "corrected" / "posters", replace_genres=True)
+    films = {row["film_id"]: row for row in asked.films.to_pylist()}
+    assert len(films) == 9
+    assert (films["f3"]["genres"], films["f3"]["split"]) == (["Green"], part)
+    place = asked.films["film_id"].to_pylist().index("f3")
+    assert asked.truth[place].tolist() == [False, True, False]
+    assert asked.fingerprint != grown.fingerprint
 
 
 def test_a_store_that_cannot_be_is_said_without_its_password(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_line_of_more_fields_than_columns_is_not_guessed_at(tmp_path: Path) ->
         ("a", "1 more fields than columns; quote what holds a separator"),
         ("b", ""),
     ]
-    _, (rejection,), _ = choose_films(films, DEFAULT_VOCABULARY)
+    (rejection,) = choose_films(films, DEFAULT_VOCABULARY).rejections
     assert rejection.film_id == "a"
     assert rejection.reason == f"line 2: {films[0].problem}"
 
@@ -283,10 +283,10 @@ def test_genres_are_mapped_ordered_and_the_unknown_ones_counted() -> None:
         listed("a", "Science Fiction", "Action & Adventure", "Sport"),
         listed("b", "Sport", "war"),
     ]
-    chosen, rejections, unmapped = choose_films(listings, DEFAULT_VOCABULARY)
-    assert [film.genres for film, _ in chosen] == [("Action", "Adventure", "Sci-Fi"), ("War",)]
-    assert rejections == []
-    assert unmapped == {"Sport": 2}
+    choice = choose_films(listings, DEFAULT_VOCABULARY)
+    assert [film.genres for film, _ in choice.new] == [("Action", "Adventure", "Sci-Fi"), ("War",)]
+    assert choice.rejections == []
+    assert choice.unmapped == {"Sport": 2}
 
 
 def test_each_listing_that_cannot_be_used_is_rejected_with_its_reason() -> None:
@@ -299,20 +299,20 @@ def test_each_listing_that_cannot_be_used_is_rejected_with_its_reason() -> None:
         listed("bare", line=7),
         listed("", "Drama", line=8),
     ]
-    chosen, rejections, unmapped = choose_films(listings, DEFAULT_VOCABULARY)
-    assert [film.film_id for film, _ in chosen] == ["same"]
-    assert sorted((one.film_id, one.reason) for one in rejections) == [
+    choice = choose_films(listings, DEFAULT_VOCABULARY)
+    assert [film.film_id for film, _ in choice.new] == ["same"]
+    assert sorted((one.film_id, one.reason) for one in choice.rejections) == [
         ("", "line 8: no film id"),
         ("bare", "no genre given"),
         ("same", "line 3 lists it again with the same genres; counted once"),
         ("torn", "listed with different genres (line 4: Drama; line 5: Drama|War)"),
         ("unknown", "no genre of the vocabulary (Sport|News)"),
     ]
-    assert unmapped == {"Sport": 1, "News": 1}
+    assert choice.unmapped == {"Sport": 1, "News": 1}
 
 
 def test_imdb_ids_that_differ_in_padding_alone_are_one_film(tmp_path: Path) -> None:
     lines = "imdb_id,genres\ntt0085549,Drama\n85549,Drama\ntt85549,Drama\n"
-    chosen, rejections, _ = choose_films(read(table(tmp_path, lines)), DEFAULT_VOCABULARY)
-    assert [film.film_id for film, _ in chosen] == ["tt0085549"]
-    assert [one.reason.split()[:2] for one in rejections] == [["line", "3"], ["line", "4"]]
+    choice = choose_films(read(table(tmp_path, lines)), DEFAULT_VOCABULARY)
+    assert [film.film_id for film, _ in choice.new] == ["tt0085549"]
+    assert [one.reason.split()[:2] for one in choice.rejections] == [["line", "3"], ["line", "4"]]

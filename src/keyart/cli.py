@@ -59,6 +59,13 @@ def catalog_build(
     grow: Annotated[
         bool, typer.Option("--grow", help="Add to the catalog at --out; nothing there moves.")
     ] = False,
+    replace_genres: Annotated[
+        bool,
+        typer.Option(
+            "--replace-genres",
+            help="With --grow: films that are there take the table's genres, and keep their part.",
+        ),
+    ] = False,
     vocabulary: Vocabulary_ = None,
     split: Annotated[
         str, typer.Option(help="Parts of train, validation and test, in per cent.")
@@ -68,6 +75,8 @@ def catalog_build(
     as_json: AsJson = False,
 ) -> None:
     """Make a catalog from a table of films and a folder of posters."""
+    if replace_genres and not grow:
+        raise typer.BadParameter("needs --grow: a new catalog has no genres to replace")
     from keyart.catalog.build import build_catalog, grow_catalog, parse_fractions
     from keyart.catalog.table import Catalog
     from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
@@ -76,7 +85,14 @@ def catalog_build(
 
     with progress("posters", quiet=quiet) as advance:
         if grow:
-            catalog = grow_catalog(Catalog.open(out), films, posters, progress=advance)
+            catalog = grow_catalog(
+                Catalog.open(out),
+                films,
+                posters,
+                replace_genres=replace_genres,
+                progress=advance,
+                say=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
+            )
         else:
             catalog = build_catalog(
                 films,

@@ -1,21 +1,27 @@
 """Building a catalog and growing one: choose films, examine posters, group, split, write."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from keyart.catalog.duplicates import THUMBNAIL, near_pairs
-from keyart.catalog.examine import Examined, Progress, choose_films, examine_posters
+from keyart.catalog.examine import (
+    Examined,
+    Progress,
+    choose_films,
+    examine_posters,
+    kept_as_it_was,
+)
 from keyart.catalog.groups import join_groups
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
 from keyart.catalog.sources.films_table import read_films
 from keyart.catalog.sources.poster_folder import PosterFolder
 from keyart.catalog.split import DEFAULT_FRACTIONS, SPLITS, Fractions, split_groups
 from keyart.catalog.table import COLUMNS, FACTS, Catalog
-from keyart.catalog.write import Row, catalog_facts, growing, write_shards
+from keyart.catalog.write import Row, catalog_facts, growing, write_genres, write_shards
 from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
@@ -53,10 +59,10 @@ def build_catalog(
             f"{out}: is already there; add --grow to add films to it, or name another folder"
         )
     listings, notes = read_films(films, vocabulary)
-    chosen, rejections, unmapped = choose_films(listings, vocabulary)
+    choice = choose_films(listings, vocabulary)
     folder = PosterFolder(posters)
-    examined, unread = examine_posters(chosen, folder, progress)
-    rejections += unread
+    examined, unread = examine_posters(choice.new, folder, progress)
+    rejections = [*choice.rejections, *unread]
     if not examined:
         first = (
             f"; the first: {rejections[0].film_id}: {rejections[0].reason}" if rejections else ""
@@ -77,7 +83,7 @@ def build_catalog(
                 "seed": seed,
                 "fractions": list(fractions),
             },
-            unmapped=unmapped,
+            unmapped=choice.unmapped,
             notes=[*notes, *folder.notes],
             rejections=len(rejected),
         )
@@ -86,13 +92,21 @@ def build_catalog(
 
 
 def grow_catalog(
-    catalog: Catalog, films: Path, posters: Path, *, progress: Progress | None = None
+    catalog: Catalog,
+    films: Path,
+    posters: Path,
+    *,
+    replace_genres: bool = False,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Catalog:
-    """Add films to a catalog. No film that is in it moves to another part, group or genre.
+    """Add films to a catalog. No film that is in it moves to another part or group.
 
     A new film whose poster is near to an old one's joins its group and so its part; one that is
-    near to films of two parts is rejected. A film that is in the catalog already is a rejection.
-    The catalog is whole at every moment: catalog.json changes last, in one step.
+    near to films of two parts is rejected. A film that is in the catalog already is a rejection;
+    where the table gives it other genres, `replace_genres` lets it take them instead. say: gets a
+    line that counts such films. The catalog is whole at every moment: catalog.json changes last,
+    in one step.
     """
     with growing(catalog.path):
         catalog = Catalog.open(catalog.path)  # as it is now: someone may have grown it meanwhile
@@ -100,26 +114,45 @@ def grow_catalog(
         listings, notes = read_films(films, catalog.vocabulary)
         old = catalog.columns(COLUMNS).to_pylist()
         known = {row["film_id"]: row["genres"] for row in old}
-        chosen, rejections, unmapped = choose_films(listings, catalog.vocabulary, known)
+        choice = choose_films(listings, catalog.vocabulary, known)
         folder = PosterFolder(posters)
-        examined, unread = examine_posters(chosen, folder, progress)
+        examined, unread = examine_posters(choice.new, folder, progress)
+        rejections = [*choice.rejections, *unread]
+        kept = list(before["shards"])
+        if replace_genres:
+            genres = {film_id: given for film_id, (_, given) in choice.other_genres.items()}
+            old = [
+                {**row, "genres": list(genres.get(row["film_id"], row["genres"]))} for row in old
+            ]
+            kept = write_genres(catalog, genres)
+        else:
+            rejections += [
+                kept_as_it_was(name, *both) for name, both in choice.other_genres.items()
+            ]
 
         fractions, seed = before["split"]["fractions"], before["split"]["seed"]
         rows, paths, homeless = _place(catalog.vocabulary, old, examined, fractions, seed)
         old_rejections = read_rejections(catalog)
-        shards = write_shards(catalog.path, rows, paths, first=len(before["shards"]))
-        rejected = write_rejections(catalog.path, old_rejections, [*rejections, *unread, *homeless])
+        shards = write_shards(catalog.path, rows, paths, first=len(kept))
+        rejected = write_rejections(catalog.path, old_rejections, [*rejections, *homeless])
         facts = catalog_facts(
             catalog.vocabulary,
             [*old, *rows],
-            shards=[*before["shards"], *shards],
+            shards=[*kept, *shards],
             split=before["split"],
-            unmapped=Counter(before["unmapped"]) + unmapped,
+            unmapped=Counter(before["unmapped"]) + choice.unmapped,
             notes=[*before["notes"], *notes, *folder.notes],
             rejections=len(rejected),
         )
         write_json(catalog.path / FACTS, facts)
-        return Catalog.open(catalog.path)
+    if count := len(choice.other_genres):
+        say(
+            f"films of the catalog that took other genres from {films}: {count:,}"
+            if replace_genres
+            else f"films of the catalog that have other genres in {films}: {count:,}; they kept "
+            "theirs (--replace-genres lets them take the table's)"
+        )
+    return Catalog.open(catalog.path)
 
 
 def _place(

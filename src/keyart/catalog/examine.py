@@ -37,18 +37,33 @@ class Examined:
     thumbnail: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a table offers to a catalog.
+
+    new: films that the catalog can take in. other_genres: films that it has already, with other
+    genres than the table gives them: (as it has them, as the table has them). unmapped: how often
+    each genre name mapped to nothing.
+    """
+
+    new: list[tuple[Film, Listing]]
+    other_genres: dict[str, tuple[Sequence[str], Sequence[str]]]
+    rejections: list[Rejection]
+    unmapped: Counter[str]
+
+
 def choose_films(
     listings: Iterable[Listing],
     vocabulary: Vocabulary,
     known: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[list[tuple[Film, Listing]], list[Rejection], Counter[str]]:
+) -> Choice:
     """Films that a catalog can take in, as far as their listing tells.
 
-    known: the genres of the films that it has already. Returns the films, the rejections, and how
-    often each genre name mapped to nothing. A film listed twice with the same genres counts once;
-    where its lines disagree, none of them is believed.
+    known: the genres of the films that it has already. A film listed twice with the same genres
+    counts once; where its lines disagree, none of them is believed.
     """
     known = known or {}
+    other_genres: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
     rejections: list[Rejection] = []
     unmapped: Counter[str] = Counter()
     by_id: dict[str, list[tuple[Film, Listing]]] = {}
@@ -74,8 +89,12 @@ def choose_films(
         for _, repeat in again:
             reason = f"line {repeat.line} lists it again with the same genres; counted once"
             rejections.append(Rejection(film_id, reason))
-        if film_id in known:
-            rejections.append(_already_there(film, known[film_id]))
+        if film_id in known and film.genres and film.genres != tuple(known[film_id]):
+            other_genres[film_id] = (known[film_id], film.genres)
+        elif film_id in known and film.genres:
+            rejections.append(Rejection(film_id, "is in the catalog already"))
+        elif film_id in known:
+            rejections.append(kept_as_it_was(film_id, known[film_id], ["none"]))
         elif film.genres:
             chosen.append((film, listing))
         elif listing.genres:
@@ -83,14 +102,13 @@ def choose_films(
             rejections.append(Rejection(film_id, reason))
         else:
             rejections.append(Rejection(film_id, "no genre given"))
-    return chosen, rejections, unmapped
+    return Choice(chosen, other_genres, rejections, unmapped)
 
 
-def _already_there(film: Film, genres: Sequence[str]) -> Rejection:
-    if list(film.genres) == list(genres):
-        return Rejection(film.film_id, "is in the catalog already")
-    kept, given = "|".join(genres), "|".join(film.genres) or "none"
-    return Rejection(film.film_id, f"is in the catalog with {kept}, not {given}; kept as it was")
+def kept_as_it_was(film_id: str, has: Sequence[str], given: Sequence[str]) -> Rejection:
+    """The rejection of genres for a film that is in the catalog with others."""
+    reason = f"is in the catalog with {'|'.join(has)}, not {'|'.join(given)}; kept as it was"
+    return Rejection(film_id, reason)
 
 
 def examine_posters(

@@ -49,15 +49,52 @@ def write_shards(
         ):
             for table in _row_groups(rows[start:stop], paths[start:stop]):
                 file.write_table(table, row_group_size=len(table))
-        shards.append(
-            {
-                "name": path.name,
-                "films": stop - start,
-                "size": path.stat().st_size,
-                "sha256": sha256_of(path),
-            }
-        )
+        shards.append(_shard_facts(path, stop - start))
     return shards
+
+
+def write_genres(catalog: Catalog, genres: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Write the shards that hold any of these films anew, under names that are not in use.
+
+    genres: of films, by id; all else stays as it is. Returns what catalog.json shall say of all
+    shards, in their order; until it does, the old ones are the catalog's.
+    """
+    facts = []
+    for shard, before in zip(catalog.shards, catalog.facts["shards"], strict=True):
+        with pq.ParquetFile(shard) as source:
+            films = source.read(columns=["film_id"])["film_id"].to_pylist()
+            if genres.keys().isdisjoint(films):
+                facts.append(before)
+                continue
+            path = shard.with_name(f"{_next_name(shard.stem)}.parquet")
+            with (
+                replacing(path) as beside,
+                pq.ParquetWriter(beside, SCHEMA, compression="none", use_dictionary=False) as file,
+            ):
+                for number in range(source.num_row_groups):
+                    table = _with_genres(source.read_row_group(number), genres)
+                    file.write_table(table, row_group_size=len(table))
+        facts.append(_shard_facts(path, len(films)))
+    return facts
+
+
+def _with_genres(table: pa.Table, genres: Mapping[str, Sequence[str]]) -> pa.Table:
+    films = zip(table["film_id"].to_pylist(), table["genres"].to_pylist(), strict=True)
+    column = [genres.get(film_id, has) for film_id, has in films]
+    place = SCHEMA.get_field_index("genres")
+    field = SCHEMA.field(place)
+    return table.set_column(place, field, pa.array(column, field.type))
+
+
+def _next_name(stem: str) -> str:
+    """films-00003, films-00003-1, films-00003-2: sorted by name, shards are in catalog order."""
+    name, number, *revision = stem.split("-")
+    return f"{name}-{number}-{int(revision[0]) + 1 if revision else 1}"
+
+
+def _shard_facts(path: Path, films: int) -> dict[str, Any]:
+    size = path.stat().st_size
+    return {"name": path.name, "films": films, "size": size, "sha256": sha256_of(path)}
 
 
 def _row_groups(rows: Sequence[Row], paths: Sequence[Path]) -> Iterator[pa.Table]:
@@ -123,7 +160,7 @@ def count_films(vocabulary: Vocabulary, rows: Sequence[Row]) -> dict[str, Any]:
 
 @contextmanager
 def growing(folder: Path) -> Iterator[None]:
-    """Hold a catalog's folder while it grows; what a failed or killed growing left is removed.
+    """Hold a catalog's folder while it grows; what it replaced or left unfinished is removed.
 
     A second process that would grow it at the same time gets a CatalogError. The lock goes with
     the process, however that ends.
@@ -142,9 +179,8 @@ def growing(folder: Path) -> Iterator[None]:
         _remove_leftovers(folder)
         try:
             yield
-        except BaseException:
+        finally:
             _remove_leftovers(folder)
-            raise
     finally:
         os.close(handle)
 
