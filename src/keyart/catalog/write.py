@@ -49,7 +49,7 @@ def write_shards(
         ):
             for table in _row_groups(rows[start:stop], paths[start:stop]):
                 file.write_table(table, row_group_size=len(table))
-        shards.append(_shard_facts(path, stop - start))
+        shards.append(shard_facts(path, stop - start))
     return shards
 
 
@@ -74,7 +74,7 @@ def write_genres(catalog: Catalog, genres: Mapping[str, Sequence[str]]) -> list[
                 for number in range(source.num_row_groups):
                     table = _with_genres(source.read_row_group(number), genres)
                     file.write_table(table, row_group_size=len(table))
-        facts.append(_shard_facts(path, len(films)))
+        facts.append(shard_facts(path, len(films)))
     return facts
 
 
@@ -92,7 +92,8 @@ def _next_name(stem: str) -> str:
     return f"{name}-{number}-{int(revision[0]) + 1 if revision else 1}"
 
 
-def _shard_facts(path: Path, films: int) -> dict[str, Any]:
+def shard_facts(path: Path, films: int) -> dict[str, Any]:
+    """What catalog.json says of a shard that was written."""
     size = path.stat().st_size
     return {"name": path.name, "films": films, "size": size, "sha256": sha256_of(path)}
 

@@ -1,0 +1,92 @@
+"""A sample of a catalog: a smaller catalog of some of its films, with every genre in proportion.
+
+Whole groups of near-duplicates are taken, and a film keeps its part: what was kept apart stays so.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from keyart.catalog.rejections import write_rejections
+from keyart.catalog.split import SPLITS, split_groups
+from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, SHARD, Catalog
+from keyart.catalog.write import catalog_facts, shard_facts
+from keyart.errors import CatalogError
+from keyart.files import new_folder, write_json
+
+
+def sample_catalog(catalog: Catalog, films: int, out: Path, *, seed: int = 0) -> Catalog:
+    """Write a catalog of about `films` of a catalog's films to the new folder `out`.
+
+    About: groups are whole, and rare genres are kept. Raises CatalogError where `out` exists, the
+    catalog has fewer films, or a part would be left without any.
+    """
+    if out.exists():
+        raise CatalogError(f"{out}: is already there; name another folder")
+    if films > len(catalog):
+        raise CatalogError(
+            f"{catalog.path}: has {len(catalog):,} films, fewer than the {films:,} asked for"
+        )
+    rows = sampled_rows(catalog, films, seed=seed)
+    parts = np.array(catalog.films["split"].to_pylist(), dtype=object)
+    for side in SPLITS:
+        if not (parts[rows] == side).any():
+            raise CatalogError(
+                f"{catalog.path}: {films:,} films are too few for its split: the {side} part would "
+                "have none; ask for more"
+            )
+    listed = catalog.columns(COLUMNS).take(pa.array(rows)).to_pylist()
+    with new_folder(out) as beside:
+        shards = []
+        for number, start in enumerate(range(0, len(rows), SHARD)):
+            path = beside / f"films-{number:05}.parquet"
+            chosen = rows[start : start + SHARD]
+            with pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False) as file:
+                for table in _tables(catalog, chosen):
+                    file.write_table(table, row_group_size=len(table))
+            shards.append(shard_facts(path, len(chosen)))
+        write_rejections(beside, [], [])
+        facts = catalog_facts(
+            catalog.vocabulary,
+            listed,
+            shards=shards,
+            split=catalog.facts["split"],
+            unmapped=Counter(),
+            notes=[f"about {films:,} of the {len(catalog):,} films of {catalog.fingerprint[:12]}"],
+            rejections=0,
+        )
+        write_json(beside / FACTS, facts)
+    return Catalog.open(out)
+
+
+def sampled_rows(catalog: Catalog, films: int, *, seed: int) -> npt.NDArray[np.int64]:
+    """The rows of about `films` films, in catalog order: each part's groups are dealt anew."""
+    taken = []
+    share = films / len(catalog)
+    for side in SPLITS:
+        rows = catalog.rows(side)
+        names, numbers = np.unique(catalog.groups[rows].astype(str), return_inverse=True)
+        genres = np.zeros((len(names), len(catalog.vocabulary)), np.int64)
+        np.add.at(genres, numbers, catalog.truth[rows].astype(np.int64))
+        sizes = np.bincount(numbers, minlength=len(names))
+        dealt = split_groups(genres, sizes, fractions=(share, 1 - share, 0.0), seed=seed)
+        taken.append(rows[dealt[numbers] == 0])
+    return np.sort(np.concatenate(taken))
+
+
+def _tables(catalog: Catalog, rows: npt.NDArray[np.int64]) -> Iterator[pa.Table]:
+    """These rows with their posters, a row group of the catalog in memory at a time."""
+    start = 0
+    for shard in catalog.shards:
+        with pq.ParquetFile(shard) as file:
+            for group in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                here = rows[(rows >= start) & (rows < stop)] - start
+                if len(here):
+                    yield file.read_row_group(group).take(pa.array(here)).select(SCHEMA.names)
+                start = stop

@@ -1,0 +1,76 @@
+"""catalog/sample.py: a smaller catalog, whole groups, nothing moved, every genre in proportion."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keyart.catalog.audit import check_catalog
+from keyart.catalog.build import build_catalog
+from keyart.catalog.sample import sample_catalog, sampled_rows
+from keyart.catalog.table import Catalog
+from keyart.errors import CatalogError
+from tests.tiny_catalog import encoded, poster, some_genres, write_posters, write_table
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """200 films, of which each tenth has the poster of the one before it."""
+    folder = tmp_path_factory.mktemp("whole")
+    seeds = [film - 1 if film % 10 == 9 else film for film in range(200)]
+    posters = {f"f{film:04}.png": encoded(poster(s), "PNG") for film, s in enumerate(seeds)}
+    table = write_table(folder / "films.csv", [(f"f{n:04}", some_genres(n)) for n in range(200)])
+    return build_catalog(table, write_posters(folder / "posters", posters), folder / "catalog")
+
+
+@pytest.fixture(scope="module")
+def sample(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    return sample_catalog(catalog, 100, tmp_path_factory.mktemp("sample") / "catalog")
+
+
+def test_a_sample_is_a_sound_catalog_of_about_as_many_films(sample: Catalog) -> None:
+    assert 90 <= len(sample) <= 110
+    assert check_catalog(sample.path) == []
+
+
+def test_films_keep_part_group_genres_and_poster(catalog: Catalog, sample: Catalog) -> None:
+    known = {row["film_id"]: row for row in catalog.films.to_pylist()}
+    places = {film: place for place, film in enumerate(catalog.films["film_id"].to_pylist())}
+    for place, row in enumerate(sample.films.to_pylist()):
+        assert row == known[row["film_id"]]
+        assert sample.poster(place) == catalog.poster(places[row["film_id"]])
+
+
+def test_groups_are_taken_whole(catalog: Catalog, sample: Catalog) -> None:
+    for group in set(sample.groups):
+        assert (sample.groups == group).sum() == (catalog.groups == group).sum()
+    assert len(set(sample.groups)) < len(sample)
+
+
+def test_common_genres_stay_in_proportion(catalog: Catalog, sample: Catalog) -> None:
+    common = catalog.truth.sum(0) >= 40
+    before, after = catalog.truth.mean(0)[common], sample.truth.mean(0)[common]
+    assert common.any()
+    assert np.abs(after / before - 1).max() < 0.15
+
+
+def test_the_seed_settles_the_sample(catalog: Catalog) -> None:
+    first, again, other = (sampled_rows(catalog, 60, seed=seed) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("films", "message"), [(201, "fewer than the 201"), (1, "too few for its split: the ")]
+)
+def test_a_sample_that_cannot_be_is_refused(
+    catalog: Catalog, tmp_path: Path, films: int, message: str
+) -> None:
+    with pytest.raises(CatalogError, match=message):
+        sample_catalog(catalog, films, tmp_path / "catalog")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_not_overwritten(catalog: Catalog, sample: Catalog) -> None:
+    with pytest.raises(CatalogError, match="already there"):
+        sample_catalog(catalog, 50, sample.path)
