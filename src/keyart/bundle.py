@@ -26,6 +26,7 @@ from keyart.images.spec import ImageSpec
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
+BOX = Path(__file__).with_name("box")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ def write_bundle(
             (beside / name).write_bytes(content)
         write_json(beside / MANIFEST, manifest)
     return read_bundle(path)
+
+
+def boxed_bundle() -> Path:
+    """The bundle that comes with keyart. Raises BundleError where this one has none."""
+    if not (BOX / MANIFEST).is_file():
+        raise BundleError("no model comes with this keyart; name a run or a bundle with --model")
+    return BOX
 
 
 def read_bundle(path: Path) -> Bundle:

@@ -25,9 +25,23 @@ corrections_app = typer.Typer(
 )
 app.add_typer(corrections_app, name="corrections")
 
+
+def _boxed_model() -> Path:
+    from keyart.bundle import boxed_bundle
+
+    return boxed_bundle()
+
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Model = Annotated[Path, typer.Option(help="A run or a bundle.", show_default=False)]
+Model = Annotated[
+    Path,
+    typer.Option(
+        help="A run or a bundle.",
+        default_factory=_boxed_model,
+        show_default="the model that comes with keyart",
+    ),
+]
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[
     Path | None,

@@ -1,0 +1,89 @@
+"""The model in the box: what answers where --model names none."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from keyart.cli import app
+from keyart.errors import BundleError
+from keyart.similar import PosterIndex
+from tests.serving import RED, known_posters
+from tests.tiny import tiny_bundle
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with red.jpg, catalog/ and index/, and keyart with the tiny model in its box."""
+    monkeypatch.setattr("keyart.bundle.BOX", tiny_bundle(tmp_path / "box").path)
+    known_posters(tmp_path, tmp_path / "box")
+    (tmp_path / "red.jpg").write_bytes(RED)
+    return tmp_path
+
+
+def keyart(*arguments: object) -> str:
+    done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_every_command_that_takes_a_model_takes_the_one_in_the_box(folder: Path) -> None:
+    assert "red.jpg,Red," in keyart("predict", folder / "red.jpg", "--format", "csv")
+    assert "Red" in keyart("explain", folder / "red.jpg")
+    keyart("index", folder / "catalog", "--out", folder / "again")
+    assert len(PosterIndex.open(folder / "again")) == 3
+    assert "Carrie" in keyart("similar", folder / "red.jpg", "--index", folder / "again")
+
+
+def test_the_service_takes_the_one_in_the_box(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("keyart.service.server.serve", lambda settings, *_: asked.append(settings))
+    keyart("serve")
+    assert [settings.model for settings in asked] == [folder / "box"]
+
+
+def test_a_model_that_is_named_goes_before_the_one_in_the_box(folder: Path) -> None:
+    shutil.rmtree(folder / "box")
+    named = tiny_bundle(folder / "named").path
+    assert "Red" in keyart("predict", folder / "red.jpg", "--model", named, "--format", "csv")
+
+
+@pytest.mark.parametrize(
+    "command", [("predict", "x"), ("explain", "x"), ("index", "x", "--out", "y"), ("serve",)]
+)
+def test_an_empty_box_asks_for_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("keyart.bundle.BOX", tmp_path / "none")
+    with pytest.raises(BundleError, match="no model comes with this keyart"):
+        keyart(*command)
+    assert "A run or a bundle" in keyart(command[0], "--help")
+
+
+def test_a_wheel_carries_the_box_the_page_and_the_recipes(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    box = tmp_path / "src" / "keyart" / "box"
+    shutil.rmtree(box, ignore_errors=True)
+    boxed = {f"keyart/box/{file.name}" for file in tiny_bundle(box).path.iterdir()}
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "dist"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=os.environ)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert len(boxed) == 4
+    assert boxed <= names
+    assert {
+        "keyart/service/page/index.html",
+        "keyart/service/page/app.js",
+        "keyart/training/recipes/posternet.toml",
+    } <= names
