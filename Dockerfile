@@ -1,8 +1,11 @@
 # keyart serve: the base install, without torch, as a user who may write nowhere.
 #
 #   docker build -t keyart .
-#   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 \
-#       -e KEYART_TOKEN=... -v "$PWD/bundle:/model:ro" keyart
+#   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 -e KEYART_TOKEN=... keyart
+#
+# With another model than the one that comes with keyart:
+#
+#   docker run ... -v "$PWD/bundle:/model:ro" keyart serve --host 0.0.0.0 --port 8000 --model /model
 
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
@@ -28,4 +31,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
 ENTRYPOINT ["keyart"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000", "--model", "/model"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
