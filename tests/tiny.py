@@ -55,7 +55,7 @@ def tiny_onnx() -> bytes:
     return content
 
 
-def tiny_bundle(path: Path) -> Bundle:
+def tiny_bundle(path: Path, **provenance: str) -> Bundle:
     """Write the tiny model's bundle to `path`."""
     return write_bundle(
         path,
@@ -66,5 +66,5 @@ def tiny_bundle(path: Path) -> Bundle:
         spec=SPEC,
         calibration=Calibration.identity(3),
         thresholds=np.array([0.5, 0.5, 0.9]),
-        provenance={"name": "tiny"},
+        provenance={"name": "tiny", **provenance},
     )

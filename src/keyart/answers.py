@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from keyart.bundle import Bundle
 from keyart.errors import KeyartError
 from keyart.files import replacing, write_csv
 from keyart.genres import Vocabulary
@@ -35,14 +36,18 @@ def predict_posters(
     out: Path | None,
     errors: Path | None,
     *,
+    precision: float | None = None,
     quiet: bool,
 ) -> int:
     """Predict all posters that `paths` name and write the answers; how many there were.
 
     model: a run or a bundle. errors: where a CSV (poster, reason) of those that could not be read
     goes; standard error tells their number, and the reasons if there is no such file.
+    precision: how often a genre that is answered is to be right; None for the model's own choice.
     """
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, precision)
+    if precision is not None and not quiet:
+        print(_promise(predictor.bundle), file=sys.stderr)
     posters = list(find_posters(paths))
     failures: list[Failure] = []
     answered = 0
@@ -101,6 +106,14 @@ def write_answers(
         with _text(out) as file:
             write = _write_csv if format == "csv" else _write_json
             write(predictions, names, file)
+
+
+def _promise(bundle: Bundle) -> str:
+    """What thresholds for a wanted precision mean, in a line."""
+    at = bundle.thresholds
+    silent = [name for name, cut in zip(bundle.vocabulary.names, at, strict=True) if cut >= 1]
+    never = f"; never reached, and so never said: {', '.join(silent)}" if silent else ""
+    return f"thresholds for a precision of {bundle.precision:.2f} on validation films{never}"
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What a saved model is: a folder with everything that inference needs, checked before use.
 
-keyart.json          format, vocabulary, ImageSpec, thresholds, calibration, provenance, and the
-                     size and SHA-256 of the files below and of itself
+keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (also by wanted
+                     precision), provenance, and the size and SHA-256 of the files below and of
+                     itself
 model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
 model.safetensors    the same weights, to train on from
 MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
@@ -9,8 +10,9 @@ MODEL_CARD.md        what it was trained on, how good it is, what it must not be
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import numpy.typing as npt
 import keyart
 from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError
-from keyart.files import new_folder, write_json
+from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.images.spec import ImageSpec
 
@@ -33,7 +35,9 @@ BOX = Path(__file__).with_name("box")
 class Bundle:
     """A saved model, read and found sound.
 
-    thresholds: (genres,), the score from which a genre is answered. fingerprint: changes with any
+    thresholds: (genres,), the score from which a genre is answered. precision_thresholds: the
+    same for several wanted precisions; none in a bundle of an older keyart. precision: the one
+    that `thresholds` are for, None where they are the bundle's own. fingerprint: changes with any
     byte of the bundle.
     """
 
@@ -44,6 +48,28 @@ class Bundle:
     thresholds: npt.NDArray[np.float64]
     provenance: Mapping[str, Any]
     fingerprint: str
+    precision_thresholds: Mapping[float, npt.NDArray[np.float64]]
+    precision: float | None = None
+
+    def at_precision(self, wanted: float) -> "Bundle":
+        """This model, answering a genre only where it is right in the share `wanted` of cases.
+
+        The thresholds are those of the next higher precision that the bundle brings. Raises
+        BundleError where it brings none so high.
+        """
+        if not self.precision_thresholds:
+            raise BundleError(
+                f"{self.path}: brings no thresholds by precision, as it was made by an older "
+                "keyart; make them with keyart evaluate RUN --precision P --save"
+            )
+        precisions = sorted(self.precision_thresholds)
+        reached = [precision for precision in precisions if precision >= wanted - 1e-9]
+        if not wanted > 0 or not reached:
+            raise BundleError(
+                f"precision {wanted:g}: this model has thresholds for {precisions[0]:g} to "
+                f"{precisions[-1]:g}; ask for one up to that"
+            )
+        return replace(self, thresholds=self.precision_thresholds[reached[0]], precision=reached[0])
 
     @property
     def onnx(self) -> Path:
@@ -72,6 +98,7 @@ def write_bundle(
     calibration: Calibration,
     thresholds: npt.NDArray[np.float64],
     provenance: Mapping[str, Any],
+    precision_thresholds: Mapping[float, npt.NDArray[np.float64]] | None = None,
 ) -> Bundle:
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
     if path.exists():
@@ -82,13 +109,11 @@ def write_bundle(
         "keyart": keyart.__version__,
         "vocabulary": list(vocabulary.names),
         "image": spec.to_json(),
-        "thresholds": dict(zip(vocabulary.names, map(float, thresholds), strict=True)),
+        "thresholds": _by_genre(vocabulary, thresholds),
+        "precision_thresholds": _by_precision(vocabulary, precision_thresholds),
         "calibration": calibration.to_json(),
         "provenance": dict(provenance),
-        "files": {
-            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-            for name, content in contents.items()
-        },
+        "files": {name: _identity(content) for name, content in contents.items()},
     }
     manifest["digest"] = _digest(manifest)
     with new_folder(path) as beside:
@@ -96,6 +121,31 @@ def write_bundle(
             (beside / name).write_bytes(content)
         write_json(beside / MANIFEST, manifest)
     return read_bundle(path)
+
+
+def change_thresholds(
+    bundle: Bundle,
+    thresholds: npt.NDArray[np.float64],
+    precision_thresholds: Mapping[float, npt.NDArray[np.float64]],
+    *,
+    card: str,
+    provenance: Mapping[str, Any],
+) -> Bundle:
+    """Give a saved model other thresholds, with the card and provenance that tell them."""
+    content = card.encode("utf-8")
+    manifest = _manifest(bundle.path) | {
+        "keyart": keyart.__version__,
+        "thresholds": _by_genre(bundle.vocabulary, thresholds),
+        "precision_thresholds": _by_precision(bundle.vocabulary, precision_thresholds),
+        "provenance": dict(provenance),
+    }
+    manifest["files"][CARD] = _identity(content)
+    manifest["digest"] = _digest(manifest)
+    with replacing_folder(bundle.path) as beside:
+        shutil.copytree(bundle.path, beside, dirs_exist_ok=True)
+        (beside / CARD).write_bytes(content)
+        write_json(beside / MANIFEST, manifest)
+    return read_bundle(bundle.path)
 
 
 def boxed_bundle() -> Path:
@@ -125,9 +175,28 @@ def read_bundle(path: Path) -> Bundle:
             thresholds=np.array([manifest["thresholds"][name] for name in names]),
             provenance=manifest["provenance"],
             fingerprint=manifest["digest"],
+            precision_thresholds={
+                float(precision): np.array([cuts[name] for name in names])
+                for precision, cuts in manifest.get("precision_thresholds", {}).items()
+            },
         )
     except (KeyError, TypeError, ValueError, KeyartError) as error:
         raise BundleError(f"{path / MANIFEST}: incomplete ({error!r}); export it again") from error
+
+
+def _by_genre(vocabulary: Vocabulary, thresholds: npt.NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(vocabulary.names, map(float, thresholds), strict=True))
+
+
+def _by_precision(
+    vocabulary: Vocabulary, thresholds: Mapping[float, npt.NDArray[np.float64]] | None
+) -> dict[str, dict[str, float]]:
+    """JSON names are text: "0.8"."""
+    return {f"{at:g}": _by_genre(vocabulary, cuts) for at, cuts in (thresholds or {}).items()}
+
+
+def _identity(content: bytes) -> dict[str, Any]:
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _manifest(path: Path) -> dict[str, Any]:

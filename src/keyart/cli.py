@@ -199,13 +199,32 @@ def evaluate(
     split: Annotated[
         Literal["train", "validation", "test"], typer.Option(help="Part to print.")
     ] = "test",
+    thresholds: Annotated[
+        Literal["f1", "micro_f1", "hamming"] | None,
+        typer.Option(help="Choose thresholds anew, on the validation part, to be best at this."),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(help="Choose thresholds anew, so that a genre said is right so often: 0.8."),
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Have the run and its bundle keep those thresholds.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a run or a bundle on a catalog, beside what constant guesses get."""
+    if thresholds and precision is not None:
+        raise typer.BadParameter("give --thresholds or --precision, not both")
+    if precision is not None and not 0 < precision <= 1:
+        raise typer.BadParameter("--precision is a share above 0 and up to 1, as 0.8")
+    criterion = thresholds or precision
+    if save and criterion is None:
+        raise typer.BadParameter("--save needs --thresholds or --precision")
+    from keyart.evaluation.rescore import evaluate_again
     from keyart.screens import show_scores
-    from keyart.training.run import evaluate_again
 
-    show_scores(evaluate_again(model, catalog, split), split, as_json=as_json)
+    scored = evaluate_again(model, catalog, split, criterion=criterion, save=save)
+    show_scores(scored, split, as_json=as_json)
 
 
 @app.command("report")
@@ -219,7 +238,7 @@ def report(
 ) -> None:
     """Write one page that shows how good runs are, and where they fail."""
     from keyart.evaluation.report import write_report
-    from keyart.training.run import catalog_of
+    from keyart.evaluation.rescore import catalog_of
 
     write_report(runs, out, catalog=catalog or catalog_of(runs[0]))
 
@@ -242,12 +261,18 @@ def predict(
         Path | None,
         typer.Option(help="CSV of the posters that could not be read, and why."),
     ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(help="Say a genre only where it is right so often: 0.5 to 0.95."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict the genres of posters."""
     from keyart.answers import predict_posters
 
-    answered = predict_posters(posters, model, format, out, errors, quiet=quiet)
+    answered = predict_posters(
+        posters, model, format, out, errors, precision=precision, quiet=quiet
+    )
     if not answered:
         raise typer.Exit(1)
 

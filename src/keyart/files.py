@@ -67,6 +67,26 @@ def new_folder(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` to fill; on success it takes the place of the folder there.
+
+    After an error what stood at `path` is untouched. Folders cannot be exchanged in one step: a
+    machine that stops between the two renames leaves nothing at `path`, but never half of it.
+    """
+    tag = uuid.uuid4().hex[:8]
+    fresh, stale = (path.with_name(f".{path.name}.{tag}.{end}.partial") for end in ("new", "old"))
+    try:
+        with new_folder(fresh) as beside:
+            yield beside
+        os.rename(path, stale)
+        os.rename(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(stale, ignore_errors=True)
+    sync_folder(path.parent)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with replacing(path) as beside:

@@ -101,10 +101,14 @@ class Predictor:
         self.network = Network(bundle.onnx)
 
     @classmethod
-    def load(cls, path: Path) -> "Predictor":
-        """Open a bundle, or the bundle of a run. Raises BundleError."""
+    def load(cls, path: Path, precision: float | None = None) -> "Predictor":
+        """Open a bundle, or the bundle of a run. Raises BundleError.
+
+        precision: answer a genre only where it is right so often, see `Bundle.at_precision`.
+        """
         inner = path / "bundle"
-        return cls(read_bundle(inner if inner.is_dir() else path))
+        bundle = read_bundle(inner if inner.is_dir() else path)
+        return cls(bundle if precision is None else bundle.at_precision(precision))
 
     @property
     def spec(self) -> ImageSpec:

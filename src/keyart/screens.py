@@ -29,6 +29,8 @@ FIGURES = {
     "top_three": "one of top three is right",
     "f1_micro": "micro F1",
     "f1_macro": "macro F1",
+    "precision_micro": "micro precision",
+    "recall_micro": "micro recall",
     "f1_samples": "F1 by film",
     "precision_samples": "precision by film",
     "recall_samples": "recall by film",
@@ -54,7 +56,8 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
         return
     console = Console(highlight=False)
     table = Table(
-        title=f"{metrics['name']}: {scored['films']:,} films of the {split} part",
+        title=f"{metrics['name']}: {scored['films']:,} films of the {split} part, thresholds for "
+        f"{_aim(metrics['thresholds'])}",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -89,6 +92,12 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
             f"{row['true']:,}",
         )
     console.print(genres)
+
+
+def _aim(criterion: str | float) -> str:
+    """What thresholds were chosen to be best at, in words."""
+    words = {"f1": "F1", "micro_f1": "micro F1", "hamming": "Hamming loss"}
+    return words[criterion] if isinstance(criterion, str) else f"a precision of {criterion:g}"
 
 
 def _number(figure: Mapping[str, float] | None) -> str:

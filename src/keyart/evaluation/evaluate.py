@@ -1,7 +1,7 @@
 """Evaluation: a network's answers on parts of a catalog, and the figures they earn."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,8 @@ from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.decide import Decision
 from keyart.evaluation.scoring import score_split
 from keyart.files import replacing, write_json
-from keyart.genres import Vocabulary
 from keyart.images.decode import Pixels
-from keyart.images.pixels import pixel_store
-from keyart.predictor import Network, Predictor, Scores
+from keyart.predictor import Logits, Network, Scores
 
 FORMAT = 1
 
@@ -46,11 +44,14 @@ def evaluate(
     parts: Sequence[str],
     *,
     name: str,
+    logits: Mapping[str, Logits] | None = None,
 ) -> Evaluation:
     """Score parts of a catalog, beside constant guesses that know its training part.
 
-    pixels: (films, height, width, 3) of the whole catalog. Raises CatalogError for an empty part.
+    pixels: (films, height, width, 3) of the whole catalog. logits: of parts where they are known
+    already. Raises CatalogError for an empty part.
     """
+    known = logits or {}
     truth = catalog.truth
     baselines = fit_baselines(truth[catalog.rows("train")])
     splits, predictions = {}, {}
@@ -58,7 +59,10 @@ def evaluate(
         rows = catalog.rows(part)
         if len(rows) == 0:
             raise CatalogError(f"{catalog.path}: its {part} part has no films to score")
-        scores = decision.calibration.apply(network.logits_of_rows(pixels, rows))
+        if part in known:
+            scores = decision.calibration.apply(known[part])
+        else:
+            scores = decision.calibration.apply(network.logits_of_rows(pixels, rows))
         splits[part] = score_split(
             scores,
             truth[rows],
@@ -74,6 +78,7 @@ def evaluate(
         "catalog": catalog.fingerprint,
         "vocabulary": list(catalog.vocabulary.names),
         "films": {part: len(catalog.rows(part)) for part in ("train", "validation", "test")},
+        "thresholds": decision.criterion,
         "notes": list(decision.notes),
         "splits": splits,
     }
@@ -114,25 +119,3 @@ def read_metrics(run: Path) -> dict[str, Any]:
     if metrics.get("format") != FORMAT:
         raise RunError(f"{run / 'metrics.json'}: of another format; keyart evaluate {run}")
     return metrics
-
-
-def evaluate_bundle(predictor: Predictor, catalog: Catalog, parts: Sequence[str]) -> Evaluation:
-    """Score a saved model on a catalog of the same vocabulary. Raises CatalogError."""
-    bundle = predictor.bundle
-    _same_vocabulary(bundle.vocabulary, catalog)
-    pixels = pixel_store(
-        catalog.path, catalog.fingerprint, bundle.spec, len(catalog), catalog.posters
-    )
-    decision = Decision(
-        bundle.calibration, bundle.thresholds, tuple(bundle.provenance.get("notes", ()))
-    )
-    name = str(bundle.provenance.get("name", bundle.path.name))
-    return evaluate(predictor.network, decision, catalog, pixels, parts, name=name)
-
-
-def _same_vocabulary(vocabulary: Vocabulary, catalog: Catalog) -> None:
-    if vocabulary.names != catalog.vocabulary.names:
-        raise CatalogError(
-            f"{catalog.path}: its genres ({', '.join(catalog.vocabulary.names)}) are not the "
-            f"model's ({', '.join(vocabulary.names)}); build it with the model's vocabulary"
-        )

@@ -6,11 +6,9 @@
 The bundle is written last: a run that has one is whole.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +18,14 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RunError, TrainingError
 from keyart.evaluation.card import model_card
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import evaluate, evaluate_bundle, write_evaluation
+from keyart.evaluation.evaluate import evaluate, write_evaluation
 from keyart.evaluation.report import write_report
-from keyart.files import write_json, write_text
+from keyart.evaluation.rescore import has_origin, read_origin, write_origin
+from keyart.files import write_text
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store
 from keyart.models.classifier import GenreClassifier, build_classifier, multiply_adds
-from keyart.predictor import Network, Predictor
+from keyart.predictor import Network
 from keyart.training.checkpoint import load_tensors
 from keyart.training.export import check_parity, export_onnx, torch_scores
 from keyart.training.loop import BEST, Examples, Progress, fit
@@ -34,7 +33,6 @@ from keyart.training.machine import choose_machine
 from keyart.training.recipe import Recipe, load_recipe
 
 _RECIPE = "recipe.toml"
-_ORIGIN = "checkpoints/catalog.json"  # which catalog, so that evaluate and resume find it
 _PARITY_POSTERS = 64
 
 
@@ -79,7 +77,7 @@ def train(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resu
 
 def _open_run(run: Path, catalog: Catalog, recipe: Recipe, *, resume: bool) -> None:
     if resume:
-        if (run / _ORIGIN).exists():
+        if has_origin(run):
             _same_training(run, catalog, recipe)
             return
         if run.exists() and any(run.iterdir()):
@@ -87,8 +85,7 @@ def _open_run(run: Path, catalog: Catalog, recipe: Recipe, *, resume: bool) -> N
     elif run.exists() and any(run.iterdir()):
         raise RunError(f"{run}: is already there; add --resume to go on, or name another folder")
     write_text(run / _RECIPE, recipe.to_toml())
-    origin = {"path": str(catalog.path.resolve()), "fingerprint": catalog.fingerprint}
-    write_json(run / _ORIGIN, origin)
+    write_origin(run, catalog)
 
 
 def _same_training(run: Path, catalog: Catalog, recipe: Recipe) -> None:
@@ -96,24 +93,8 @@ def _same_training(run: Path, catalog: Catalog, recipe: Recipe) -> None:
         raise RunError(
             f"{run}: was begun with another recipe ({run / _RECIPE}); resume with that one"
         )
-    if _origin(run)["fingerprint"] != catalog.fingerprint:
+    if read_origin(run).fingerprint != catalog.fingerprint:
         raise RunError(f"{run}: the catalog has changed since; train into a new folder")
-
-
-def _origin(run: Path) -> dict[str, str]:
-    try:
-        origin: dict[str, str] = json.loads((run / _ORIGIN).read_text())
-        return {"path": origin["path"], "fingerprint": origin["fingerprint"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run}: not a run ({_ORIGIN} is missing or damaged)") from error
-
-
-def catalog_of(run: Path) -> Path:
-    """The catalog that a run was trained on. Raises RunError where it is no longer there."""
-    path = Path(_origin(run)["path"])
-    if not path.is_dir():
-        raise RunError(f"{run}: its catalog {path} is gone; name one with --catalog")
-    return path
 
 
 def catalog_pixels(
@@ -163,6 +144,7 @@ def _finish(run: Path, recipe: Recipe, catalog: Catalog, pixels: Pixels) -> None
         "films": evaluation.metrics["films"],
         "figures": evaluation.headline("test"),
         "notes": list(decision.notes),
+        "thresholds": decision.criterion,
     }
     write_bundle(
         run / "bundle",
@@ -173,27 +155,9 @@ def _finish(run: Path, recipe: Recipe, catalog: Catalog, pixels: Pixels) -> None
         spec=recipe.spec,
         calibration=decision.calibration,
         thresholds=decision.thresholds,
+        precision_thresholds=decision.precision_thresholds,
         provenance=provenance,
     )
-
-
-def evaluate_again(model: Path, catalog: Path | None, part: str) -> dict[str, Any]:
-    """Score a run or a bundle anew and return the metrics.
-
-    A run on its own catalog gets them written (metrics.json, predictions), with at least its
-    validation and test parts. On another catalog only `part` is scored, and nothing is written.
-    Raises RunError for a bundle without a catalog.
-    """
-    is_run = (model / _ORIGIN).exists()
-    if catalog is None and not is_run:
-        raise RunError(f"{model}: a bundle does not know its catalog; name one with --catalog")
-    opened = Catalog.open(catalog or catalog_of(model))
-    own = is_run and _origin(model)["fingerprint"] == opened.fingerprint
-    parts = ("validation", "test", *(("train",) if part == "train" else ())) if own else (part,)
-    evaluation = evaluate_bundle(Predictor.load(model), opened, parts)
-    if own:
-        write_evaluation(model, evaluation)
-    return evaluation.metrics
 
 
 def export_run(run: Path, out: Path) -> Bundle:
@@ -218,5 +182,6 @@ def export_run(run: Path, out: Path) -> Bundle:
         spec=bundle.spec,
         calibration=bundle.calibration,
         thresholds=bundle.thresholds,
+        precision_thresholds=bundle.precision_thresholds,
         provenance=bundle.provenance,
     )

@@ -1,0 +1,139 @@
+"""Scoring a saved model anew: on its own catalog or another, with its thresholds or new ones."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keyart.bundle import Bundle, change_thresholds
+from keyart.catalog.table import Catalog
+from keyart.errors import CatalogError, RunError
+from keyart.evaluation.card import model_card
+from keyart.evaluation.decide import Decision, decide_anew
+from keyart.evaluation.evaluate import evaluate, write_evaluation
+from keyart.evaluation.report import write_report
+from keyart.evaluation.thresholds import Criterion
+from keyart.files import write_json
+from keyart.images.decode import Pixels
+from keyart.images.pixels import pixel_store
+from keyart.predictor import Logits, Predictor
+
+_ORIGIN = "checkpoints/catalog.json"  # which catalog, so that evaluate and resume find it
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The catalog that a run was trained on: where it was, and its fingerprint."""
+
+    path: Path
+    fingerprint: str
+
+
+def write_origin(run: Path, catalog: Catalog) -> None:
+    """Have a run remember its catalog."""
+    origin = {"path": str(catalog.path.resolve()), "fingerprint": catalog.fingerprint}
+    write_json(run / _ORIGIN, origin)
+
+
+def has_origin(path: Path) -> bool:
+    """Whether a folder is a run, that is, knows its catalog; a bundle does not."""
+    return (path / _ORIGIN).exists()
+
+
+def read_origin(run: Path) -> Origin:
+    """The catalog of a run. Raises RunError."""
+    try:
+        origin: dict[str, str] = json.loads((run / _ORIGIN).read_text())
+        return Origin(Path(origin["path"]), origin["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{run}: not a run ({_ORIGIN} is missing or damaged)") from error
+
+
+def catalog_of(run: Path) -> Path:
+    """The catalog that a run was trained on. Raises RunError where it is no longer there."""
+    path = read_origin(run).path
+    if not path.is_dir():
+        raise RunError(f"{run}: its catalog {path} is gone; name one with --catalog")
+    return path
+
+
+def evaluate_again(
+    model: Path,
+    catalog: Path | None,
+    part: str,
+    *,
+    criterion: Criterion | float | None = None,
+    save: bool = False,
+) -> dict[str, Any]:
+    """Score a run or a bundle anew and return the metrics.
+
+    A run on its own catalog gets them written (metrics.json, predictions), with at least its
+    validation and test parts. On another catalog only `part` is scored, and nothing is written.
+
+    With a `criterion` (see `choose_thresholds`) thresholds are chosen anew on the validation part
+    of the catalog that is scored, and nothing is written but with `save`: then the run's bundle
+    answers by them from now on, and its metrics, predictions, report and card tell of them.
+
+    Raises RunError for a bundle without a catalog, and where there is no run to save to.
+    """
+    is_run = has_origin(model)
+    if catalog is None and not is_run:
+        raise RunError(f"{model}: a bundle does not know its catalog; name one with --catalog")
+    opened = Catalog.open(catalog or catalog_of(model))
+    own = is_run and read_origin(model).fingerprint == opened.fingerprint
+    if save and not own:
+        raise RunError(f"{model}: thresholds are saved to a run alone, from its own catalog")
+    parts = ("validation", "test", *(("train",) if part == "train" else ())) if own else (part,)
+    predictor = Predictor.load(model)
+    bundle = predictor.bundle
+    pixels = _pixels(bundle, opened)
+    logits: dict[str, Logits] = {}
+    decision = Decision(
+        bundle.calibration,
+        bundle.thresholds,
+        tuple(bundle.provenance.get("notes", ())),
+        bundle.provenance.get("thresholds", "f1"),
+        bundle.precision_thresholds,
+    )
+    if criterion is not None:
+        rows = opened.rows("validation")
+        if len(rows) == 0:
+            raise CatalogError(f"{opened.path}: has no validation part to choose thresholds on")
+        logits["validation"] = predictor.network.logits_of_rows(pixels, rows)
+        scores = bundle.calibration.apply(logits["validation"])
+        truth = opened.truth[rows]
+        decision = decide_anew(decision, scores, truth, bundle.vocabulary, criterion)
+    name = str(bundle.provenance.get("name", bundle.path.name))
+    evaluation = evaluate(
+        predictor.network, decision, opened, pixels, parts, name=name, logits=logits
+    )
+    if own and (criterion is None or save):
+        write_evaluation(model, evaluation)
+    if save:
+        provenance = {**bundle.provenance} | {
+            "figures": evaluation.headline("test"),
+            "notes": list(decision.notes),
+            "thresholds": decision.criterion,
+        }
+        change_thresholds(
+            bundle,
+            decision.thresholds,
+            decision.precision_thresholds,
+            card=model_card(evaluation.metrics, bundle.provenance["recipe"]),
+            provenance=provenance,
+        )
+        write_report([model], model / "report.html", catalog=opened.path)
+    return evaluation.metrics
+
+
+def _pixels(bundle: Bundle, catalog: Catalog) -> Pixels:
+    """A catalog's posters as the model takes them. Raises CatalogError for other genres."""
+    ours, theirs = bundle.vocabulary.names, catalog.vocabulary.names
+    if ours != theirs:
+        raise CatalogError(
+            f"{catalog.path}: its genres ({', '.join(theirs)}) are not the model's "
+            f"({', '.join(ours)}); build it with the model's vocabulary"
+        )
+    return pixel_store(
+        catalog.path, catalog.fingerprint, bundle.spec, len(catalog), catalog.posters
+    )
