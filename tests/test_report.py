@@ -14,10 +14,8 @@ from PIL import Image
 
 from keyart.catalog.build import build_catalog
 from keyart.errors import CatalogError, RunError
-from keyart.evaluation import metrics
 from keyart.evaluation.findings import (
     Predictions,
-    coverage,
     mistakes,
     read_predictions,
     surest,
@@ -130,6 +128,33 @@ def test_it_says_how_much_better_than_a_guess_it_is_and_what_label_accuracy_is_w
     assert f"already scores {shown(nothing['label_accuracy'])}" in words
 
 
+def test_it_says_how_many_films_it_is_unsure_of_and_how_right_the_others_are(
+    page: str, run: Path
+) -> None:
+    split, words = scored(run), text(page)
+    unsure = split["model"]["unsure"]
+    top, said = unsure["others"]["top_class"], unsure["others"]["precision"]
+    assert f"It is unsure of {unsure['films']} of 60 films" in words
+    assert f"its surest genre is right for {100 * top['value']:.1f}%" in words
+    assert f"of the genres said {100 * said['value']:.1f}% (95% {100 * said['low']:.1f}" in words
+    table = rows(page, "trust")
+    for point in unsure["curve"]:
+        cells = table[f"{100 * point['coverage']:.0f}%"]
+        assert cells[1] == shown(point["top_class"])
+    assert "Fewer answers, better answers" in words
+
+
+def test_a_run_of_an_older_keyart_is_reported_without_its_unsure_films(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "old")
+    facts = json.loads((path / "metrics.json").read_text())
+    for split in facts["splits"].values():
+        del split["model"]["unsure"]
+    (path / "metrics.json").write_text(json.dumps(facts))
+    words = text(report(path))
+    assert "does not count unsure films; keyart evaluate old does" in words
+    assert "Fewer answers, better answers" in words
+
+
 def test_a_film_called_like_markup_is_shown_as_text(page: str) -> None:
     assert "<script" not in page.lower()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -170,6 +195,8 @@ def test_two_reports_of_a_run_are_equal_byte_for_byte(run: Path, catalog: Path) 
     [
         ("metrics.json", "headline", "{run} has no metrics.json yet."),
         ("metrics.json", "genres", "{run} has no metrics.json yet."),
+        ("metrics.json", "trust", "{run} has no metrics.json yet."),
+        ("predictions-test.parquet", "trust", "{run} has no predictions-test.parquet yet."),
         ("metrics.json", "gallery", "{run} has no metrics.json yet."),
         ("predictions-test.parquet", "curves", "{run} has no predictions-test.parquet yet."),
         ("predictions-test.parquet", "gallery", "{run} has no predictions-test.parquet yet."),
@@ -404,22 +431,6 @@ def test_the_surest_films_are_varied_and_in_order(right: bool) -> None:
     assert np.bincount(top[films]).max() <= 2
     eligible = np.flatnonzero(found.truth[np.arange(len(top)), top] == right)
     assert scores[films[0]] == scores[eligible].max()
-
-
-def test_answering_every_film_is_right_as_often_as_the_top_class_figure() -> None:
-    found = random_predictions()
-    seen = coverage(found.scores, found.truth, found.chosen)
-    assert seen.right[-1] == pytest.approx(metrics.top_class(found.scores, found.truth))
-    assert (seen.covered[0], seen.covered[-1]) == (1 / 200, 1)
-    surest_half = found.scores.max(axis=1) > np.median(found.scores.max(axis=1))
-    assert seen.right[99] == pytest.approx(
-        metrics.top_class(found.scores[surest_half], found.truth[surest_half])
-    )
-    sure = found.chosen.any(axis=1)
-    assert seen.answered == sure.mean()
-    assert seen.answered_right == pytest.approx(
-        metrics.top_class(found.scores[sure], found.truth[sure])
-    )
 
 
 def test_a_line_is_thinned_to_points_of_its_own_and_keeps_its_ends() -> None:

@@ -139,6 +139,30 @@ def test_the_seed_settles_the_intervals(split: dict[str, Any]) -> None:
     assert scored(seed=1) != split
 
 
+def test_unsure_films_are_counted_and_the_others_judged(split: dict[str, Any]) -> None:
+    strict = np.array([0.8, 0.9, 0.8, 0.9])
+    unsure = scored(thresholds=strict)["model"]["unsure"]
+    sure = (strict <= SCORES).any(axis=1)
+    assert 0 < unsure["films"] == (~sure).sum() < 90
+    assert unsure["share"]["value"] == pytest.approx(1 - sure.mean())
+    expected = metrics.top_class(SCORES[sure], TRUTH[sure])
+    assert unsure["others"]["top_class"]["value"] == pytest.approx(float(expected))
+    last = unsure["curve"][-1]
+    assert last["coverage"] == 1
+    assert last["confidence"] == SCORES.max(axis=1).min()
+    assert last["top_class"] == split["model"]["figures"]["top_class"]
+    # The curve is of confidence alone: thresholds do not move it.
+    assert unsure["curve"] == split["model"]["unsure"]["curve"]
+
+
+def test_where_all_films_are_unsure_the_others_are_null() -> None:
+    unsure = scored(thresholds=[1.0] * 4, scores=SCORES * 0.9)["model"]["unsure"]
+    assert unsure["films"] == 90
+    assert unsure["share"] == {"value": 1, "low": 1, "high": 1}
+    assert unsure["others"] == {"top_class": None, "precision": None}
+    json.dumps(unsure, allow_nan=False)
+
+
 def test_a_run_compared_with_itself_does_not_differ() -> None:
     same = compare_scores(
         SCORES, THRESHOLDS, SCORES, THRESHOLDS, TRUTH, GROUPS, VOCABULARY, resamples=20
@@ -146,6 +170,7 @@ def test_a_run_compared_with_itself_does_not_differ() -> None:
     assert (same["films"], same["groups"]) == (90, 45)
     assert same["figures"]["f1_micro"] == {"value": 0, "low": 0, "high": 0, "real": False}
     assert same["genres"]["Western"]["f1"] is None
+    assert same["unsure"]["share"] == {"value": 0, "low": 0, "high": 0, "real": False}
 
 
 def test_a_better_run_is_found_to_be_really_better() -> None:
@@ -160,6 +185,7 @@ def test_a_better_run_is_found_to_be_really_better() -> None:
     assert difference["value"] == pytest.approx(expected)
     assert difference["real"] is True
     assert found["genres"]["Drama"]["average_precision"]["real"] is True
+    assert found["unsure"]["others"]["precision"]["real"] is True
     json.dumps(found, allow_nan=False)
 
 

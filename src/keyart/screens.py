@@ -49,6 +49,8 @@ BASELINES = {
 
 def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False) -> None:
     """Print one part's figures, with 95% intervals, beside the constant guesses."""
+    from keyart.evaluation.glossary import aim
+
     scored = metrics["splits"][split]
     if as_json:
         json.dump(scored, sys.stdout, indent=2)
@@ -56,8 +58,8 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
         return
     console = Console(highlight=False)
     table = Table(
-        title=f"{metrics['name']}: {scored['films']:,} films of the {split} part, thresholds for "
-        f"{_aim(metrics['thresholds'])}",
+        title=f"{metrics['name']}: {scored['films']:,} films of the {split} part, thresholds "
+        f"{aim(metrics.get('thresholds', 'f1'))}",
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -73,8 +75,11 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
         table.add_row(label, _number(row), _interval(row), *map(_number, guesses))
     console.print(table)
     console.print()
+    console.print(_unsure(scored["films"], scored["model"]["unsure"]), soft_wrap=True)
+    console.print()
     genres = Table(box=None, pad_edge=False)
-    for column in ("genre", "AP", "95% interval", "guess", "AUC", "F1", "threshold"):
+    columns = ("genre", "AP", "95% interval", "guess", "AUC", "precision", "recall", "F1")
+    for column in (*columns, "threshold"):
         genres.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
     genres.add_column("said", justify="right")
     genres.add_column("true", justify="right")
@@ -86,6 +91,8 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
             _interval(row["average_precision"]),
             _number(guess[name]["average_precision"]),
             _number(row["roc_auc"]),
+            _number(row["precision"]),
+            _number(row["recall"]),
             _number(row["f1"]),
             "" if row["threshold"] is None else f"{row['threshold']:.2f}",
             f"{row['predicted']:,}",
@@ -94,10 +101,20 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
     console.print(genres)
 
 
-def _aim(criterion: str | float) -> str:
-    """What thresholds were chosen to be best at, in words."""
-    words = {"f1": "F1", "micro_f1": "micro F1", "hamming": "Hamming loss"}
-    return words[criterion] if isinstance(criterion, str) else f"a precision of {criterion:g}"
+def _unsure(films: int, unsure: Mapping[str, Any]) -> str:
+    """How many films get no genre, and how right the others and the surest half are."""
+    told = f"Unsure of {unsure['films']:,} of {films:,} films, whose scores clear no threshold."
+    right = unsure["others"]["top_class"]
+    if right is not None:
+        told += f" Of the others the surest genre is right for {_share(right)}"
+        half = next(point for point in unsure["curve"] if point["coverage"] == 0.5)
+        told += f"; of the surest half of all films for {_share(half['top_class'])}."
+    return told
+
+
+def _share(figure: Mapping[str, float]) -> str:
+    low, high = (f"{100 * figure[end]:.1f}" for end in ("low", "high"))
+    return f"{100 * figure['value']:.1f}% ({low}-{high})"
 
 
 def _number(figure: Mapping[str, float] | None) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from keyart.evaluation.glossary import aim
+
 _SHOWN = {
     "mean_average_precision": "mAP (mean average precision)",
     "micro_average_precision": "micro AP",
@@ -47,8 +49,10 @@ def model_card(metrics: Mapping[str, Any], recipe: str) -> str:
         lines.append(f"| {label} | {_value(row)} | {_range(row)} | {_value(best)} |")
     lines += [
         "",
-        f"A genre is said from its threshold up, chosen on validation films {_aim(metrics)}.",
+        f"A genre is said from its threshold up, chosen on validation films "
+        f"{aim(metrics.get('thresholds', 'f1'))}.",
         "",
+        *_unsure(test["films"], model.get("unsure")),
         "Label accuracy says little: predicting nothing scores "
         f"{_value(test['baselines']['nothing']['figures']['label_accuracy'])}.",
         "",
@@ -85,14 +89,17 @@ def model_card(metrics: Mapping[str, Any], recipe: str) -> str:
     return "\n".join(lines)
 
 
-def _aim(metrics: Mapping[str, Any]) -> str:
-    criterion = metrics.get("thresholds", "f1")
-    words = {
-        "f1": "for each genre's F1",
-        "micro_f1": "for micro F1",
-        "hamming": "for the least Hamming loss",
-    }
-    return words.get(criterion, f"for a precision of {criterion}")
+def _unsure(films: int, unsure: Mapping[str, Any] | None) -> list[str]:
+    if unsure is None:
+        return []
+    told = f"It is unsure of {unsure['films']:,} of {films:,} films: no score clears its threshold."
+    top, said = unsure["others"]["top_class"], unsure["others"]["precision"]
+    if top is not None:
+        told += (
+            f" For the others its surest genre is right with {_value(top)} ({_range(top)}), and "
+            f"{_value(said)} ({_range(said)}) of the genres it says are right."
+        )
+    return [told, ""]
 
 
 def _weak_genres(genres: Mapping[str, Any], guess: Mapping[str, Any]) -> list[str]:

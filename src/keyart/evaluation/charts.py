@@ -8,7 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from keyart.evaluation import curves
-from keyart.evaluation.findings import Predictions, coverage, mistakes, telling
+from keyart.evaluation.coverage import answered, coverage_curve
+from keyart.evaluation.findings import Predictions, mistakes, telling
 from keyart.evaluation.glossary import Found
 from keyart.evaluation.pictures import (
     Axis,
@@ -260,31 +261,27 @@ def mistakes_chart(found: Predictions, names: Sequence[str]) -> tuple[Chart, lis
 
 def coverage_chart(found: Predictions) -> Chart:
     """How much surer of its answers it is when it may keep silent."""
-    seen = coverage(found.scores, found.truth, found.chosen)
+    curve = coverage_curve(found.scores, found.truth)
+    rest = answered(found.scores, found.chosen, found.truth)
     # Of a handful of films a share is chance.
-    first = min(len(seen.covered) - 1, max(9, len(seen.covered) // 100))
-    x, y = seen.covered[first:], seen.right[first:]
-    curve = Line(x, y, "one", "surest genre is right")
+    films = len(found.truth)
+    fewest = min(1.0, max(10, films // 100) / films)
+    x, y = (part[curve.covered >= fewest] for part in (curve.covered, curve.top_class))
+    line = Line(x, y, "one", "surest genre is right")
     level = Line(np.array([0.0, 1.0]), np.full(2, y[-1]), "guess", "when every film is answered")
-    films = len(seen.covered)
-    unsure = films - round(films * seen.answered)
-    caption = (
-        f"Answering only the surest share of films, how often the surest genre is right. A film "
-        f"whose scores clear no threshold is unsure: {unsure:,} of {films:,} are."
-    )
-    marks = []
-    if seen.answered > 0:
-        caption += f" The dot: the others, right for {100 * seen.answered_right:.1f}%."
-        what = f"{100 * seen.answered:.1f}% answered, {100 * seen.answered_right:.1f}% right"
-        marks.append((seen.answered, seen.answered_right, what))
-    shown = [level, curve]
-    low = min(float(y.min()), seen.answered_right if marks else 1.0)
+    caption = "Answering only the surest share of films, by their highest score."
+    marks, low = [], float(y.min())
+    if rest.share > 0:
+        at, right = float(rest.share), float(rest.top_class)
+        low = min(low, right)
+        caption += f" The dot: the {100 * at:.1f}% with a genre said, right for {100 * right:.1f}%."
+        marks.append((at, right, f"{100 * at:.1f}% answered, {100 * right:.1f}% right"))
     axis = Axis("", max(0.0, np.floor(low * 10 - 0.5) / 10), 1, percent=True)
     picture = line_chart(
-        shown, Axis("films answered", 0, 1, percent=True), axis,
+        [level, line], Axis("films answered", 0, 1, percent=True), axis,
         "Correctness of the surest genre against the share of films answered", points=marks,
     )  # fmt: skip
-    return Chart("Fewer answers, better answers", picture, _legend([curve, level]), caption)
+    return Chart("Fewer answers, better answers", picture, _legend([line, level]), caption)
 
 
 def _number(found: Found) -> str:

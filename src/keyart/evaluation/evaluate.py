@@ -16,7 +16,7 @@ from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.decide import Decision
 from keyart.evaluation.scoring import score_split
 from keyart.files import replacing, write_json
-from keyart.images.decode import Pixels
+from keyart.images.pixels import PixelRows
 from keyart.predictor import Logits, Network, Scores
 
 FORMAT = 1
@@ -40,7 +40,7 @@ def evaluate(
     network: Network,
     decision: Decision,
     catalog: Catalog,
-    pixels: Pixels,
+    pixels: PixelRows,
     parts: Sequence[str],
     *,
     name: str,
@@ -48,7 +48,7 @@ def evaluate(
 ) -> Evaluation:
     """Score parts of a catalog, beside constant guesses that know its training part.
 
-    pixels: (films, height, width, 3) of the whole catalog. logits: of parts where they are known
+    pixels: of the whole catalog, prepared. logits: of parts where they are known
     already. Raises CatalogError for an empty part.
     """
     known = logits or {}

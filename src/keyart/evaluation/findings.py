@@ -103,33 +103,3 @@ def surest(found: Predictions, *, right: bool, count: int = 12, each: int = 2) -
         if len(rows) == count:
             break
     return rows
-
-
-class Coverage(NamedTuple):
-    """How often the top genre is right when only the surest films are answered.
-
-    covered, right: (films,), from the surest film alone to all. answered: the share of films
-    with a score that clears its threshold (the others are unsure); answered_right: how often the
-    top genre of those is right, NaN where there are none.
-    """
-
-    covered: Floats
-    right: Floats
-    answered: float
-    answered_right: float
-
-
-def coverage(scores: Floats, truth: Flags, chosen: Flags) -> Coverage:
-    """Coverage against correctness. scores, truth, chosen: (films, genres)."""
-    top = scores.argmax(axis=1)
-    films = np.arange(len(top))
-    hit = truth[films, top]
-    order = np.argsort(-scores[films, top], kind="stable")
-    counted = films + 1
-    sure = chosen.any(axis=1)
-    return Coverage(
-        counted / len(top),
-        np.cumsum(hit[order]) / counted,
-        float(sure.mean()),
-        float(hit[sure].mean()) if sure.any() else float("nan"),
-    )

@@ -60,6 +60,17 @@ HEADLINE = (
     "expected_calibration_error", "label_accuracy",
 )  # fmt: skip
 
+
+def aim(criterion: str | float) -> str:
+    """What thresholds chosen by a criterion (see `choose_thresholds`) are best at."""
+    words = {
+        "f1": "for each genre's F1",
+        "micro_f1": "for micro F1",
+        "hamming": "for the least Hamming loss",
+    }
+    return words[criterion] if isinstance(criterion, str) else f"for a precision of {criterion:g}"
+
+
 Found = Mapping[str, float] | None
 """A figure of metrics.json: value, low and high; None where it is undefined."""
 

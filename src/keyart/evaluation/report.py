@@ -22,7 +22,7 @@ from keyart.evaluation import charts, side_by_side
 from keyart.evaluation.evaluate import read_metrics
 from keyart.evaluation.findings import Predictions, read_predictions, surest
 from keyart.evaluation.gallery import gallery, poster_uris
-from keyart.evaluation.glossary import GLOSSARY, HEADLINE, Found, best_guess, verdict
+from keyart.evaluation.glossary import GLOSSARY, HEADLINE, Found, aim, best_guess, verdict
 from keyart.evaluation.pictures import interval_bar
 from keyart.files import write_text
 from keyart.genres import Vocabulary
@@ -85,6 +85,7 @@ def write_report(runs: Sequence[Path], out: Path, *, catalog: Path | None = None
         "figure": _figure,
         "interval": _interval,
         "percent": _percent,
+        "share": _share,
         "signed": _signed,
     }
     template = environment.get_template("report.html.j2")
@@ -107,9 +108,12 @@ def _page(runs: Sequence[_Run], catalog: Catalog | None) -> dict[str, Any]:
         "no_metrics": no_metrics,
         "no_films": no_films,
         "no_history": run.missing("history.csv"),
+        "aim": aim(run.metrics.get("thresholds", "f1")) if run.metrics else "",
         "no_recipe": run.missing("recipe.toml"),
         "learning": None,
         "curves": None,
+        "unsure": None,
+        "coverage": None,
         "gallery": None,
         "several": _several(runs) if len(runs) > 1 else None,
     }
@@ -122,6 +126,8 @@ def _page(runs: Sequence[_Run], catalog: Catalog | None) -> dict[str, Any]:
             "cards": [_card(split, name) for name in HEADLINE],
             "figures": [_figure_row(split, name) for name in GLOSSARY],
             "genres": _genres(split),
+            # Absent from what an older keyart scored.
+            "unsure": split["model"].get("unsure"),
             "counts_of_genres": charts.counts_chart(split["model"]["genres"]),
         }
     if split is not None and found is not None:
@@ -136,6 +142,7 @@ def _page(runs: Sequence[_Run], catalog: Catalog | None) -> dict[str, Any]:
             "mistakes": confusion,
             "pairs": pairs,
         }
+        page["coverage"] = charts.coverage_chart(found)
         page["gallery"] = _gallery(found, names, catalog)
     return page
 
@@ -155,7 +162,6 @@ def _gallery(found: Predictions, names: Sequence[str], catalog: Catalog | None) 
         "hits": gallery(found, hits, names, posters),
         "misses": gallery(found, misses, names, posters),
         "why": why,
-        "coverage": charts.coverage_chart(found),
     }
 
 
@@ -322,6 +328,14 @@ def _signed(difference: Mapping[str, float], found: Mapping[str, float]) -> str:
     """A difference to another run's figure, with the decimals of the figure itself."""
     sign = "-" if difference["value"] < 0 else "+"
     return sign + _number(abs(difference["value"]), found)
+
+
+def _share(found: Found) -> str:
+    """A share with its interval, in per cent."""
+    if found is None:
+        return "-"
+    low, high = (f"{100 * found[end]:.1f}" for end in _ENDS)
+    return f"{100 * found['value']:.1f}% (95% {low} to {high})"
 
 
 def _percent(score: float) -> str:

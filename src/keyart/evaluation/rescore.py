@@ -14,8 +14,7 @@ from keyart.evaluation.evaluate import evaluate, write_evaluation
 from keyart.evaluation.report import write_report
 from keyart.evaluation.thresholds import Criterion
 from keyart.files import write_json
-from keyart.images.decode import Pixels
-from keyart.images.pixels import pixel_store
+from keyart.images.pixels import PixelRows, pixel_rows
 from keyart.predictor import Logits, Predictor
 
 _ORIGIN = "checkpoints/catalog.json"  # which catalog, so that evaluate and resume find it
@@ -126,7 +125,7 @@ def evaluate_again(
     return evaluation.metrics
 
 
-def _pixels(bundle: Bundle, catalog: Catalog) -> Pixels:
+def _pixels(bundle: Bundle, catalog: Catalog) -> PixelRows:
     """A catalog's posters as the model takes them. Raises CatalogError for other genres."""
     ours, theirs = bundle.vocabulary.names, catalog.vocabulary.names
     if ours != theirs:
@@ -134,6 +133,6 @@ def _pixels(bundle: Bundle, catalog: Catalog) -> Pixels:
             f"{catalog.path}: its genres ({', '.join(theirs)}) are not the model's "
             f"({', '.join(ours)}); build it with the model's vocabulary"
         )
-    return pixel_store(
+    return pixel_rows(
         catalog.path, catalog.fingerprint, bundle.spec, len(catalog), catalog.posters
     )

@@ -1,6 +1,6 @@
 """Scoring: every figure of a split, with intervals, beside the constant guesses, as plain JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from keyart.evaluation.bootstrap import (
     is_real,
     paired_bootstrap,
 )
+from keyart.evaluation.coverage import COVERAGES, unsure_figures
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
 from keyart.genres import Vocabulary
@@ -28,7 +29,8 @@ FIGURES = (
     "mean_average_precision", "micro_average_precision", "mean_roc_auc",
     "top_class", "top_three", "ranking_loss", "expected_calibration_error", "brier",
 )  # fmt: skip
-GENRE_FIGURES = ("average_precision", "roc_auc", "f1")
+GENRE_FIGURES = ("average_precision", "roc_auc", "precision", "recall", "f1")
+OTHERS = ("top_class", "precision")  # of the films that are not unsure
 
 # Film x genre cells times resamples held at once: 64 MB.
 _HELD_CELLS = 8_000_000
@@ -73,14 +75,48 @@ def score_split(
             }
         return {"figures": {name: _plain(intervals[name]) for name in FIGURES}, "genres": genres}
 
+    model = scored(values, values >= cuts, cuts.tolist())
+    model["unsure"] = _unsure(values, values >= cuts, true, group, resamples, seed)
     return {
         "films": len(true),
         "groups": int(group.max()) + 1,
-        "model": scored(values, values >= cuts, cuts.tolist()),
+        "model": model,
         "baselines": {
             name: scored(*baseline.predict(len(true)), [None] * len(vocabulary))
             for name, baseline in baselines.items()
         },
+    }
+
+
+def _unsure(
+    scores: Floats,
+    predicted: Flags,
+    truth: Flags,
+    group: npt.NDArray[np.int64],
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """How many films get no genre, how right the model is about the others, and the curve."""
+    intervals = bootstrap(
+        unsure_figures(scores, predicted, truth),
+        group,
+        resamples=resamples,
+        seed=seed,
+        chunk=_chunk(truth),
+    )
+    surest = np.sort(scores.max(axis=1))[::-1]
+    return {
+        "films": int((~predicted.any(axis=1)).sum()),
+        "share": _plain(intervals["unsure"]),
+        "others": {name: _plain(intervals[name]) for name in OTHERS},
+        "curve": [
+            {
+                "coverage": share,
+                "confidence": float(surest[max(0, round(share * len(surest)) - 1)]),
+                "top_class": _plain(intervals["curve"], point),
+            }
+            for point, share in enumerate(COVERAGES)
+        ],
     }
 
 
@@ -102,29 +138,31 @@ def compare_scores(
     that interval leaves out 0. Arguments as in `score_split`.
     """
 
-    def run(scores: npt.ArrayLike, thresholds: npt.ArrayLike) -> Figures:
-        values, _ = metrics.checked_scores(scores, truth, low=0, high=1)
-        return all_figures(values, values >= _thresholds(thresholds, vocabulary, true), true)
-
     _, true = metrics.checked_flags(truth, truth)
     group = group_numbers(groups, len(true))
-    differences = paired_bootstrap(
-        run(scores, thresholds),
-        run(other_scores, other_thresholds),
-        group,
-        resamples=resamples,
-        seed=seed,
-        chunk=_chunk(true),
-    )
+    runs = []
+    for table, cuts in ((scores, thresholds), (other_scores, other_thresholds)):
+        values, _ = metrics.checked_scores(table, true, low=0, high=1)
+        runs.append((values, values >= _thresholds(cuts, vocabulary, true), true))
+
+    def differences(figures: Callable[[Floats, Flags, Flags], Figures]) -> dict[str, Interval]:
+        first, second = (figures(*run) for run in runs)
+        return paired_bootstrap(
+            first, second, group, resamples=resamples, seed=seed, chunk=_chunk(true)
+        )
+
+    found, unsure = differences(all_figures), differences(unsure_figures)
     return {
         "films": len(true),
         "groups": int(group.max()) + 1,
-        "figures": {name: _plain_difference(differences[name]) for name in FIGURES},
+        "figures": {name: _plain_difference(found[name]) for name in FIGURES},
         "genres": {
-            name: {
-                figure: _plain_difference(differences[figure], column) for figure in GENRE_FIGURES
-            }
+            name: {figure: _plain_difference(found[figure], column) for figure in GENRE_FIGURES}
             for column, name in enumerate(vocabulary.names)
+        },
+        "unsure": {
+            "share": _plain_difference(unsure["unsure"]),
+            "others": {name: _plain_difference(unsure[name]) for name in OTHERS},
         },
     }
 
@@ -163,7 +201,7 @@ def all_figures(scores: npt.ArrayLike, predicted: npt.ArrayLike, truth: npt.Arra
             ("macro", counts.rates("macro")),
         ):
             found |= {f"{name}_{average}": rate for name, rate in rates._asdict().items()}
-        return found | {"f1": counts.rates("genre").f1}
+        return found | counts.rates("genre")._asdict()
 
     return figures
 
