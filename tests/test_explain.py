@@ -135,9 +135,10 @@ def test_padding_does_not_shift_the_map(tmp_path: Path, method: Method) -> None:
 def test_a_network_without_maps_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor.load(tiny_bundle(tmp_path / "bundle").path)
     monkeypatch.setattr(predictor.network, "has", lambda output: output == "logits")
+    data = encoded(poster(4, 4, (255, 0, 0)))
     with pytest.raises(BundleError, match="does not tell its maps"):
-        explain(predictor, encoded(poster(4, 4, (255, 0, 0))))
-    assert explain(predictor, encoded(poster(4, 4, (255, 0, 0))), ["Red"], "occlusion")
+        explain(predictor, data, method="activation")
+    assert [one.method for one in explain(predictor, data)] == ["occlusion"] * 3
 
 
 def test_what_cannot_be_explained_is_said(predictor: Predictor, tmp_path: Path) -> None:

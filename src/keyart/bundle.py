@@ -3,7 +3,8 @@
 keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (also by wanted
                      precision), provenance, and the size and SHA-256 of the files below and of
                      itself
-model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
+model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
+                     an ensemble's takes what PackedSpec prepares
 model.safetensors    the same weights, to train on from
 MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
 """
@@ -24,7 +25,7 @@ from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError
 from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
-from keyart.images.spec import ImageSpec
+from keyart.images.spec import Spec, spec_from_json
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
@@ -43,7 +44,7 @@ class Bundle:
 
     path: Path
     vocabulary: Vocabulary
-    spec: ImageSpec
+    spec: Spec
     calibration: Calibration
     thresholds: npt.NDArray[np.float64]
     provenance: Mapping[str, Any]
@@ -94,7 +95,7 @@ def write_bundle(
     weights: bytes,
     card: str,
     vocabulary: Vocabulary,
-    spec: ImageSpec,
+    spec: Spec,
     calibration: Calibration,
     thresholds: npt.NDArray[np.float64],
     provenance: Mapping[str, Any],
@@ -170,7 +171,7 @@ def read_bundle(path: Path) -> Bundle:
         return Bundle(
             path=path,
             vocabulary=known,
-            spec=ImageSpec.from_json(manifest["image"]),
+            spec=spec_from_json(manifest["image"]),
             calibration=Calibration.from_json(manifest["calibration"]),
             thresholds=np.array([manifest["thresholds"][name] for name in names]),
             provenance=manifest["provenance"],

@@ -310,9 +310,12 @@ def explain(
         typer.Option(help="Genre to explain; may be repeated. Default: those it answers."),
     ] = None,
     method: Annotated[
-        Literal["activation", "occlusion"],
-        typer.Option(help="Class activation map, or hiding part after part, which is slower."),
-    ] = "activation",
+        Literal["activation", "occlusion"] | None,
+        typer.Option(
+            help="Class activation map, or hiding part after part, which is slower. Default: the "
+            "first, where the model has one."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="PNG of the poster with its heat maps.")] = None,
 ) -> None:
     """Show where on a poster its genres come from."""

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from keyart.errors import PosterError
 from keyart.files import replacing
-from keyart.images.decode import MAX_PIXELS, Pixels, decode
+from keyart.images.decode import MAX_PIXELS, Pixels, decode, decode_for
 from keyart.images.spec import ImageSpec
 from keyart.predictor import Predictor
 
@@ -80,28 +80,32 @@ def explain(
     predictor: Predictor,
     data: bytes,
     genres: Sequence[str] | None = None,
-    method: Method = "activation",
+    method: Method | None = None,
     *,
     max_pixels: int = MAX_PIXELS,
 ) -> list[Explanation]:
     """Explain a poster's genres.
 
-    data: the poster's file. genres: names or aliases; None means all of the vocabulary. max_pixels:
-    a larger poster is refused. Raises PosterError, UnknownGenreError, and BundleError where
-    'activation' asks more than the network tells.
+    data: the poster's file. genres: names or aliases; None means all of the vocabulary. method:
+    None means 'activation' where the network tells its maps, and 'occlusion' where not.
+    max_pixels: a larger poster is refused. Raises PosterError, UnknownGenreError, and BundleError
+    where 'activation' asks more than the network tells.
     """
     vocabulary = predictor.bundle.vocabulary
     wanted = [vocabulary.index(name) for name in genres or vocabulary.names]
-    spec = predictor.spec
-    # Decoded as ImageSpec.prepare does, so that the scores are those of a prediction.
-    rgb = decode(data, at_least=(2 * spec.height, 2 * spec.width), max_pixels=max_pixels)
-    pixels = spec.resize(rgb)
-    scores = predictor.scores(pixels[None])[0]
+    method = method or ("activation" if predictor.network.has("maps") else "occlusion")
+    parts = predictor.spec.parts
+    # As prepare() does it, so that the scores are those of a prediction.
+    decoded = decode_for(data, [part.at_least for part in parts], max_pixels=max_pixels)
+    pictures = [part.resize(rgb) for part, rgb in zip(parts, decoded, strict=True)]
+    pixels = predictor.spec.pack([picture[None] for picture in pictures])
+    scores = predictor.scores(pixels)[0]
+    height, width = decoded[0].shape[:2]
     if method == "activation":
-        maps = predictor.maps(pixels[None])[0].astype(np.float64)
+        maps = predictor.maps(pixels)[0].astype(np.float64)
+        maps = _over_poster(maps, parts[0], height, width)
     else:
-        maps = _occlusion_maps(predictor, pixels)
-    maps = _over_poster(maps, spec, rgb.shape[0], rgb.shape[1])
+        maps = _occlusion_maps(predictor, pictures, height, width)
     return [
         Explanation(
             vocabulary.names[genre],
@@ -118,7 +122,7 @@ def explain_poster(
     poster: Path,
     model: Path,
     genres: Sequence[str] | None = None,
-    method: Method = "activation",
+    method: Method | None = None,
     out: Path | None = None,
 ) -> list[Explanation]:
     """Explain a poster's file, and draw the maps to the PNG `out`.
@@ -189,29 +193,61 @@ def draw(rgb: Pixels, explanations: Sequence[Explanation]) -> Image.Image:
     return sheet
 
 
-def _occlusion_maps(predictor: Predictor, pixels: Pixels) -> Map:
+def _occlusion_maps(
+    predictor: Predictor, pictures: Sequence[Pixels], height: int, width: int
+) -> Map:
     """How far each logit falls where a patch is hidden behind the poster's mean colour.
 
-    pixels: (height, width, 3), prepared. Returns (genres, rows, columns): the mean over the
-    patches that hide a cell.
+    pictures: the poster as each part of the model's preparation gives it, (height, width, 3); the
+    same patch is hidden in all. height, width: of the poster. Returns (genres, rows, columns), over
+    the poster: the mean over the patches that hide a cell.
     """
-    rows = np.linspace(0, pixels.shape[0], _ROWS + 1).round().astype(int)
-    columns = np.linspace(0, pixels.shape[1], _COLUMNS + 1).round().astype(int)
-    corners = [(row, column) for row in range(_ROWS - 1) for column in range(_COLUMNS - 1)]
-    colour = pixels.mean((0, 1)).round().astype(np.uint8)
-    whole = predictor.network.logits(pixels[None])[0].astype(np.float64)
-    falls = np.zeros((len(whole), _ROWS, _COLUMNS))
-    hidings = np.zeros((_ROWS, _COLUMNS))
+    spec = predictor.spec
+    places = [part.place(height, width) for part in spec.parts]
+    rows = max(2, round(_ROWS * places[0][2] / spec.parts[0].height))
+    columns = max(2, round(_COLUMNS * places[0][3] / spec.parts[0].width))
+    corners = [(row, column) for row in range(rows - 1) for column in range(columns - 1)]
+    prepared = [
+        (picture, *_grid(place, rows, columns))
+        for picture, place in zip(pictures, places, strict=True)
+    ]
+    whole = predictor.network.logits(spec.pack([picture[None] for picture in pictures]))[0]
+    falls = np.zeros((len(whole), rows, columns))
+    hidings = np.zeros((rows, columns))
     for start in range(0, len(corners), _BLOCK):
         block = corners[start : start + _BLOCK]
-        hidden = np.repeat(pixels[None], len(block), axis=0)
-        for copy, (row, column) in zip(hidden, block, strict=True):
-            copy[rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = colour
+        hidden = spec.pack(
+            [_hidden(picture, down, across, block) for picture, down, across in prepared]
+        )
         logits = predictor.network.logits(hidden)
-        for fall, (row, column) in zip(whole - logits, block, strict=True):
+        for fall, (row, column) in zip(whole.astype(np.float64) - logits, block, strict=True):
             falls[:, row : row + 2, column : column + 2] += fall[:, None, None]
             hidings[row : row + 2, column : column + 2] += 1
     return falls / hidings
+
+
+def _grid(
+    place: tuple[int, int, int, int], rows: int, columns: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The edges of the cells of a poster that lies at `place`: (rows + 1,), (columns + 1,)."""
+    top, left, height, width = place
+    down = top + np.linspace(0, height, rows + 1).round().astype(np.int64)
+    return down, left + np.linspace(0, width, columns + 1).round().astype(np.int64)
+
+
+def _hidden(
+    picture: Pixels,
+    down: npt.NDArray[np.int64],
+    across: npt.NDArray[np.int64],
+    corners: Sequence[tuple[int, int]],
+) -> Pixels:
+    """Copies (corners, height, width, 3) of a picture, in each the patch at one corner hidden."""
+    poster = picture[down[0] : down[-1], across[0] : across[-1]]
+    copies = np.repeat(picture[None], len(corners), axis=0)
+    for copy, (row, column) in zip(copies, corners, strict=True):
+        patch = copy[down[row] : down[row + 2], across[column] : across[column + 2]]
+        patch[:] = poster.mean((0, 1)).round().astype(np.uint8)
+    return copies
 
 
 def _over_poster(maps: Map, spec: ImageSpec, height: int, width: int) -> Map:

@@ -15,7 +15,8 @@ import onnxruntime
 from keyart.bundle import Bundle, read_bundle
 from keyart.errors import BundleError, PosterError
 from keyart.images.decode import Pixels
-from keyart.images.spec import ImageSpec
+from keyart.images.pixels import PixelRows
+from keyart.images.spec import Spec
 
 # Posters a task. Larger blocks leave the caches of a core; smaller ones pay the pool more often.
 _CHUNK = 16
@@ -65,7 +66,7 @@ class Network:
             raise BundleError(f"{what}: the runtime refuses it ({reason})") from error
 
     def logits(self, pixels: Pixels) -> Logits:
-        """pixels: (films, height, width, 3), prepared. Returns (films, genres)."""
+        """pixels: (films, height, width, 3), or as packed. Returns (films, genres)."""
         (logits,) = self._session.run(["logits"], {"pixels": np.ascontiguousarray(pixels)})
         result: Logits = logits
         return result
@@ -86,8 +87,8 @@ class Network:
         )
         return results
 
-    def logits_of_rows(self, pixels: Pixels, rows: npt.NDArray[np.int64]) -> Logits:
-        """Logits (rows, genres) of these rows of a pixel store, on all cores."""
+    def logits_of_rows(self, pixels: PixelRows, rows: npt.NDArray[np.int64]) -> Logits:
+        """Logits (rows, genres) of these rows of a catalog's pixels, on all cores."""
         chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             return np.concatenate(list(pool.map(lambda chunk: self.logits(pixels[chunk]), chunks)))
@@ -111,12 +112,12 @@ class Predictor:
         return cls(bundle if precision is None else bundle.at_precision(precision))
 
     @property
-    def spec(self) -> ImageSpec:
+    def spec(self) -> Spec:
         """How posters are prepared."""
         return self.bundle.spec
 
     def scores(self, pixels: Pixels) -> Scores:
-        """Calibrated scores (films, genres) of prepared pixels (films, height, width, 3)."""
+        """Calibrated scores (films, genres) of pixels (films, ...), as `spec` prepares them."""
         return self.bundle.calibration.apply(self.network.logits(pixels))
 
     def maps(self, pixels: Pixels) -> npt.NDArray[np.float32]:
@@ -124,6 +125,7 @@ class Predictor:
 
         Raises BundleError where the network's head is not linear.
         """
+        self.require("maps")
         (maps,) = self.network.run(["maps"], pixels)
         return maps
 
@@ -133,11 +135,22 @@ class Predictor:
         pixels: (films, height, width, 3), prepared. Returns (films, channels). Raises BundleError
         where the network does not tell its features.
         """
+        self.require("features")
         (features,) = self.network.run(["features"], pixels)
         means = features.mean((2, 3))
         norms = np.linalg.norm(means, axis=1, keepdims=True)
         unit: npt.NDArray[np.float32] = means / np.maximum(norms, np.finfo(np.float32).tiny)
         return unit
+
+    def require(self, output: str) -> None:
+        """Raise BundleError where the model is an ensemble, which tells no `output` of its own."""
+        members = self.bundle.provenance.get("members")
+        if members and not self.network.has(output):
+            names = " or ".join(str(member["name"]) for member in members)
+            raise BundleError(
+                f"{self.bundle.path}: an ensemble has no {output} of its own; ask one of its "
+                f"members: {names}"
+            )
 
     def answer(self, poster: str, scores: Scores) -> Prediction:
         """The prediction that these scores (genres,) make."""

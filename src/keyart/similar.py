@@ -219,6 +219,7 @@ def build_index(
             "more, put the embeddings into a library of approximate search, such as FAISS"
         )
     predictor = Predictor.load(model)
+    predictor.require("features")
     with new_folder(out) as beside:
         mean = _write_embeddings(predictor, catalog, beside, progress)
         np.save(beside / MEAN, mean)
@@ -308,7 +309,7 @@ def _embed_all(
     """Embeddings and thumbnails in order, on all cores, a bounded number at a time."""
 
     def embed(chunk: list[bytes]) -> tuple[Embeddings, list[bytes]]:
-        spec = predictor.spec
+        (spec,) = predictor.spec.parts  # what tells features has one
         at_least = (max(2 * spec.height, THUMBNAIL_HEIGHT), 2 * spec.width)
         decoded = [decode(data, at_least=at_least) for data in chunk]
         pixels = np.stack([spec.resize(rgb) for rgb in decoded])

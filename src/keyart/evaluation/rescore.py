@@ -1,6 +1,7 @@
 """Scoring a saved model anew: on its own catalog or another, with its thresholds or new ones."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.card import model_card
 from keyart.evaluation.decide import Decision, decide_anew
-from keyart.evaluation.evaluate import evaluate, write_evaluation
+from keyart.evaluation.evaluate import Evaluation, evaluate, write_evaluation
 from keyart.evaluation.report import write_report
 from keyart.evaluation.thresholds import Criterion
 from keyart.files import write_json
@@ -84,31 +85,11 @@ def evaluate_again(
         raise RunError(f"{model}: thresholds are saved to a run alone, from its own catalog")
     parts = ("validation", "test", *(("train",) if part == "train" else ())) if own else (part,)
     predictor = Predictor.load(model)
-    bundle = predictor.bundle
-    pixels = _pixels(bundle, opened)
-    logits: dict[str, Logits] = {}
-    decision = Decision(
-        bundle.calibration,
-        bundle.thresholds,
-        tuple(bundle.provenance.get("notes", ())),
-        bundle.provenance.get("thresholds", "f1"),
-        bundle.precision_thresholds,
-    )
-    if criterion is not None:
-        rows = opened.rows("validation")
-        if len(rows) == 0:
-            raise CatalogError(f"{opened.path}: has no validation part to choose thresholds on")
-        logits["validation"] = predictor.network.logits_of_rows(pixels, rows)
-        scores = bundle.calibration.apply(logits["validation"])
-        truth = opened.truth[rows]
-        decision = decide_anew(decision, scores, truth, bundle.vocabulary, criterion)
-    name = str(bundle.provenance.get("name", bundle.path.name))
-    evaluation = evaluate(
-        predictor.network, decision, opened, pixels, parts, name=name, logits=logits
-    )
+    decision, evaluation = score(predictor, opened, parts, criterion)
     if own and (criterion is None or save):
         write_evaluation(model, evaluation)
     if save:
+        bundle = predictor.bundle
         provenance = {**bundle.provenance} | {
             "figures": evaluation.headline("test"),
             "notes": list(decision.notes),
@@ -125,6 +106,42 @@ def evaluate_again(
     return evaluation.metrics
 
 
+def score(
+    predictor: Predictor,
+    catalog: Catalog,
+    parts: Sequence[str],
+    criterion: Criterion | float | None = None,
+) -> tuple[Decision, Evaluation]:
+    """Score a saved model on parts of a catalog of the same genres, and what decided.
+
+    criterion: thresholds are chosen anew by it on the catalog's validation part; None for the
+    model's own. Raises CatalogError.
+    """
+    bundle = predictor.bundle
+    pixels = _pixels(bundle, catalog)
+    logits: dict[str, Logits] = {}
+    decision = Decision(
+        bundle.calibration,
+        bundle.thresholds,
+        tuple(bundle.provenance.get("notes", ())),
+        bundle.provenance.get("thresholds", "f1"),
+        bundle.precision_thresholds,
+    )
+    if criterion is not None:
+        rows = catalog.rows("validation")
+        if len(rows) == 0:
+            raise CatalogError(f"{catalog.path}: has no validation part to choose thresholds on")
+        logits["validation"] = predictor.network.logits_of_rows(pixels, rows)
+        scores = bundle.calibration.apply(logits["validation"])
+        truth = catalog.truth[rows]
+        decision = decide_anew(decision, scores, truth, bundle.vocabulary, criterion)
+    name = str(bundle.provenance.get("name", bundle.path.name))
+    evaluation = evaluate(
+        predictor.network, decision, catalog, pixels, parts, name=name, logits=logits
+    )
+    return decision, evaluation
+
+
 def _pixels(bundle: Bundle, catalog: Catalog) -> PixelRows:
     """A catalog's posters as the model takes them. Raises CatalogError for other genres."""
     ours, theirs = bundle.vocabulary.names, catalog.vocabulary.names
@@ -133,6 +150,4 @@ def _pixels(bundle: Bundle, catalog: Catalog) -> PixelRows:
             f"{catalog.path}: its genres ({', '.join(theirs)}) are not the model's "
             f"({', '.join(ours)}); build it with the model's vocabulary"
         )
-    return pixel_rows(
-        catalog.path, catalog.fingerprint, bundle.spec, len(catalog), catalog.posters
-    )
+    return pixel_rows(catalog.path, catalog.fingerprint, bundle.spec, len(catalog), catalog.posters)

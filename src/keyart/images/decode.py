@@ -1,6 +1,7 @@
 """Bytes to RGB, or a PosterError that says why not: the one place where posters are decoded."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,34 @@ def decode(
         raise
     except Exception as error:
         raise PosterError(f"damaged {image.format} file: {error}") from error
+
+
+def decode_for(
+    data: bytes, sizes: Sequence[tuple[int, int]], *, max_pixels: int = MAX_PIXELS
+) -> list[Pixels]:
+    """Decode a poster for several uses: for each of `sizes` what decode(at_least=size) returns.
+
+    It is decoded once, but that a JPEG is decoded once at each of libjpeg's scales that `sizes`
+    ask for. Raises PosterError.
+    """
+    decoded: dict[tuple[int, int] | None, Pixels] = {}
+    scales = [_scaled(data, size) for size in sizes]
+    for scale, size in zip(scales, sizes, strict=True):
+        if scale not in decoded:
+            decoded[scale] = decode(data, at_least=size, max_pixels=max_pixels)
+    return [decoded[scale] for scale in scales]
+
+
+def _scaled(data: bytes, at_least: tuple[int, int]) -> tuple[int, int] | None:
+    """The size that a JPEG would be decoded at; None for what has one size only."""
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    height, width = at_least
+    try:
+        scaled = simplejpeg.decode_jpeg_header(data, min_height=height, min_width=width)
+    except ValueError:
+        return None
+    return int(scaled[0]), int(scaled[1])
 
 
 def _upright(image: Image.Image) -> bool:

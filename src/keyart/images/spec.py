@@ -1,14 +1,16 @@
-"""ImageSpec: the one preparation of posters, in training and in serving."""
+"""ImageSpec: the one preparation of posters, in training and in serving; PackedSpec: several."""
 
 import hashlib
 import json
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from keyart.images.decode import MAX_PIXELS, Pixels, decode
+from keyart.images.decode import MAX_PIXELS, Pixels, decode, decode_for
 
 # Part of the key: raise it when prepare() changes what it returns, so that no stale pixels or
 # features are used.
@@ -35,9 +37,15 @@ class ImageSpec:
 
     def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
         """Decode and resize a poster. Returns (height, width, 3) RGB. Raises PosterError."""
-        # Twice the size that is needed: below that, libjpeg's coarse scaling would show.
-        at_least = (2 * self.height, 2 * self.width)
-        return self.resize(decode(data, at_least=at_least, max_pixels=max_pixels))
+        return self.resize(decode(data, at_least=self.at_least, max_pixels=max_pixels))
+
+    @property
+    def at_least(self) -> tuple[int, int]:
+        """Height and width that a poster is decoded at, or more.
+
+        Twice the size that is needed: below that, libjpeg's coarse scaling would show.
+        """
+        return 2 * self.height, 2 * self.width
 
     def resize(self, rgb: Pixels) -> Pixels:
         """Resize with an anti-aliased bicubic filter. rgb: (any height, any width, 3)."""
@@ -61,6 +69,21 @@ class ImageSpec:
         return top, left, inner_height, inner_width
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a prepared poster."""
+        return self.height, self.width, 3
+
+    @property
+    def parts(self) -> tuple["ImageSpec", ...]:
+        """The preparations that this one is made of: itself."""
+        return (self,)
+
+    def pack(self, pictures: Sequence[Pixels]) -> Pixels:
+        """What each part prepared, (films, height, width, 3), as a network takes it: unchanged."""
+        (only,) = pictures
+        return only
+
+    @property
     def key(self) -> str:
         """A short digest of the prepared bytes' definition; mean and std play no part in them."""
         parts = [_PREPARATION, self.height, self.width, self.fit]
@@ -80,3 +103,52 @@ class ImageSpec:
         return cls(
             int(value["height"]), int(value["width"]), value["fit"], (red, green, blue), (r, g, b)
         )
+
+
+@dataclass(frozen=True)
+class PackedSpec:
+    """How a poster becomes the input of several networks: prepared for each, laid end to end.
+
+    parts: the different preparations. Each gives the very bytes that it gives by itself.
+    """
+
+    parts: tuple[ImageSpec, ...]
+
+    def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
+        """Decode and resize a poster. Returns (length,), RGB bytes. Raises PosterError."""
+        decoded = decode_for(data, [part.at_least for part in self.parts], max_pixels=max_pixels)
+        pictures = [part.resize(rgb) for part, rgb in zip(self.parts, decoded, strict=True)]
+        return np.concatenate([picture.ravel() for picture in pictures])
+
+    def pack(self, pictures: Sequence[Pixels]) -> Pixels:
+        """What each part prepared, (films, height, width, 3), as a network takes it.
+
+        Returns (films, length).
+        """
+        return np.concatenate([picture.reshape(len(picture), -1) for picture in pictures], axis=1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a prepared poster."""
+        return (sum(math.prod(part.shape) for part in self.parts),)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object from which spec_from_json makes an equal PackedSpec."""
+        return {"parts": [part.to_json() for part in self.parts]}
+
+
+Spec = ImageSpec | PackedSpec
+
+
+def pack_specs(specs: Iterable[Spec]) -> Spec:
+    """One preparation for networks that ask for these; what several ask for is made once."""
+    parts = {part.key: part for spec in specs for part in spec.parts}
+    different = tuple(parts.values())
+    return different[0] if len(different) == 1 else PackedSpec(different)
+
+
+def spec_from_json(value: dict[str, Any]) -> Spec:
+    """What to_json was called on. Raises KeyError, TypeError or ValueError where it is none."""
+    if "parts" not in value:
+        return ImageSpec.from_json(value)
+    return PackedSpec(tuple(ImageSpec.from_json(part) for part in value["parts"]))
