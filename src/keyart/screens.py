@@ -77,9 +77,10 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
     console.print()
     console.print(_unsure(scored["films"], scored["model"]["unsure"]), soft_wrap=True)
     console.print()
-    genres = Table(box=None, pad_edge=False)
-    columns = ("genre", "AP", "95% interval", "guess", "AUC", "precision", "recall", "F1")
-    for column in (*columns, "threshold"):
+    # As narrow as it can be: a terminal has 80 columns.
+    genres = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
+    columns = ("genre", "AP", "95%\ninterval", "guess", "AUC", "F1", "pre-\ncision", "thres-\nhold")
+    for column in columns:
         genres.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
     genres.add_column("said", justify="right")
     genres.add_column("true", justify="right")
@@ -91,9 +92,8 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
             _interval(row["average_precision"]),
             _number(guess[name]["average_precision"]),
             _number(row["roc_auc"]),
-            _number(row["precision"]),
-            _number(row["recall"]),
             _number(row["f1"]),
+            _number(row["precision"]),
             "" if row["threshold"] is None else f"{row['threshold']:.2f}",
             f"{row['predicted']:,}",
             f"{row['true']:,}",

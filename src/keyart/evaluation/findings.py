@@ -30,16 +30,18 @@ class Predictions:
 def read_predictions(path: Path, vocabulary: Vocabulary) -> Predictions:
     """Read predictions-PART.parquet. Raises RunError where it is damaged."""
     try:
-        table = pq.read_table(path)
-        scores = np.column_stack([table[name].to_numpy() for name in vocabulary.names])
-        truth, chosen = (
-            vocabulary.encode(table[column].to_pylist()) for column in ("truth", "genres")
-        )
-        texts = [table[column].to_pylist() for column in ("film_id", "title", "group")]
-    except (OSError, pa.ArrowException, KeyError, TypeError, KeyartError) as error:
+        return predictions_of(pq.read_table(path), vocabulary)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, KeyartError) as error:
         raise RunError(f"{path}: damaged ({error}); keyart evaluate {path.parent}") from error
+
+
+def predictions_of(table: pa.Table, vocabulary: Vocabulary) -> Predictions:
+    """The films of a table of predictions. KeyError, TypeError or ValueError for another table."""
+    scores = np.column_stack([table[name].to_numpy() for name in vocabulary.names])
+    truth, chosen = (vocabulary.encode(table[column].to_pylist()) for column in ("truth", "genres"))
+    texts = [table[column].to_pylist() for column in ("film_id", "title", "group")]
     if not len(scores) or np.isnan(scores).any() or scores.min() < 0 or scores.max() > 1:
-        raise RunError(f"{path}: holds no scores from 0 to 1; keyart evaluate {path.parent}")
+        raise ValueError("it holds no scores from 0 to 1")
     ids, titles, groups = ([str(text) for text in column] for column in texts)
     return Predictions(ids, titles, groups, truth, chosen, scores.astype(np.float64))
 
