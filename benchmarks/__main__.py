@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.measure import Row
+from benchmarks.measure import Row, print_rows
 from benchmarks.rooms import (
     bench_catalog,
     bench_memory,
@@ -53,9 +53,7 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     kind = "real posters" if real else "painted posters"
     print(f"\n{machine}, {kind}\n")
-    print("| what | measured | wanted |\n|---|---:|---:|")
-    for row in rows:
-        print(f"| {row.what} | {row.measured} | {row.wanted} |")
+    print_rows(rows)
     facts = {"machine": machine, "posters": kind, "rows": [row.to_json() for row in rows]}
     write_json(arguments.out, facts)
     print(f"\n{json.dumps(str(arguments.out))} holds the same as JSON")

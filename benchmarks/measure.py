@@ -23,6 +23,13 @@ class Row:
         return asdict(self)
 
 
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print rows as the Markdown table that docs/benchmarks.md carries."""
+    print("| what | measured | wanted |\n|---|---:|---:|")
+    for row in rows:
+        print(f"| {row.what} | {row.measured} | {row.wanted} |")
+
+
 class Clock:
     """`with Clock() as clock: ...`, then clock.seconds."""
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.load import Outcome, closed_loop, open_loop, requests_for
-from benchmarks.measure import Clock, Row
+from benchmarks.measure import Clock, Row, print_rows
 from keyart.catalog.sources.painted import design, paint_poster
 from keyart.files import write_json
 from keyart.predictor import Predictor
@@ -206,9 +206,7 @@ def main() -> None:
         rows = bench_speed(model, files, arguments.requests, arguments.workers)
         if arguments.soak:
             rows += bench_soak(model, files, arguments.soak)
-    print("| what | measured | wanted |\n|---|---:|---:|")
-    for row in rows:
-        print(f"| {row.what} | {row.measured} | {row.wanted} |")
+    print_rows(rows)
     write_json(arguments.out, [row.to_json() for row in rows])
 
 

@@ -49,7 +49,7 @@ DUPLICATE = 0.985
 _CHUNK = 16  # posters a task
 _BLOCK = 1_024  # rows of a block in the search for near-duplicates
 
-_TABLE = """
+TABLE = """
 CREATE TABLE films (
     place INTEGER PRIMARY KEY, film_id TEXT NOT NULL, title TEXT NOT NULL, year INTEGER,
     genres TEXT NOT NULL, grouped TEXT NOT NULL, poster_sha256 TEXT NOT NULL,
@@ -247,7 +247,7 @@ def _write_embeddings(
         (folder / EMBEDDINGS).open("wb") as file,
         closing(sqlite3.connect(folder / FILMS)) as database,
     ):
-        database.execute(_TABLE)
+        database.execute(TABLE)
         for embeddings, thumbnails in _embed_all(predictor, catalog.posters()):
             if total is None:
                 shape = (len(catalog), embeddings.shape[1])

@@ -1,0 +1,111 @@
+"""Exact search among a million posters: how long a query takes, and what it keeps in memory.
+
+python -m benchmarks.similar [--films 1000000] [--channels 256] [--queries 100]
+
+The index is written as `keyart index` writes it, of random embeddings, and asked through the code
+that `keyart similar` and the service use.
+"""
+
+import argparse
+import os
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import Row, print_rows
+from keyart.files import write_json
+from keyart.similar import EMBEDDINGS, FACTS, FILMS, FORMAT, MEAN, TABLE, PosterIndex
+
+_BLOCK = 50_000  # films written at once
+
+
+def write_index(folder: Path, films: int, channels: int) -> Path:
+    """An index of random unit vectors: what the network sees does not change what it costs."""
+    rng = np.random.default_rng(0)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (films, channels)}
+    with (folder / EMBEDDINGS).open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, films, _BLOCK):
+            shape = (min(_BLOCK, films - start), channels)
+            block = rng.standard_normal(shape, np.float32)
+            block /= np.linalg.norm(block, axis=1, keepdims=True)
+            file.write(block.data)
+    np.save(folder / MEAN, np.zeros(channels, np.float32))
+    rows = (
+        (
+            place,
+            f"tt{place:08}",
+            f"Film {place}",
+            1990,
+            "Drama|Romance",
+            f"tt{place:08}",
+            "0" * 64,
+            b"",
+        )
+        for place in range(films)
+    )
+    with closing(sqlite3.connect(folder / FILMS)) as database:
+        database.execute(TABLE)
+        database.executemany("INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        database.commit()
+    write_json(folder / FACTS, {"format": FORMAT, "films": films, "channels": channels})
+    return folder
+
+
+def memory(kind: str) -> float:
+    """MB of this process: 'RssAnon', its own, or 'RssFile', files that are mapped."""
+    text = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(kind)) / 1e3
+
+
+def bench(folder: Path, films: int, channels: int, queries: int) -> list[Row]:
+    """Warm queries, one after the other, each of another poster."""
+    index = PosterIndex.open(write_index(folder, films, channels))
+    rng = np.random.default_rng(1)
+    asked = rng.integers(0, films, queries)
+    own, seconds, bare = memory("RssAnon"), [], []
+    for place in [asked[0], *asked]:  # the first maps the file
+        noise = 0.3 * rng.standard_normal(channels, np.float32) / channels**0.5
+        query = index.embeddings[place] + noise
+        began = time.perf_counter()
+        found = index.nearest(query, 5)
+        seconds.append(time.perf_counter() - began)
+        assert found[0].place == place
+        began = time.perf_counter()
+        index.embeddings @ query
+        bare.append(time.perf_counter() - began)
+    median, slow = np.quantile(seconds[1:], (0.5, 0.99))
+    product = float(np.median(bare[1:]))
+    share = product / float(median)
+    size = films * channels * 4 / 1e6
+    grown = memory("RssAnon") - own
+    return [
+        Row(f"a query among {films:,} posters, p50", f"{1000 * median:.0f} ms", "", median),
+        Row("... p99", f"{1000 * slow:.0f} ms", "", slow),
+        Row("... of it the matrix product", f"{share:.0%}", "", share),
+        Row(f"embeddings, {channels} float32 each, mapped", f"{size:,.0f} MB", "", size),
+        Row("memory of the queries' own", f"{grown:,.0f} MB", "", grown),
+    ]
+
+
+def main() -> None:
+    """Run, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--films", type=int, default=1_000_000)
+    parser.add_argument("--channels", type=int, default=256)
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/similar.json"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = bench(Path(folder), arguments.films, arguments.channels, arguments.queries)
+    print(f"{os.cpu_count()} cores\n")
+    print_rows(rows)
+    write_json(arguments.out, [row.to_json() for row in rows])
+
+
+if __name__ == "__main__":
+    main()
