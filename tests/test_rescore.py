@@ -12,6 +12,7 @@ from keyart.bundle import read_bundle
 from keyart.catalog.build import build_catalog
 from keyart.catalog.table import Catalog
 from keyart.errors import BundleError, CatalogError, RunError
+from keyart.evaluation.compare import compare_models
 from keyart.evaluation.decide import PRECISIONS, decide
 from keyart.evaluation.evaluate import read_metrics
 from keyart.evaluation.rescore import evaluate_again, write_origin
@@ -198,3 +199,16 @@ def test_a_decision_brings_thresholds_for_every_precision() -> None:
         np.testing.assert_array_equal(cuts, choose_thresholds(scores, truth, precision).values)
         said = scores >= cuts
         assert (said & truth).sum() >= (precision - 0.03) * said.sum()
+
+
+def test_bundles_are_compared_on_a_catalog_as_runs_by_their_predictions(
+    run: Path, catalog: Catalog
+) -> None:
+    evaluate_again(run, None, "test", criterion="hamming", save=True)
+    plain = tiny_bundle(run.parent / "plain").path
+    found = compare_models(run / "bundle", plain, "test", catalog.path)
+    assert found["films"] == len(catalog.rows("test"))
+    assert found["figures"]["mean_average_precision"]["value"] == 0
+    assert found["figures"]["recall_micro"]["value"] != 0
+    by_files = compare_models(run, run, "test")["figures"]["recall_micro"]["run"]
+    assert found["figures"]["recall_micro"]["run"] == pytest.approx(by_files)

@@ -189,6 +189,41 @@ def train(
         typer.echo(f"report: {out / 'report.html'}")
 
 
+@app.command("ensemble")
+def ensemble(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Finished runs of one catalog.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run that is made of them.")],
+    learn_weights: Annotated[
+        bool,
+        typer.Option(
+            "--learn-weights", help="Learn a weight a run on the validation part. Default: equal."
+        ),
+    ] = False,
+    catalog: Annotated[
+        Path | None, typer.Option(help="Their catalog. Default: where they were trained.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Average the calibrated scores of several runs, and leave a run like any other."""
+    from keyart.evaluation.evaluate import read_metrics
+    from keyart.screens import show_ensemble, show_scores
+    from keyart.training.ensemble import make_ensemble
+
+    made = make_ensemble(
+        runs,
+        out,
+        learn_weights=learn_weights,
+        catalog=catalog,
+        say=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
+    )
+    if not quiet:
+        show_ensemble(made)
+        show_scores(read_metrics(out), "test")
+        typer.echo(f"report: {out / 'report.html'}")
+
+
 @app.command("evaluate")
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="What to score.")],
@@ -210,9 +245,21 @@ def evaluate(
     save: Annotated[
         bool, typer.Option("--save", help="Have the run and its bundle keep those thresholds.")
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Another run or bundle: say where the first differs, and if really."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run or a bundle on a catalog, beside what constant guesses get."""
+    if against:
+        if thresholds or precision is not None or save:
+            raise typer.BadParameter("--against compares models as they are, thresholds and all")
+        from keyart.evaluation.compare import compare_models
+        from keyart.screens import show_comparison
+
+        show_comparison(compare_models(model, against, split, catalog), as_json=as_json)
+        return
     if thresholds and precision is not None:
         raise typer.BadParameter("give --thresholds or --precision, not both")
     if precision is not None and not 0 < precision <= 1:
@@ -356,7 +403,8 @@ def similar(
 ) -> None:
     """Find the known posters most like a poster, or the near-duplicates among the known ones."""
     from keyart.screens import show_similar, show_twins
-    from keyart.similar import find_similar, find_twins
+    from keyart.similar import find_similar
+    from keyart.twins import find_twins
 
     if poster:
         show_similar(find_similar(poster, model, index, count))

@@ -16,9 +16,11 @@ from keyart.progress import clock, progress
 if TYPE_CHECKING:
     from keyart.catalog.table import Catalog
     from keyart.explain import Explanation
-    from keyart.similar import Similar, Twins
+    from keyart.similar import Similar
+    from keyart.training.ensemble import Ensemble
     from keyart.training.loop import Progress as Step
     from keyart.training.run import Watcher
+    from keyart.twins import Twins
 
 # The figures that `evaluate` prints, best known first, with the names people call them by.
 FIGURES = {
@@ -101,6 +103,86 @@ def show_scores(metrics: Mapping[str, Any], split: str, *, as_json: bool = False
     console.print(genres)
 
 
+def show_comparison(found: Mapping[str, Any], *, as_json: bool = False) -> None:
+    """Print how one model's figures differ from another's, and whether that could be chance."""
+    from keyart.evaluation.glossary import GLOSSARY
+
+    if as_json:
+        json.dump(found, sys.stdout, indent=2)
+        print()
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{found['run']}[/] against [bold]{found['against']}[/]: {found['films']:,} films "
+        f"of the {found['part']} part",
+        soft_wrap=True,
+    )
+    for whose, name in (("run", found["run"]), ("against", found["against"])):
+        if left_out := found["left_out"][whose]:
+            console.print(f"left out: {left_out:,} films of {name} alone", soft_wrap=True)
+    rows = {label: (found["figures"][name], name) for name, label in FIGURES.items()}
+    verdicts = [_verdict(row, low=GLOSSARY[name].low) for row, name in rows.values()]
+    _comparison_table(
+        console, [(label, row) for label, (row, _) in rows.items()], verdicts, "figure"
+    )
+    genres = [(name, row["average_precision"]) for name, row in found["genres"].items()]
+    verdicts_ = [_verdict(row, low=False) for _, row in genres]
+    console.print()
+    _comparison_table(console, genres, verdicts_, "AP of genre")
+    console.print()
+    console.print(_conclusion(found, sum("real" in verdict for verdict in verdicts), len(rows)))
+
+
+def _comparison_table(
+    console: Console,
+    rows: Sequence[tuple[str, Mapping[str, Any] | None]],
+    verdicts: Sequence[str],
+    title: str,
+) -> None:
+    # As narrow as it can be: a terminal has 80 columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
+    for column in (title, "run", "against", "differs", "95% interval", "which is"):
+        left = column in (title, "which is")
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    for (label, row), verdict in zip(rows, verdicts, strict=True):
+        if row is None:
+            table.add_row(label, "", "", "", "", "unknown")
+            continue
+        colour = {"real, better": "green", "real, worse": "red"}.get(verdict, "dim")
+        table.add_row(
+            label.removesuffix(", less is better").removesuffix(", less"),
+            f"{row['run']:.3f}",
+            f"{row['against']:.3f}",
+            f"{row['value']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}",
+            f"[{colour}]{verdict}[/]",
+        )
+    console.print(table)
+
+
+def _verdict(row: Mapping[str, Any] | None, *, low: bool) -> str:
+    """Whether a difference is real and for the better. low: whether less is better."""
+    if row is None:
+        return "unknown"
+    if not row["real"]:
+        return "none" if row["low"] == row["high"] == 0 else "could be chance"
+    return "real, better" if (row["value"] < 0) == low else "real, worse"
+
+
+def _conclusion(found: Mapping[str, Any], real: int, figures: int) -> str:
+    """The comparison in two sentences, by mAP."""
+    row = found["figures"]["mean_average_precision"]
+    verdict = _verdict(row, low=False)
+    told = f"{real} of {figures} figures differ really; of equal models about one in twenty would."
+    if row is None or verdict == "none":
+        return f"In mAP they do not differ. {told}"
+    by = f"{abs(row['value']):.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+    if verdict == "could be chance":
+        return f"The difference in mAP, {by}, could be chance. {told}"
+    better = verdict.removeprefix("real, ")
+    return f"{found['run']} is really {better} in mAP than {found['against']}, by {by}. {told}"
+
+
 def _unsure(films: int, unsure: Mapping[str, Any]) -> str:
     """How many films get no genre, and how right the others and the surest half are."""
     told = f"Unsure of {unsure['films']:,} of {films:,} films, whose scores clear no threshold."
@@ -123,6 +205,20 @@ def _number(figure: Mapping[str, float] | None) -> str:
 
 def _interval(figure: Mapping[str, float] | None) -> str:
     return "" if figure is None else f"{figure['low']:.3f}-{figure['high']:.3f}"
+
+
+def show_ensemble(ensemble: "Ensemble") -> None:
+    """Print what was averaged, with each member's weight and log loss beside the average's."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("member", "weight", "validation log loss"):
+        table.add_column(column, justify="left" if column == "member" else "right", no_wrap=True)
+    for name, weight, loss in zip(ensemble.names, ensemble.weights, ensemble.losses, strict=True):
+        table.add_row(name, f"{weight:.3f}", f"{loss:.4f}")
+    how = "weights learned on validation films" if ensemble.learned else "equal weights"
+    table.add_row(f"average, {how}", "", f"{ensemble.loss:.4f}", style="bold")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print()
 
 
 @contextmanager
