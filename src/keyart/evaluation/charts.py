@@ -156,8 +156,11 @@ def sweep_charts(found: Predictions, nothing: Found) -> list[Chart]:
         line(sweep.f1_micro, "one", "micro F1"),
         line(sweep.f1_macro, "four", "macro F1"),
     ]
-    best = int(np.argmax(sweep.f1_micro))
-    peak = f"The dot: the best micro F1, {sweep.f1_micro[best]:.3f} at {at[best]:.2f}."
+    peak, peaks = "", []
+    if np.isfinite(sweep.f1_micro).any():
+        best = int(np.nanargmax(sweep.f1_micro))
+        peak = f"The dot: the best micro F1, {sweep.f1_micro[best]:.3f} at {at[best]:.2f}."
+        peaks.append((float(at[best]), float(sweep.f1_micro[best]), peak))
     accuracy = [line(sweep.label_accuracy, "one", "label accuracy")]
     if nothing:
         level = np.full(2, nothing["value"])
@@ -170,7 +173,7 @@ def sweep_charts(found: Predictions, nothing: Found) -> list[Chart]:
             "Precision, recall and F1",
             line_chart(
                 micro, x, Axis("", 0, 1), "Precision, recall and F1 by threshold",
-                points=[(float(at[best]), float(sweep.f1_micro[best]), peak)],
+                points=peaks,
             ),
             _legend(micro),
             peak,
