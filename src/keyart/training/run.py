@@ -6,16 +6,18 @@
 The bundle is written last: a run that has one is whole.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from keyart.bundle import Bundle, read_bundle, write_bundle
 from keyart.catalog.table import Catalog
-from keyart.errors import RunError, TrainingError
+from keyart.errors import RunError
 from keyart.evaluation.card import model_card
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate, write_evaluation
@@ -24,16 +26,23 @@ from keyart.evaluation.rescore import has_origin, read_origin, write_origin
 from keyart.files import write_text
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store
+from keyart.models.backbones import origin
 from keyart.models.classifier import GenreClassifier, build_classifier, multiply_adds
+from keyart.models.heads import GenreHead
 from keyart.predictor import Network
 from keyart.training.checkpoint import load_tensors
 from keyart.training.export import check_parity, export_onnx, torch_scores
+from keyart.training.features import Changes, Features, cached_features
+from keyart.training.freezing import freeze_stages
+from keyart.training.images import Images, choose_images
 from keyart.training.loop import BEST, Examples, Progress, fit
-from keyart.training.machine import choose_machine
+from keyart.training.machine import Machine, choose_machine
 from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
 
 _RECIPE = "recipe.toml"
 _PARITY_POSTERS = 64
+_HEAD_RATE = 1e-3  # of a head that is trained before its backbone; its inputs are scaled
 
 
 @dataclass(frozen=True)
@@ -49,30 +58,149 @@ def train(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resu
     """Train by `recipe` on `catalog` and leave a whole run.
 
     With `resume` a run that was stopped at any moment goes on and ends with the same weights.
-    Raises RunError where `run` is there already (or, to resume, is not this training's), and
-    TrainingError where the catalog cannot be learned from.
+    Raises RunError where `run` is there already (or, to resume, is not this training's),
+    TrainingError where the catalog cannot be learned from, and WeightsError for weights that are
+    not there or not the backbone's.
     """
-    parts = {part: catalog.rows(part) for part in ("train", "validation", "test")}
-    for part, rows in parts.items():
-        if len(rows) == 0:
-            raise TrainingError(
-                f"{catalog.path}: its {part} part has no films; build a larger catalog or "
-                "another split"
-            )
+    parts = choose_images(
+        catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
+    )
+    torch.manual_seed(recipe.seed)
+    model = _build(recipe, len(catalog.vocabulary), weights=recipe.weights)
     _open_run(run, catalog, recipe, resume=resume)
     if (run / "bundle").is_dir():
         watcher.say(f"{run}: finished already")
         return
     pixels = catalog_pixels(catalog, recipe, watcher.pixels)
-    examples = Examples(pixels, catalog.truth, parts["train"], parts["validation"])
-    torch.manual_seed(recipe.seed)
-    model = build_classifier(recipe.model, recipe.spec, len(catalog.vocabulary), recipe.dropout)
-    passes = 3 * recipe.epochs * len(examples.train)  # a backward pass costs two forward ones
+    if recipe.frozen:
+        _fit_head(model, recipe, catalog, pixels, parts, run, watcher)
+    else:
+        if recipe.head_epochs:
+            first = replace(
+                recipe, epochs=recipe.head_epochs, frozen=True, learning_rate=_HEAD_RATE, split="catalog",
+                schedule="cosine", warmup_epochs=0, keep="best", early_stop_patience=None,
+                average_decay=None, teacher_features=0.0,
+            )  # fmt: skip
+            watcher.say("training the head alone")
+            _fit_head(model, first, catalog, pixels, parts, run / "checkpoints" / "head", watcher)
+            watcher.say("training the whole network")
+        _fit_whole(model, recipe, catalog, pixels, parts, run, watcher)
+    watcher.say("scoring the validation and test parts")
+    _finish(run, recipe, catalog, pixels, parts)
+
+
+def _build(recipe: Recipe, genres: int, *, weights: str | None = None) -> GenreClassifier:
+    return build_classifier(
+        recipe.backbone,
+        recipe.spec,
+        genres,
+        recipe.dropout,
+        weights=weights,
+        padding=recipe.padding,
+        bgr=recipe.channels == "BGR",
+        looks=recipe.test_crops,
+    )
+
+
+def _fit_head(
+    model: GenreClassifier,
+    recipe: Recipe,
+    catalog: Catalog,
+    pixels: Pixels,
+    parts: Mapping[str, Images],
+    folder: Path,
+    watcher: Watcher,
+) -> None:
+    """Train a classifier's head on its backbone's kept features; the best weights end in it."""
+    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    views = max(recipe.views, 1 + any(images.flipped.any() for images in parts.values()))
+    changes = Changes(
+        recipe.zoom, recipe.shift, recipe.crop, recipe.colour, recipe.erase, recipe.randaugment
+    )
+    features = cached_features(
+        catalog, pixels, model, recipe.spec, views, changes, machine,
+        seed=recipe.seed, progress=watcher.pixels,
+    )  # fmt: skip
+    head = model.head
+    scaled = parts["train"].rows if isinstance(head, GenreHead) else None
+    source = FeatureSource(features, recipe, machine, scaled)
+
+    def whole() -> dict[str, Tensor]:
+        folded = source.fold(head) if isinstance(head, GenreHead) else {}
+        known = {name: tensor for name, tensor in model.state_dict().items()}
+        return known | {f"head.{name}": tensor for name, tensor in folded.items()}
+
+    examples = Examples(source, catalog.truth, parts["train"], parts["validation"])
+    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    fit(HeadOnly(head), examples, recipe, machine, folder, watcher.steps, watcher.say, whole)
+    tensors, _ = load_tensors(folder / "checkpoints" / BEST)
+    model.load_state_dict(tensors)
+
+
+def _fit_whole(
+    model: GenreClassifier,
+    recipe: Recipe,
+    catalog: Catalog,
+    pixels: Pixels,
+    parts: Mapping[str, Images],
+    run: Path,
+    watcher: Watcher,
+) -> None:
+    freeze_stages(model, recipe.frozen_stages)
+    passes = 3 * recipe.epochs * len(parts["train"])  # a backward pass costs two forward ones
     gflop = passes * 2e-9 * multiply_adds(model, recipe.spec)
     machine = choose_machine(recipe.precision, recipe.compile, gflop)
-    fit(model, examples, recipe, machine, run, watcher.steps, watcher.say)
-    watcher.say("scoring the validation and test parts")
-    _finish(run, recipe, catalog, pixels)
+    targets, features = None, None
+    if recipe.teacher is not None:
+        watcher.say(f"asking the teacher {recipe.teacher}")
+        lesson = _lesson(Path(recipe.teacher), catalog, machine, watcher)
+        share = recipe.teacher_share
+        targets = ((1 - share) * catalog.truth + share * lesson.scores).astype(np.float32)
+        features = lesson.features if recipe.teacher_features else None
+    head = model.head
+    width = head.linear.in_features if isinstance(head, GenreHead) else 0
+    trainee = Whole(model, features.shape[1] if features is not None else None, width)
+    examples = Examples(
+        PixelSource(pixels, recipe, machine),
+        catalog.truth,
+        parts["train"],
+        parts["validation"],
+        targets,
+        features,
+    )
+    fit(trainee, examples, recipe, machine, run, watcher.steps, watcher.say, model.state_dict)
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What a teacher says of a catalog's films: scores (films, genres), features (films, n)."""
+
+    scores: npt.NDArray[np.float64]
+    features: Features
+
+
+def _lesson(teacher: Path, catalog: Catalog, machine: Machine, watcher: Watcher) -> _Lesson:
+    """A finished run's calibrated scores and features, means of a poster and its mirror image.
+
+    Raises RunError for a run that is not finished or has other genres.
+    """
+    if not (teacher / "bundle").is_dir():
+        raise RunError(f"teacher {teacher}: not a finished run")
+    bundle = read_bundle(teacher / "bundle")
+    if bundle.vocabulary.names != catalog.vocabulary.names:
+        raise RunError(f"teacher {teacher}: has other genres than the catalog {catalog.path}")
+    model, recipe = load_best(teacher)
+    pixels = catalog_pixels(catalog, recipe, watcher.pixels)
+    unchanged = Changes(0, 0, 0, 0, 0, 0)
+    views = cached_features(
+        catalog, pixels, model, recipe.spec, 2, unchanged, machine, progress=watcher.pixels
+    )
+    model.cpu()
+    with torch.no_grad():
+        logits = [model.head.decide(torch.from_numpy(view[:]).float()).numpy() for view in views]
+    scores = bundle.calibration.apply(np.mean(logits, axis=0))
+    mean = sum(view.astype(np.float32) for view in views) / len(views)
+    return _Lesson(scores, np.asarray(mean, np.float16))
 
 
 def _open_run(run: Path, catalog: Catalog, recipe: Recipe, *, resume: bool) -> None:
@@ -85,7 +213,7 @@ def _open_run(run: Path, catalog: Catalog, recipe: Recipe, *, resume: bool) -> N
     elif run.exists() and any(run.iterdir()):
         raise RunError(f"{run}: is already there; add --resume to go on, or name another folder")
     write_text(run / _RECIPE, recipe.to_toml())
-    write_origin(run, catalog)
+    write_origin(run, catalog, recipe.split)
 
 
 def _same_training(run: Path, catalog: Catalog, recipe: Recipe) -> None:
@@ -113,8 +241,10 @@ def load_best(run: Path) -> tuple[GenreClassifier, Recipe]:
     """
     recipe = load_recipe(str(run / _RECIPE))
     tensors, _ = load_tensors(run / "checkpoints" / BEST)
-    genres = len(tensors["head.linear.bias"]) if "head.linear.bias" in tensors else 1
-    model = build_classifier(recipe.model, recipe.spec, genres, recipe.dropout)
+    biases = [name for name in tensors if name.startswith("head.") and name.endswith(".bias")]
+    # The last layer's: heads number their layers, or have one.
+    genres = len(tensors[max(biases, key=lambda name: (len(name), name))]) if biases else 1
+    model = _build(recipe, genres)
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -122,21 +252,53 @@ def load_best(run: Path) -> tuple[GenreClassifier, Recipe]:
     return model.eval(), recipe
 
 
-def _finish(run: Path, recipe: Recipe, catalog: Catalog, pixels: Pixels) -> None:
+class _ImagePixels:
+    """The pixels of images as a predictor asks for them: by place, mirrored where they are."""
+
+    def __init__(self, pixels: Pixels, images: Images) -> None:
+        self._pixels, self._images = pixels, images
+
+    def __getitem__(self, places: npt.NDArray[np.int64]) -> Pixels:
+        images = self._images.take(places)
+        taken = self._pixels[images.rows]
+        taken[images.flipped] = taken[images.flipped][:, :, ::-1]
+        return taken
+
+
+def _finish(
+    run: Path, recipe: Recipe, catalog: Catalog, pixels: Pixels, parts: Mapping[str, Images]
+) -> None:
     """From a trained run's best weights to its figures, predictions, report and bundle."""
     model, _ = load_best(run)
-    validation = catalog.rows("validation")
+    validation = parts["validation"].rows
     onnx = export_onnx(model, pixels[validation[:_PARITY_POSTERS]])
     network = Network(onnx)
+    logits = {
+        part: network.logits_of_rows(
+            _ImagePixels(pixels, parts[part]), np.arange(len(parts[part]), dtype=np.int64)
+        )
+        for part in ("validation", "test")
+    }
     decision = decide(
-        network.logits_of_rows(pixels, validation),
+        logits["validation"],
         catalog.truth[validation],
         catalog.groups[validation],
         catalog.vocabulary,
+        recipe.thresholds,
     )
-    evaluation = evaluate(network, decision, catalog, pixels, ("validation", "test"), name=run.name)
+    evaluation = evaluate(
+        network,
+        decision,
+        catalog,
+        pixels,
+        ("validation", "test"),
+        name=run.name,
+        logits=logits,
+        rows={part: images.rows for part, images in parts.items()},
+    )
     write_evaluation(run, evaluation)
     write_report([run], run / "report.html", catalog=catalog.path)
+    known = origin(recipe.backbone, recipe.weights)
     provenance = {
         "name": run.name,
         "recipe": recipe.to_toml(),
@@ -145,6 +307,7 @@ def _finish(run: Path, recipe: Recipe, catalog: Catalog, pixels: Pixels) -> None
         "figures": evaluation.headline("test"),
         "notes": list(decision.notes),
         "thresholds": decision.criterion,
+        **({"backbone": {"name": recipe.backbone, **asdict(known)}} if known else {}),
     }
     write_bundle(
         run / "bundle",
