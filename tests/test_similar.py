@@ -103,19 +103,6 @@ def test_thumbnails_are_the_posters(catalog: Catalog, model: Path, tmp_path: Pat
         index.thumbnail(-1)
 
 
-@pytest.mark.parametrize("block", [2, 1024])
-def test_twins_are_the_near_duplicates_and_tell_what_the_catalog_knew(
-    catalog: Catalog, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
-    monkeypatch.setattr("keyart.similar._BLOCK", block)
-    index = build_index(catalog, model, tmp_path / "index")
-    pairs = index.twins(0.95)
-    assert [{pair.first, pair.second} for pair in pairs] == [{"red", "dark-red"}]
-    assert pairs[0].grouped == (catalog.groups[2] == catalog.groups[5])
-    everything = {frozenset((pair.first, pair.second)) for pair in index.twins(-1.01)}
-    assert len(everything) == 15
-
-
 def test_an_index_belongs_to_one_model(catalog: Catalog, model: Path, tmp_path: Path) -> None:
     build_index(catalog, model, tmp_path / "index")
     other = write_bundle(

@@ -42,12 +42,8 @@ FACTS, EMBEDDINGS, MEAN, FILMS = "index.json", "embeddings.npy", "mean.npy", "fi
 LARGEST = 1_000_000
 THUMBNAIL_HEIGHT = 240
 
-# Two films whose posters are at least so similar are listed as near-duplicates. Measured on real
-# posters, PosterNet's embeddings: 107 of 117 known pairs reach it, and 4 of 6.7 million others.
-DUPLICATE = 0.985
-
 _CHUNK = 16  # posters a task
-_BLOCK = 1_024  # rows of a block in the search for near-duplicates
+_BLOCK = 1_024  # rows centred at once
 
 TABLE = """
 CREATE TABLE films (
@@ -77,19 +73,6 @@ class Similar:
     genres: tuple[str, ...]
     poster_sha256: str
     similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Twins:
-    """Two films of one index whose posters are near-duplicates.
-
-    grouped: the catalog knows it, and keeps them in one part of its split.
-    """
-
-    first: str
-    second: str
-    similarity: float
-    grouped: bool
 
 
 @dataclass(frozen=True)
@@ -161,26 +144,9 @@ class PosterIndex:
         found: bytes = rows[0][0]
         return found
 
-    def twins(self, least: float = DUPLICATE) -> list[Twins]:
-        """All pairs of films whose posters are at least so similar, most similar first.
-
-        Exact: all pairs are compared, a block at a time, at the speed of a matrix product.
-        """
-        found = []
-        for start in range(0, len(self), _BLOCK):
-            rows = self.embeddings[start : start + _BLOCK]
-            for other in range(start, len(self), _BLOCK):
-                likeness = rows @ self.embeddings[other : other + _BLOCK].T
-                first, second = np.nonzero(likeness >= least)
-                for a, b in zip(first.tolist(), second.tolist(), strict=True):
-                    if start + a < other + b:
-                        found.append((start + a, other + b, float(likeness[a, b])))
-        found.sort(key=lambda pair: (-pair[2], pair[:2]))
-        films = _query(self.path, "SELECT film_id, grouped FROM films ORDER BY place")
-        return [
-            Twins(films[a][0], films[b][0], likeness, films[a][1] == films[b][1])
-            for a, b, likeness in found
-        ]
+    def films(self, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Some columns of all known films, in order."""
+        return _query(self.path, f"SELECT {', '.join(columns)} FROM films ORDER BY place")
 
 
 def find_similar(poster: Path, model: Path, index: Path, count: int = 5) -> list[Similar]:
@@ -195,11 +161,6 @@ def find_similar(poster: Path, model: Path, index: Path, count: int = 5) -> list
     except OSError as error:
         raise PosterError(f"{poster}: {error.strerror}") from error
     return known.nearest(predictor.embeddings(pixels[None])[0], count)
-
-
-def find_twins(model: Path, index: Path) -> list[Twins]:
-    """The near-duplicates among the posters of an index. Raises BundleError, PosterIndexError."""
-    return PosterIndex.open(index, Predictor.load(model).bundle).twins()
 
 
 def build_index(
