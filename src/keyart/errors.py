@@ -7,8 +7,10 @@
     ├── PosterError         the bytes are not a poster we can use
     ├── CatalogError        a catalog is missing, damaged or already there
     ├── RecipeError         a recipe has an unknown key or an impossible value
+    │   └── WeightsError        a backbone that is unknown, or weights that are not its own
     ├── TrainingError       training cannot start or go on
     ├── RunError            a run folder is missing, incomplete or already there
+    ├── SearchError         a search cannot begin or go on in a folder
     ├── BundleError         a bundle is missing, damaged or too new
     ├── PosterIndexError    an index of known posters is missing, damaged or another model's
     ├── CorrectionsError    corrections cannot be read or kept
@@ -50,12 +52,20 @@ class RecipeError(KeyartError):
     """A recipe has an unknown key or an impossible value."""
 
 
+class WeightsError(RecipeError):
+    """A backbone that no one knows, or weights that are missing or another network's."""
+
+
 class TrainingError(KeyartError):
     """Training cannot start or cannot go on."""
 
 
 class RunError(KeyartError):
     """A run folder is missing, incomplete, or already there."""
+
+
+class SearchError(KeyartError):
+    """A search cannot begin, or cannot go on: another search's journal, or no trial that ends."""
 
 
 class BundleError(KeyartError):

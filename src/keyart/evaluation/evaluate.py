@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from keyart.catalog.split import SPLITS
 from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.baselines import fit_baselines
@@ -45,39 +47,42 @@ def evaluate(
     *,
     name: str,
     logits: Mapping[str, Logits] | None = None,
+    rows: Mapping[str, npt.NDArray[np.int64]] | None = None,
 ) -> Evaluation:
     """Score parts of a catalog, beside constant guesses that know its training part.
 
-    pixels: of the whole catalog, prepared. logits: of parts where they are known
-    already. Raises CatalogError for an empty part.
+    pixels: of the whole catalog, prepared. logits: of parts where they are known already. rows:
+    of the films of each part, where they are not the catalog's own. Raises CatalogError for an
+    empty part.
     """
     known = logits or {}
+    films = rows or {part: catalog.rows(part) for part in SPLITS}
     truth = catalog.truth
-    baselines = fit_baselines(truth[catalog.rows("train")])
+    baselines = fit_baselines(truth[films["train"]])
     splits, predictions = {}, {}
     for part in parts:
-        rows = catalog.rows(part)
-        if len(rows) == 0:
+        chosen = films[part]
+        if len(chosen) == 0:
             raise CatalogError(f"{catalog.path}: its {part} part has no films to score")
         if part in known:
             scores = decision.calibration.apply(known[part])
         else:
-            scores = decision.calibration.apply(network.logits_of_rows(pixels, rows))
+            scores = decision.calibration.apply(network.logits_of_rows(pixels, chosen))
         splits[part] = score_split(
             scores,
-            truth[rows],
+            truth[chosen],
             decision.thresholds,
-            catalog.groups[rows],
+            catalog.groups[chosen],
             catalog.vocabulary,
             baselines,
         )
-        predictions[part] = _table(catalog, rows, scores, scores >= decision.thresholds)
+        predictions[part] = _table(catalog, chosen, scores, scores >= decision.thresholds)
     metrics = {
         "format": FORMAT,
         "name": name,
         "catalog": catalog.fingerprint,
         "vocabulary": list(catalog.vocabulary.names),
-        "films": {part: len(catalog.rows(part)) for part in ("train", "validation", "test")},
+        "films": {part: len(films[part]) for part in SPLITS},
         "thresholds": decision.criterion,
         "notes": list(decision.notes),
         "splits": splits,

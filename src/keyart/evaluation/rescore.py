@@ -23,16 +23,20 @@ _ORIGIN = "checkpoints/catalog.json"  # which catalog, so that evaluate and resu
 
 @dataclass(frozen=True)
 class Origin:
-    """The catalog that a run was trained on: where it was, and its fingerprint."""
+    """The catalog that a run was trained on: where it was, its fingerprint, and how it was split.
+
+    split: "catalog" where the run's parts are the catalog's own.
+    """
 
     path: Path
     fingerprint: str
+    split: str
 
 
-def write_origin(run: Path, catalog: Catalog) -> None:
+def write_origin(run: Path, catalog: Catalog, split: str = "catalog") -> None:
     """Have a run remember its catalog."""
-    origin = {"path": str(catalog.path.resolve()), "fingerprint": catalog.fingerprint}
-    write_json(run / _ORIGIN, origin)
+    path = str(catalog.path.resolve())
+    write_json(run / _ORIGIN, {"path": path, "fingerprint": catalog.fingerprint, "split": split})
 
 
 def has_origin(path: Path) -> bool:
@@ -44,7 +48,8 @@ def read_origin(run: Path) -> Origin:
     """The catalog of a run. Raises RunError."""
     try:
         origin: dict[str, str] = json.loads((run / _ORIGIN).read_text())
-        return Origin(Path(origin["path"]), origin["fingerprint"])
+        split = origin.get("split", "catalog")
+        return Origin(Path(origin["path"]), origin["fingerprint"], split)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run}: not a run ({_ORIGIN} is missing or damaged)") from error
 
@@ -81,6 +86,11 @@ def evaluate_again(
         raise RunError(f"{model}: a bundle does not know its catalog; name one with --catalog")
     opened = Catalog.open(catalog or catalog_of(model))
     own = is_run and read_origin(model).fingerprint == opened.fingerprint
+    if own and read_origin(model).split != "catalog":
+        raise RunError(
+            f"{model}: was trained on a split of its own, so that the catalog's parts hold films "
+            "that it knows; its figures stand in its metrics.json and report"
+        )
     if save and not own:
         raise RunError(f"{model}: thresholds are saved to a run alone, from its own catalog")
     parts = ("validation", "test", *(("train",) if part == "train" else ())) if own else (part,)

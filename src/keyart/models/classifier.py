@@ -1,47 +1,38 @@
 """GenreClassifier: bytes of pixels in, logits out. Backbone, head and preparation in one module."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from keyart.errors import RecipeError, nearest
 from keyart.images.spec import ImageSpec
-from keyart.models.posternet import PATCH, PosterNet
-
-
-class GenreHead(nn.Module):
-    """Mean over the map, dropout, one linear layer."""
-
-    def __init__(self, channels: int, genres: int, dropout: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(channels, genres)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """features: (films, channels, height, width). Returns logits (films, genres)."""
-        logits: Tensor = self.linear(self.dropout(features.mean((2, 3))))
-        return logits
-
-    def maps(self, features: Tensor) -> Tensor:
-        """What every place of the map adds to every logit: the linear layer without its mean.
-
-        Class activation maps (Zhou et al., CVPR 2016). Returns (films, genres, height, width),
-        whose mean over places is the logits less the bias.
-        """
-        return nn.functional.conv2d(features, self.linear.weight[:, :, None, None])
+from keyart.models.backbones import build_backbone
+from keyart.models.heads import GenreHead, Head
+from keyart.models.milestone import scratch_head, vgg16_head
 
 
 class GenreClassifier(nn.Module):
-    """A backbone and its head, with the normalisation that its ImageSpec asks for."""
+    """A backbone and its head, with the normalisation that its ImageSpec asks for.
+
+    bgr: the backbone sees blue first; whoever calls hands over RGB all the same. looks: in
+    evaluation the logits are means over so many looks at a poster (see `_looks`).
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, spec: ImageSpec) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        head: Head,
+        spec: ImageSpec,
+        *,
+        bgr: bool = False,
+        looks: int = 1,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self._bgr = bgr
+        self._looks = looks
         self.register_buffer("mean", torch.tensor(spec.mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(spec.std) * 255, persistent=False)
 
@@ -50,40 +41,89 @@ class GenreClassifier(nn.Module):
 
         Returns logits (films, genres).
         """
-        logits: Tensor = self.head(self.features(pixels))
-        return logits
+        if self.training or self._looks == 1:
+            logits: Tensor = self.head(self.features(pixels))
+            return logits
+        seen = [self.head(self.features(look)) for look in _looks(pixels, self._looks)]
+        return torch.stack(seen).mean(0)
 
     def features(self, pixels: Tensor) -> Tensor:
         """The backbone's last map (films, channels, height, width) of pixels as in forward."""
         # Height-width-channel bytes seen as (films, 3, height, width) are channels_last already.
         x = (pixels.float() - self.mean) / self.std
+        if self._bgr:
+            x = x.flip(3)
         features: Tensor = self.backbone(x.permute(0, 3, 1, 2))
         return features
 
-
-BACKBONES: dict[str, Callable[[], PosterNet]] = {
-    "posternet": lambda: PosterNet(widths=(32, 64, 128, 256), depths=(1, 1, 2, 2)),
-    "posternet-small": lambda: PosterNet(widths=(32, 64, 128), depths=(1, 1, 1)),
-}
+    def pooled(self, pixels: Tensor) -> Tensor:
+        """What the head takes of the map, for pixels as in forward. Returns (films, numbers)."""
+        return self.head.pool(self.features(pixels))
 
 
-def build_classifier(model: str, spec: ImageSpec, genres: int, dropout: float) -> GenreClassifier:
-    """Assemble the network called `model`, with fresh weights.
+def build_classifier(
+    backbone: str,
+    spec: ImageSpec,
+    genres: int,
+    dropout: float,
+    *,
+    weights: str | None = None,
+    padding: str | None = None,
+    bgr: bool = False,
+    looks: int = 1,
+) -> GenreClassifier:
+    """Assemble the network on the backbone of that name, with fresh weights or with `weights`.
 
-    Raises RecipeError for an unknown name or a spec that the network cannot take.
+    Arguments as in `build_backbone`. The study's two networks have the study's own dense heads,
+    every other a linear one. Raises WeightsError as `build_backbone` does.
     """
-    if model not in BACKBONES:
-        raise RecipeError(
-            f"model: no network {model!r}{nearest(model, BACKBONES)} "
-            f"Known: {', '.join(sorted(BACKBONES))}"
-        )
-    if spec.height % PATCH or spec.width % PATCH:
-        raise RecipeError(
-            f"height and width: {model} needs multiples of {PATCH}, not {spec.height}x{spec.width}"
-        )
-    backbone = BACKBONES[model]()
-    classifier = GenreClassifier(backbone, GenreHead(backbone.channels, genres, dropout), spec)
+    body = build_backbone(backbone, spec, weights=weights, padding=padding)
+    head: Head
+    if backbone == "milestone-scratch":
+        head = scratch_head(genres, dropout, height=spec.height, width=spec.width)
+    elif backbone == "milestone-vgg16":
+        head = vgg16_head(genres, dropout)
+    else:
+        head = GenreHead(_channels(body, spec), genres, dropout)
+    classifier = GenreClassifier(body, head, spec, bgr=bgr, looks=looks)
     return classifier.to(memory_format=torch.channels_last)
+
+
+_CROPPED = 0.875  # of each side that a corner's look keeps, so that its shape is the poster's
+
+
+def _looks(pixels: Tensor, count: int) -> list[Tensor]:
+    """Looks at posters (films, height, width, 3): the whole, the four corners, their mirrors.
+
+    count: 1 (the whole), 2 (and its mirror image), 5 (and the corners), 10 (and all mirrored).
+    """
+    whole = pixels.float()
+    looks = [whole]
+    if count >= 5:
+        height, width = pixels.shape[1:3]
+        tall, wide = round(_CROPPED * height), round(_CROPPED * width)
+        planes = whole.permute(0, 3, 1, 2)
+        for top in (0, height - tall):
+            for left in (0, width - wide):
+                corner = planes[:, :, top : top + tall, left : left + wide]
+                full = nn.functional.interpolate(
+                    corner, (height, width), mode="bilinear", align_corners=False
+                )
+                looks.append(full.permute(0, 2, 3, 1))
+    if count in (2, 10):
+        looks += [look.flip(2) for look in looks]
+    return looks
+
+
+def _channels(backbone: nn.Module, spec: ImageSpec) -> int:
+    known = getattr(backbone, "channels", None)
+    if isinstance(known, int):
+        return known
+    training = backbone.training
+    with torch.no_grad():
+        features = backbone.eval()(torch.zeros(1, 3, spec.height, spec.width))
+    backbone.train(training)
+    return int(features.shape[1])
 
 
 def multiply_adds(classifier: GenreClassifier, spec: ImageSpec) -> int:
@@ -93,8 +133,8 @@ def multiply_adds(classifier: GenreClassifier, spec: ImageSpec) -> int:
     def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
         assert isinstance(module, nn.Conv2d | nn.Linear)
-        positions = output.shape[2] * output.shape[3] if output.ndim == 4 else 1
-        total += module.weight.numel() * positions
+        outputs = module.weight.shape[0]
+        total += module.weight.numel() * (output[0].numel() // outputs)
 
     layers = [m for m in classifier.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(count) for layer in layers]

@@ -1,21 +1,25 @@
 """The two networks of the 2017 study, layer by layer as its tables list them.
 
-Both take 128x128 squashed posters. The tests hold every layer's shape and parameter count.
+Both take 128x128 squashed posters; keyart lets them take others. The tests hold every layer's shape and parameter count.
 """
 
 from torch import Tensor, nn
+
+from keyart.models.heads import DenseHead
 
 SIZE = 128
 _DROPOUT = 0.2
 
 
-class MilestoneScratch(nn.Sequential):
-    """The network from scratch: six unpadded convolutions, three dense layers; 22,866,707 weights.
+class ScratchConvolutions(nn.Sequential):
+    """The first network's six unpadded convolutions.
 
-    Takes (films, 3, 128, 128), gives logits (films, genres).
+    Takes (films, 3, 128, 128), gives (films, 128, 26, 26); of other sizes what `scratch_map` says.
     """
 
-    def __init__(self, genres: int, dropout: float = _DROPOUT) -> None:
+    channels = 128
+
+    def __init__(self, dropout: float = _DROPOUT) -> None:
         super().__init__(
             nn.Dropout(dropout),  # on the pixels themselves, as the study had it
             *_conv_relu(3, 64, 5),
@@ -28,38 +32,23 @@ class MilestoneScratch(nn.Sequential):
             *_conv_relu(128, 128, 3),
             nn.MaxPool2d(2),
             nn.Dropout(dropout),
-            nn.Flatten(),
-            nn.Linear(26 * 26 * 128, 256),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(256, 256),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(256, 256),
-            nn.ReLU(),
-            nn.Linear(256, genres),
         )
-        _start_like_keras(self)
+        start_like_keras(self)
 
 
-class MilestoneHead(nn.Sequential):
-    """What the study put on VGG16's convolutions: two dense layers of 4,096; 50,417,683 weights.
+def scratch_map(side: int) -> int:
+    """Height or width of the first network's last map, for posters of that height or width."""
+    return ((side - 12) // 2 - 6) // 2
 
-    Takes VGG16's last map (films, 512, 4, 4), gives logits (films, genres).
-    """
 
-    def __init__(self, genres: int, dropout: float = 0.5) -> None:
-        super().__init__(
-            nn.Flatten(),
-            nn.Linear(512 * 4 * 4, 4096),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(4096, 4096),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(4096, genres),
-        )
-        _start_like_keras(self)
+def scratch_head(
+    genres: int, dropout: float = _DROPOUT, *, height: int = SIZE, width: int = SIZE
+) -> DenseHead:
+    """The first network's dense layers; with its convolutions 22,866,707 weights for 19 genres."""
+    places = scratch_map(height) * scratch_map(width)
+    head = DenseHead(places * ScratchConvolutions.channels, (256, 256, 256), genres, (dropout, dropout, 0.0))
+    start_like_keras(head)
+    return head
 
 
 class Vgg16Convolutions(nn.Sequential):
@@ -68,6 +57,8 @@ class Vgg16Convolutions(nn.Sequential):
     Takes (films, 3, height, width), gives (films, 512, height / 32, width / 32). The layers stand
     at the same numbers as in timm's and torchvision's `features`: their weights load as they are.
     """
+
+    channels = 512
 
     def __init__(self) -> None:
         layers: list[nn.Module] = []
@@ -78,17 +69,23 @@ class Vgg16Convolutions(nn.Sequential):
                 inputs = outputs
             layers.append(nn.MaxPool2d(2))
         super().__init__(*layers)
-        self.channels = inputs
 
 
-def _conv_relu(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(inputs, outputs, kernel), nn.ReLU()
+def vgg16_head(genres: int, dropout: float = 0.5) -> DenseHead:
+    """What the study put on VGG16's map of 4x4x512: two layers of 4,096; 50,417,683 weights."""
+    head = DenseHead(512 * 4 * 4, (4096, 4096), genres, (dropout, dropout))
+    start_like_keras(head)
+    return head
 
 
-def _start_like_keras(network: nn.Module) -> None:
+def start_like_keras(network: nn.Module) -> None:
     """Glorot-uniform weights and zero biases: the defaults of the library that the study used."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             assert isinstance(layer.bias, Tensor)
             nn.init.zeros_(layer.bias)
+
+
+def _conv_relu(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(inputs, outputs, kernel), nn.ReLU()

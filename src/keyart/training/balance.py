@@ -2,23 +2,45 @@
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 # Beta of the effective number of samples; Cui et al. 2019 (arXiv 1901.05555), section 3.
 _BETA = 0.999
 
 
-def genre_weights(balance: str, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """The weight of each genre's column in the loss, with mean 1.
+def genre_weights(
+    balance: str, counts: npt.NDArray[np.int64], films: int
+) -> npt.NDArray[np.float64]:
+    """The weight of each genre's column in the loss.
 
     balance: 'none'; 'inverse' (in inverse proportion to the genre's count); 'effective' (to its
-    effective number of samples, which flattens the largest). counts: (genres,), films of each
-    genre in the training part. Returns (genres,).
+    effective number of samples, which flattens the largest); these have mean 1. 'study': the 2017
+    study's films / (genres x (count + 1)), as it is. counts: (genres,), films of each genre among
+    the `films` of the training part. Returns (genres,).
     """
     if balance == "none":
         return np.ones(len(counts))
+    if balance == "study":
+        studys: npt.NDArray[np.float64] = films / (len(counts) * (counts + 1.0))
+        return studys
     if balance == "inverse":
         weights = 1.0 / (counts + 1)
     else:
         weights = (1 - _BETA) / (1 - np.power(_BETA, counts + 1))
     normalised: npt.NDArray[np.float64] = weights / weights.mean()
     return normalised
+
+
+def cell_weights(weights: Tensor, truth: Tensor, balance_by: str) -> Tensor:
+    """The weight of every cell of a batch.
+
+    weights: (genres,). truth: (films, genres). balance_by: 'genre' (each column its own weight);
+    'first_genre' (all of a film's cells weigh what its first genre does: Keras 2 took the argmax
+    of a row as its class, which for a multi-hot row is its first positive column; a film without
+    any counts as the first). Returns something that broadcasts to (films, genres).
+    """
+    if balance_by == "genre":
+        return weights
+    first = (truth > 0).to(torch.uint8).argmax(1)
+    return weights[first][:, None]

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from keyart.errors import BundleError
 from keyart.images.decode import Pixels
-from keyart.models.classifier import GenreClassifier, GenreHead
+from keyart.models.classifier import GenreClassifier
+from keyart.models.heads import GenreHead
 
 TOLERANCE = 1e-4
 
@@ -28,7 +29,7 @@ class _Exported(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         features = self.model.features(pixels)
-        logits = self.model.head(features)
+        logits = self.model(pixels)  # where it looks once, the exporter merges the two
         if isinstance(self.model.head, GenreHead):
             return logits, features, self.model.head.maps(features)
         return logits, features

@@ -1,46 +1,56 @@
 """The loop: epochs over posters, a validation after each, a checkpoint that carries everything."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from keyart.errors import TrainingError
 from keyart.evaluation import metrics
 from keyart.files import write_csv
-from keyart.images.decode import Pixels
-from keyart.models.classifier import GenreClassifier
-from keyart.training.augment import augment
+from keyart.training.augment import mix
 from keyart.training.averaging import evaluating, follow, start_average
-from keyart.training.balance import genre_weights
+from keyart.training.balance import cell_weights, genre_weights
 from keyart.training.checkpoint import load_checkpoint, save_checkpoint, save_tensors
+from keyart.training.freezing import training_mode
+from keyart.training.images import Images
+from keyart.training.losses import loss_of
 from keyart.training.machine import Compiled, Machine, repeatable
 from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe
-from keyart.training.schedule import learning_rate
+from keyart.training.schedule import learning_rate, momentum_of
+from keyart.training.sources import Source
 from keyart.training.state import LoopState, Row
 
 LAST, BEST = "last.safetensors", "best.safetensors"
+
+# A large head takes longer to write down than to train for an epoch; a killed training loses at
+# most this long.
+_SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
 @dataclass(frozen=True)
 class Examples:
     """What is learned from.
 
-    pixels: (films, height, width, 3) bytes of the whole catalog. truth: (films, genres).
-    train, validation: the rows of the two parts that training may see.
+    source: of batches. truth: (films, genres) of the whole catalog. train, validation: the images
+    of the two parts that training may see. targets: (films, genres) in [0, 1], what is learned in
+    place of the truth, and features: (films, numbers), what the network's own are to be like; both
+    from a teacher.
     """
 
-    pixels: Pixels
+    source: Source
     truth: npt.NDArray[np.bool_]
-    train: npt.NDArray[np.int64]
-    validation: npt.NDArray[np.int64]
+    train: Images
+    validation: Images
+    targets: npt.NDArray[np.float32] | None = None
+    features: npt.NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,64 +67,81 @@ class Progress:
 
 
 def fit(
-    model: GenreClassifier,
+    trainee: nn.Module,
     examples: Examples,
     recipe: Recipe,
     machine: Machine,
-    run: Path,
+    folder: Path,
     watch: Callable[[Progress], None],
     say: Callable[[str], None],
+    weights: Callable[[], Mapping[str, Tensor]],
 ) -> LoopState:
-    """Train `model` by `recipe`, going on from the last checkpoint in the folder `run`, if any.
+    """Train by `recipe`, going on from the last checkpoint in `folder`/checkpoints, if any.
 
-    Leaves checkpoints/last.safetensors, checkpoints/best.safetensors (the weights to use) and
-    history.csv. A training that was killed and goes on ends with the same weights as one that
-    ran through: all draws of an epoch come from (seed, epoch) alone.
+    trainee: takes a batch of the examples' source, gives (logits, features). weights: gives the
+    tensors to keep of the trainee as it stands, for checkpoints/best.safetensors. Also leaves
+    checkpoints/last.safetensors and history.csv. A training that was killed and goes on ends with
+    the same weights as one that ran through: all draws of an epoch come from (seed, epoch) alone.
     Raises TrainingError when the loss is no longer a number.
     """
-    model.to(machine.device)
+    trainee.to(machine.device)
     optimizer = build_optimizer(
-        model,
+        trainee,
         recipe.optimizer,
         learning_rate=recipe.learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
+        layer_decay=recipe.layer_decay,
     )
-    average = start_average(model) if recipe.average_decay is not None else None
-    checkpoints = run / "checkpoints"
+    average = start_average(trainee) if recipe.average_decay is not None else None
+    checkpoints = folder / "checkpoints"
     state = LoopState()
     if (checkpoints / LAST).exists():
-        state = load_checkpoint(checkpoints / LAST, model, average, optimizer)
+        state = load_checkpoint(checkpoints / LAST, trainee, average, optimizer)
 
-    weights = genre_weights(recipe.balance, examples.truth[examples.train].sum(0))
-    loss_weights = torch.from_numpy(weights).float().to(machine.device)
+    source, train = examples.source, examples.train
+    targets = examples.truth if examples.targets is None else examples.targets
+    counts = examples.truth[train.rows].sum(0)
+    by_genre = genre_weights(recipe.balance, counts, len(train))
+    loss_weights = torch.from_numpy(by_genre).float().to(machine.device)
 
-    def forward(pixels: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(batch: Tensor, truth: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor]:
         with machine.arithmetic():
-            logits = model(pixels).float()
-        return F.binary_cross_entropy_with_logits(logits, truth, weight=loss_weights), logits
+            logits, features = trainee(batch)
+        logits = logits.float()
+        cells = loss_of(recipe.loss, logits, truth)
+        loss = (cells * cell_weights(loss_weights, truth, recipe.balance_by)).mean()
+        if wanted is not None:
+            likeness = F.cosine_similarity(features.float(), wanted, dim=1).mean()
+            loss = loss + recipe.teacher_features * (1 - likeness)
+        return loss, logits
 
-    def infer(pixels: Tensor) -> Tensor:
+    def infer(batch: Tensor) -> Tensor:
         with torch.no_grad(), machine.arithmetic():
-            logits: Tensor = model(pixels).float()
+            logits: Tensor = trainee(batch)[0].float()
         return logits
 
     forward_, infer_ = Compiled(forward, machine, say), Compiled(infer, machine, say)
-    batch = min(recipe.batch_size, len(examples.train))
-    steps = len(examples.train) // batch
+    batch_size = min(recipe.batch_size, len(train))
+    steps = len(train) // batch_size
+    best: Mapping[str, Tensor] | None = None  # of an epoch that no file has yet
+    written = time.monotonic()
 
     while state.epochs_done < recipe.epochs and not state.stopped:
         epoch, started = state.epochs_done, time.monotonic()
-        seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3)
-        order = np.random.default_rng(seeds[0]).permutation(examples.train)
+        seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(4)
+        order = np.random.default_rng(seeds[0]).permutation(len(train))
         draws = torch.Generator().manual_seed(int(seeds[1]))
+        mixing = np.random.default_rng(seeds[3])
         repeatable(int(seeds[2]))
-        model.train()
+        training_mode(trainee, frozen_statistics=recipe.frozen_statistics)
         losses, hits = 0.0, 0.0
         for step in range(steps):
-            rows = order[step * batch : (step + 1) * batch]
-            pixels = torch.from_numpy(examples.pixels[rows]).to(machine.device)
-            truth = torch.from_numpy(examples.truth[rows]).float().to(machine.device)
+            images = train.take(order[step * batch_size : (step + 1) * batch_size])
+            truth = torch.from_numpy(targets[images.rows]).float().to(machine.device)
+            wanted = None
+            if examples.features is not None:
+                wanted = torch.from_numpy(examples.features[images.rows]).to(machine.device).float()
             rate = state.rate_factor * learning_rate(
                 epoch * steps + step,
                 peak=recipe.learning_rate,
@@ -124,66 +151,71 @@ def fit(
                 cosine=recipe.schedule == "cosine",
             )
             for group in optimizer.param_groups:
-                group["lr"] = rate
-            changed = augment(
-                pixels,
-                draws,
-                flip=recipe.flip,
-                zoom=recipe.zoom,
-                shift=recipe.shift,
-                colour=recipe.colour,
-                erase=recipe.erase,
+                group["lr"] = rate * group["share"]
+                if "momentum" in group:
+                    group["momentum"] = momentum_of(
+                        epoch, recipe.epochs, recipe.momentum, recipe.final_momentum
+                    )
+            changed, mixed = mix(
+                source.changed(images, draws),
+                truth,
+                mixing,
+                mixup=recipe.mixup,
+                cutmix=recipe.cutmix,
             )
-            loss, logits = forward_(changed, truth)
+            loss, logits = forward_(changed, mixed, wanted)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             if average is not None and recipe.average_decay is not None:
-                follow(average, model, epoch * steps + step, recipe.average_decay)
+                follow(average, trainee, epoch * steps + step, recipe.average_decay)
             value = loss.item()
             if not np.isfinite(value):
                 raise TrainingError(
-                    f"{run}: the loss became {value} in epoch {epoch + 1}, step {step + 1}; its "
-                    f"checkpoints hold epoch {epoch}. Train anew with a lower learning_rate"
+                    f"{folder}: the loss became {value} in epoch {epoch + 1}, step {step + 1}; its "
+                    "checkpoints hold earlier epochs. Train anew with a lower learning_rate"
                 )
             losses += value
-            hits += ((logits.detach() > 0) == (truth > 0)).float().mean().item()
+            hits += ((logits.detach() > 0) == (mixed > 0.5)).float().mean().item()
             watch(Progress(epoch + 1, recipe.epochs, step + 1, steps, value, rate))
 
-        with evaluating(model, average):
-            logits_ = all_logits(infer_, examples.pixels, examples.validation, batch, machine)
+        with evaluating(trainee, average):
+            logits_ = all_logits(infer_, source, examples.validation, batch_size)
             row: Row = {
                 "epoch": epoch + 1,
                 "seconds": round(time.monotonic() - started, 2),
                 "learning_rate": rate,
                 "train_loss": losses / steps,
                 "train_label_accuracy": hits / steps,
-                **validation_figures(logits_, examples.truth[examples.validation]),
+                **validation_figures(logits_, examples.truth[examples.validation.rows]),
             }
             state.take(row, recipe)
             if state.best_epoch == state.epochs_done or recipe.keep == "last":
-                save_tensors(checkpoints / BEST, model.state_dict(), {"epoch": str(epoch + 1)})
-        save_checkpoint(checkpoints / LAST, state, model, average, optimizer)
-        write_csv(run / "history.csv", list(row), [list(r.values()) for r in state.history])
+                best = {name: tensor.detach().clone() for name, tensor in weights().items()}
+        ended = state.stopped or state.epochs_done == recipe.epochs
+        if ended or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS:
+            # The best first: a checkpoint may only tell of an epoch whose weights are kept.
+            if best is not None:
+                save_tensors(checkpoints / BEST, best, {"epoch": str(state.best_epoch)})
+                best = None
+            save_checkpoint(checkpoints / LAST, state, trainee, average, optimizer)
+            written = time.monotonic()
+        write_csv(folder / "history.csv", list(row), [list(r.values()) for r in state.history])
         watch(Progress(epoch + 1, recipe.epochs, steps, steps, value, rate, row))
     return state
 
 
 def all_logits(
-    infer: Callable[[Tensor], Tensor],
-    pixels: Pixels,
-    rows: npt.NDArray[np.int64],
-    batch: int,
-    machine: Machine,
+    infer: Callable[[Tensor], Tensor], source: Source, images: Images, batch: int
 ) -> npt.NDArray[np.float32]:
-    """Logits (len(rows), genres) of these rows of pixels, batch by batch."""
+    """Logits (images, genres) of a source's images, batch by batch."""
     parts = []
-    for start in range(0, len(rows), batch):
-        chosen = rows[start : start + batch]
-        # One shape for all batches, so that nothing is compiled twice: the last repeats a row.
-        full = np.concatenate([chosen, np.repeat(chosen[-1:], batch - len(chosen))])
-        logits = infer(torch.from_numpy(pixels[full]).to(machine.device))
-        parts.append(logits[: len(chosen)].cpu().numpy())
+    for start in range(0, len(images), batch):
+        places = np.arange(start, min(start + batch, len(images)))
+        # One shape for all batches, so that nothing is compiled twice: the last repeats an image.
+        full = np.concatenate([places, np.repeat(places[-1:], batch - len(places))])
+        logits = infer(source.plain(images.take(full)))
+        parts.append(logits[: len(places)].cpu().numpy())
     return np.concatenate(parts)
 
 

@@ -62,6 +62,21 @@ def train(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resu
     TrainingError where the catalog cannot be learned from, and WeightsError for weights that are
     not there or not the backbone's.
     """
+    learned = learn(catalog, recipe, run, watcher, resume=resume)
+    if learned is None:
+        watcher.say(f"{run}: finished already")
+        return
+    watcher.say("scoring the validation and test parts")
+    _finish(run, recipe, catalog, *learned)
+
+
+def learn(
+    catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool
+) -> tuple[Pixels, Mapping[str, Images]] | None:
+    """The part of `train` that looks at no test film: it leaves checkpoints and history.csv.
+
+    Returns the catalog's pixels and the parts' images, None where the run is finished already.
+    """
     parts = choose_images(
         catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
     )
@@ -69,24 +84,21 @@ def train(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resu
     model = _build(recipe, len(catalog.vocabulary), weights=recipe.weights)
     _open_run(run, catalog, recipe, resume=resume)
     if (run / "bundle").is_dir():
-        watcher.say(f"{run}: finished already")
-        return
+        return None
     pixels = catalog_pixels(catalog, recipe, watcher.pixels)
     if recipe.frozen:
         _fit_head(model, recipe, catalog, pixels, parts, run, watcher)
     else:
         if recipe.head_epochs:
             first = replace(
-                recipe, epochs=recipe.head_epochs, frozen=True, learning_rate=_HEAD_RATE, split="catalog",
-                schedule="cosine", warmup_epochs=0, keep="best", early_stop_patience=None,
-                average_decay=None, teacher_features=0.0,
+                recipe, epochs=recipe.head_epochs, learning_rate=_HEAD_RATE, schedule="cosine",
+                warmup_epochs=0, early_stop_patience=None, average_decay=None, mixup=0, cutmix=0,
             )  # fmt: skip
             watcher.say("training the head alone")
             _fit_head(model, first, catalog, pixels, parts, run / "checkpoints" / "head", watcher)
             watcher.say("training the whole network")
         _fit_whole(model, recipe, catalog, pixels, parts, run, watcher)
-    watcher.say("scoring the validation and test parts")
-    _finish(run, recipe, catalog, pixels, parts)
+    return pixels, parts
 
 
 def _build(recipe: Recipe, genres: int, *, weights: str | None = None) -> GenreClassifier:

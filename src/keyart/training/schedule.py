@@ -1,4 +1,4 @@
-"""Learning rates within a training: a warm-up, then a cosine or a flat line."""
+"""Learning rates and momentum within a training."""
 
 import math
 
@@ -16,3 +16,10 @@ def learning_rate(
         return peak
     share = (step - warmup) / max(1, total - warmup - 1)
     return final + (peak - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
+def momentum_of(epoch: int, epochs: int, first: float, last: float | None) -> float:
+    """The momentum of an epoch (from 0): a line from `first` to `last`, or `first` throughout."""
+    if last is None or epochs == 1:
+        return first
+    return first + (last - first) * epoch / (epochs - 1)

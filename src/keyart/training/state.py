@@ -12,7 +12,7 @@ class LoopState:
     """The loop's state apart from tensors. `history` has a row an epoch, oldest first."""
 
     epochs_done: int = 0
-    best_loss: float | None = None
+    best: float | None = None  # of what the recipe monitors, as a loss: lower is better
     best_epoch: int = 0
     waited: int = 0  # epochs since the best, or since the last cut
     stale: int = 0  # epochs since the best
@@ -24,9 +24,11 @@ class LoopState:
         """Take in the row of a finished epoch: the best so far, a plateau cut, an early stop."""
         self.epochs_done += 1
         self.history.append(row)
-        loss = row["validation_loss"]
-        if self.best_loss is None or loss < self.best_loss - recipe.minimum_change:
-            self.best_loss, self.best_epoch = loss, self.epochs_done
+        value = row["validation_loss"]
+        if recipe.monitor == "map":
+            value = -row["validation_mean_average_precision"]
+        if self.best is None or value < self.best - recipe.minimum_change:
+            self.best, self.best_epoch = value, self.epochs_done
             self.waited = self.stale = 0
         else:
             self.waited += 1

@@ -1,0 +1,255 @@
+"""Backbones: our own by name, and every network of timm, with weights from a file or the hub.
+
+A backbone takes (films, 3, height, width), normalised, and gives its last map (films, channels,
+height', width'). timm (Wightman, github.com/huggingface/pytorch-image-models) knows over a
+thousand; a transformer's patches are laid out as a map again, and where it has a class token, that
+is added to every place of the map as further channels.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from keyart.errors import WeightsError, nearest
+from keyart.images.spec import ImageSpec
+from keyart.models.milestone import ScratchConvolutions, Vgg16Convolutions, scratch_map
+from keyart.models.posternet import PATCH, PosterNet
+
+HUB = "hub"
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_BYTES_ONLY = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels / 255, as the study fed both networks
+_VGG16 = "milestone-vgg16"
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a backbone's weights come from. licence: as their publisher names it."""
+
+    source: str
+    licence: str
+    sha256: str | None
+
+
+class TimmBackbone(nn.Module):
+    """A network of timm without its classifier, whose output is always a map."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network: Any = network
+        self._tokens_first = int(getattr(network, "num_prefix_tokens", 0))
+        self._norm = getattr(network, "fc_norm", nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (films, 3, height, width), normalised. Returns (films, channels, height', width')."""
+        features: Tensor = self.network.forward_features(x)
+        if features.ndim == 4:
+            channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
+            return features.permute(0, 3, 1, 2) if channels_last else features
+        tokens = self._norm(features)
+        rows, columns = self.network.patch_embed.grid_size
+        patches: Tensor = (
+            tokens[:, self._tokens_first :].transpose(1, 2).unflatten(2, (rows, columns))
+        )
+        if not self._tokens_first:
+            return patches
+        whole = tokens[:, 0, :, None, None].expand(-1, -1, rows, columns)
+        return torch.cat([patches, whole], 1)
+
+
+_OWN: dict[str, Callable[[], nn.Module]] = {
+    "posternet": lambda: PosterNet(widths=(32, 64, 128, 256), depths=(1, 1, 2, 2)),
+    "posternet-small": lambda: PosterNet(widths=(32, 64, 128), depths=(1, 1, 1)),
+    "milestone-scratch": ScratchConvolutions,
+    _VGG16: Vgg16Convolutions,
+}
+
+
+def statistics(name: str) -> tuple[Triple, Triple]:
+    """The mean and standard deviation of RGB in [0, 1] that a backbone was made for.
+
+    Raises WeightsError for an unknown name.
+    """
+    if name.startswith("milestone-"):
+        return _BYTES_ONLY
+    if name in _OWN:
+        return _IMAGENET
+    config = _timm_config(name)
+    (red, green, blue), (r, g, b) = config.mean, config.std
+    return (red, green, blue), (r, g, b)
+
+
+def build_backbone(
+    name: str, spec: ImageSpec, *, weights: str | None = None, padding: str | None = None
+) -> nn.Module:
+    """A backbone by name, for pixels of `spec`'s size, with `weights`: a safetensors file or 'hub'.
+
+    Without weights they are random. padding: timm's `pad_type`, for weights that came from
+    TensorFlow ('same'). Raises WeightsError: an unknown name, a size that it cannot take, weights
+    that are not there or not its own.
+    """
+    if name not in _OWN:
+        return _timm_backbone(name, spec, weights, padding)
+    if padding is not None:
+        raise WeightsError(f"padding: {name} has no such choice; leave it out")
+    _fits(name, spec)
+    backbone = _OWN[name]()
+    if weights is None:
+        return backbone
+    if name != _VGG16 and weights == HUB:
+        raise WeightsError(f"weights: the hub has none for {name}; leave them out")
+    tensors = _hub_vgg16() if weights == HUB else _vgg16_features(_read(weights), name)
+    _load(backbone, tensors, f"{weights}: not the weights of {name}")
+    return backbone
+
+
+def origin(name: str, weights: str | None) -> Origin | None:
+    """Where the weights of a backbone come from, for its bundle; None for random ones."""
+    if weights is None:
+        return None
+    config = _timm_config("vgg16.tv_in1k" if name == _VGG16 else name)
+    licence = str(config.license or "not stated")
+    if weights != HUB:
+        digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+        return Origin(f"file {Path(weights).name}", licence, digest)
+    return Origin(str(config.hf_hub_id or config.url or "hub"), licence, None)
+
+
+def weights_digest(backbone: nn.Module) -> str:
+    """A digest of all that a backbone computes with: names, shapes and values of its tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(backbone.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _fits(name: str, spec: ImageSpec) -> None:
+    size = f"{spec.height}x{spec.width}"
+    if name == "milestone-scratch" and min(map(scratch_map, (spec.height, spec.width))) < 1:
+        raise WeightsError(f"height and width: {name} needs 28 or more, not {size}")
+    step = PATCH if name.startswith("posternet") else 32
+    if name != "milestone-scratch" and (spec.height % step or spec.width % step):
+        raise WeightsError(f"height and width: {name} needs multiples of {step}, not {size}")
+
+
+def _timm_config(name: str) -> Any:
+    import timm
+
+    # Asked for a tag that it does not know, timm would silently give another's configuration.
+    architecture, _, tag = name.partition(".")
+    known = timm.is_model(architecture)
+    if not known or (tag and name not in timm.list_pretrained(f"{architecture}.*")):
+        names = [*_OWN, *timm.list_models(), *timm.list_pretrained()]
+        raise WeightsError(
+            f"backbone: no network {name!r}{nearest(name, names)} Known: "
+            f"{', '.join(_OWN)}, and the names of timm"
+        )
+    return timm.get_pretrained_cfg(name)
+
+
+def _timm_backbone(
+    name: str, spec: ImageSpec, weights: str | None, padding: str | None
+) -> TimmBackbone:
+    import timm
+
+    config = _timm_config(name)
+    options: dict[str, Any] = {"num_classes": 0}
+    if config.fixed_input_size:
+        options["img_size"] = (spec.height, spec.width)  # position embeddings are interpolated
+    if padding is not None:
+        options["pad_type"] = padding
+    if weights is not None and weights != HUB:
+        heads = config.classifier
+        heads = (heads,) if isinstance(heads, str) else tuple(heads or ())
+        tensors = {
+            key: tensor
+            for key, tensor in _read(weights).items()
+            if not key.startswith(tuple(f"{head}." for head in heads))
+        }
+        # Without a classifier in the configuration timm loads strictly.
+        options["pretrained_cfg_overlay"] = {
+            "state_dict": tensors,
+            "num_classes": 0,
+            "classifier": None,
+        }
+    logging.getLogger("timm").setLevel(logging.ERROR)
+    try:
+        network: Any = timm.create_model(name, pretrained=weights is not None, **options)
+    except Exception as error:  # timm, the hub and torch each raise their own kinds
+        raise WeightsError(_why(name, spec, weights, error)) from error
+    network.pretrained_cfg = {}  # else it would hold on to the tensors just loaded
+    network.default_cfg = {}
+    backbone = TimmBackbone(network)
+    try:
+        with torch.no_grad():
+            backbone.eval()(torch.zeros(1, 3, spec.height, spec.width))
+    except Exception as error:
+        raise WeightsError(_why(name, spec, None, error)) from error
+    return backbone.train()
+
+
+def _why(name: str, spec: ImageSpec, weights: str | None, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:300]
+    if weights == HUB:
+        return (
+            f"weights: those of {name} cannot be had from the hub ({reason}); without a network "
+            "give a local file: --set weights=FILE.safetensors"
+        )
+    if weights is not None:
+        return f"{weights}: not the weights of {name} ({reason})"
+    return f"backbone {name}: cannot take posters of {spec.height}x{spec.width} ({reason})"
+
+
+def _read(path: str) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weights file") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+
+
+def _vgg16_features(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """A whole VGG16's convolutions (timm's and torchvision's names), or tensors as they are."""
+    if name != _VGG16 or "features.0.weight" not in tensors:
+        return tensors
+    dense = ("pre_logits.", "head.", "classifier.")
+    return {
+        key.removeprefix("features."): tensor
+        for key, tensor in tensors.items()
+        if not key.startswith(dense)
+    }
+
+
+def _hub_vgg16() -> dict[str, Tensor]:
+    import timm
+
+    logging.getLogger("timm").setLevel(logging.ERROR)
+    try:
+        network: Any = timm.create_model("vgg16.tv_in1k", pretrained=True, num_classes=0)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(
+            f"weights: VGG16's cannot be had from the hub ({reason}); without a network give a "
+            "local file: --set weights=FILE.safetensors (timm's vgg16.tv_in1k)"
+        ) from error
+    tensors: dict[str, Tensor] = network.features.state_dict()
+    return tensors
+
+
+def _load(backbone: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+    try:
+        backbone.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(f"{what} ({reason})") from error

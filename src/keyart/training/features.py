@@ -1,0 +1,156 @@
+"""The feature cache: what a frozen backbone makes of posters, computed once and kept.
+
+CATALOG/features/BACKBONE-SPEC-VIEW.npy holds one row a poster, float16, and the .txt beside it the
+SHA-256 of each row's poster; together they are found by poster, weights, ImageSpec and view. A
+catalog that grew computes its new posters alone.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from keyart.catalog.table import Catalog
+from keyart.files import replacing, write_text
+from keyart.images.decode import Pixels
+from keyart.images.spec import ImageSpec
+from keyart.models.backbones import weights_digest
+from keyart.models.classifier import GenreClassifier
+from keyart.training.augment import augment
+from keyart.training.machine import Machine
+
+PLAIN, FLIPPED = 0, 1
+
+_BLOCK = 64  # posters a step: a backbone's activations stay within the caches' reach
+
+Features = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How the views of a poster differ from it, as in the recipe. Views 0 and 1 differ by none."""
+
+    zoom: float
+    shift: float
+    crop: float
+    colour: float
+    erase: float
+    randaugment: int
+
+
+def cached_features(
+    catalog: Catalog,
+    pixels: Pixels,
+    model: GenreClassifier,
+    spec: ImageSpec,
+    views: int,
+    changes: Changes,
+    machine: Machine,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Features]:
+    """What the head of `model` takes of every poster: for each view (films, numbers), mapped.
+
+    View 0 is the poster as it is, view 1 mirrored; further ones are drawn by `seed` and changed by
+    `changes`, every other of them mirrored. pixels: (films, height, width, 3) of the catalog.
+    progress: called with (done, total) posters while some are computed.
+    """
+    backbone = weights_digest(model.backbone)
+    posters = [str(digest) for digest in catalog.films["poster_sha256"].to_pylist()]
+    stores = [
+        _Store(catalog.path / "features", _key(backbone, spec, view, changes, seed))
+        for view in range(views)
+    ]
+    missing = [store.missing(posters) for store in stores]
+    total, done = sum(map(len, missing)), 0
+    if total:
+        model.to(machine.device).eval()
+    for view, (store, rows) in enumerate(zip(stores, missing, strict=True)):
+        if len(rows):
+            computed = np.empty((len(rows), _width(model, pixels, machine)), np.float16)
+            for start in range(0, len(rows), _BLOCK):
+                chosen = rows[start : start + _BLOCK]
+                batch = _viewed(pixels[chosen], view, changes, [seed, view, start])
+                computed[start : start + len(chosen)] = _pooled(model, batch, machine)
+                done += len(chosen)
+                if progress:
+                    progress(done, total)
+            store.add([posters[row] for row in rows], computed)
+    return [store.of(posters) for store in stores]
+
+
+class _Store:
+    """One file of features and the posters that its rows are of."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._features, self._posters = folder / f"{key}.npy", folder / f"{key}.txt"
+        # Features are written before the list: without a list there are none.
+        known = self._posters.read_text().split() if self._posters.exists() else []
+        self._rows = {poster: row for row, poster in enumerate(known)}
+
+    def missing(self, posters: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Places of the posters that are not here yet; of equal posters the first alone."""
+        seen = set(self._rows)
+        places = []
+        for place, poster in enumerate(posters):
+            if poster not in seen:
+                places.append(place)
+                seen.add(poster)
+        return np.array(places, np.int64)
+
+    def add(self, posters: Sequence[str], features: Features) -> None:
+        """Append rows, whole or not at all."""
+        known = list(self._rows)
+        old = np.load(self._features, mmap_mode="r")[: len(known)] if known else features[:0]
+        with replacing(self._features) as beside, beside.open("wb") as file:
+            np.save(file, np.concatenate([old, features]))
+        known += posters
+        write_text(self._posters, "\n".join(known))
+        self._rows = {poster: row for row, poster in enumerate(known)}
+
+    def of(self, posters: Sequence[str]) -> Features:
+        """The features (posters, numbers) of these posters, mapped where their order allows."""
+        rows = np.array([self._rows[poster] for poster in posters])
+        stored: Features = np.load(self._features, mmap_mode="r")
+        if np.array_equal(rows, np.arange(len(rows))):
+            return stored[: len(rows)]
+        taken: Features = stored[rows]
+        return taken
+
+
+def _key(backbone: str, spec: ImageSpec, view: int, changes: Changes, seed: int) -> str:
+    parts: list[object] = [backbone, spec.key, spec.mean, spec.std, view]
+    if view > FLIPPED:
+        parts += [vars(changes), seed]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return f"{digest[:24]}-{view}"
+
+
+def _viewed(pixels: Pixels, view: int, changes: Changes, seeds: list[int]) -> Tensor:
+    plain = torch.from_numpy(np.ascontiguousarray(pixels))
+    batch = plain.flip(2) if view % 2 else plain
+    if view <= FLIPPED:
+        return batch
+    draws = torch.Generator().manual_seed(int(np.random.SeedSequence(seeds).generate_state(1)[0]))
+    return augment(batch, draws, flip=False, **vars(changes))
+
+
+@torch.no_grad()
+def _pooled(model: GenreClassifier, batch: Tensor, machine: Machine) -> npt.NDArray[np.float32]:
+    with machine.arithmetic():
+        pooled: npt.NDArray[np.float32] = (
+            model.pooled(batch.to(machine.device)).float().cpu().numpy()
+        )
+    return pooled
+
+
+def _width(model: GenreClassifier, pixels: Pixels, machine: Machine) -> int:
+    one = torch.from_numpy(np.array(pixels[:1]))
+    return int(_pooled(model, one, machine).shape[1])

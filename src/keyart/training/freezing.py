@@ -1,0 +1,33 @@
+"""What of a backbone stays as it is while the rest is fine-tuned."""
+
+from torch import nn
+
+from keyart.errors import RecipeError
+from keyart.models.classifier import GenreClassifier
+from keyart.training.optimizer import layers_of
+
+_Norm = nn.BatchNorm1d | nn.BatchNorm2d
+
+
+def freeze_stages(model: GenreClassifier, stages: int) -> None:
+    """Fix the weights of the `stages` stages nearest the input. Raises RecipeError for too many."""
+    if stages == 0:
+        return
+    layers = layers_of(model.backbone)
+    known = max(layers.values()) + 1
+    if stages > known:
+        raise RecipeError(f"frozen_stages = {stages}: the backbone has {known} stages")
+    for name, parameter in model.backbone.named_parameters():
+        parameter.requires_grad_(layers[name] >= stages)
+
+
+def training_mode(model: nn.Module, *, frozen_statistics: bool) -> None:
+    """Put `model` into training mode, but for batch normalisations that keep their statistics.
+
+    Those of frozen stages do, and all of them with `frozen_statistics`.
+    """
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _Norm):
+            fixed = module.affine and not module.weight.requires_grad
+            module.train(not (frozen_statistics or fixed))

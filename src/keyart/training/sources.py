@@ -1,0 +1,151 @@
+"""Sources: where a batch comes from, pixels that are changed anew each time or kept features."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from keyart.images.decode import Pixels
+from keyart.models.classifier import GenreClassifier
+from keyart.models.heads import GenreHead, Head
+from keyart.training.augment import augment
+from keyart.training.features import Features
+from keyart.training.images import Images
+from keyart.training.machine import Machine
+from keyart.training.recipe import Recipe
+
+
+class Source(Protocol):
+    """What the loop draws batches from."""
+
+    def changed(self, images: Images, draws: torch.Generator) -> Tensor:
+        """A batch to learn from, each image by its own draw."""
+        ...
+
+    def plain(self, images: Images) -> Tensor:
+        """A batch to be scored, as it is."""
+        ...
+
+
+class PixelSource:
+    """Prepared posters, changed by the recipe's augmentation.
+
+    pixels: (films, height, width, 3) of the whole catalog. On a GPU they are kept there where they
+    take less than half of its free memory: copying batches would then cost more than the network.
+    """
+
+    def __init__(self, pixels: Pixels, recipe: Recipe, machine: Machine) -> None:
+        self._pixels, self._recipe, self._device = pixels, recipe, machine.device
+        self._resident: Tensor | None = None
+        if machine.device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info()[0] / 2:
+            self._resident = torch.from_numpy(np.asarray(pixels)).to(machine.device)
+
+    def changed(self, images: Images, draws: torch.Generator) -> Tensor:
+        """Returns (images, height, width, 3) float in [0, 255]."""
+        recipe = self._recipe
+        return augment(
+            self.plain(images),
+            draws,
+            flip=recipe.flip,
+            zoom=recipe.zoom,
+            shift=recipe.shift,
+            crop=recipe.crop,
+            colour=recipe.colour,
+            erase=recipe.erase,
+            randaugment=recipe.randaugment,
+        )
+
+    def plain(self, images: Images) -> Tensor:
+        """Returns (images, height, width, 3) uint8."""
+        if self._resident is not None:
+            pixels = self._resident[torch.from_numpy(images.rows).to(self._device)]
+        else:
+            pixels = torch.from_numpy(self._pixels[images.rows]).to(self._device)
+        if not images.flipped.any():
+            return pixels
+        flipped = torch.from_numpy(images.flipped).to(self._device)
+        return torch.where(flipped[:, None, None, None], pixels.flip(2), pixels)
+
+
+class FeatureSource:
+    """A frozen backbone's features, one of their views drawn for each image.
+
+    views: for each view (films, numbers); even ones are of posters as they are, odd ones of
+    mirrored posters. rows: the films whose features set the scale: a linear head learns faster
+    from numbers of mean 0 and deviation 1, and `fold` gives the head that needs no scaling.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[Features],
+        recipe: Recipe,
+        machine: Machine,
+        rows: npt.NDArray[np.int64] | None,
+    ) -> None:
+        self._views, self._flip, self._device = views, recipe.flip, machine.device
+        numbers = views[0].shape[1]
+        self.mean, self.std = np.zeros(numbers, np.float32), np.ones(numbers, np.float32)
+        if rows is not None:
+            known = views[0][rows].astype(np.float32)
+            self.mean = known.mean(0)
+            self.std = known.std(0)
+            self.std[self.std < 1e-6] = 1.0  # a number that never changes
+
+    def changed(self, images: Images, draws: torch.Generator) -> Tensor:
+        """Returns (images, numbers)."""
+        chosen = torch.randint(len(self._views), (len(images),), generator=draws).numpy()
+        if not self._flip:
+            chosen -= chosen % 2
+        mirrored = np.minimum(chosen ^ images.flipped, len(self._views) - 1)
+        return self._of(images, mirrored.astype(np.int64))
+
+    def plain(self, images: Images) -> Tensor:
+        """Returns (images, numbers)."""
+        return self._of(images, images.flipped.astype(np.int64))
+
+    def fold(self, head: GenreHead) -> dict[str, Tensor]:
+        """The weight and bias with which `head` makes of unscaled features what it does here."""
+        weight = head.linear.weight.detach() / torch.from_numpy(self.std).to(self._device)
+        bias = head.linear.bias.detach() - weight @ torch.from_numpy(self.mean).to(self._device)
+        return {"linear.weight": weight, "linear.bias": bias}
+
+    def _of(self, images: Images, views: npt.NDArray[np.int64]) -> Tensor:
+        out = np.empty((len(images), len(self.mean)), np.float16)
+        for view in np.unique(views):
+            places = np.flatnonzero(views == view)
+            out[places] = self._views[view][images.rows[places]]
+        batch = (out - self.mean) / self.std if (self.std != 1).any() else out
+        return torch.from_numpy(batch).to(self._device).float()
+
+
+class HeadOnly(torch.nn.Module):
+    """The head of a classifier, as what is trained on kept features."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """features: (films, numbers). Returns logits (films, genres), and the features."""
+        return self.head.decide(features), features
+
+
+class Whole(torch.nn.Module):
+    """A whole classifier, as what is trained on pixels; with a teacher, a way to its features.
+
+    teacher_width: numbers of the teacher's features that a linear layer is to make of ours.
+    """
+
+    def __init__(self, classifier: GenreClassifier, teacher_width: int | None, width: int) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.likeness = torch.nn.Linear(width, teacher_width) if teacher_width else None
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """pixels: (films, height, width, 3). Returns logits (films, genres), and features."""
+        pooled = self.classifier.pooled(pixels)
+        logits = self.classifier.head.decide(pooled)
+        return logits, self.likeness(pooled) if self.likeness is not None else pooled
