@@ -107,7 +107,7 @@ def _page(runs: Sequence[_Run], catalog: Catalog | None) -> dict[str, Any]:
         "baselines": _BASELINES,
         "no_metrics": no_metrics,
         "no_films": no_films,
-        "no_history": run.missing("history.csv"),
+        "no_history": _no_history(run),
         "aim": aim(run.metrics.get("thresholds", "f1")) if run.metrics else "",
         "no_recipe": run.missing("recipe.toml"),
         "learning": None,
@@ -145,6 +145,12 @@ def _page(runs: Sequence[_Run], catalog: Catalog | None) -> dict[str, Any]:
         page["coverage"] = charts.coverage_chart(found)
         page["gallery"] = _gallery(found, names, catalog)
     return page
+
+
+def _no_history(run: _Run) -> str:
+    if run.recipe and "ensemble" in tomllib.loads(run.recipe):
+        return f"{run.name} was not trained: it averages other runs, whose reports show theirs."
+    return run.missing("history.csv")
 
 
 def _gallery(found: Predictions, names: Sequence[str], catalog: Catalog | None) -> dict[str, Any]:
