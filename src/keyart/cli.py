@@ -333,7 +333,7 @@ def export(
     from keyart.training.run import export_run
 
     export_run(run, out)
-    typer.echo(f"{out}: written, scores equal PyTorch's")
+    typer.echo(f"{out}: written and checked")
 
 
 @app.command("demo")
