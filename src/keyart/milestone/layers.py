@@ -77,7 +77,7 @@ def choose_layers(layers: Sequence[Layer], backbone: str, names: Sequence[str]) 
                 f"--layer {name}: no such convolution{nearest(name, known)} The network has, by "
                 f"number and name: {told}"
             )
-    return [by_name[name] for name in dict.fromkeys(names)]
+    return list({by_name[name].number: by_name[name] for name in names}.values())
 
 
 def feature_maps(
@@ -98,7 +98,7 @@ def feature_maps(
         hooks.append(_activated(model, layer.name).register_forward_hook(keep))
     try:
         with torch.no_grad():
-            model.eval()(torch.from_numpy(np.array(pixels))[None])
+            model.eval().features(torch.from_numpy(np.array(pixels))[None])
     finally:
         for hook in hooks:
             hook.remove()

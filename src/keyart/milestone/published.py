@@ -25,14 +25,16 @@ FIGURES: Mapping[str, tuple[str, bool]] = {
 
 @dataclass(frozen=True)
 class Published:
-    """A column of the study's results. figures: by their names in `FIGURES`."""
+    """A column of the study's results. short: which of its texts. figures: as in `FIGURES`."""
 
+    short: str
     where: str
     data: str
     figures: Mapping[str, float]
 
 
 SCRATCH_NOTEBOOK = Published(
+    "notebook",
     "from scratch, notebook",
     "77,435 / 25,812 / 25,812 images, copied before they were split",
     {
@@ -47,6 +49,7 @@ SCRATCH_NOTEBOOK = Published(
     },
 )
 SCRATCH_REPORT = Published(
+    "report",
     "from scratch, report, “less 7%” for the leak",
     "the notebook's",
     {
@@ -58,6 +61,7 @@ SCRATCH_REPORT = Published(
     },
 )
 VGG16_NOTEBOOK = Published(
+    "notebook",
     "VGG16, notebook",
     "5,045 / 800 / 800 films and copies",
     {
@@ -72,6 +76,7 @@ VGG16_NOTEBOOK = Published(
     },
 )
 VGG16_REPORT = Published(
+    "report",
     "VGG16, report",
     "some 36,000 films",
     {

@@ -17,7 +17,7 @@ Tiles = npt.NDArray[np.uint8]
 COUNT = 64
 COLUMNS = 8
 SIDE = 72  # pixels of a tile, or as near as whole multiples of small filters come
-_GAP = 2
+_GAP = 4
 
 
 def grey_tiles(weights: Values) -> Tiles:

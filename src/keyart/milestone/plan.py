@@ -1,0 +1,148 @@
+"""The plan: which rows run, on how many images, for how many epochs, and about how long.
+
+Made and shown before anything runs. Unless it is told otherwise it is a short one: the whole
+comparison in some 20 minutes on two cores, the from-scratch networks on small pictures.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keyart.catalog.table import Catalog
+from keyart.errors import WeightsError
+from keyart.milestone.rows import HONEST, LEAKY, Row
+from keyart.models.classifier import build_classifier, multiply_adds
+from keyart.training.images import choose_images
+from keyart.training.recipe import Recipe, load_recipe
+
+# What the short plan changes in both from-scratch rows, alike: pictures of 32x32 cost 1/35 of
+# 128x128, and with small batches a small catalog still gives thousands of steps.
+SHORT = ("height=32", "width=32", "batch_size=32")
+
+# Seconds of training that the short plan gives a row, and thereby its epochs.
+_SHARES = {
+    LEAKY: 270,
+    HONEST: 270,
+    "vgg16": 180,
+    "mobilenetv2": 150,
+    "posternet": 120,
+}
+# What two cores with AVX-512 bf16 train at, all in all, and what they score at, exported, in fp32.
+_TRAINING_RATE, _SCORING_RATE = 2.2e11, 0.8e11
+_BEGIN = 45.0  # seconds to compile a network, export it, and report it
+_CLASSICAL, _ENSEMBLE = 30.0, 20.0
+# Depthwise convolutions take so many times what their arithmetic asks for.
+_SLOW = {"mobilenetv2": 7.0}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, apart from the folder.
+
+    films: of the catalog, all without it. epochs: at most, of every network. full: the study's own
+    sizes and epochs. scratch: recipe keys of both from-scratch rows. weights: files, or "hub", by
+    the rows' names for them.
+    """
+
+    films: int | None = None
+    epochs: int | None = None
+    full: bool = False
+    scratch: Sequence[str] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A row's part of the plan. images: that an epoch trains on. why: why it cannot run."""
+
+    row: Row
+    seconds: float = 0.0
+    recipe: Recipe | None = None
+    images: int = 0
+    why: str = ""
+
+    @property
+    def epochs(self) -> int | None:
+        """At most; a training may stop earlier."""
+        return self.recipe.epochs if self.recipe else None
+
+
+def plan(rows: Sequence[Row], catalog: Catalog, request: Request) -> list[Planned]:
+    """The plan of these rows. Raises WeightsError for a given file that is not a row's weights,
+    RecipeError for recipe keys that do not fit."""
+    return [_plan_row(row, catalog, request) for row in rows]
+
+
+def _plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
+    if row.kind == "guess":
+        return Planned(row)
+    if row.kind == "classical":
+        return Planned(row, seconds=_CLASSICAL)
+    if row.kind == "ensemble":
+        return Planned(row, seconds=_ENSEMBLE)
+    assert row.recipe
+    settings = list(row.settings)
+    if row.weights:
+        given = request.weights.get(row.weights)
+        if given is None:
+            return Planned(
+                row, why=f"no weights (give --weights {row.weights}=FILE, {row.told}, or hub)"
+            )
+        where = given if given == "hub" else str(Path(given).resolve())
+        settings.append(f'weights="{where}"')
+    if row.name in (LEAKY, HONEST):
+        settings += [] if request.full else SHORT
+        settings += request.scratch
+    recipe = load_recipe(row.recipe, settings)
+    try:
+        cost = _cost(row, recipe, catalog)
+    except WeightsError as error:
+        if request.weights.get(row.weights or "") != "hub":
+            raise
+        return Planned(row, why=str(error))
+    epochs = recipe.epochs
+    if request.epochs is not None:
+        epochs = min(epochs, request.epochs)
+    elif not request.full:
+        share = _SHARES[row.name] - cost.once
+        epochs = min(epochs, max(1, int(share // cost.epoch)))
+    recipe = load_recipe(row.recipe, [*settings, f"epochs={epochs}"])
+    return Planned(row, _BEGIN + cost.once + epochs * cost.epoch, recipe, cost.images)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds on two cores. images: of an epoch. once: features and scoring; epoch: each."""
+
+    images: int
+    once: float
+    epoch: float
+
+
+def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
+    classifier = build_classifier(
+        recipe.backbone,
+        recipe.spec,
+        len(catalog.vocabulary),
+        recipe.dropout,
+        weights=recipe.weights,
+        padding=recipe.padding,
+    )
+    forward = 2.0 * multiply_adds(classifier, recipe.spec) * _SLOW.get(row.name, 1.0)
+    parts = _images(recipe, catalog)
+    scoring = forward * (parts["validation"] + parts["test"]) / _SCORING_RATE
+    if recipe.frozen:
+        films = parts["train"] * recipe.views + parts["validation"]
+        head = sum(p.numel() for p in classifier.head.parameters())
+        epoch = 6.0 * head * parts["train"] / _TRAINING_RATE
+        return _Cost(parts["train"], scoring + forward * films / _TRAINING_RATE, epoch)
+    epoch = forward * (3 * parts["train"] + parts["validation"]) / _TRAINING_RATE
+    return _Cost(parts["train"], scoring, epoch)
+
+
+def _images(recipe: Recipe, catalog: Catalog) -> dict[str, int]:
+    """Images of each part, with the copies that the recipe makes."""
+    parts = choose_images(
+        catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
+    )
+    return {part: len(images) for part, images in parts.items()}

@@ -1,0 +1,60 @@
+"""milestone/: which rows run, what they are told beside, and what is said of them."""
+
+import pytest
+
+from keyart.errors import KeyartError
+from keyart.milestone.published import BESIDE, FIGURES, SCRATCH_NOTEBOOK, VGG16_NOTEBOOK
+from keyart.milestone.rows import ROWS, choose_rows, parse_weights
+
+
+def test_rows_come_in_the_tables_order_whatever_order_they_are_asked_in() -> None:
+    assert [row.name for row in choose_rows("scratch, null,qda")] == ["null", "qda", "scratch"]
+    assert choose_rows(None) == list(ROWS)
+
+
+@pytest.mark.parametrize(("only", "hint"), [("scrach", "scratch"), ("null,rate", "rates")])
+def test_an_unknown_row_is_told_with_the_nearest_and_all_that_there_are(
+    only: str, hint: str
+) -> None:
+    with pytest.raises(KeyartError) as error:
+        choose_rows(only)
+    assert f"did you mean {hint!r}?" in str(error.value)
+    assert all(row.name in str(error.value) for row in ROWS)
+
+
+def test_an_empty_list_of_rows_is_refused() -> None:
+    with pytest.raises(KeyartError, match="--only ,: no such row"):
+        choose_rows(",")
+
+
+def test_weights_are_given_by_row() -> None:
+    given = parse_weights(["vgg16=hub", "mobilenetv2=some/file=1.safetensors"])
+    assert given == {"vgg16": "hub", "mobilenetv2": "some/file=1.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("vgg16", "write NAME=FILE or NAME=hub"),
+        ("vgg16=", "write NAME=FILE or NAME=hub"),
+        ("vgg=hub", "did you mean 'vgg16'"),
+        ("posternet=x", "Known: vgg16, mobilenetv2"),
+    ],
+)
+def test_weights_that_no_row_takes_are_refused(text: str, message: str) -> None:
+    with pytest.raises(KeyartError, match=message):
+        parse_weights([text])
+
+
+def test_published_figures_are_known_by_name_and_belong_to_rows() -> None:
+    names = {row.name for row in ROWS}
+    for row, texts in BESIDE.items():
+        assert row in names
+        for text in texts:
+            assert text.figures.keys() <= FIGURES.keys()
+            assert all(0 <= value <= 1 for value in text.figures.values())
+
+
+def test_a_few_published_figures_as_they_were_printed() -> None:
+    assert SCRATCH_NOTEBOOK.figures["top_class"] == 0.8403
+    assert VGG16_NOTEBOOK.figures["label_accuracy"] < VGG16_NOTEBOOK.figures["null"]
