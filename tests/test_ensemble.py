@@ -23,6 +23,7 @@ from keyart.catalog.build import build_catalog
 from keyart.catalog.table import Catalog
 from keyart.errors import BundleError, RunError
 from keyart.evaluation.evaluate import read_metrics
+from keyart.evaluation.report import write_report
 from keyart.evaluation.rescore import evaluate_again, write_origin
 from keyart.explain import explain
 from keyart.genres import Vocabulary
@@ -31,6 +32,7 @@ from keyart.predictor import Prediction, Predictor
 from keyart.service.app import create_app
 from keyart.similar import build_index
 from keyart.training.ensemble import check_average, learned_weights, log_loss, make_ensemble
+from keyart.training.run import export_run
 from tests.colours import colours_run
 from tests.serving import client
 from tests.tiny import VOCABULARY
@@ -219,7 +221,9 @@ def test_the_run_it_leaves_is_whole_and_tells_what_it_is(
     bundle = read_bundle(ensemble / "bundle")
     assert bundle.provenance["name"] == "both"
     assert 'ensemble = ["upper", "lower"]' in bundle.card
-    assert "ensemble = [" in (ensemble / "report.html").read_text()
+    report = (ensemble / "report.html").read_text()
+    assert "ensemble = [" in report
+    assert "both was not trained: it averages other runs" in report
     assert set(load_file(bundle.weights)) == {"0.scale", "1.scale"}
     assert not [path for path in ensemble.parent.iterdir() if path.name.startswith(".")]
 
@@ -237,6 +241,18 @@ def test_evaluating_it_again_changes_nothing_and_thresholds_can_be_chosen_anew(
         for found in (careful, before)
     )
     assert precise > usual
+
+
+def test_it_is_exported_and_reported_beside_its_members(
+    ensemble: Path, runs: dict[str, Path], catalog: Catalog, tmp_path: Path
+) -> None:
+    exported = export_run(ensemble, tmp_path / "bundle")
+    data = catalog.poster(1)
+    assert isinstance(by_run := Predictor.load(ensemble).predict_bytes("x", data), Prediction)
+    assert isinstance(by_bundle := Predictor(exported).predict_bytes("x", data), Prediction)
+    assert (by_run.scores == by_bundle.scores).all()
+    write_report([ensemble, *runs.values()], tmp_path / "all.html", catalog=catalog.path)
+    assert "Side by side" in (tmp_path / "all.html").read_text()
 
 
 def test_runs_that_see_the_same_keep_their_preparation(
