@@ -15,9 +15,11 @@ from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
 from keyart.posters import find_posters
 from keyart.predictor import Predictor
+from keyart.training.images import as_found
 from keyart.training.loop import Examples, Progress, fit
 from keyart.training.machine import choose_machine
 from keyart.training.recipe import load_recipe
+from keyart.training.sources import PixelSource, Whole
 
 
 def _catalog(work: Path, films: Path, posters: Path) -> Catalog:
@@ -72,7 +74,7 @@ def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     pixels = random.integers(0, 256, shape, dtype=np.uint8)
     truth = random.random((count, genres)) < 0.1
     rows = np.arange(count)
-    model = build_classifier(recipe.model, recipe.spec, genres, recipe.dropout)
+    model = build_classifier(recipe.backbone, recipe.spec, genres, recipe.dropout)
     operations = 2 * 3 * multiply_adds(model, recipe.spec)
     machine = choose_machine(recipe.precision, recipe.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32
@@ -88,8 +90,10 @@ def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
             started.__exit__()
             train_seconds.append(started.seconds)
 
-    examples = Examples(pixels, truth, rows, rows[:64])
-    fit(model, examples, recipe, machine, work / "training", watch, print)
+    source = PixelSource(pixels, recipe, machine)
+    examples = Examples(source, truth, as_found(rows), as_found(rows[:64]))
+    trainee, folder = Whole(model, None, 0), work / "training"
+    fit(trainee, examples, recipe, machine, folder, watch, print, model.state_dict)
     dense = (before + dense_rate(dtype)) / 2
     # The clock starts after the first step.
     batch = recipe.batch_size

@@ -20,14 +20,17 @@ from keyart.errors import RunError, TrainingError
 from keyart.models.classifier import build_classifier
 from keyart.training.averaging import evaluating, follow, start_average
 from keyart.training.checkpoint import load_tensors
+from keyart.training import loop
+from keyart.training.images import as_found
 from keyart.training.loop import Examples, Progress, fit
 from keyart.training.machine import Compiled, Machine, choose_machine
 from keyart.training.recipe import Recipe
+from keyart.training.sources import PixelSource, Whole
 from keyart.training.state import LoopState
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
 RECIPE = Recipe(
-    model="posternet-small",
+    backbone="posternet-small",
     height=32,
     width=24,
     epochs=5,
@@ -38,7 +41,12 @@ RECIPE = Recipe(
 )
 
 
-def colour_films(films: int = 96) -> Examples:
+@pytest.fixture(autouse=True)
+def checkpoint_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+
+
+def colour_films(recipe: Recipe, films: int = 96) -> Examples:
     """Films whose two genres are a red and a green cast, under noise."""
     random = np.random.default_rng(0)
     truth = random.random((films, 2)) < 0.5
@@ -46,7 +54,8 @@ def colour_films(films: int = 96) -> Examples:
     pixels[..., 0] += (truth[:, 0] * 90).astype(np.uint8)[:, None, None]
     pixels[..., 1] += (truth[:, 1] * 90).astype(np.uint8)[:, None, None]
     rows = np.arange(films)
-    return Examples(pixels, truth, rows[: films * 2 // 3], rows[films * 2 // 3 :])
+    train, validation = as_found(rows[: films * 2 // 3]), as_found(rows[films * 2 // 3 :])
+    return Examples(PixelSource(pixels, recipe, MACHINE), truth, train, validation)
 
 
 def trained(
@@ -58,8 +67,10 @@ def trained(
 ) -> LoopState:
     torch.set_num_threads(1)  # so small a network only waits for a second one
     torch.manual_seed(recipe.seed)
-    model = build_classifier(recipe.model, recipe.spec, 2, recipe.dropout)
-    return fit(model, colour_films(), recipe, machine, run, watch, lambda line: None)
+    model = build_classifier(recipe.backbone, recipe.spec, 2, recipe.dropout)
+    trainee = Whole(model, None, 0)
+    examples = colour_films(recipe)
+    return fit(trainee, examples, recipe, machine, run, watch, lambda line: None, model.state_dict)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -118,7 +129,8 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from tests.test_loop import RECIPE, trained
+        from tests.test_loop import RECIPE, loop, trained
+        loop._SECONDS_BETWEEN_CHECKPOINTS = 0.0
         trained(Path(sys.argv[1]), watch=lambda step: time.sleep(0.05))
     """)
     cut = tmp_path / "cut"
@@ -166,7 +178,7 @@ def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="missing or damaged"):
         trained(tmp_path)
     file.unlink()
-    trained(tmp_path / "other", replace(RECIPE, epochs=1, model="posternet"))
+    trained(tmp_path / "other", replace(RECIPE, epochs=1, backbone="posternet"))
     (tmp_path / "other" / "checkpoints" / "last.safetensors").rename(file)
     with pytest.raises(RunError, match="not a checkpoint of this recipe"):
         trained(tmp_path)

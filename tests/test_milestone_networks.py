@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from keyart.models.milestone import MilestoneHead, MilestoneScratch, Vgg16Convolutions
+from keyart.images.spec import ImageSpec
+from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.models.milestone import SIZE, Vgg16Convolutions, vgg16_head
 
 # Keras lists height x width x channels; a row is (output, parameters).
 SCRATCH = [
@@ -20,6 +22,10 @@ SCRATCH = [
     ((19,), 4_883),
 ]
 HEAD = [((4096,), 33_558_528), ((4096,), 16_781_312), ((19,), 77_843)]
+
+
+def network_from_scratch() -> GenreClassifier:
+    return build_classifier("milestone-scratch", ImageSpec(SIZE, SIZE), 19, 0.2)
 
 
 def layer_table(network: nn.Module, inputs: torch.Tensor) -> list[tuple[tuple[int, ...], int]]:
@@ -40,26 +46,29 @@ def layer_table(network: nn.Module, inputs: torch.Tensor) -> list[tuple[tuple[in
 
 
 def test_the_network_from_scratch_is_the_studys() -> None:
-    network = MilestoneScratch(19)
-    assert layer_table(network, torch.zeros(1, 3, 128, 128)) == SCRATCH
+    network = network_from_scratch()
+    assert layer_table(network, torch.zeros(1, 128, 128, 3)) == SCRATCH
     assert sum(p.numel() for p in network.parameters()) == 22_866_707
 
 
 def test_pools_and_dropouts_stand_where_the_study_had_them() -> None:
-    kinds = [
-        type(layer).__name__ for layer in MilestoneScratch(19) if not isinstance(layer, nn.ReLU)
-    ]
+    network = network_from_scratch()
+    assert isinstance(network.backbone, nn.Sequential)
+    dense = network.head.layers
+    assert isinstance(dense, nn.Sequential)
+    layers = [*network.backbone, *dense]
+    kinds = [type(layer).__name__ for layer in layers if not isinstance(layer, nn.ReLU)]
     assert kinds == [
         "Dropout", "Conv2d", "Conv2d", "Conv2d", "MaxPool2d",
         "Dropout", "Conv2d", "Conv2d", "Conv2d", "MaxPool2d",
-        "Dropout", "Flatten", "Linear", "Dropout", "Linear", "Dropout", "Linear", "Linear",
+        "Dropout", "Linear", "Dropout", "Linear", "Dropout", "Linear", "Linear",
     ]  # fmt: skip
-    rates = {layer.p for layer in MilestoneScratch(19) if isinstance(layer, nn.Dropout)}
+    rates = {layer.p for layer in layers if isinstance(layer, nn.Dropout)}
     assert rates == {0.2}
 
 
 def test_vgg16_retrained_is_the_studys() -> None:
-    convolutions, head = Vgg16Convolutions(), MilestoneHead(19)
+    convolutions, head = Vgg16Convolutions(), vgg16_head(19)
     shapes = [shape for shape, _ in layer_table(convolutions, torch.zeros(1, 3, 128, 128))]
     assert shapes[0] == (128, 128, 64)
     assert shapes[-1] == (8, 8, 512)

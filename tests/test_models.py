@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from keyart.errors import RecipeError
+from keyart.errors import WeightsError
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
 
@@ -48,10 +48,10 @@ def test_the_spec_normalises_pixels() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(64, 50), (66, 48)])
 def test_a_size_that_does_not_fit_the_patches_is_refused(height: int, width: int) -> None:
-    with pytest.raises(RecipeError, match="multiples of 4"):
+    with pytest.raises(WeightsError, match="multiples of 4"):
         build_classifier("posternet", ImageSpec(height, width), 4, 0.0)
 
 
 def test_an_unknown_network_is_named_with_the_nearest() -> None:
-    with pytest.raises(RecipeError, match="did you mean 'posternet'"):
+    with pytest.raises(WeightsError, match="did you mean 'posternet'"):
         build_classifier("posternett", SPEC, 4, 0.0)

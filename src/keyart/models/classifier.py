@@ -82,7 +82,7 @@ def build_classifier(
     if backbone == "milestone-scratch":
         head = scratch_head(genres, dropout, height=spec.height, width=spec.width)
     elif backbone == "milestone-vgg16":
-        head = vgg16_head(genres, dropout)
+        head = vgg16_head(genres, dropout, height=spec.height, width=spec.width)
     else:
         head = GenreHead(_channels(body, spec), genres, dropout)
     classifier = GenreClassifier(body, head, spec, bgr=bgr, looks=looks)

@@ -1,6 +1,7 @@
 """The two networks of the 2017 study, layer by layer as its tables list them.
 
-Both take 128x128 squashed posters; keyart lets them take others. The tests hold every layer's shape and parameter count.
+Both took 128x128 squashed posters, and take others here. The tests hold every layer's shape and
+parameter count.
 """
 
 from torch import Tensor, nn
@@ -46,7 +47,8 @@ def scratch_head(
 ) -> DenseHead:
     """The first network's dense layers; with its convolutions 22,866,707 weights for 19 genres."""
     places = scratch_map(height) * scratch_map(width)
-    head = DenseHead(places * ScratchConvolutions.channels, (256, 256, 256), genres, (dropout, dropout, 0.0))
+    inputs = places * ScratchConvolutions.channels
+    head = DenseHead(inputs, (256, 256, 256), genres, (dropout, dropout, 0.0))
     start_like_keras(head)
     return head
 
@@ -71,9 +73,12 @@ class Vgg16Convolutions(nn.Sequential):
         super().__init__(*layers)
 
 
-def vgg16_head(genres: int, dropout: float = 0.5) -> DenseHead:
+def vgg16_head(
+    genres: int, dropout: float = 0.5, *, height: int = SIZE, width: int = SIZE
+) -> DenseHead:
     """What the study put on VGG16's map of 4x4x512: two layers of 4,096; 50,417,683 weights."""
-    head = DenseHead(512 * 4 * 4, (4096, 4096), genres, (dropout, dropout))
+    inputs = Vgg16Convolutions.channels * (height // 32) * (width // 32)
+    head = DenseHead(inputs, (4096, 4096), genres, (dropout, dropout))
     start_like_keras(head)
     return head
 
