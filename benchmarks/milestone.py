@@ -230,7 +230,8 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
         Row(f"... {EPOCHS} epochs, features included", f"{marks.whole:.0f} s", "", marks.whole),
         Row(f"... features anew each epoch, from {SAMPLE} images at {again:.1f} images/s",
             f"{anew:.0f} s", "", anew),
-        Row("... the one against the other", f"{anew / marks.whole:.1f}x", ">= 7x", anew / marks.whole),
+        Row("... the one against the other", f"{anew / marks.whole:.1f}x", ">= 7x",
+            anew / marks.whole),
     ]  # fmt: skip
 
 
