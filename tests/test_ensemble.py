@@ -287,9 +287,9 @@ def test_hiding_parts_explains_it_and_what_it_lacks_is_said(
     red, green, _ = explain(predictor, png(rgb))
     assert (red.method, red.where) == ("occlusion", "top left")
     assert green.where == "bottom right"
-    with pytest.raises(BundleError, match=r"has no maps of its own; .* upper or lower"):
+    with pytest.raises(BundleError, match=r"has no maps of its own; .* upper or lower, or hide"):
         explain(predictor, png(rgb), method="activation")
-    with pytest.raises(BundleError, match="an ensemble has no features of its own"):
+    with pytest.raises(BundleError, match="has no features of its own"):
         build_index(catalog, ensemble, tmp_path / "index")
     assert not (tmp_path / "index").exists()
 

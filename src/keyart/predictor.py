@@ -147,9 +147,10 @@ class Predictor:
         members = self.bundle.provenance.get("members")
         if members and not self.network.has(output):
             names = " or ".join(str(member["name"]) for member in members)
+            instead = ", or hide parts of the poster (occlusion)" if output == "maps" else ""
             raise BundleError(
-                f"{self.bundle.path}: an ensemble has no {output} of its own; ask one of its "
-                f"members: {names}"
+                f"this model is an ensemble, which has no {output} of its own; ask one of its "
+                f"members, {names}{instead}"
             )
 
     def answer(self, poster: str, scores: Scores) -> Prediction:
