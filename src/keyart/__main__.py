@@ -6,7 +6,9 @@ import warnings
 # What the base install goes without, and the extra that brings it.
 EXTRAS = {
     **dict.fromkeys(("imagehash", "pyarrow"), "catalog"),
-    **dict.fromkeys(("jinja2", "onnx", "onnxscript", "safetensors", "scipy", "torch"), "train"),
+    **dict.fromkeys(
+        ("jinja2", "onnx", "onnxscript", "optuna", "safetensors", "scipy", "torch"), "train"
+    ),
 }
 
 

@@ -176,7 +176,8 @@ def train(
     """Train a network on a catalog: weights, bundle, figures and report in one folder."""
     from keyart.catalog.table import Catalog
     from keyart.evaluation.evaluate import read_metrics
-    from keyart.screens import show_scores, watch_training
+    from keyart.scoreboard import show_scores
+    from keyart.screens import watch_training
     from keyart.training.recipe import load_recipe
     from keyart.training.run import train
 
@@ -208,7 +209,8 @@ def ensemble(
 ) -> None:
     """Average the calibrated scores of several runs, and leave a run like any other."""
     from keyart.evaluation.evaluate import read_metrics
-    from keyart.screens import show_ensemble, show_scores
+    from keyart.scoreboard import show_scores
+    from keyart.screens import show_ensemble
     from keyart.training.ensemble import make_ensemble
 
     made = make_ensemble(
@@ -222,6 +224,50 @@ def ensemble(
         show_ensemble(made)
         show_scores(read_metrics(out), "test")
         typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command("tune")
+def tune(
+    catalog: CatalogFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the search; one that is there goes on.")],
+    recipe: Annotated[
+        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
+    ] = "posternet",
+    trials: Annotated[int, typer.Option(min=1, help="Stop at so many trials in all.")] = 30,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many hours. Default: no limit.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
+    ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=LOW..HIGH",
+            help="Search this key alone, and others so named; or KEY=A|B, or a TOML file.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Search for a better recipe: train variants, drop the hopeless early, write down the best."""
+    from keyart.catalog.table import Catalog
+    from keyart.screens import show_search, watch_search
+    from keyart.training.search import tune
+
+    with watch_search(quiet=quiet) as watcher:
+        opened = tune(
+            Catalog.open(catalog),
+            recipe,
+            out,
+            watcher,
+            trials=trials,
+            hours=hours,
+            settings=settings or [],
+            search=search or [],
+        )
+    if not quiet:
+        show_search(opened)
 
 
 @app.command("evaluate")
@@ -256,7 +302,7 @@ def evaluate(
         if thresholds or precision is not None or save:
             raise typer.BadParameter("--against compares models as they are, thresholds and all")
         from keyart.evaluation.compare import compare_models
-        from keyart.screens import show_comparison
+        from keyart.scoreboard import show_comparison
 
         show_comparison(compare_models(model, against, split, catalog), as_json=as_json)
         return
@@ -268,7 +314,7 @@ def evaluate(
     if save and criterion is None:
         raise typer.BadParameter("--save needs --thresholds or --precision")
     from keyart.evaluation.rescore import evaluate_again
-    from keyart.screens import show_scores
+    from keyart.scoreboard import show_scores
 
     scored = evaluate_again(model, catalog, split, criterion=criterion, save=save)
     show_scores(scored, split, as_json=as_json)

@@ -11,7 +11,8 @@ from keyart.catalog.show import draw_sheet
 from keyart.catalog.sources.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
 from keyart.evaluation.evaluate import read_metrics
-from keyart.screens import show_scores, watch_training
+from keyart.scoreboard import show_scores
+from keyart.screens import watch_training
 from keyart.training.recipe import load_recipe
 from keyart.training.run import train
 
