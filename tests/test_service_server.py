@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from keyart.errors import BundleError, ServiceError
-from keyart.service.server import Settings, serve
+from keyart.service.server import Settings, _listen, serve
 from tests.serving import GREEN, RED
 from tests.tiny import tiny_bundle
 
@@ -75,6 +75,15 @@ def test_it_serves_without_what_training_needs_and_says_where(model: Path) -> No
         assert len(lines) == 1
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_an_answers_body_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+    with (
+        _listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_stop_answers_what_was_accepted(model: Path) -> None:
