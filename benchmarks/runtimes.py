@@ -1,9 +1,10 @@
-"""ONNX Runtime against OpenVINO on one network: speed, drift of scores, drift of mAP.
+"""ONNX Runtime against OpenVINO on one network: speed, drift of scores, drift of mAP, size.
 
 python -m benchmarks.runtimes MODEL CATALOG    needs openvino and nncf beside keyart[train]
 
-All variants take turns within one run; rates are told against ONNX Runtime in fp32 at the same
-batch and threads. ONNX Runtime computes no bf16 on x86.
+Prints the tables of docs/benchmarks.md. All variants take turns within one run; rates are told
+against ONNX Runtime in fp32 at the same batch and threads. ONNX Runtime has no bf16 on x86: its
+CPU provider refuses convolutions of that type.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ Run = Callable[[Pixels], npt.NDArray[np.float32]]
 ROUNDS = 5
 SECONDS = 0.6  # a variant, a round
 BATCHES, THREADS = (1, 16), (1, 2)
+_BASE = "ONNX Runtime fp32"
 _CALIBRATION = 256  # posters that int8 learns its ranges from
 
 
@@ -111,6 +114,12 @@ def quantised_openvino(network: Path, pixels: Pixels) -> Any:
     return nncf.quantize(ov.Core().read_model(network), nncf.Dataset(blocks))
 
 
+def installed(package: str) -> float:
+    """MB that a package takes on disk, without what it depends on."""
+    files = metadata.files(package) or ()
+    return sum(file.size or 0 for file in files) / 1e6
+
+
 def rates(variants: dict[str, Run], pixels: Pixels, batch: int) -> dict[str, float]:
     """Posters a second of each variant: the median of rounds in which all take turns."""
     block = np.ascontiguousarray(np.resize(pixels, (batch, *pixels.shape[1:])))
@@ -145,10 +154,15 @@ def main() -> None:
         network = logits_only(predictor.bundle.onnx, Path(folder))
         int8_onnx = quantised_onnx(network, calibration, Path(folder))
         int8_openvino = quantised_openvino(network, calibration)
+        sizes = {
+            "fp32": network.stat().st_size / 1e6,
+            "int8": int8_onnx.stat().st_size / 1e6,
+            **{package: installed(package) for package in ("onnxruntime", "openvino")},
+        }
 
         def variants(threads: int) -> dict[str, Run]:
             return {
-                "ONNX Runtime fp32": onnx_runtime(network, threads),
+                _BASE: onnx_runtime(network, threads),
                 "ONNX Runtime int8": onnx_runtime(int8_onnx, threads),
                 "OpenVINO fp32": openvino(network, threads, "f32"),
                 "OpenVINO bf16": openvino(network, threads, "bf16"),
@@ -162,9 +176,12 @@ def main() -> None:
             for batch in BATCHES
         }
         drifts = _drifts(predictor, variants(1), test, truth)
-    _print(speeds, drifts, len(test))
+    _print_speeds(speeds)
+    _print_drifts(drifts, len(test))
+    print("\nMB: " + ", ".join(f"{what} {size:,.0f}" for what, size in sizes.items()))
     facts = {
         "posters": len(test),
+        "sizes": sizes,
         "rates": {f"batch {b}, {t} threads": found for (b, t), found in speeds.items()},
         "drifts": drifts,
     }
@@ -192,25 +209,26 @@ def _drifts(
     return found
 
 
-def _print(
-    speeds: dict[tuple[int, int], dict[str, float]],
-    drifts: dict[str, dict[str, float]],
-    posters: int,
-) -> None:
-    names = list(drifts)
-    columns = [f"batch {batch}, {threads} thr." for batch, threads in speeds]
-    print(f"Posters a second, and against ONNX Runtime fp32; drift on {posters:,} test posters\n")
-    print("| runtime |", " | ".join(columns), "| largest drift | mean | answers changed | mAP |")
-    print("|---" + "|---:" * (len(columns) + 4) + "|")
-    for name in names:
+def _print_speeds(speeds: dict[tuple[int, int], dict[str, float]]) -> None:
+    columns = [f"batch {batch}, {threads} thread{'s' * (threads > 1)}" for batch, threads in speeds]
+    print("| posters a second |", " | ".join(columns), "|")
+    print("|---" + "|---:" * len(columns) + "|")
+    for name in next(iter(speeds.values())):
         cells = [
-            f"{found[name]:,.0f} ({found[name] / found[names[0]]:.2f}x)"
-            for found in speeds.values()
+            f"{found[name]:,.0f} ({found[name] / found[_BASE]:.2f}x)" for found in speeds.values()
         ]
-        drift = drifts[name]
-        cells += [f"{drift['largest']:.4f}", f"{drift['mean']:.5f}"]
-        cells += [f"{drift['answers']:.2%}", f"{drift['mAP']:.4f}"]
         print(f"| {name} |", " | ".join(cells), "|")
+
+
+def _print_drifts(drifts: dict[str, dict[str, float]], posters: int) -> None:
+    print(
+        f"\n| {posters:,} test posters | largest drift of a score | mean drift | answers changed "
+        "| mAP | its drift |\n|---|---:|---:|---:|---:|---:|"
+    )
+    for name, drift in drifts.items():
+        change = drift["mAP"] - drifts[_BASE]["mAP"]
+        cells = [f"{drift['largest']:.4f}", f"{drift['mean']:.5f}", f"{drift['answers']:.2%}"]
+        print(f"| {name} |", " | ".join(cells), f"| {drift['mAP']:.4f} | {change:+.4f} |")
 
 
 if __name__ == "__main__":
