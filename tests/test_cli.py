@@ -115,9 +115,9 @@ def test_thresholds_and_calibration_never_see_the_test_part(
     seen: list[int] = []
     decide = module.decide
 
-    def watched(logits, truth, groups, vocabulary):  # type: ignore[no-untyped-def]
+    def watched(logits, truth, groups, vocabulary, *criterion):  # type: ignore[no-untyped-def]
         seen.extend(groups.tolist())
-        return decide(logits, truth, groups, vocabulary)
+        return decide(logits, truth, groups, vocabulary, *criterion)
 
     monkeypatch.setattr(run, "decide", watched)
     catalog = Catalog.open(painted / "catalog")
