@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from keyart.training.augment import augment
+from keyart.training.augment import augment, mix
 
-OFF: dict[str, Any] = {"flip": False, "zoom": 0.0, "shift": 0.0, "colour": 0.0, "erase": 0.0}
+OFF: dict[str, Any] = {
+    "flip": False, "zoom": 0.0, "shift": 0.0, "crop": 0.0, "colour": 0.0, "erase": 0.0,
+    "randaugment": 0,
+}  # fmt: skip
 
 
 def posters(count: int = 64) -> Tensor:
@@ -72,3 +76,54 @@ def test_equal_seeds_draw_equally_and_others_do_not() -> None:
     options: dict[str, Any] = {"flip": True, "zoom": 0.1, "shift": 0.1, "colour": 0.2, "erase": 0.5}
     assert (changed(posters(), 3, **options) == changed(posters(), 3, **options)).all()
     assert (changed(posters(), 3, **options) != changed(posters(), 4, **options)).any()
+
+
+def test_a_crop_shows_a_smaller_part_in_the_posters_own_shape() -> None:
+    steps = torch.arange(32).float() * 8
+    ramp = steps.view(1, 1, 32, 1).expand(64, 48, 32, 3).to(torch.uint8)
+    after = changed(ramp.contiguous(), crop=0.5)
+    reach = after.amax((1, 2, 3)) - after.amin((1, 2, 3))
+    full = 31 * 8
+    assert (reach < full + 0.5).all()
+    assert (reach >= 0.45 * full).all()
+    assert reach.min() < 0.6 * full < 0.9 * full < reach.max()
+    # It never leaves the poster: no column is repeated at an edge for want of pixels.
+    slopes = after[:, 0, 1:, 0] - after[:, 0, :-1, 0]
+    assert (slopes[:, 1:-1] > 0).all()
+
+
+def test_randaugment_changes_posters_by_the_generator_alone() -> None:
+    before = posters(16)
+    torch.manual_seed(1)
+    first = changed(before, 3, randaugment=9)
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    assert torch.equal(changed(before, 3, randaugment=9), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(changed(before, 4, randaugment=9), first)
+    assert first.shape == before.shape
+
+
+def test_mixup_blends_posters_and_their_genres_in_the_same_share() -> None:
+    values = torch.arange(8.0)
+    pixels = values.view(8, 1, 1, 1).expand(8, 4, 4, 3)
+    mixed, truth = mix(pixels, values[:, None], np.random.default_rng(0), mixup=1.0, cutmix=0.0)
+    assert torch.allclose(mixed[:, 0, 0, 0], truth[:, 0], atol=1e-5)
+    assert not torch.allclose(truth[:, 0], values)
+
+
+def test_cutmix_shares_genres_by_the_area_that_is_pasted() -> None:
+    values = torch.arange(8.0)
+    pixels = values.view(8, 1, 1, 1).expand(8, 24, 16, 3)
+    for draw in range(20):
+        draws = np.random.default_rng(draw)
+        mixed, truth = mix(pixels, values[:, None], draws, mixup=0.0, cutmix=1.0)
+        assert torch.allclose(mixed.mean((1, 2, 3)), truth[:, 0], atol=1e-4)
+        assert set(mixed.unique().tolist()) <= set(values.tolist())
+
+
+def test_without_mixing_a_batch_stays_as_it_is() -> None:
+    pixels, truth = posters(4).float(), torch.eye(4)
+    same, as_it_was = mix(pixels, truth, np.random.default_rng(0), mixup=0.0, cutmix=0.0)
+    assert same is pixels
+    assert as_it_was is truth

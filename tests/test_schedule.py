@@ -4,10 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
-from keyart.training.balance import genre_weights
+from keyart.training.balance import cell_weights, genre_weights
 from keyart.training.recipe import Recipe
-from keyart.training.schedule import learning_rate
+from keyart.training.schedule import learning_rate, momentum_of
 from keyart.training.state import LoopState
 
 
@@ -37,7 +38,7 @@ def run_through(losses: list[float], recipe: Recipe) -> LoopState:
 
 def test_the_best_epoch_has_the_least_loss_by_the_minimum_change() -> None:
     state = run_through([0.5, 0.4, 0.39995, 0.41], Recipe(minimum_change=1e-4))
-    assert (state.best_epoch, state.best_loss) == (2, 0.4)
+    assert (state.best_epoch, state.best) == (2, 0.4)
 
 
 def test_a_plateau_cuts_the_rate_down_to_its_floor() -> None:
@@ -61,7 +62,7 @@ def test_early_stop_waits_its_patience_out() -> None:
 
 
 def test_inverse_weights_follow_the_counts() -> None:
-    weights = genre_weights("inverse", np.array([9, 99, 999]))
+    weights = genre_weights("inverse", np.array([9, 99, 999]), 1000)
     assert weights.mean() == pytest.approx(1)
     assert weights[0] / weights[1] == pytest.approx(10)
     assert weights[1] / weights[2] == pytest.approx(10)
@@ -69,12 +70,34 @@ def test_inverse_weights_follow_the_counts() -> None:
 
 def test_effective_weights_flatten_what_inverse_exaggerates() -> None:
     counts = np.array([10, 10_000, 20_000])
-    effective, inverse = (genre_weights(name, counts) for name in ("effective", "inverse"))
+    effective, inverse = (genre_weights(name, counts, 1000) for name in ("effective", "inverse"))
     assert effective[0] > effective[1] > 0
     assert effective[1] / effective[2] < inverse[1] / inverse[2]
-    assert (genre_weights("none", counts) == 1).all()
+    assert (genre_weights("none", counts, 1000) == 1).all()
 
 
 def test_a_genre_without_films_has_a_finite_weight() -> None:
-    assert np.isfinite(genre_weights("inverse", np.array([0, 5]))).all()
-    assert np.isfinite(genre_weights("effective", np.array([0, 5]))).all()
+    assert np.isfinite(genre_weights("inverse", np.array([0, 5]), 9)).all()
+    assert np.isfinite(genre_weights("effective", np.array([0, 5]), 9)).all()
+
+
+def test_the_studys_weights_follow_its_formula() -> None:
+    weights = genre_weights("study", np.array([9, 99, 0]), 300)
+    assert weights.tolist() == [300 / (3 * 10), 300 / (3 * 100), 300 / 3]
+
+
+def test_by_genre_each_column_weighs_its_own_and_by_first_genre_a_film_its_first() -> None:
+    weights = torch.tensor([5.0, 3.0, 1.0])
+    truth = torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    assert cell_weights(weights, truth, "genre").expand(3, 3)[0].tolist() == [5, 3, 1]
+    by_film = cell_weights(weights, truth, "first_genre").expand(3, 3)
+    # Keras took the argmax of a row for its class: 0 where all are 0.
+    assert by_film[:, 0].tolist() == [3, 5, 5]
+    assert (by_film == by_film[:, :1]).all()
+
+
+def test_momentum_rises_in_a_line() -> None:
+    rising = [momentum_of(epoch, 5, 0.9, 0.98) for epoch in range(5)]
+    assert rising == pytest.approx([0.9, 0.92, 0.94, 0.96, 0.98])
+    assert momentum_of(3, 5, 0.9, None) == 0.9
+    assert momentum_of(0, 1, 0.9, 0.98) == 0.9

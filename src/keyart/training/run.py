@@ -1,14 +1,9 @@
-"""A run: the folder that one training leaves, made from a catalog and a recipe.
-
-    recipe.toml  history.csv  metrics.json  predictions-validation.parquet
-    predictions-test.parquet  report.html  checkpoints/  bundle/
-
-The bundle is written last: a run that has one is whole.
-"""
+"""Training: from a catalog and a recipe to a run, a network's or a classical model's."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +11,9 @@ import torch
 from torch import Tensor
 
 from keyart.bundle import Bundle, read_bundle, write_bundle
+from keyart.catalog.prepared import prepared_films
 from keyart.catalog.table import Catalog
 from keyart.errors import RunError
-from keyart.evaluation.card import model_card
-from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import evaluate, write_evaluation
-from keyart.evaluation.report import write_report
-from keyart.evaluation.rescore import has_origin, read_origin, write_origin
-from keyart.files import write_text
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store
 from keyart.models.backbones import origin
@@ -31,16 +21,18 @@ from keyart.models.classifier import GenreClassifier, build_classifier, multiply
 from keyart.models.heads import GenreHead
 from keyart.predictor import Network
 from keyart.training.checkpoint import load_tensors
-from keyart.training.export import check_parity, export_onnx, torch_scores
+from keyart.training.classical import fit_classical, load_classical
+from keyart.training.classical_recipe import ClassicalRecipe
+from keyart.training.export import check_parity, export_onnx
 from keyart.training.features import Changes, Features, cached_features
+from keyart.training.folder import RECIPE, fill_run, open_run
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import Images, choose_images
 from keyart.training.loop import BEST, Examples, Progress, fit
 from keyart.training.machine import Machine, choose_machine
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe, any_recipe, load_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
 
-_RECIPE = "recipe.toml"
 _PARITY_POSTERS = 64
 _HEAD_RATE = 1e-3  # of a head that is trained before its backbone; its inputs are scaled
 
@@ -54,7 +46,14 @@ class Watcher:
     say: Callable[[str], None]
 
 
-def train(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool) -> None:
+def train(
+    catalog: Catalog,
+    recipe: Recipe | ClassicalRecipe,
+    run: Path,
+    watcher: Watcher,
+    *,
+    resume: bool,
+) -> None:
     """Train by `recipe` on `catalog` and leave a whole run.
 
     With `resume` a run that was stopped at any moment goes on and ends with the same weights.
@@ -62,6 +61,9 @@ def train(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resu
     TrainingError where the catalog cannot be learned from, and WeightsError for weights that are
     not there or not the backbone's.
     """
+    if not isinstance(recipe, Recipe):
+        _train_classical(catalog, recipe, run, watcher, resume=resume)
+        return
     learned = learn(catalog, recipe, run, watcher, resume=resume)
     if learned is None:
         watcher.say(f"{run}: finished already")
@@ -82,7 +84,7 @@ def learn(
     )
     torch.manual_seed(recipe.seed)
     model = _build(recipe, len(catalog.vocabulary), weights=recipe.weights)
-    _open_run(run, catalog, recipe, resume=resume)
+    open_run(run, catalog, recipe, recipe.split, resume=resume)
     if (run / "bundle").is_dir():
         return None
     pixels = catalog_pixels(catalog, recipe, watcher.pixels)
@@ -209,32 +211,10 @@ def _lesson(teacher: Path, catalog: Catalog, machine: Machine, watcher: Watcher)
     )
     model.cpu()
     with torch.no_grad():
-        logits = [model.head.decide(torch.from_numpy(view[:]).float()).numpy() for view in views]
+        logits = [model.head.decide(torch.from_numpy(view.astype(np.float32))).numpy() for view in views]
     scores = bundle.calibration.apply(np.mean(logits, axis=0))
     mean = sum(view.astype(np.float32) for view in views) / len(views)
     return _Lesson(scores, np.asarray(mean, np.float16))
-
-
-def _open_run(run: Path, catalog: Catalog, recipe: Recipe, *, resume: bool) -> None:
-    if resume:
-        if has_origin(run):
-            _same_training(run, catalog, recipe)
-            return
-        if run.exists() and any(run.iterdir()):
-            raise RunError(f"{run}: holds no training to resume; name another folder")
-    elif run.exists() and any(run.iterdir()):
-        raise RunError(f"{run}: is already there; add --resume to go on, or name another folder")
-    write_text(run / _RECIPE, recipe.to_toml())
-    write_origin(run, catalog, recipe.split)
-
-
-def _same_training(run: Path, catalog: Catalog, recipe: Recipe) -> None:
-    if load_recipe(str(run / _RECIPE)) != recipe:
-        raise RunError(
-            f"{run}: was begun with another recipe ({run / _RECIPE}); resume with that one"
-        )
-    if read_origin(run).fingerprint != catalog.fingerprint:
-        raise RunError(f"{run}: the catalog has changed since; train into a new folder")
 
 
 def catalog_pixels(
@@ -251,7 +231,7 @@ def load_best(run: Path) -> tuple[GenreClassifier, Recipe]:
 
     Raises RunError where the weights are missing, damaged, or another network's.
     """
-    recipe = load_recipe(str(run / _RECIPE))
+    recipe = load_recipe(str(run / RECIPE))
     tensors, _ = load_tensors(run / "checkpoints" / BEST)
     biases = [name for name in tensors if name.startswith("head.") and name.endswith(".bias")]
     # The last layer's: heads number their layers, or have one.
@@ -262,6 +242,14 @@ def load_best(run: Path) -> tuple[GenreClassifier, Recipe]:
     except RuntimeError as error:
         raise RunError(f"{run}: its weights are not those of its recipe") from error
     return model.eval(), recipe
+
+
+def _saved_model(run: Path) -> GenreClassifier:
+    """The model that a run holds in its checkpoints, a network or a classical one."""
+    recipe = any_recipe(str(run / RECIPE))
+    if isinstance(recipe, Recipe):
+        return load_best(run)[0]
+    return load_classical(recipe, run / "checkpoints" / BEST).model
 
 
 class _ImagePixels:
@@ -282,8 +270,7 @@ def _finish(
 ) -> None:
     """From a trained run's best weights to its figures, predictions, report and bundle."""
     model, _ = load_best(run)
-    validation = parts["validation"].rows
-    onnx = export_onnx(model, pixels[validation[:_PARITY_POSTERS]])
+    onnx = export_onnx(model, pixels[parts["validation"].rows[:_PARITY_POSTERS]])
     network = Network(onnx)
     logits = {
         part: network.logits_of_rows(
@@ -291,48 +278,40 @@ def _finish(
         )
         for part in ("validation", "test")
     }
-    decision = decide(
-        logits["validation"],
-        catalog.truth[validation],
-        catalog.groups[validation],
-        catalog.vocabulary,
-        recipe.thresholds,
-    )
-    evaluation = evaluate(
-        network,
-        decision,
-        catalog,
-        pixels,
-        ("validation", "test"),
-        name=run.name,
-        logits=logits,
-        rows={part: images.rows for part, images in parts.items()},
-    )
-    write_evaluation(run, evaluation)
-    write_report([run], run / "report.html", catalog=catalog.path)
-    known = origin(recipe.backbone, recipe.weights)
-    provenance = {
-        "name": run.name,
-        "recipe": recipe.to_toml(),
-        "catalog": catalog.fingerprint,
-        "films": evaluation.metrics["films"],
-        "figures": evaluation.headline("test"),
-        "notes": list(decision.notes),
-        "thresholds": decision.criterion,
-        **({"backbone": {"name": recipe.backbone, **asdict(known)}} if known else {}),
-    }
-    write_bundle(
-        run / "bundle",
-        onnx=onnx,
-        weights=(run / "checkpoints" / BEST).read_bytes(),
-        card=model_card(evaluation.metrics, recipe.to_toml()),
-        vocabulary=catalog.vocabulary,
-        spec=recipe.spec,
-        calibration=decision.calibration,
-        thresholds=decision.thresholds,
-        precision_thresholds=decision.precision_thresholds,
-        provenance=provenance,
-    )
+    rows = {part: images.rows for part, images in parts.items()}
+    fill_run(
+        run, recipe, catalog, onnx, recipe.spec, pixels, logits, rows,
+        provenance=_backbone_facts(recipe.backbone, recipe.weights),
+    )  # fmt: skip
+
+
+def _backbone_facts(backbone: str | None, weights: str | None) -> dict[str, Any]:
+    """What a bundle tells of a backbone that came with weights."""
+    known = origin(backbone, weights) if backbone is not None else None
+    return {"backbone": {"name": backbone, **asdict(known)}} if known else {}
+
+
+def _train_classical(
+    catalog: Catalog, recipe: ClassicalRecipe, run: Path, watcher: Watcher, *, resume: bool
+) -> None:
+    parts = choose_images(catalog, "catalog", 0, (), recipe.seed)
+    open_run(run, catalog, recipe, resume=resume)
+    if (run / "bundle").is_dir():
+        watcher.say(f"{run}: finished already")
+        return
+    watcher.say(f"fitting {recipe.classifier} to {len(catalog.rows('train')):,} films")
+    fit_classical(recipe, catalog, run, watcher.pixels)
+    watcher.say("scoring the validation and test parts")
+    fitted = load_classical(recipe, run / "checkpoints" / BEST)
+    films = prepared_films(catalog, fitted.spec)
+    rows = {part: images.rows for part, images in parts.items()}
+    onnx = export_onnx(fitted.model, films[rows["validation"][:_PARITY_POSTERS]])
+    network = Network(onnx)
+    logits = {part: network.logits_of_rows(films, rows[part]) for part in ("validation", "test")}
+    fill_run(
+        run, recipe, catalog, onnx, fitted.spec, films, logits, rows,
+        notes=fitted.notes, provenance=_backbone_facts(recipe.backbone, recipe.weights),
+    )  # fmt: skip
 
 
 def export_run(run: Path, out: Path) -> Bundle:
@@ -346,10 +325,9 @@ def export_run(run: Path, out: Path) -> Bundle:
     bundle = read_bundle(run / "bundle")
     onnx = bundle.onnx.read_bytes()
     if "members" not in bundle.provenance:
-        model, recipe = load_best(run)
-        shape = (_PARITY_POSTERS, recipe.height, recipe.width, 3)
+        shape = (_PARITY_POSTERS, *bundle.spec.shape)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        check_parity(onnx, noise, torch_scores(model, noise))
+        check_parity(onnx, _saved_model(run), noise)
     return write_bundle(
         out,
         onnx=onnx,

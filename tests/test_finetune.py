@@ -1,0 +1,337 @@
+"""Frozen backbones, fine-tuning, teachers and the study's split, through whole trainings."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from keyart.bundle import read_bundle
+from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.sources.painted import paint_films
+from keyart.catalog.table import Catalog
+from keyart.errors import RecipeError, RunError
+from keyart.evaluation.rescore import evaluate_again
+from keyart.images.spec import ImageSpec
+from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.predictor import Predictor
+from keyart.training.checkpoint import load_tensors
+from keyart.training.features import Changes, cached_features
+from keyart.training.freezing import freeze_stages, training_mode
+from keyart.training.images import as_found
+from keyart.training.machine import Machine
+from keyart.training.optimizer import build_optimizer
+from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.run import Watcher, catalog_pixels, load_best, train
+from keyart.training.sources import FeatureSource, HeadOnly
+
+MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
+SPEC = ImageSpec(height=32, width=32)
+NOTHING = Changes(0, 0, 0, 0, 0, 0)
+SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+TINY: dict[str, Any] = {
+    "height": 32, "width": 32, "batch_size": 16, "epochs": 2, "precision": "fp32",
+    "compile": "off", "warmup_epochs": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("films")
+    paint_films(90, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def catalog(painted: Path) -> Catalog:
+    return build_catalog(painted / "films.csv", painted / "posters", painted / "catalog")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(1)
+    file = tmp_path_factory.mktemp("weights") / "mobilenetv2_035.safetensors"
+    save_file(timm.create_model("mobilenetv2_035", pretrained=False).state_dict(), file)
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def frozen(catalog: Catalog, weights: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "frozen"
+    recipe = Recipe(backbone="mobilenetv2_035", weights=weights, frozen=True, **TINY)
+    train(catalog, recipe, run, SILENT, resume=False)
+    return run
+
+
+def small(genres: int = 3) -> GenreClassifier:
+    torch.manual_seed(0)
+    return build_classifier("posternet-small", SPEC, genres, 0.0)
+
+
+def features_of(catalog: Catalog, model: GenreClassifier, views: int = 2, **options: Any) -> Any:
+    pixels = catalog_pixels(catalog, Recipe(backbone="posternet-small", height=32, width=32))
+    return cached_features(catalog, pixels, model, SPEC, views, NOTHING, MACHINE, **options)
+
+
+def test_kept_features_are_what_the_backbone_makes_of_a_poster_and_its_mirror_image(
+    catalog: Catalog,
+) -> None:
+    model = small()
+    plain, mirrored = features_of(catalog, model)
+    pixels = catalog_pixels(catalog, Recipe(backbone="posternet-small", height=32, width=32))
+    with torch.no_grad():
+        some = torch.from_numpy(pixels[[3, 50]])
+        assert np.allclose(plain[[3, 50]], model.pooled(some), atol=2e-3)
+        assert np.allclose(mirrored[[3, 50]], model.pooled(some.flip(2)), atol=2e-3)
+
+
+def test_features_are_computed_once_and_after_growth_for_new_posters_alone(tmp_path: Path) -> None:
+    films = paint_films(40, tmp_path)
+    lines = films.read_text().splitlines()
+    films.write_text("\n".join(lines[:31]) + "\n")
+    catalog = build_catalog(films, tmp_path / "posters", tmp_path / "catalog")
+    computed: list[int] = []
+    features_of(catalog, small(), progress=lambda done, total: computed.append(total))
+    assert computed[-1] == 2 * len(catalog)
+    computed.clear()
+    first, _ = features_of(catalog, small(), progress=lambda done, total: computed.append(total))
+    assert computed == []
+    films.write_text("\n".join(lines) + "\n")
+    grown = grow_catalog(catalog, films, tmp_path / "posters")
+    second, _ = features_of(grown, small(), progress=lambda done, total: computed.append(total))
+    assert computed[-1] == 2 * (len(grown) - len(catalog)) > 0
+    known = {digest: row for row, digest in enumerate(grown.films["poster_sha256"].to_pylist())}
+    again = [known[digest] for digest in catalog.films["poster_sha256"].to_pylist()]
+    assert np.array_equal(np.asarray(second)[again], first)
+
+
+def test_other_weights_or_another_spec_have_features_of_their_own(catalog: Catalog) -> None:
+    model = small()
+    first = features_of(catalog, model, views=1)[0].copy()
+    with torch.no_grad():
+        for parameter in model.backbone.parameters():
+            parameter.mul_(1.5)
+    assert not np.array_equal(features_of(catalog, model, views=1)[0], first)
+
+
+def test_a_head_on_scaled_features_folds_into_one_on_features_as_they_are() -> None:
+    draws = np.random.default_rng(0)
+    views = [(draws.normal(5, 3, (20, 128))).astype(np.float16) for _ in range(2)]
+    views[0][:, 7] = 2.0  # never changes
+    model = small()
+    source = FeatureSource(views, Recipe(), MACHINE, np.arange(12))
+    scaled = source.plain(as_found(np.arange(20)))
+    assert torch.allclose(scaled[:12].mean(0), torch.zeros(128), atol=1e-3)
+    with torch.no_grad():
+        expected, _ = HeadOnly(model.head).eval()(scaled)
+        folded = source.fold(model.head)  # type: ignore[arg-type]
+        model.head.load_state_dict(folded)
+        raw = torch.from_numpy(views[0].astype(np.float32))
+        assert torch.allclose(model.head.decide(raw), expected, atol=1e-3)
+
+
+def test_without_flips_a_head_learns_from_unmirrored_views_alone() -> None:
+    views = [np.full((8, 2), view, np.float16) for view in range(4)]
+    images = as_found(np.arange(8))
+    draws = torch.Generator().manual_seed(0)
+    for flip, expected in ((False, {0.0, 2.0}), (True, {0.0, 1.0, 2.0, 3.0})):
+        source = FeatureSource(views, Recipe(flip=flip), MACHINE, None)
+        seen = {float(v) for _ in range(20) for v in source.changed(images, draws)[:, 0]}
+        assert seen == expected
+
+
+def test_a_frozen_run_trains_its_head_alone_and_is_a_whole_run(
+    frozen: Path, weights: str, catalog: Catalog
+) -> None:
+    tensors, _ = load_tensors(frozen / "checkpoints" / "best.safetensors")
+    theirs, _ = load_tensors(Path(weights))
+    stem = "conv_stem.weight"
+    assert torch.equal(tensors[f"backbone.network.{stem}"], theirs[stem])
+    last, _ = load_tensors(frozen / "checkpoints" / "last.safetensors")
+    assert not any("backbone" in name for name in last)
+    metrics = json.loads((frozen / "metrics.json").read_text())
+    assert metrics["splits"]["test"]["films"] == len(catalog.rows("test"))
+    backbone = read_bundle(frozen / "bundle").provenance["backbone"]
+    assert backbone["licence"] == "apache-2.0"
+    assert backbone["source"] == "file mobilenetv2_035.safetensors"
+
+
+def test_training_goes_on_where_a_frozen_run_stopped(
+    frozen: Path, weights: str, catalog: Catalog, tmp_path: Path
+) -> None:
+    recipe = load_recipe(str(frozen / "recipe.toml"))
+
+    class StopHereError(Exception):
+        pass
+
+    def stop(step: Any) -> None:
+        if step.epoch == 2:
+            raise StopHereError
+
+    with pytest.raises(StopHereError):
+        train(
+            catalog,
+            recipe,
+            tmp_path / "cut",
+            Watcher(SILENT.pixels, stop, SILENT.say),
+            resume=False,
+        )
+    train(catalog, recipe, tmp_path / "cut", SILENT, resume=True)
+    whole, _ = load_tensors(frozen / "checkpoints" / "best.safetensors")
+    cut, _ = load_tensors(tmp_path / "cut" / "checkpoints" / "best.safetensors")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_fine_tuning_starts_from_a_trained_head_and_leaves_frozen_stages(
+    catalog: Catalog, weights: str, tmp_path: Path
+) -> None:
+    recipe = Recipe(
+        backbone="mobilenetv2_035", weights=weights, head_epochs=2, frozen_stages=3,
+        frozen_statistics=True, layer_decay=0.5, monitor="map", **TINY,
+    )  # fmt: skip
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    head, _ = load_tensors(tmp_path / "run/checkpoints/head/checkpoints/best.safetensors")
+    tuned, _ = load_tensors(tmp_path / "run/checkpoints/best.safetensors")
+    stem, deep = "backbone.network.conv_stem.weight", "backbone.network.conv_head.weight"
+    assert torch.equal(tuned[stem], head[stem])
+    assert not torch.equal(tuned[deep], head[deep])
+    norm = "backbone.network.bn2.running_mean"
+    assert torch.equal(tuned[norm], head[norm])
+    assert Predictor.load(tmp_path / "run").spec == recipe.spec
+
+
+def test_a_teacher_changes_what_is_learned(catalog: Catalog, frozen: Path, tmp_path: Path) -> None:
+    student = {"backbone": "posternet-small", **TINY}
+    lessons: dict[str, dict[str, Any]] = {
+        "alone": {},
+        "scores": {"teacher": str(frozen)},
+        "features": {"teacher": str(frozen), "teacher_features": 1.0},
+    }
+    losses = {}
+    for name, lesson in lessons.items():
+        recipe = Recipe(**student, **lesson)
+        seen: list[float] = []
+        watch = Watcher(SILENT.pixels, lambda step, seen=seen: seen.append(step.loss), SILENT.say)  # type: ignore[misc]
+        train(catalog, recipe, tmp_path / name, watch, resume=False)
+        losses[name] = seen[0]
+        model, _ = load_best(tmp_path / name)
+        assert not any("likeness" in key for key in model.state_dict())
+    assert losses["scores"] != losses["alone"]
+    # The unlikeness of random features is near 1, and is added.
+    assert losses["features"] > losses["scores"] + 0.5
+
+
+def test_a_teacher_that_is_no_run_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+    recipe = Recipe(backbone="posternet-small", teacher=str(tmp_path), **TINY)
+    with pytest.raises(RunError, match="not a finished run"):
+        train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+
+
+def test_a_leaky_run_is_scored_on_its_own_parts_and_never_anew(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    recipe = Recipe(
+        backbone="posternet-small", split="leaky", upsample=2, upsample_genres=("Drama",), **TINY
+    )
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    films = json.loads((tmp_path / "run" / "metrics.json").read_text())["films"]
+    assert sum(films.values()) > len(catalog)
+    with pytest.raises(RunError, match="a split of its own"):
+        evaluate_again(tmp_path / "run", None, "test")
+
+
+@pytest.mark.parametrize("looks", [1, 5])
+def test_the_exported_network_looks_as_often_as_the_recipe_says(
+    catalog: Catalog, tmp_path: Path, looks: int
+) -> None:
+    recipe = Recipe(backbone="posternet-small", test_crops=looks, **TINY)  # type: ignore[arg-type]
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    model, _ = load_best(tmp_path / "run")
+    pixels = catalog_pixels(catalog, recipe)[:4]
+    predictor = Predictor.load(tmp_path / "run")
+    with torch.no_grad():
+        expected = model(torch.from_numpy(np.array(pixels))).numpy()
+    assert np.allclose(predictor.network.logits(pixels), expected, atol=1e-4)
+
+
+def test_deeper_layers_learn_at_lower_rates() -> None:
+    model = small()
+    optimizer = build_optimizer(
+        model, "adamw", learning_rate=1.0, momentum=0, weight_decay=0.1, layer_decay=0.5
+    )
+    shares = {
+        id(parameter): group["share"]
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    named = dict(model.named_parameters())
+    assert shares[id(named["head.linear.weight"])] == 1
+    # stem, then three blocks
+    assert shares[id(named["backbone.stages.2.first.0.weight"])] == 0.5
+    assert shares[id(named["backbone.stages.0.first.0.weight"])] == 0.125
+    assert shares[id(named["backbone.stem.1.0.weight"])] == 0.0625
+    assert len(shares) == len(named)
+
+
+def test_frozen_stages_keep_their_statistics_in_training_mode() -> None:
+    model = small()
+    freeze_stages(model, 2)
+    training_mode(model, frozen_statistics=False)
+    norms = {n: m.training for n, m in model.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    assert norms["backbone.stem.1.1"] is False
+    assert norms["backbone.stages.0.first.1"] is False
+    assert norms["backbone.stages.1.first.1"] is True
+    training_mode(model, frozen_statistics=True)
+    assert not any(m.training for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    with pytest.raises(RecipeError, match="the backbone has 4 stages"):
+        freeze_stages(model, 9)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"upsample": 2}, "upsample = 2 of which upsample_genres"),
+        ({"frozen": True, "mixup": 0.2}, "goes without"),
+        ({"teacher_features": 1.0}, "of which teacher"),
+        ({"balance_by": "first_genre"}, "needs a balance"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(keys: dict[str, Any], message: str) -> None:
+    settings = [f"{key}={json.dumps(value)}" for key, value in keys.items()]
+    with pytest.raises(RecipeError, match=message):
+        load_recipe("posternet", settings)
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyart.training.loop._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    epochs: list[int] = []
+
+    def poison(step: Any) -> None:
+        epochs.append(step.epoch)
+        if step.epoch == 2 and step.row is None:
+            monkeypatch.setattr("keyart.training.loop.loss_of", _broken(step))
+
+    recipe = Recipe(backbone="posternet-small", **{**TINY, "epochs": 3})
+    with pytest.raises(Exception, match="the loss became nan in epoch 2, step 2"):
+        train(
+            catalog,
+            recipe,
+            tmp_path / "run",
+            Watcher(SILENT.pixels, poison, SILENT.say),
+            resume=False,
+        )
+    kept, facts = load_tensors(tmp_path / "run/checkpoints/best.safetensors")
+    assert facts["epoch"] == "1"
+    assert all(torch.isfinite(tensor).all() for tensor in kept.values())
+
+
+def _broken(_: Any) -> Callable[..., torch.Tensor]:
+    return lambda name, logits, truth: logits * torch.nan

@@ -1,0 +1,64 @@
+"""training/images.py: whose poster is in which part, and what a leak is."""
+
+
+import numpy as np
+import pytest
+
+from keyart.catalog.build import build_catalog
+from keyart.catalog.sources.painted import paint_films
+from keyart.catalog.table import Catalog
+from keyart.errors import TrainingError
+from keyart.training.images import choose_images
+
+RARE = ("Western", "War")
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    folder = tmp_path_factory.mktemp("films")
+    films = paint_films(120, folder)
+    return build_catalog(films, folder / "posters", folder / "catalog")
+
+
+def rare(catalog: Catalog) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    columns = [catalog.vocabulary.names.index(name) for name in RARE]
+    return catalog.truth[:, columns].sum(1) > 0
+
+
+def test_by_default_the_parts_are_the_catalogs(catalog: Catalog) -> None:
+    parts = choose_images(catalog, "catalog", 0, (), 0)
+    for part, images in parts.items():
+        assert images.rows.tolist() == catalog.rows(part).tolist()
+        assert not images.flipped.any()
+
+
+def test_copies_are_mirrored_and_made_in_the_training_part_alone(catalog: Catalog) -> None:
+    parts = choose_images(catalog, "catalog", 3, RARE, 0)
+    rows = catalog.rows("train")
+    copies = parts["train"].rows[parts["train"].flipped]
+    assert sorted(copies) == sorted(np.repeat(rows[rare(catalog)[rows]], 3))
+    assert len(copies) > 0
+    assert not parts["validation"].flipped.any()
+    assert not parts["test"].flipped.any()
+
+
+def test_a_random_split_is_by_film_and_a_leaky_one_by_image(catalog: Catalog) -> None:
+    honest = choose_images(catalog, "random", 3, RARE, 0)
+    leaky = choose_images(catalog, "leaky", 3, RARE, 0)
+    for parts, shared in ((honest, False), (leaky, True)):
+        films = {part: set(images.rows.tolist()) for part, images in parts.items()}
+        assert bool(films["train"] & films["test"]) is shared
+    assert sum(map(len, leaky.values())) == len(catalog) + 3 * rare(catalog).sum()
+    assert len(leaky["train"]) == round(0.6 * sum(map(len, leaky.values())))
+    assert leaky["test"].flipped.any()
+
+
+def test_another_seed_draws_another_split(catalog: Catalog) -> None:
+    one, same, other = (choose_images(catalog, "random", 0, (), seed) for seed in (0, 0, 1))
+    assert one["test"].rows.tolist() == same["test"].rows.tolist()
+    assert one["test"].rows.tolist() != other["test"].rows.tolist()
+
+
+def test_an_unknown_genre_is_named_with_the_nearest(catalog: Catalog) -> None:
+    with pytest.raises(TrainingError, match="no genre 'Westerm'; did you mean 'Western'"):
+        choose_images(catalog, "catalog", 1, ("Westerm",), 0)
