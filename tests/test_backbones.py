@@ -1,6 +1,7 @@
 """models/backbones.py: networks by name, their weights from a file, and what does not fit."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -31,7 +32,7 @@ def saved(path: Path, tensors: dict[str, Tensor]) -> str:
 
 def test_a_local_file_gives_timms_features(tmp_path: Path, weights: dict[str, Tensor]) -> None:
     ours = build_backbone(SMALL, SPEC, weights=saved(tmp_path / "w.safetensors", weights)).eval()
-    theirs = timm.create_model(SMALL, pretrained=False)
+    theirs: Any = timm.create_model(SMALL, pretrained=False)
     theirs.load_state_dict(weights)
     x = torch.randn(2, 3, 96, 64)
     with torch.no_grad():

@@ -206,6 +206,19 @@ def test_fine_tuning_starts_from_a_trained_head_and_leaves_frozen_stages(
     assert Predictor.load(tmp_path / "run").spec == recipe.spec
 
 
+def test_a_training_starts_from_the_backbone_of_another_run(
+    catalog: Catalog, frozen: Path, tmp_path: Path
+) -> None:
+    weights = str(frozen / "bundle" / "model.safetensors")
+    model = build_classifier("mobilenetv2_035", ImageSpec(32, 32), 19, 0.0, weights=weights)
+    first, _ = load_best(frozen)
+    ours, theirs = model.backbone.state_dict(), first.backbone.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert not torch.equal(
+        model.head.state_dict()["linear.weight"], first.head.state_dict()["linear.weight"]
+    )
+
+
 def test_a_teacher_changes_what_is_learned(catalog: Catalog, frozen: Path, tmp_path: Path) -> None:
     student = {"backbone": "posternet-small", **TINY}
     lessons: dict[str, dict[str, Any]] = {

@@ -2,6 +2,7 @@
 
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from keyart.catalog.build import build_catalog
@@ -20,9 +21,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     return build_catalog(films, folder / "posters", folder / "catalog")
 
 
-def rare(catalog: Catalog) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def rare(catalog: Catalog) -> npt.NDArray[np.bool_]:
     columns = [catalog.vocabulary.names.index(name) for name in RARE]
-    return catalog.truth[:, columns].sum(1) > 0
+    return np.asarray(catalog.truth[:, columns].sum(1) > 0)
 
 
 def test_by_default_the_parts_are_the_catalogs(catalog: Catalog) -> None:

@@ -116,11 +116,13 @@ def origin(name: str, weights: str | None) -> Origin | None:
     """Where the weights of a backbone come from, for its bundle; None for random ones."""
     if weights is None:
         return None
-    config = _timm_config("vgg16.tv_in1k" if name == _VGG16 else name)
-    licence = str(config.license or "not stated")
+    foreign = name not in _OWN or name == _VGG16
+    config = _timm_config("vgg16.tv_in1k" if name == _VGG16 else name) if foreign else None
+    licence = str(config.license or "not stated") if config else "that of the run they are from"
     if weights != HUB:
         digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
         return Origin(f"file {Path(weights).name}", licence, digest)
+    assert config
     return Origin(str(config.hf_hub_id or config.url or "hub"), licence, None)
 
 
@@ -211,12 +213,19 @@ def _why(name: str, spec: ImageSpec, weights: str | None, error: Exception) -> s
 
 
 def _read(path: str) -> dict[str, Tensor]:
+    """The tensors of a file; of a run's or bundle's whole network the backbone's alone."""
     try:
-        return load_file(path)
+        tensors = load_file(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+    ours = {
+        name.removeprefix("backbone.").removeprefix("network."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("backbone.")
+    }
+    return ours or tensors
 
 
 def _vgg16_features(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
