@@ -146,3 +146,9 @@ def multiply_adds(classifier: GenreClassifier, spec: ImageSpec) -> int:
     for hook in hooks:
         hook.remove()
     return total
+
+
+def has_depthwise(model: nn.Module) -> bool:
+    """Whether any convolution of a network treats each channel by itself."""
+    convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
+    return any(m.groups > 1 and m.groups == m.in_channels for m in convolutions)

@@ -1,0 +1,75 @@
+"""The table of docs/results.md: what finished runs reached on the test part, and at what cost.
+
+python -m benchmarks.results RUN [RUN ...]
+
+Figures and intervals come from each run's metrics.json, the time of training from its history.csv,
+the parameters from its weights; posters/s is measured here: the exported network on prepared
+pixels, on all cores, the best of three rounds.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import Clock
+from keyart.evaluation.evaluate import read_metrics
+from keyart.predictor import Predictor
+from keyart.training.checkpoint import load_tensors
+
+FIGURES = {
+    "mean_average_precision": "mAP",
+    "top_class": "top class",
+    "top_three": "top three",
+    "f1_micro": "micro F1",
+    "mean_roc_auc": "mean AUC",
+    "expected_calibration_error": "ECE",
+}
+_POSTERS = 512
+
+
+def posters_a_second(run: Path) -> float:
+    """The rate of a run's exported network on prepared pixels, decoding not counted."""
+    predictor = Predictor.load(run)
+    shape = (_POSTERS, *predictor.spec.shape)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    rows = np.arange(_POSTERS)
+    rates = []
+    for _ in range(3):
+        with Clock() as clock:
+            predictor.network.logits_of_rows(pixels, rows)
+        rates.append(_POSTERS / clock.seconds)
+    return max(rates)
+
+
+def row(run: Path) -> str:
+    """A run's row of the table, in Markdown."""
+    figures = read_metrics(run)["splits"]["test"]["model"]["figures"]
+    cells = [run.name]
+    for name in FIGURES:
+        figure = figures[name]
+        cells.append(f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})")
+    tensors, _ = load_tensors(run / "bundle" / "model.safetensors")
+    cells.append(f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.1f} M")
+    with (run / "history.csv").open() as file:
+        seconds = sum(float(line["seconds"]) for line in csv.DictReader(file))
+    cells.append(f"{seconds / 60:.0f} min")
+    cells.append(f"{posters_a_second(run):,.0f}")
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path)
+    runs = parser.parse_args().runs
+    head = ["run", *FIGURES.values(), "parameters", "training", "posters/s"]
+    print("| " + " | ".join(head) + " |")
+    print("|---" * len(head) + "|")
+    for run in runs:
+        print(row(run))
+
+
+if __name__ == "__main__":
+    main()
