@@ -52,6 +52,7 @@ def test_a_better_run_is_really_better_and_the_other_way_round_worse(
     back = compare_models(plain, better, "test")["figures"]["mean_average_precision"]
     assert back["value"] == pytest.approx(-row["value"])
     assert found["left_out"] == {"run": 0, "against": 0}
+    assert found["splits"] == {"run": "catalog", "against": "catalog"}
     json.dumps(found, allow_nan=False)
 
 

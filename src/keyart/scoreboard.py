@@ -106,6 +106,11 @@ def show_comparison(found: Mapping[str, Any], *, as_json: bool = False) -> None:
     for whose, name in (("run", found["run"]), ("against", found["against"])):
         if left_out := found["left_out"][whose]:
             console.print(f"left out: {left_out:,} films of {name} alone", soft_wrap=True)
+        if (split := found["splits"][whose]) != "catalog":
+            console.print(
+                f"{name} has a {split} split: it may know near-duplicates of these films",
+                soft_wrap=True,
+            )
     rows = {label: (found["figures"][name], name) for name, label in FIGURES.items()}
     verdicts = [_verdict(row, low=GLOSSARY[name].low) for row, name in rows.values()]
     _comparison_table(

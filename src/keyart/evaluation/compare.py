@@ -15,7 +15,7 @@ from keyart.evaluation.evaluate import read_metrics
 from keyart.evaluation.findings import Predictions, predictions_of, read_predictions
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
-from keyart.evaluation.rescore import has_origin, score
+from keyart.evaluation.rescore import has_origin, read_origin, score
 from keyart.evaluation.scoring import FIGURES, GENRE_FIGURES, all_figures, compare_scores
 from keyart.genres import Vocabulary
 from keyart.predictor import Predictor
@@ -23,12 +23,13 @@ from keyart.predictor import Predictor
 
 @dataclass(frozen=True)
 class _Scored:
-    """A part's films as a model scored them. thresholds: (genres,)."""
+    """A part's films as a model scored them. thresholds: (genres,). split: how the films were."""
 
     path: Path
     films: Predictions
     thresholds: Floats
     vocabulary: Vocabulary
+    split: str
 
     @property
     def places(self) -> dict[str, int]:
@@ -46,7 +47,8 @@ def compare_models(
 
     Without a catalog both are runs, compared by the predictions they hold: films that one run
     alone has in that part are left out and counted, so that a run can be compared with one from
-    before its catalog grew. With a catalog, both are scored on it.
+    before its catalog grew. "splits" tells whose parts were not the catalog's own, so that it may
+    have learned from near-duplicates of these films. With a catalog, both are scored on it.
     Raises RunError where the runs have no such films, other genres, or other truths.
     """
     opened = Catalog.open(catalog) if catalog else None
@@ -73,6 +75,7 @@ def compare_models(
         "run": str(model),
         "against": str(other),
         "part": part,
+        "splits": {"run": first.split, "against": second.split},
         "left_out": {
             "run": len(first.films.film_ids) - len(ours),
             "against": len(second.films.film_ids) - len(theirs),
@@ -101,11 +104,11 @@ def joined_groups(first: Sequence[str], second: Sequence[str]) -> npt.NDArray[np
 
 def _scored(path: Path, part: str, catalog: Catalog | None) -> _Scored:
     if catalog is not None:
-        predictor = Predictor.load(path)
+        predictor = Predictor.load(path, of_films=True)
         vocabulary = predictor.bundle.vocabulary
         decision, evaluation = score(predictor, catalog, [part])
         films = predictions_of(evaluation.predictions[part], vocabulary)
-        return _Scored(path, films, decision.thresholds, vocabulary)
+        return _Scored(path, films, decision.thresholds, vocabulary, "catalog")
     file = path / f"predictions-{part}.parquet"
     if not file.is_file():
         if has_origin(path) or (path / "metrics.json").is_file():
@@ -118,7 +121,8 @@ def _scored(path: Path, part: str, catalog: Catalog | None) -> _Scored:
         thresholds = np.array([genres[name]["threshold"] for name in vocabulary.names], np.float64)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path / 'metrics.json'}: damaged; keyart evaluate {path}") from error
-    return _Scored(path, read_predictions(file, vocabulary), thresholds, vocabulary)
+    split = read_origin(path).split if has_origin(path) else "catalog"
+    return _Scored(path, read_predictions(file, vocabulary), thresholds, vocabulary, split)
 
 
 def _common(first: _Scored, second: _Scored, part: str) -> tuple[list[int], list[int]]:

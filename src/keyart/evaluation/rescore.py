@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keyart.bundle import Bundle, change_thresholds
+from keyart.catalog.prepared import prepared_films
 from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.card import model_card
@@ -15,7 +16,7 @@ from keyart.evaluation.evaluate import Evaluation, evaluate, write_evaluation
 from keyart.evaluation.report import write_report
 from keyart.evaluation.thresholds import Criterion
 from keyart.files import write_json
-from keyart.images.pixels import PixelRows, pixel_rows
+from keyart.images.pixels import PixelRows
 from keyart.predictor import Logits, Predictor
 
 _ORIGIN = "checkpoints/catalog.json"  # which catalog, so that evaluate and resume find it
@@ -94,7 +95,7 @@ def evaluate_again(
     if save and not own:
         raise RunError(f"{model}: thresholds are saved to a run alone, from its own catalog")
     parts = ("validation", "test", *(("train",) if part == "train" else ())) if own else (part,)
-    predictor = Predictor.load(model)
+    predictor = Predictor.load(model, of_films=True)
     decision, evaluation = score(predictor, opened, parts, criterion)
     if own and (criterion is None or save):
         write_evaluation(model, evaluation)
@@ -109,7 +110,7 @@ def evaluate_again(
             bundle,
             decision.thresholds,
             decision.precision_thresholds,
-            card=model_card(evaluation.metrics, bundle.provenance["recipe"]),
+            card=model_card(evaluation.metrics, str(bundle.provenance.get("recipe", ""))),
             provenance=provenance,
         )
         write_report([model], model / "report.html", catalog=opened.path)
@@ -153,11 +154,11 @@ def score(
 
 
 def _pixels(bundle: Bundle, catalog: Catalog) -> PixelRows:
-    """A catalog's posters as the model takes them. Raises CatalogError for other genres."""
+    """A catalog's films as the model takes them. Raises CatalogError for other genres."""
     ours, theirs = bundle.vocabulary.names, catalog.vocabulary.names
     if ours != theirs:
         raise CatalogError(
             f"{catalog.path}: its genres ({', '.join(theirs)}) are not the model's "
             f"({', '.join(ours)}); build it with the model's vocabulary"
         )
-    return pixel_rows(catalog.path, catalog.fingerprint, bundle.spec, len(catalog), catalog.posters)
+    return prepared_films(catalog, bundle.spec)

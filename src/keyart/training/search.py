@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from keyart.catalog.table import Catalog
@@ -289,7 +290,7 @@ def _run(
         _again(search, search.study.trials[trial.number])
         watcher.say(f"trial {trial.number}: stopped by the hour after epoch {len(seen)}")
         return tell(TrialState.FAIL)
-    except (TrainingError, RecipeError, MemoryError) as error:
+    except (TrainingError, RecipeError, torch.OutOfMemoryError) as error:
         watcher.say(f"trial {trial.number}: failed: {error}")
         told = tell(TrialState.FAIL, error=str(error))
     else:
