@@ -36,7 +36,8 @@ def leak_table(results: dict[str, Any], asked: dict[str, Any]) -> str:
     films = "" if asked["films"] is None else f" --films {asked['films']}"
     epochs = "" if asked["epochs"] is None else f" --epochs {asked['epochs']}"
     full = " --full" if asked["full"] else ""
-    scratch = "".join(f" --scratch {setting}" for setting in asked["scratch"])
+    settings = asked["settings"].get("scratch", [])
+    scratch = "".join(f" --set scratch.{setting}" for setting in settings)
     command = f"keyart milestone CATALOG --out DIR{films}{epochs}{full}{scratch}"
     told = f"`{command}`, on a catalog of {results['films']:,} films."
     return "\n".join([told, "", *lines, "", " ".join(results["leak"])])

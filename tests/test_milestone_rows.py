@@ -4,7 +4,7 @@ import pytest
 
 from keyart.errors import KeyartError
 from keyart.milestone.published import BESIDE, FIGURES, SCRATCH_NOTEBOOK, VGG16_NOTEBOOK
-from keyart.milestone.rows import ROWS, choose_rows, parse_weights
+from keyart.milestone.rows import ROWS, choose_rows, parse_settings, parse_weights
 
 
 def test_rows_come_in_the_tables_order_whatever_order_they_are_asked_in() -> None:
@@ -35,8 +35,8 @@ def test_weights_are_given_by_row() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("vgg16", "write NAME=FILE or NAME=hub"),
-        ("vgg16=", "write NAME=FILE or NAME=hub"),
+        ("vgg16", "write ROW=FILE or ROW=hub"),
+        ("vgg16=", "write ROW=FILE or ROW=hub"),
         ("vgg=hub", "did you mean 'vgg16'"),
         ("posternet=x", "Known: vgg16, mobilenetv2"),
     ],
@@ -44,6 +44,25 @@ def test_weights_are_given_by_row() -> None:
 def test_weights_that_no_row_takes_are_refused(text: str, message: str) -> None:
     with pytest.raises(KeyartError, match=message):
         parse_weights([text])
+
+
+def test_settings_are_given_by_row_and_keep_their_order() -> None:
+    given = parse_settings(["scratch.height=64", "posternet.epochs=3", "scratch.width=64"])
+    assert given == {"scratch": ("height=64", "width=64"), "posternet": ("epochs=3",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("height=64", "write ROW.KEY=VALUE"),
+        ("scratch.height", "write ROW.KEY=VALUE"),
+        ("postrnet.epochs=3", "did you mean 'posternet'"),
+        ("scratch-leak.epochs=3", "write scratch.epochs=3, which both rows take"),
+    ],
+)
+def test_settings_that_no_row_takes_are_refused(text: str, message: str) -> None:
+    with pytest.raises(KeyartError, match=message):
+        parse_settings([text])
 
 
 def test_published_figures_are_known_by_name_and_belong_to_rows() -> None:

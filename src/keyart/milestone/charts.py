@@ -39,7 +39,7 @@ def rocs(swept: Sweep) -> list[Chart]:
         Line(swept.false_positive_rate, swept.true_positive_rate, "one", "all genres", tips),
     ]
     wrong = [
-        Line(ends, ends, "guess", "no line of chance here"),
+        Line(ends, ends, "guess", "the diagonal"),
         Line(swept.false_of_cells, swept.hits_of_cells, "two", "all genres", tips),
     ]
     return [

@@ -10,6 +10,7 @@ A row whose run has a bundle is done. Whatever was killed goes on where it was.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ from keyart.milestone.finished import Finished, Part, read_finished, scored
 from keyart.milestone.page import write_page
 from keyart.milestone.plan import Planned, Request, plan
 from keyart.milestone.results import Result, to_json
-from keyart.milestone.rows import LEAKY, ROWS, Row
+from keyart.milestone.rows import HONEST, LEAKY, ROWS, Row
 from keyart.milestone.screen import show_plan
 from keyart.screens import watch_training
 from keyart.training.ensemble import make_ensemble
 from keyart.training.run import train
 
-_ASKED, RESULTS, REPORT, CATALOG = "milestone.json", "results.json", "report.html", "catalog"
+ASKED, RESULTS, REPORT, CATALOG = "milestone.json", "results.json", "report.html", "catalog"
 _FORMAT = 1
 
 
@@ -47,7 +48,7 @@ def run_milestone(
     catalog has too few films, and WeightsError for a file that is not what it was given as.
     """
     console = Console(stderr=True, highlight=False, quiet=quiet)
-    _same_comparison(out, Catalog.open(catalog), request)
+    request = _begun(out, Catalog.open(catalog), request)
     opened = _films(catalog, out, request.films)
     planned = plan(rows, opened, request)
     show_plan(planned, [row.row for row in planned if _done(out, row.row)], console)
@@ -75,25 +76,29 @@ def run_milestone(
     return results, told
 
 
-def _same_comparison(out: Path, catalog: Catalog, request: Request) -> None:
-    """Note what is asked for, or see that it is what this folder was begun with."""
-    asked = {
+def _begun(out: Path, catalog: Catalog, request: Request) -> Request:
+    """Note what is asked for, or see that it is what this folder was begun with.
+
+    A row keeps the settings that it was first given; a row without a run may take others.
+    """
+    settings = {row: list(given) for row, given in request.settings.items()}
+    asked: dict[str, Any] = {
         "format": _FORMAT,
         "catalog": catalog.fingerprint,
         "films": request.films,
         "epochs": request.epochs,
         "full": request.full,
-        "scratch": list(request.scratch),
     }
-    file = out / _ASKED
+    file = out / ASKED
     if not file.exists():
         if out.exists() and any(out.iterdir()):
             raise KeyartError(f"{out}: is there and holds no comparison; name another folder")
-        write_json(file, asked)
-        return
+        write_json(file, {**asked, "settings": settings})
+        return request
     try:
         before = json.loads(file.read_bytes())
         changed = [key for key, value in asked.items() if before[key] != value]
+        known: dict[str, list[str]] = dict(before["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KeyartError(f"{file}: damaged ({error!r}); name another folder") from error
     if changed:
@@ -102,12 +107,23 @@ def _same_comparison(out: Path, catalog: Catalog, request: Request) -> None:
         raise KeyartError(
             f"{out}: was begun with {what}; go on with the same, or name another folder"
         )
+    for row, given in settings.items():
+        made = [out / one for one in ((row, LEAKY) if row == HONEST else (row,))]
+        if given != known.get(row, []) and any(run.exists() for run in made):
+            raise KeyartError(
+                f"{out / row}: was begun with {_set(row, known)}; go on with the same, or name "
+                "another folder"
+            )
+    write_json(file, {**asked, "settings": known | settings})
+    return replace(request, settings=known | settings)
+
+
+def _set(row: str, settings: dict[str, list[str]]) -> str:
+    return " ".join(f"--set {row}.{one}" for one in settings.get(row, [])) or "no settings"
 
 
 def _said(value: Any) -> str:
-    if value is None or value is False or value == []:
-        return "left out"
-    return " ".join(value) if isinstance(value, list) else str(value)
+    return "left out" if value is None or value is False else str(value)
 
 
 def _films(catalog: Path, out: Path, films: int | None) -> Catalog:

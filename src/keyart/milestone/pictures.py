@@ -153,5 +153,6 @@ def _maps(layer: Layer, found: Maps) -> Picture:
         f"maps-{layer.number:02}.png",
         f"Convolution {layer.number}, {layer.name}: {filters} maps of {height}x{width}",
         png(map_tiles(found)),
-        "The maps of the filters above, in their order; where it is light, the filter answers.",
+        "The maps of the filters above, in their order: light where a filter answers, and grey all "
+        "over where it answers nowhere.",
     )

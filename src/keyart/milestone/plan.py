@@ -40,14 +40,13 @@ class Request:
     """What was asked for, apart from the folder.
 
     films: of the catalog, all without it. epochs: at most, of every network. full: the study's own
-    sizes and epochs. scratch: recipe keys of both from-scratch rows. weights: files, or "hub", by
-    the rows' names for them.
+    sizes and epochs. settings: recipe keys by row. weights: files, or "hub", by row.
     """
 
     films: int | None = None
     epochs: int | None = None
     full: bool = False
-    scratch: Sequence[str] = ()
+    settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -83,21 +82,21 @@ def _plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
     assert row.recipe
     settings = list(row.settings)
     if row.weights:
-        given = request.weights.get(row.weights)
+        given = request.weights.get(row.name)
         if given is None:
             return Planned(
-                row, why=f"no weights (give --weights {row.weights}=FILE, {row.told}, or hub)"
+                row, why=f"no weights (give --weights {row.name}=FILE, {row.weights}, or hub)"
             )
         where = given if given == "hub" else str(Path(given).resolve())
         settings.append(f'weights="{where}"')
     if row.name in (LEAKY, HONEST):
         settings += [] if request.full else SHORT
-        settings += request.scratch
+    settings += request.settings.get(HONEST if row.name == LEAKY else row.name, ())
     recipe = load_recipe(row.recipe, settings)
     try:
         cost = _cost(row, recipe, catalog)
     except WeightsError as error:
-        if request.weights.get(row.weights or "") != "hub":
+        if request.weights.get(row.name) != "hub":
             raise
         return Planned(row, why=str(error))
     epochs = recipe.epochs
@@ -130,14 +129,14 @@ def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
     )
     forward = 2.0 * multiply_adds(classifier, recipe.spec) * _SLOW.get(row.name, 1.0)
     parts = _images(recipe, catalog)
-    scoring = forward * (parts["validation"] + parts["test"]) / _SCORING_RATE
+    once = forward * (parts["validation"] + parts["test"]) / _SCORING_RATE
+    if recipe.frozen or recipe.head_epochs:
+        once += forward * recipe.views * len(catalog) / _TRAINING_RATE
     if recipe.frozen:
-        films = parts["train"] * recipe.views + parts["validation"]
         head = sum(p.numel() for p in classifier.head.parameters())
-        epoch = 6.0 * head * parts["train"] / _TRAINING_RATE
-        return _Cost(parts["train"], scoring + forward * films / _TRAINING_RATE, epoch)
+        return _Cost(parts["train"], once, 6.0 * head * parts["train"] / _TRAINING_RATE)
     epoch = forward * (3 * parts["train"] + parts["validation"]) / _TRAINING_RATE
-    return _Cost(parts["train"], scoring, epoch)
+    return _Cost(parts["train"], once, epoch)
 
 
 def _images(recipe: Recipe, catalog: Catalog) -> dict[str, int]:

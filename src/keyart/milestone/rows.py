@@ -8,10 +8,9 @@ from keyart.errors import KeyartError, nearest
 
 @dataclass(frozen=True)
 class Row:
-    """A row. recipe: the shipped recipe that it trains by, where it trains.
+    """A row. recipe: the shipped recipe that it is made by, where it is made by one.
 
-    weights: the name under which --weights gives its backbone's; None where it needs none. told:
-    what such a file is.
+    weights: what file holds the pretrained weights that it needs; None where it needs none.
     """
 
     name: str
@@ -20,7 +19,6 @@ class Row:
     recipe: str | None = None
     settings: tuple[str, ...] = ()
     weights: str | None = None
-    told: str = ""
 
 
 ROWS = (
@@ -38,13 +36,13 @@ ROWS = (
     ),
     Row(
         "vgg16", "VGG16's convolutions, frozen, and two dense layers on them",
-        "network", "milestone-vgg16", weights="vgg16",
-        told="a safetensors file of timm's vgg16.tv_in1k",
+        "network", "milestone-vgg16",
+        weights="a safetensors file of timm's vgg16.tv_in1k",
     ),
     Row(
-        "mobilenetv2", "MobileNetV2, pretrained and trained on whole",
-        "network", "mobilenetv2", weights="mobilenetv2",
-        told="a safetensors file of timm's mobilenetv2_100",
+        "mobilenetv2", "MobileNetV2, pretrained and fine-tuned",
+        "network", "mobilenetv2",
+        weights="a safetensors file of timm's mobilenetv2_100",
     ),
     Row("posternet", "keyart's own small network, from random weights", "network", "posternet"),
     Row("ensemble", "calibrated scores averaged, with weights learned on validation", "ensemble"),
@@ -53,7 +51,7 @@ ROWS = (
 LEAKY, HONEST = "scratch-leak", "scratch"
 
 _BY_NAME = {row.name: row for row in ROWS}
-WEIGHTS = tuple(row.weights for row in ROWS if row.weights)
+WEIGHTS = tuple(row.name for row in ROWS if row.weights)
 
 
 def choose_rows(only: str | None) -> list[Row]:
@@ -74,13 +72,13 @@ def choose_rows(only: str | None) -> list[Row]:
 
 
 def parse_weights(given: list[str]) -> dict[str, str]:
-    """`NAME=FILE` and `NAME=hub`, as a mapping. Raises KeyartError."""
+    """`ROW=FILE` and `ROW=hub`, as a mapping. Raises KeyartError."""
     found = {}
     for text in given:
         name, equals, where = text.partition("=")
         if not equals or not where:
             raise KeyartError(
-                f"--weights {text}: write NAME=FILE or NAME=hub; NAME is {' or '.join(WEIGHTS)}"
+                f"--weights {text}: write ROW=FILE or ROW=hub; ROW is {' or '.join(WEIGHTS)}"
             )
         if name not in WEIGHTS:
             raise KeyartError(
@@ -88,4 +86,26 @@ def parse_weights(given: list[str]) -> dict[str, str]:
                 f"Known: {', '.join(WEIGHTS)}"
             )
         found[name] = where
+    return found
+
+
+def parse_settings(given: list[str]) -> dict[str, tuple[str, ...]]:
+    """`ROW.KEY=VALUE`, as recipe settings by row. Raises KeyartError.
+
+    The from-scratch rows differ in their split alone, so `scratch` sets the keys of both.
+    """
+    rows = [row.name for row in ROWS if row.recipe and row.name != LEAKY]
+    found: dict[str, tuple[str, ...]] = {}
+    for text in given:
+        name, _, setting = text.partition(".")
+        if "=" not in setting:
+            raise KeyartError(f"--set {text}: write ROW.KEY=VALUE; ROW is one of {', '.join(rows)}")
+        if name == LEAKY:
+            raise KeyartError(f"--set {text}: write {HONEST}.{setting}, which both rows take")
+        if name not in rows:
+            raise KeyartError(
+                f"--set {text}: no such row{nearest(name, rows)} Rows with a recipe: "
+                f"{', '.join(rows)}"
+            )
+        found[name] = (*found.get(name, ()), setting)
     return found

@@ -49,7 +49,7 @@ def show_plan(planned: Sequence[Planned], done: Sequence[Row], console: Console)
         if one.why and one.row not in done:
             console.print(f"{one.row.name} is not run: {one.why}", soft_wrap=True)
     console.print(
-        f"About {clock(left)} on two idle cores. --epochs, --full and --scratch change it.",
+        f"About {clock(left)} on two idle cores. --epochs, --full and --set change it.",
         soft_wrap=True,
     )
 
