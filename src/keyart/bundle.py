@@ -4,7 +4,8 @@ keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (als
                      precision), provenance, and the size and SHA-256 of the files below and of
                      itself
 model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
-                     an ensemble's takes what PackedSpec prepares
+                     an ensemble's takes what PackedSpec prepares, a model's of titles and years
+                     what FilmSpec does
 model.safetensors    the same weights, to train on from
 MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
 """
@@ -25,7 +26,7 @@ from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError
 from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
-from keyart.images.spec import Spec, spec_from_json
+from keyart.images.spec import FilmSpec, Spec, spec_from_json
 
 FORMAT = 1
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
@@ -44,7 +45,7 @@ class Bundle:
 
     path: Path
     vocabulary: Vocabulary
-    spec: Spec
+    spec: Spec | FilmSpec
     calibration: Calibration
     thresholds: npt.NDArray[np.float64]
     provenance: Mapping[str, Any]
@@ -95,7 +96,7 @@ def write_bundle(
     weights: bytes,
     card: str,
     vocabulary: Vocabulary,
-    spec: Spec,
+    spec: Spec | FilmSpec,
     calibration: Calibration,
     thresholds: npt.NDArray[np.float64],
     provenance: Mapping[str, Any],

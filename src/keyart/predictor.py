@@ -16,7 +16,7 @@ from keyart.bundle import Bundle, read_bundle
 from keyart.errors import BundleError, PosterError
 from keyart.images.decode import Pixels
 from keyart.images.pixels import PixelRows
-from keyart.images.spec import Spec
+from keyart.images.spec import FilmSpec, Spec
 
 # Posters a task. Larger blocks leave the caches of a core; smaller ones pay the pool more often.
 _CHUNK = 16
@@ -102,19 +102,24 @@ class Predictor:
         self.network = Network(bundle.onnx)
 
     @classmethod
-    def load(cls, path: Path, precision: float | None = None) -> "Predictor":
+    def load(
+        cls, path: Path, precision: float | None = None, *, of_films: bool = False
+    ) -> "Predictor":
         """Open a bundle, or the bundle of a run. Raises BundleError.
 
         precision: answer a genre only where it is right so often, see `Bundle.at_precision`.
+        of_films: also one that asks for titles and years, which a catalog has and a poster has not.
         """
         inner = path / "bundle"
         bundle = read_bundle(inner if inner.is_dir() else path)
+        if not of_films:
+            _spec_of_posters(bundle)
         return cls(bundle if precision is None else bundle.at_precision(precision))
 
     @property
     def spec(self) -> Spec:
-        """How posters are prepared."""
-        return self.bundle.spec
+        """How posters are prepared. Raises BundleError where a poster alone is not enough."""
+        return _spec_of_posters(self.bundle)
 
     def scores(self, pixels: Pixels) -> Scores:
         """Calibrated scores (films, genres) of pixels (films, ...), as `spec` prepares them."""
@@ -194,3 +199,12 @@ class Predictor:
             failures[place] if place in failures else self.answer(str(file), next(scores))
             for place, file in enumerate(files)
         ]
+
+
+def _spec_of_posters(bundle: Bundle) -> Spec:
+    if isinstance(bundle.spec, FilmSpec):
+        raise BundleError(
+            f"{bundle.path}: this model asks for titles and years, which posters do not tell; "
+            'score a catalog with keyart evaluate, or train with features = "poster"'
+        )
+    return bundle.spec

@@ -1,8 +1,12 @@
-"""ImageSpec: the one preparation of posters, in training and in serving; PackedSpec: several."""
+"""How posters become a network's input, in training and in serving alike.
+
+ImageSpec: the one preparation. PackedSpec: several. FilmSpec: facts beside the poster, or alone.
+"""
 
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,6 +19,7 @@ from keyart.images.decode import MAX_PIXELS, Pixels, decode, decode_for
 # Part of the key: raise it when prepare() changes what it returns, so that no stale pixels or
 # features are used.
 _PREPARATION = 1
+_FIRST_YEAR = 1880  # of film; 255 years fit a byte
 
 Fit = Literal["squash", "pad"]
 
@@ -140,6 +145,50 @@ class PackedSpec:
 Spec = ImageSpec | PackedSpec
 
 
+@dataclass(frozen=True)
+class FilmSpec:
+    """How a film becomes a network's input: its poster's pixels, where it `looks`, then its facts.
+
+    Facts are bytes as pixels are: the year, counted from 1880, and for each of `words` 1 where the
+    title has it. year: what stands for an unknown one.
+    """
+
+    image: ImageSpec
+    looks: bool
+    words: tuple[str, ...]
+    year: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a prepared film."""
+        return (self.looks * math.prod(self.image.shape) + 1 + len(self.words),)
+
+    def facts(self, titles: Iterable[str], years: Iterable[int | None]) -> Pixels:
+        """The facts (films, 1 + words) of films."""
+        place = {word: 1 + number for number, word in enumerate(self.words)}
+        rows = []
+        for title, year in zip(titles, years, strict=True):
+            row = np.zeros(1 + len(self.words), np.uint8)
+            row[0] = np.clip((self.year if year is None else year) - _FIRST_YEAR, 0, 255)
+            row[[place[word] for word in title_words(title) if word in place]] = 1
+            rows.append(row)
+        return np.stack(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object from which spec_from_json makes an equal FilmSpec."""
+        return {
+            "image": self.image.to_json(),
+            "looks": self.looks,
+            "words": list(self.words),
+            "year": self.year,
+        }
+
+
+def title_words(title: str) -> set[str]:
+    """The words of a title, in lower case."""
+    return set(re.findall(r"\w+", title.casefold()))
+
+
 def pack_specs(specs: Iterable[Spec]) -> Spec:
     """One preparation for networks that ask for these; what several ask for is made once."""
     parts = {part.key: part for spec in specs for part in spec.parts}
@@ -147,8 +196,11 @@ def pack_specs(specs: Iterable[Spec]) -> Spec:
     return different[0] if len(different) == 1 else PackedSpec(different)
 
 
-def spec_from_json(value: dict[str, Any]) -> Spec:
+def spec_from_json(value: dict[str, Any]) -> Spec | FilmSpec:
     """What to_json was called on. Raises KeyError, TypeError or ValueError where it is none."""
+    if "words" in value:
+        image = ImageSpec.from_json(value["image"])
+        return FilmSpec(image, bool(value["looks"]), tuple(value["words"]), int(value["year"]))
     if "parts" not in value:
         return ImageSpec.from_json(value)
     return PackedSpec(tuple(ImageSpec.from_json(part) for part in value["parts"]))

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from keyart.errors import RecipeError, nearest
 from keyart.images.spec import ImageSpec
+from keyart.training.classical_recipe import CLASSIFIERS, ClassicalRecipe, check_consistent
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -115,8 +116,11 @@ class Recipe:
         return "\n".join(lines) + "\n"
 
 
-_KEYS = tuple(field.name for field in fields(Recipe))
-_ADAPTER = TypeAdapter(Recipe)
+AnyRecipe = Recipe | ClassicalRecipe
+
+_ADAPTERS: dict[type[AnyRecipe], TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (Recipe, *CLASSIFIERS.values())
+}
 
 
 def recipe_names() -> list[str]:
@@ -126,9 +130,21 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
+    """The network's recipe of that name or TOML file, as `any_recipe` gives it.
+
+    Raises RecipeError, also for a classical one.
+    """
+    recipe = any_recipe(name_or_path, settings)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(f"{name_or_path}: is a {recipe.classifier}; name a network's recipe")
+    return recipe
+
+
+def any_recipe(name_or_path: str, settings: Sequence[str] = ()) -> AnyRecipe:
     """The recipe of that name or TOML file, with `key=value` settings applied over it.
 
-    A file's absent keys take their defaults. Raises RecipeError.
+    One with the key `classifier` is a classical model's, every other a network's. A file's absent
+    keys take their defaults. Raises RecipeError.
     """
     path = Path(name_or_path)
     if path.suffix == ".toml":
@@ -169,20 +185,33 @@ def _setting(setting: str) -> tuple[str, Any]:
         return key.strip(), value.strip()  # a bare word is a string
 
 
-def _validated(values: Mapping[str, Any], where: str) -> Recipe:
-    for key in values:
-        if key not in _KEYS:
+def _validated(values: Mapping[str, Any], where: str) -> AnyRecipe:
+    kind: type[AnyRecipe] = Recipe
+    if "classifier" in values:
+        name = str(values["classifier"])
+        if name not in CLASSIFIERS:
             raise RecipeError(
-                f"{where}: no key {key!r}{nearest(key, _KEYS)} The keys are: {', '.join(_KEYS)}"
+                f"{where}: classifier = {name!r}: not one{nearest(name, CLASSIFIERS)} "
+                f"Known: {', '.join(CLASSIFIERS)}"
+            )
+        kind = CLASSIFIERS[name]
+    keys = [field.name for field in fields(kind)]
+    for key in values:
+        if key not in keys:
+            raise RecipeError(
+                f"{where}: no key {key!r}{nearest(key, keys)} The keys are: {', '.join(keys)}"
             )
     try:
         # JSON, because in it a whole number may stand for a real one, as people write them.
-        recipe = _ADAPTER.validate_json(json.dumps(dict(values), default=str))
+        recipe: AnyRecipe = _ADAPTERS[kind].validate_json(json.dumps(dict(values), default=str))
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
         raise RecipeError(f"{where}: {key} = {first['input']!r}: {first['msg'].lower()}") from error
-    _consistent(recipe, where)
+    if isinstance(recipe, Recipe):
+        _consistent(recipe, where)
+    else:
+        check_consistent(recipe, where)
     return recipe
 
 

@@ -1,0 +1,48 @@
+"""The films of a catalog as a network takes them: posters, prepared, and facts where it asks."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.catalog.table import Catalog
+from keyart.images.decode import Pixels
+from keyart.images.pixels import PixelRows, pixel_rows
+from keyart.images.spec import FilmSpec, Spec
+
+
+class _FilmRows:
+    """Rows of facts, behind the rows of a pixel store where there is one."""
+
+    def __init__(self, pixels: PixelRows | None, facts: Pixels) -> None:
+        self._pixels, self._facts = pixels, facts
+
+    def __getitem__(self, rows: npt.NDArray[np.int64], /) -> Pixels:
+        facts = self._facts[rows]
+        if self._pixels is None:
+            return facts
+        return np.concatenate([self._pixels[rows].reshape(len(facts), -1), facts], axis=1)
+
+
+def prepared_films(
+    catalog: Catalog,
+    spec: Spec | FilmSpec,
+    progress: Callable[[int, int], None] | None = None,
+) -> PixelRows:
+    """The films of a catalog by row, as a network of this spec takes them.
+
+    progress: called with (done, total) while posters are decoded, which happens once.
+    """
+    if not isinstance(spec, FilmSpec):
+        return _posters(catalog, spec, progress)
+    titles, years = (catalog.films[column].to_pylist() for column in ("title", "year"))
+    posters = _posters(catalog, spec.image, progress) if spec.looks else None
+    return _FilmRows(posters, spec.facts(titles, years))
+
+
+def _posters(
+    catalog: Catalog, spec: Spec, progress: Callable[[int, int], None] | None
+) -> PixelRows:
+    return pixel_rows(
+        catalog.path, catalog.fingerprint, spec, len(catalog), catalog.posters, progress
+    )

@@ -1,0 +1,163 @@
+"""Classical models from a catalog to what a run keeps of them: fitted, saved, and loaded again."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from keyart.catalog.prepared import prepared_films
+from keyart.catalog.table import Catalog
+from keyart.errors import RunError
+from keyart.files import write_csv
+from keyart.images.pixels import PixelRows
+from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec, spec_from_json, title_words
+from keyart.models.backbones import build_backbone
+from keyart.models.classical import (
+    ClassicalHead,
+    FilmClassifier,
+    Pooled,
+    PosterStatistics,
+    head_from,
+)
+from keyart.models.classifier import GenreClassifier
+from keyart.training.checkpoint import load_tensors, save_tensors
+from keyart.training.classical_fit import Floats, fit_head
+from keyart.training.classical_recipe import ClassicalRecipe
+from keyart.training.features import Changes, cached_features
+from keyart.training.loop import BEST, validation_figures
+from keyart.training.machine import choose_machine
+
+_BLOCK = 64  # films that features are computed of at once
+_UNKNOWN_YEAR = 1990  # where no training film has a year
+_SPEC, _NOTES = "spec", "notes"
+
+
+@dataclass(frozen=True)
+class Classical:
+    """A fitted model, and how films are prepared for it. notes: what was not fitted as asked."""
+
+    model: GenreClassifier
+    spec: ImageSpec | FilmSpec
+    notes: tuple[str, ...]
+
+
+def fit_classical(
+    recipe: ClassicalRecipe, catalog: Catalog, run: Path, progress: Callable[[int, int], None]
+) -> None:
+    """Fit by `recipe` and leave checkpoints/best.safetensors and a history of one row in `run`.
+
+    progress: called with (done, total) posters while they are prepared. Raises TrainingError where
+    there are too few films, and WeightsError for a backbone's weights.
+    """
+    train, validation = catalog.rows("train"), catalog.rows("validation")
+    spec = _learned_spec(recipe, catalog, train)
+    films = prepared_films(catalog, spec, progress)
+    torch.manual_seed(recipe.seed)  # a backbone's, where it has no weights
+    body = _backbone(recipe, recipe.weights)
+    started = time.monotonic()
+    if recipe.features == "backbone":
+        numbers = _kept_features(recipe, catalog, body, films, progress)
+    else:
+        numbers = _numbers(_assembled(body, ClassicalHead(), spec), films, len(catalog))
+    fitted = fit_head(recipe, numbers[train], catalog.truth[train], catalog.vocabulary)
+    with torch.no_grad():
+        logits = fitted.head.decide(torch.from_numpy(numbers[validation])).numpy()
+    row = {
+        "epoch": 1,
+        "seconds": round(time.monotonic() - started, 2),
+        **validation_figures(logits, catalog.truth[validation]),
+    }
+    write_csv(run / "history.csv", list(row), [list(row.values())])
+    tensors = _assembled(body, fitted.head, spec).state_dict()
+    facts = {_SPEC: json.dumps(spec.to_json()), _NOTES: json.dumps(fitted.notes)}
+    save_tensors(run / "checkpoints" / BEST, tensors, facts)
+
+
+def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
+    """What was fitted by `recipe` and saved in a safetensors file.
+
+    Raises RunError where the file is missing, damaged, or another model's.
+    """
+    tensors, facts = load_tensors(path)
+    head, body = _below("head.", tensors), _below("backbone.", tensors)
+    try:
+        spec = spec_from_json(json.loads(facts[_SPEC]))
+        if isinstance(spec, PackedSpec):
+            raise ValueError(spec)
+        model = _assembled(_backbone(recipe, None), head_from(head), spec)
+        model.backbone.load_state_dict(body)
+        notes = tuple(json.loads(facts[_NOTES]))
+    except (TypeError, KeyError, ValueError, RuntimeError) as error:
+        raise RunError(f"{path}: not what its recipe made; train anew") from error
+    return Classical(model.eval(), spec, notes)
+
+
+def _learned_spec(
+    recipe: ClassicalRecipe, catalog: Catalog, train: npt.NDArray[np.int64]
+) -> ImageSpec | FilmSpec:
+    """How films are prepared: the words of titles, and a middling year, are the training films'."""
+    if "facts" not in recipe.features:
+        return recipe.spec
+    titles, years = (catalog.films[column].to_pylist() for column in ("title", "year"))
+    counts = Counter(word for row in train for word in title_words(titles[row]))
+    frequent = sorted(counts, key=lambda word: (-counts[word], word))[: recipe.words]
+    known = [years[row] for row in train if years[row] is not None]
+    year = int(np.median(known)) if known else _UNKNOWN_YEAR
+    return FilmSpec(recipe.spec, "poster" in recipe.features, tuple(frequent), year)
+
+
+def _backbone(recipe: ClassicalRecipe, weights: str | None) -> nn.Module:
+    """What makes numbers of a poster."""
+    if recipe.backbone is None:
+        return PosterStatistics(recipe.height, recipe.width)
+    return Pooled(
+        build_backbone(recipe.backbone, recipe.spec, weights=weights, padding=recipe.padding)
+    )
+
+
+def _assembled(body: nn.Module, head: ClassicalHead, spec: ImageSpec | FilmSpec) -> GenreClassifier:
+    if isinstance(spec, FilmSpec):
+        return FilmClassifier(body, head, spec)
+    return GenreClassifier(body, head, spec)
+
+
+@torch.no_grad()
+def _numbers(model: GenreClassifier, films: PixelRows, count: int) -> Floats:
+    """What the head takes of all films of a catalog: (films, numbers)."""
+    blocks = [
+        model.pooled(torch.from_numpy(films[np.arange(start, min(start + _BLOCK, count))]))
+        for start in range(0, count, _BLOCK)
+    ]
+    numbers: Floats = torch.cat(blocks).numpy()
+    return numbers
+
+
+def _kept_features(
+    recipe: ClassicalRecipe,
+    catalog: Catalog,
+    body: nn.Module,
+    films: PixelRows,
+    progress: Callable[[int, int], None],
+) -> Floats:
+    """A backbone's features (films, numbers), from the cache that frozen networks share."""
+    assert isinstance(body, Pooled)
+    assert isinstance(films, np.ndarray)
+    plain = GenreClassifier(body.body, ClassicalHead(), recipe.spec)
+    machine = choose_machine("auto", "off", 0)
+    (view,) = cached_features(
+        catalog, films, plain, recipe.spec, 1, Changes(0, 0, 0, 0, 0, 0), machine,
+        progress=progress,
+    )  # fmt: skip
+    body.cpu()
+    return view.astype(np.float32)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,131 @@
+"""A run's folder: begun with a recipe, and filled once a model was learned.
+
+    recipe.toml  history.csv  metrics.json  predictions-validation.parquet
+    predictions-test.parquet  report.html  checkpoints/  bundle/
+
+The bundle is written last: a run that has one is whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.bundle import write_bundle
+from keyart.catalog.table import Catalog
+from keyart.errors import RunError
+from keyart.evaluation.card import model_card
+from keyart.evaluation.decide import decide
+from keyart.evaluation.evaluate import evaluate, write_evaluation
+from keyart.evaluation.report import write_report
+from keyart.evaluation.rescore import has_origin, read_origin, write_origin
+from keyart.files import write_text
+from keyart.images.pixels import PixelRows
+from keyart.images.spec import FilmSpec, Spec
+from keyart.predictor import Logits, Network
+from keyart.training.classical_recipe import ClassicalRecipe
+from keyart.training.loop import BEST
+from keyart.training.recipe import Recipe, any_recipe
+
+RECIPE = "recipe.toml"
+
+
+def open_run(
+    run: Path,
+    catalog: Catalog,
+    recipe: Recipe | ClassicalRecipe,
+    split: str = "catalog",
+    *,
+    resume: bool,
+) -> None:
+    """Begin a run's folder, or see that it is this training's.
+
+    split: 'catalog' where the run's parts are the catalog's own. Raises RunError where `run` is
+    there already or, to resume, is another training's.
+    """
+    if resume:
+        if has_origin(run):
+            _same_training(run, catalog, recipe)
+            return
+        if run.exists() and any(run.iterdir()):
+            raise RunError(f"{run}: holds no training to resume; name another folder")
+    elif run.exists() and any(run.iterdir()):
+        raise RunError(f"{run}: is already there; add --resume to go on, or name another folder")
+    write_text(run / RECIPE, recipe.to_toml())
+    write_origin(run, catalog, split)
+
+
+def _same_training(run: Path, catalog: Catalog, recipe: Recipe | ClassicalRecipe) -> None:
+    if any_recipe(str(run / RECIPE)) != recipe:
+        raise RunError(
+            f"{run}: was begun with another recipe ({run / RECIPE}); resume with that one"
+        )
+    if read_origin(run).fingerprint != catalog.fingerprint:
+        raise RunError(f"{run}: the catalog has changed since; train into a new folder")
+
+
+def fill_run(
+    run: Path,
+    recipe: Recipe | ClassicalRecipe,
+    catalog: Catalog,
+    onnx: bytes,
+    spec: Spec | FilmSpec,
+    pixels: PixelRows,
+    logits: Mapping[str, Logits],
+    rows: Mapping[str, npt.NDArray[np.int64]],
+    *,
+    notes: Sequence[str] = (),
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """From an exported network to a run's figures, predictions, report and bundle.
+
+    spec: how films are prepared for it. pixels: those of the whole catalog. logits, rows: of the
+    validation and test parts what the network tells, and which films they are (of rows, also of
+    the training part). notes: on the model, which the figures and the card repeat. provenance:
+    what else the bundle tells.
+    """
+    validation = rows["validation"]
+    decision = decide(
+        logits["validation"],
+        catalog.truth[validation],
+        catalog.groups[validation],
+        catalog.vocabulary,
+        recipe.thresholds,
+    )
+    decision = replace(decision, notes=(*notes, *decision.notes))
+    evaluation = evaluate(
+        Network(onnx),
+        decision,
+        catalog,
+        pixels,
+        ("validation", "test"),
+        name=run.name,
+        logits=logits,
+        rows=rows,
+    )
+    write_evaluation(run, evaluation)
+    write_report([run], run / "report.html", catalog=catalog.path)
+    write_bundle(
+        run / "bundle",
+        onnx=onnx,
+        weights=(run / "checkpoints" / BEST).read_bytes(),
+        card=model_card(evaluation.metrics, recipe.to_toml()),
+        vocabulary=catalog.vocabulary,
+        spec=spec,
+        calibration=decision.calibration,
+        thresholds=decision.thresholds,
+        precision_thresholds=decision.precision_thresholds,
+        provenance={
+            "name": run.name,
+            "recipe": recipe.to_toml(),
+            "catalog": catalog.fingerprint,
+            "films": evaluation.metrics["films"],
+            "figures": evaluation.headline("test"),
+            "notes": list(decision.notes),
+            "thresholds": decision.criterion,
+            **(provenance or {}),
+        },
+    )
