@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keyart.errors import RecipeError
-from keyart.training.recipe import Recipe, load_recipe, recipe_names
+from keyart.training.recipe import Recipe, any_recipe, load_recipe, recipe_names
 
 
 def test_every_shipped_recipe_loads_and_opens_with_its_evidence() -> None:
@@ -13,7 +13,7 @@ def test_every_shipped_recipe_loads_and_opens_with_its_evidence() -> None:
 
     assert "posternet" in recipe_names()
     for name in recipe_names():
-        load_recipe(name)
+        any_recipe(name)
         text = (resources.files("keyart.training") / "recipes" / f"{name}.toml").read_text()
         header = text.split("\n\n")[0]
         assert all(line.startswith("#") for line in header.splitlines())

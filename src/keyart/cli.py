@@ -173,17 +173,17 @@ def train(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a network on a catalog: weights, bundle, figures and report in one folder."""
+    """Train a model on a catalog: weights, bundle, figures and report in one folder."""
     from keyart.catalog.table import Catalog
     from keyart.evaluation.evaluate import read_metrics
     from keyart.scoreboard import show_scores
     from keyart.screens import watch_training
-    from keyart.training.recipe import load_recipe
+    from keyart.training.recipe import any_recipe
     from keyart.training.run import train
 
     with watch_training(quiet=quiet) as watcher:
         train(
-            Catalog.open(catalog), load_recipe(recipe, settings or []), out, watcher, resume=resume
+            Catalog.open(catalog), any_recipe(recipe, settings or []), out, watcher, resume=resume
         )
     if not quiet:
         show_scores(read_metrics(out), "test")

@@ -13,7 +13,7 @@ from keyart.errors import WeightsError
 from keyart.milestone.rows import HONEST, LEAKY, Row
 from keyart.models.classifier import build_classifier, multiply_adds
 from keyart.training.images import choose_images
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe
 
 # What the short plan changes in both from-scratch rows, alike: pictures of 32x32 cost 1/35 of
 # 128x128, and with small batches a small catalog still gives thousands of steps.
@@ -56,14 +56,14 @@ class Planned:
 
     row: Row
     seconds: float = 0.0
-    recipe: Recipe | None = None
+    recipe: AnyRecipe | None = None
     images: int = 0
     why: str = ""
 
     @property
     def epochs(self) -> int | None:
         """At most; a training may stop earlier."""
-        return self.recipe.epochs if self.recipe else None
+        return self.recipe.epochs if isinstance(self.recipe, Recipe) else None
 
 
 def plan(rows: Sequence[Row], catalog: Catalog, request: Request) -> list[Planned]:
@@ -76,7 +76,8 @@ def _plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
     if row.kind == "guess":
         return Planned(row)
     if row.kind == "classical":
-        return Planned(row, seconds=_CLASSICAL)
+        images = len(catalog.rows("train"))
+        return Planned(row, _CLASSICAL, any_recipe(row.name), images)
     if row.kind == "ensemble":
         return Planned(row, seconds=_ENSEMBLE)
     assert row.recipe

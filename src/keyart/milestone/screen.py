@@ -35,7 +35,7 @@ def show_plan(planned: Sequence[Planned], done: Sequence[Row], console: Console)
         recipe = one.recipe
         size = f"{recipe.height}x{recipe.width}" if recipe else ""
         images = f"{one.images:,}" if recipe else ""
-        epochs = str(recipe.epochs) if recipe else ""
+        epochs = "" if one.epochs is None else str(one.epochs)
         if one.row in done:
             about = "at once" if one.row.kind == "guess" else "done"
         elif one.why:

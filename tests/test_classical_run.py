@@ -1,0 +1,214 @@
+"""Classical recipes make runs like any other: scored, reported, exported, asked about posters."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from keyart.catalog.build import build_catalog
+from keyart.catalog.table import Catalog
+from keyart.errors import BundleError, RecipeError, RunError, TrainingError
+from keyart.evaluation.evaluate import read_metrics
+from keyart.evaluation.rescore import evaluate_again
+from keyart.genres import Vocabulary
+from keyart.predictor import Prediction, Predictor
+from keyart.training.checkpoint import load_tensors
+from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
+from keyart.training.recipe import Recipe, any_recipe, load_recipe
+from keyart.training.run import Watcher, export_run, train
+from tests.tiny_catalog import encoded, poster, write_posters
+
+FILMS = 160
+VOCABULARY = Vocabulary(("Red", "Late", "Rare"))
+FOREST = ForestRecipe(height=32, width=32, trees=8, least_leaf=4)
+QDA = QdaRecipe(height=32, width=32, components=8)
+QUIET = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """Red films have red posters, late films late years or a word; three films are rare."""
+    folder = tmp_path_factory.mktemp("classical")
+    rows, posters = [], {}
+    for film in range(FILMS):
+        image = poster(film, (40, 60))
+        red, late = np.asarray(image)[..., 0].mean() > 128, film % 4 == 0
+        genres = [
+            *(["Red"] if red else []),
+            *(["Late"] if late else []),
+            *(["Rare"] if film < 3 else []),
+        ]
+        if genres:
+            title = f"The {'Last' if late else 'First'} No. {film}"
+            rows.append((f"f{film:03}", title, 2000 if late else 1950, "|".join(genres)))
+            posters[f"f{film:03}.png"] = encoded(image, "PNG")
+    with (folder / "films.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["film_id", "title", "year", "genres"])
+        writer.writerows(rows)
+    write_posters(folder / "posters", posters)
+    return build_catalog(
+        folder / "films.csv", folder / "posters", folder / "catalog", vocabulary=VOCABULARY
+    )
+
+
+def trained(catalog: Catalog, recipe: ClassicalRecipe, run: Path, *, resume: bool = False) -> Path:
+    train(catalog, recipe, run, QUIET, resume=resume)
+    return run
+
+
+@pytest.fixture(scope="module", params=[FOREST, QDA], ids=["random-forest", "qda"])
+def run(
+    request: pytest.FixtureRequest, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    recipe: ClassicalRecipe = request.param
+    return trained(catalog, recipe, tmp_path_factory.mktemp("runs") / recipe.classifier)
+
+
+def ap(run: Path, genre: str) -> tuple[float, float]:
+    """A genre's average precision on the test part, and a constant guess's."""
+    test = read_metrics(run)["splits"]["test"]
+    sides = (test["model"], test["baselines"]["genre_rates"])
+    found, guess = (side["genres"][genre]["average_precision"]["value"] for side in sides)
+    return found, guess
+
+
+def test_a_run_holds_what_it_promises_and_beats_a_guess(run: Path) -> None:
+    assert {path.name for path in run.iterdir()} == {
+        "recipe.toml", "history.csv", "metrics.json", "predictions-validation.parquet",
+        "predictions-test.parquet", "report.html", "checkpoints", "bundle",
+    }  # fmt: skip
+    with (run / "history.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["epoch"] == "1"
+    found, guess = ap(run, "Red")
+    assert found > guess + 0.2
+
+
+def test_a_recipe_survives_its_run(run: Path) -> None:
+    recipe = any_recipe(str(run / "recipe.toml"))
+    assert recipe in (FOREST, QDA)
+    with pytest.raises(RecipeError, match=r"recipe.toml: is a .*; name a network's recipe"):
+        load_recipe(str(run / "recipe.toml"))
+
+
+def test_a_genre_without_films_is_told_in_figures_report_and_card(run: Path) -> None:
+    notes = [note for note in read_metrics(run)["notes"] if note.startswith("Rare: not fitted")]
+    assert len(notes) == 1
+    assert notes[0] in (run / "bundle" / "MODEL_CARD.md").read_text()
+    assert "every film scores its rate" in (run / "report.html").read_text()
+
+
+def test_posters_are_predicted_as_the_run_scored_them(run: Path, catalog: Catalog) -> None:
+    table = pq.read_table(run / "predictions-test.parquet")
+    posters = catalog.path.parent / "posters"
+    films = [posters / f"{film}.png" for film in table["film_id"].to_pylist()]
+    for row, answer in enumerate(Predictor.load(run).predict(films)):
+        assert isinstance(answer, Prediction)
+        known = [table[name][row].as_py() for name in VOCABULARY.names]
+        assert np.allclose(answer.scores, known, atol=1e-4)
+
+
+def test_it_is_evaluated_and_exported_like_any_run(run: Path, tmp_path: Path) -> None:
+    before = read_metrics(run)["splits"]["test"]["model"]["figures"]
+    assert evaluate_again(run, None, "test")["splits"]["test"]["model"]["figures"] == before
+    bundle = export_run(run, tmp_path / "bundle")
+    assert bundle.onnx.read_bytes() == (run / "bundle" / "model.onnx").read_bytes()
+
+
+def test_an_export_of_other_weights_is_refused(run: Path, catalog: Catalog, tmp_path: Path) -> None:
+    recipe = any_recipe(str(run / "recipe.toml"))
+    assert not isinstance(recipe, Recipe)
+    other = trained(catalog, replace(recipe, seed=1, height=48), tmp_path / "other")
+    (other / "recipe.toml").write_text(recipe.to_toml())
+    with pytest.raises(RunError, match=r"best.safetensors: not what its recipe made"):
+        export_run(other, tmp_path / "bundle")
+
+
+def test_a_run_goes_on_to_the_same_weights(run: Path, catalog: Catalog, tmp_path: Path) -> None:
+    recipe = any_recipe(str(run / "recipe.toml"))
+    assert not isinstance(recipe, Recipe)
+    from keyart.training.folder import open_run
+
+    open_run(tmp_path / "killed", catalog, recipe, resume=False)
+    trained(catalog, recipe, tmp_path / "killed", resume=True)
+    first, _ = load_tensors(run / "checkpoints" / "best.safetensors")
+    second, _ = load_tensors(tmp_path / "killed" / "checkpoints" / "best.safetensors")
+    assert all((first[name] == second[name]).all() for name in first)
+    with pytest.raises(RunError, match="was begun with another recipe"):
+        trained(catalog, replace(recipe, seed=9), tmp_path / "killed", resume=True)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [replace(FOREST, features="poster+facts"), replace(QDA, features="facts")],
+    ids=["poster+facts", "facts"],
+)
+def test_titles_and_years_tell_what_posters_do_not(
+    recipe: ClassicalRecipe, run: Path, catalog: Catalog, tmp_path: Path
+) -> None:
+    made = trained(catalog, recipe, tmp_path / "facts")
+    assert ap(made, "Late")[0] > 0.95 > ap(run, "Late")[0]
+    before = read_metrics(made)["splits"]["test"]["model"]["figures"]
+    assert evaluate_again(made, None, "test")["splits"]["test"]["model"]["figures"] == before
+    export_run(made, tmp_path / "bundle")
+    with pytest.raises(BundleError, match="asks for titles and years, which posters do not tell"):
+        Predictor.load(made)
+
+
+def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) -> None:
+    recipe = replace(QDA, features="facts", words=3)
+    made = trained(catalog, recipe, tmp_path / "facts")
+    image = json.loads((made / "bundle" / "keyart.json").read_text())["image"]
+    assert set(image["words"]) == {"the", "no", "first"}
+    assert image["year"] == 1950
+
+
+@pytest.mark.parametrize("recipe", [FOREST, QDA], ids=["random-forest", "qda"])
+def test_a_backbones_features_can_be_what_is_looked_at(
+    recipe: ClassicalRecipe, catalog: Catalog, tmp_path: Path
+) -> None:
+    recipe = replace(recipe, features="backbone", backbone="posternet-small", width=24)
+    made = trained(catalog, recipe, tmp_path / "run")
+    found, guess = ap(made, "Red")
+    assert found > guess + 0.1
+    assert len(Predictor.load(made).scores(np.zeros((2, 32, 24, 3), np.uint8))) == 2
+    export_run(made, tmp_path / "bundle")
+
+
+def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
+    rows = [
+        "film_id,title,year,genres",
+        *(f"f{n},Film,1990,{'Red' if n % 2 else 'Late'}" for n in range(12)),
+    ]
+    (tmp_path / "films.csv").write_text("\n".join(rows))
+    write_posters(tmp_path / "posters", {f"f{n}.png": encoded(poster(n), "PNG") for n in range(12)})
+    small = build_catalog(
+        tmp_path / "films.csv", tmp_path / "posters", tmp_path / "catalog", vocabulary=VOCABULARY
+    )
+    with pytest.raises(TrainingError, match="qda needs 10 training films with a genre and 10"):
+        trained(small, QDA, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["trees=0"], "trees = 0"),
+        (["tres=5"], "no key 'tres'; did you mean 'trees'?"),
+        (["components=5"], "no key 'components'"),
+        (["classifier=forest"], "classifier = 'forest': not one; did you mean 'random-forest'?"),
+        (["height=100"], "multiples of 16, not 100x64"),
+        (["features=backbone"], "of which backbone?"),
+        (["weights=hub"], 'go with features = "backbone"'),
+        (["features=colours"], "features = 'colours'"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: list[str], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        any_recipe("random-forest", settings)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
