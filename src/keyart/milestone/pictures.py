@@ -15,6 +15,8 @@ from keyart.milestone import charts
 from keyart.milestone.finished import Finished, read_finished
 from keyart.milestone.layers import Layer, Maps, choose_layers, convolutions, feature_maps
 from keyart.milestone.tiles import colour_tiles, data_uri, grey_tiles, map_tiles, png
+from keyart.training.loop import BEST
+from keyart.training.recipe import Recipe, any_recipe
 from keyart.training.run import load_best
 
 PAGE = "pictures.html"
@@ -79,10 +81,11 @@ def run_pictures(
 ) -> RunPictures:
     """A run's pictures, drawn. poster: the bytes of one. Raises RunError, PosterError."""
     history = read_history(run)
+    learned = history is not None and "train_loss" in history  # else it was fitted in one go
     filters, maps, shown, why = _of_layers(run, layers, poster)
     return RunPictures(
         name=run.name,
-        learning=charts.learning(history, finished.scores) if history is not None else [],
+        learning=charts.learning(history, finished.scores) if history and learned else [],
         rocs=charts.rocs(finished.swept),
         sweep=charts.sweep_charts(finished.swept, finished.scores),
         predicted=charts.predicted_chart(finished.genres, finished.scores, finished.counts),
@@ -110,7 +113,9 @@ def _of_layers(
     run: Path, names: Sequence[str], poster: bytes | None
 ) -> tuple[list[Picture], list[Picture], Picture | None, str]:
     none = f"{run}: has no convolutions to show (it is no network of one)"
-    if not (run / "checkpoints" / "best.safetensors").is_file():
+    if not (run / "checkpoints" / BEST).is_file():
+        return [], [], None, none
+    if not isinstance(any_recipe(str(run / "recipe.toml")), Recipe):
         return [], [], None, none
     model, recipe = load_best(run)
     known = convolutions(model, bgr=recipe.channels == "BGR")

@@ -77,7 +77,8 @@ def _plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
         return Planned(row)
     if row.kind == "classical":
         images = len(catalog.rows("train"))
-        return Planned(row, _CLASSICAL, any_recipe(row.name), images)
+        settings = request.settings.get(row.name, ())
+        return Planned(row, _CLASSICAL, any_recipe(row.recipe or row.name, settings), images)
     if row.kind == "ensemble":
         return Planned(row, seconds=_ENSEMBLE)
     assert row.recipe

@@ -24,8 +24,11 @@ class Row:
 ROWS = (
     Row("null", "predicts nothing", "guess"),
     Row("rates", "gives every film each genre's rate", "guess"),
-    Row("random-forest", "a random forest a genre, on colours and edges of posters", "classical"),
-    Row("qda", "a quadratic discriminant analysis a genre, on the same", "classical"),
+    Row(
+        "random-forest", "a random forest a genre, on colours and edges of posters",
+        "classical", "random-forest",
+    ),
+    Row("qda", "a quadratic discriminant analysis a genre, on the same", "classical", "qda"),
     Row(
         "scratch-leak", "from scratch; films copied first, then split by image, as the study did",
         "network", "milestone-scratch", ('split="leaky"',),
