@@ -7,7 +7,8 @@ An index is a folder:
     films.sqlite     place, film_id, title, year, genres, grouped, poster_sha256, thumbnail (JPEG)
 
 Search is exact: one product of the embeddings with the query's. A million films of 256 channels
-take some 0.1 s and are mapped, not read. Looking something up needs neither pyarrow nor a catalog.
+are 1 GB, which is mapped, not read; docs/benchmarks.md has the time that a query takes. Looking
+something up needs neither pyarrow nor a catalog.
 """
 
 import io
