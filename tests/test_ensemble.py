@@ -27,7 +27,7 @@ from keyart.evaluation.report import write_report
 from keyart.evaluation.rescore import evaluate_again, write_origin
 from keyart.explain import explain
 from keyart.genres import Vocabulary
-from keyart.images.spec import ImageSpec, PackedSpec
+from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec
 from keyart.predictor import Prediction, Predictor
 from keyart.service.app import create_app
 from keyart.similar import build_index
@@ -80,15 +80,17 @@ def ensemble(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
-def renamed(bundle: Bundle, path: Path, genres: tuple[str, ...]) -> None:
-    """The same model under other genres."""
+def renamed(
+    bundle: Bundle, path: Path, genres: tuple[str, ...], spec: FilmSpec | None = None
+) -> None:
+    """The same model under other genres, or with another preparation."""
     write_bundle(
         path,
         onnx=bundle.onnx.read_bytes(),
         weights=bundle.weights.read_bytes(),
         card=bundle.card,
         vocabulary=Vocabulary(genres),
-        spec=bundle.spec,
+        spec=spec or bundle.spec,
         calibration=bundle.calibration,
         thresholds=bundle.thresholds,
         provenance=bundle.provenance,
@@ -331,16 +333,20 @@ def test_a_run_of_another_catalog_or_split_is_refused(
     other = colours_run(tmp_path / "other", others, *SPECS["lower"])
     with pytest.raises(RunError, match="other: was trained on another catalog"):
         make_ensemble([runs["upper"], other], tmp_path / "out")
-    # The same films, but parted otherwise: what one tests on, the other has learned from.
-    write_origin(other, catalog)
-    table = pq.read_table(other / "predictions-test.parquet")
-    pq.write_table(table.slice(1), other / "predictions-test.parquet")
-    table = pq.read_table(runs["upper"] / "predictions-validation.parquet")
-    pq.write_table(table, other / "predictions-validation.parquet")
-    with pytest.raises(RunError, match=r"other: its test films are not those of .*split"):
+    # The same films, but parted otherwise: what one is tested on, the other may have learned from.
+    write_origin(other, catalog, "random")
+    with pytest.raises(RunError, match=r"other: was trained on a split of its own \(random\)"):
         make_ensemble([runs["upper"], other], tmp_path / "out")
-    (other / "predictions-test.parquet").unlink()
-    with pytest.raises(RunError, match=r"no predictions-test.parquet; keyart evaluate"):
+
+
+def test_a_run_that_asks_for_titles_is_refused(
+    runs: dict[str, Path], catalog: Catalog, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    spec = FilmSpec(ImageSpec(16, 16), True, ("dead",), 1990)
+    renamed(read_bundle(runs["lower"] / "bundle"), other / "bundle", VOCABULARY.names, spec)
+    write_origin(other, catalog)
+    with pytest.raises(BundleError, match="asks for titles and years"):
         make_ensemble([runs["upper"], other], tmp_path / "out")
 
 

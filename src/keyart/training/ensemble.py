@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 from safetensors.torch import save
 from torch import Tensor
 
 from keyart.bundle import write_bundle
 from keyart.calibration import sigmoid
+from keyart.catalog.prepared import prepared_films
 from keyart.catalog.table import Catalog
 from keyart.errors import BundleError, RunError
 from keyart.evaluation.card import model_card
@@ -27,8 +27,7 @@ from keyart.evaluation.evaluate import Evaluation, evaluate, write_evaluation
 from keyart.evaluation.report import write_report
 from keyart.evaluation.rescore import catalog_of, has_origin, read_origin, write_origin
 from keyart.files import new_folder, write_text
-from keyart.images.pixels import PixelRows, pixel_rows
-from keyart.images.spec import Spec, pack_specs
+from keyart.images.spec import pack_specs
 from keyart.predictor import Network, Predictor, Scores
 from keyart.training.checkpoint import load_tensors
 from keyart.training.merge import Member, average_logits, merge
@@ -81,7 +80,7 @@ def make_ensemble(
     scored = []
     for name, predictor in zip(names, predictors, strict=True):
         say(f"scoring the validation part with {name}")
-        logits = predictor.network.logits_of_rows(_pixels(opened, predictor.spec), rows)
+        logits = predictor.network.logits_of_rows(prepared_films(opened, predictor.spec), rows)
         scored.append(predictor.bundle.calibration.apply(logits))
     scores = np.stack(scored)
     equal = np.full(len(runs), 1 / len(runs))
@@ -91,7 +90,8 @@ def make_ensemble(
         for name, one in zip(names, predictors, strict=True)
     ]
     onnx = merge(members, weights)
-    network, pixels = Network(onnx), _pixels(opened, pack_specs(one.spec for one in predictors))
+    spec = pack_specs(one.spec for one in predictors)
+    network, pixels = Network(onnx), prepared_films(opened, spec)
     logits = average_logits(scores, weights)
     some = slice(_PARITY_POSTERS)
     check_average(network.logits(pixels[rows[some]]), logits[some])
@@ -121,7 +121,7 @@ def make_ensemble(
             weights=_all_weights(predictors),
             card=model_card(evaluation.metrics, recipe),
             vocabulary=opened.vocabulary,
-            spec=pack_specs(one.spec for one in predictors),
+            spec=spec,
             calibration=decision.calibration,
             thresholds=decision.thresholds,
             precision_thresholds=decision.precision_thresholds,
@@ -213,32 +213,17 @@ def _same_genres(run: Path, names: Sequence[str], other: Path, others: Sequence[
 
 def _check_catalog(runs: Sequence[Path], catalog: Catalog) -> None:
     """Raise RunError unless all runs were trained on this catalog, and on its split."""
-    films = catalog.columns(["film_id"])[0].to_pylist()
     for run in runs:
-        if read_origin(run).fingerprint != catalog.fingerprint:
+        origin = read_origin(run)
+        if origin.fingerprint != catalog.fingerprint:
             raise RunError(
                 f"{run}: was trained on another catalog than {catalog.path}; train it on that one"
             )
-        for part in ("validation", "test"):
-            if _films_of(run, part) != [films[row] for row in catalog.rows(part)]:
-                raise RunError(
-                    f"{run}: its {part} films are not those of {catalog.path}: it was split "
-                    "otherwise, and may have learned from the others' test films; leave it out"
-                )
-
-
-def _films_of(run: Path, part: str) -> list[str]:
-    """The film ids that a run was scored on."""
-    try:
-        table = pq.read_table(run / f"predictions-{part}.parquet", columns=["film_id"])
-    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        raise RunError(f"{run}: no predictions-{part}.parquet; keyart evaluate {run}") from error
-    films: list[str] = table["film_id"].to_pylist()
-    return films
-
-
-def _pixels(catalog: Catalog, spec: Spec) -> PixelRows:
-    return pixel_rows(catalog.path, catalog.fingerprint, spec, len(catalog), catalog.posters)
+        if origin.split != "catalog":
+            raise RunError(
+                f"{run}: was trained on a split of its own ({origin.split}), and may know films "
+                'that the others are tested on; train it with split = "catalog"'
+            )
 
 
 def _recipe(ensemble: Ensemble, predictors: Sequence[Predictor]) -> str:
