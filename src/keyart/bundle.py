@@ -6,7 +6,7 @@ keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (als
 model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
                      an ensemble's takes what PackedSpec prepares, a model's of titles and years
                      what FilmSpec does
-model.safetensors    the same weights, to train on from
+model.safetensors    the same weights, to train on from; a small bundle goes without
 MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
 """
 
@@ -80,7 +80,7 @@ class Bundle:
 
     @property
     def weights(self) -> Path:
-        """The network's weights, for PyTorch."""
+        """The network's weights, for PyTorch; a small bundle has none."""
         return self.path / WEIGHTS
 
     @property
@@ -93,7 +93,7 @@ def write_bundle(
     path: Path,
     *,
     onnx: bytes,
-    weights: bytes,
+    weights: bytes | None,
     card: str,
     vocabulary: Vocabulary,
     spec: Spec | FilmSpec,
@@ -105,7 +105,9 @@ def write_bundle(
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
     if path.exists():
         raise BundleError(f"{path}: is already there; name another folder or remove it")
-    contents = {ONNX: onnx, WEIGHTS: weights, CARD: card.encode("utf-8")}
+    contents = {ONNX: onnx, CARD: card.encode("utf-8")}
+    if weights is not None:
+        contents[WEIGHTS] = weights
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "keyart": keyart.__version__,

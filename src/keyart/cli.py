@@ -374,11 +374,14 @@ def predict(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    small: Annotated[
+        bool, typer.Option("--small", help="Half the precision, a quarter of the bytes.")
+    ] = False,
 ) -> None:
     """Write a run's bundle, all that inference needs, after checking ONNX against PyTorch."""
     from keyart.training.run import export_run
 
-    export_run(run, out)
+    export_run(run, out, small=small)
     typer.echo(f"{out}: written and checked")
 
 

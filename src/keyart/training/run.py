@@ -32,6 +32,7 @@ from keyart.training.export import check_parity, export_onnx
 from keyart.training.features import Changes, Features, cached_features
 from keyart.training.folder import RECIPE, fill_run, open_run
 from keyart.training.freezing import freeze_stages
+from keyart.training.halve import halved
 from keyart.training.images import Images, choose_images
 from keyart.training.loop import BEST, Examples, Progress, fit
 from keyart.training.machine import Machine, choose_machine
@@ -323,8 +324,10 @@ def _train_classical(
     )  # fmt: skip
 
 
-def export_run(run: Path, out: Path) -> Bundle:
+def export_run(run: Path, out: Path, *, small: bool = False) -> Bundle:
     """Write a finished run's bundle to the folder `out`, after checking it against PyTorch anew.
+
+    small: weights in half precision (see halve.py), and none to train on from.
 
     (An ensemble has no PyTorch network; it was checked against its members when it was made.)
     Raises RunError for a run that is not finished, BundleError where scores differ by over 1e-4.
@@ -339,8 +342,8 @@ def export_run(run: Path, out: Path) -> Bundle:
         check_parity(onnx, _saved_model(run), noise)
     return write_bundle(
         out,
-        onnx=onnx,
-        weights=bundle.weights.read_bytes(),
+        onnx=halved(onnx) if small else onnx,
+        weights=None if small else bundle.weights.read_bytes(),
         card=bundle.card,
         vocabulary=bundle.vocabulary,
         spec=bundle.spec,

@@ -1,0 +1,61 @@
+"""training/halve.py: half the bytes, nearly the same scores."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from keyart.bundle import read_bundle
+from keyart.catalog.build import build_catalog
+from keyart.catalog.sources.painted import paint_films
+from keyart.images.spec import ImageSpec
+from keyart.models.classifier import build_classifier
+from keyart.predictor import Network, Prediction, Predictor
+from keyart.training.export import export_onnx
+from keyart.training.halve import halved
+from keyart.training.recipe import Recipe
+from keyart.training.run import Watcher, export_run, train
+
+SPEC = ImageSpec(height=32, width=24)
+SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+
+
+def test_a_halved_network_scores_nearly_as_before_in_nearly_half_the_bytes() -> None:
+    torch.manual_seed(0)
+    model = build_classifier("posternet-small", SPEC, 3, 0.0).eval()
+    with torch.no_grad():
+        model.head.linear.weight.mul_(4)  # type: ignore[union-attr, operator]
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 24, 3), dtype=np.uint8)
+    whole = export_onnx(model, pixels)
+    half = halved(whole)
+    assert len(half) < 0.55 * len(whole)
+    before, after = Network(whole).logits(pixels), Network(half).logits(pixels)
+    assert before.std() > 0.01
+    assert 0 < np.abs(after - before).max() < 0.02
+
+
+def test_halving_twice_changes_nothing_more() -> None:
+    model = build_classifier("posternet-small", SPEC, 3, 0.0).eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 24, 3), dtype=np.uint8)
+    half = halved(export_onnx(model, pixels))
+    again = halved(half)
+    assert np.array_equal(Network(half).logits(pixels), Network(again).logits(pixels))
+
+
+def test_a_small_export_answers_and_has_no_weights_to_train_on(tmp_path: Path) -> None:
+    films = paint_films(60, tmp_path)
+    catalog = build_catalog(films, tmp_path / "posters", tmp_path / "catalog")
+    recipe = Recipe(
+        backbone="posternet-small", height=32, width=24, epochs=1, batch_size=16, compile="off"
+    )
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    small = export_run(tmp_path / "run", tmp_path / "small", small=True)
+    whole = read_bundle(tmp_path / "run" / "bundle")
+    assert not small.weights.exists()
+    assert small.onnx.stat().st_size < 0.6 * whole.onnx.stat().st_size
+    posters = sorted((tmp_path / "posters").iterdir())[:5]
+    answers = zip(Predictor(small).predict(posters), Predictor(whole).predict(posters), strict=True)
+    for ours, theirs in answers:
+        assert isinstance(ours, Prediction)
+        assert isinstance(theirs, Prediction)
+        assert np.allclose(ours.scores, theirs.scores, atol=2e-3)
