@@ -6,9 +6,8 @@ import warnings
 # What the base install goes without, and the extra that brings it.
 EXTRAS = {
     **dict.fromkeys(("imagehash", "pyarrow"), "catalog"),
-    **dict.fromkeys(
-        ("jinja2", "onnx", "onnxscript", "optuna", "safetensors", "scipy", "torch"), "train"
-    ),
+    **dict.fromkeys(("jinja2", "onnx", "onnxscript", "optuna", "safetensors"), "train"),
+    **dict.fromkeys(("scipy", "sklearn", "torch"), "train"),
 }
 
 
