@@ -26,7 +26,7 @@ from keyart.evaluation.report import read_history
 from keyart.files import write_json
 from keyart.milestone.finished import Finished, Part, read_finished, scored
 from keyart.milestone.page import write_page
-from keyart.milestone.plan import Planned, Request, plan
+from keyart.milestone.plan import Planned, Request, plan_row
 from keyart.milestone.results import Result, to_json
 from keyart.milestone.rows import HONEST, LEAKY, ROWS, Row
 from keyart.milestone.screen import show_plan
@@ -48,21 +48,22 @@ def run_milestone(
     catalog has too few films, and WeightsError for a file that is not what it was given as.
     """
     console = Console(stderr=True, highlight=False, quiet=quiet)
-    request = _begun(out, Catalog.open(catalog), request)
+    asked = _asked(out, Catalog.open(catalog), request)
+    request = replace(request, settings=asked["settings"])
     opened = _films(catalog, out, request.films)
-    planned = plan(rows, opened, request)
-    show_plan(planned, [row.row for row in planned if _done(out, row.row)], console)
+    write_json(out / ASKED, asked)
+    planned = [Planned(row) if _done(out, row) else plan_row(row, opened, request) for row in rows]
+    show_plan(planned, [row for row in rows if _done(out, row)], console)
     why = {}
     for one in planned:
         reason = _run_row(one, opened, out, console, quiet=quiet)
         if reason:
             console.print(f"[bold]{one.row.name}[/] not run: {reason}", soft_wrap=True)
             why[one.row.name] = reason
-    asked = {row.name for row in rows}
-    results = [
-        _result(row, opened, out, why.get(row.name, "" if row.name in asked else "not asked for"))
-        for row in ROWS
-    ]
+    results = []
+    for row in ROWS:
+        reason = why.get(row.name, "" if row in rows else "not asked for")
+        results.append(_result(row, opened, out, reason))
     facts = {
         "format": _FORMAT,
         "keyart": keyart.__version__,
@@ -76,8 +77,8 @@ def run_milestone(
     return results, told
 
 
-def _begun(out: Path, catalog: Catalog, request: Request) -> Request:
-    """Note what is asked for, or see that it is what this folder was begun with.
+def _asked(out: Path, catalog: Catalog, request: Request) -> dict[str, Any]:
+    """What milestone.json shall hold, seen to be what this folder was begun with.
 
     A row keeps the settings that it was first given; a row without a run may take others.
     """
@@ -93,8 +94,7 @@ def _begun(out: Path, catalog: Catalog, request: Request) -> Request:
     if not file.exists():
         if out.exists() and any(out.iterdir()):
             raise KeyartError(f"{out}: is there and holds no comparison; name another folder")
-        write_json(file, {**asked, "settings": settings})
-        return request
+        return {**asked, "settings": settings}
     try:
         before = json.loads(file.read_bytes())
         changed = [key for key, value in asked.items() if before[key] != value]
@@ -114,8 +114,7 @@ def _begun(out: Path, catalog: Catalog, request: Request) -> Request:
                 f"{out / row}: was begun with {_set(row, known)}; go on with the same, or name "
                 "another folder"
             )
-    write_json(file, {**asked, "settings": known | settings})
-    return replace(request, settings=known | settings)
+    return {**asked, "settings": known | settings}
 
 
 def _set(row: str, settings: dict[str, list[str]]) -> str:

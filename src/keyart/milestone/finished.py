@@ -1,7 +1,7 @@
 """What a row of the comparison scored: read from its run, or computed of a constant guess."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class Finished:
     intervals: of figures that have one, with 95% intervals over groups. validated: the label
     accuracy on test at the threshold that is best on validation, and that threshold. counts: films
     that have each genre. films: of training, validation and test, images where it copied them.
+    notes: what its run says of genres that fell back.
     """
 
     genres: tuple[str, ...]
@@ -45,6 +46,7 @@ class Finished:
     swept: Sweep
     counts: tuple[int, ...]
     films: tuple[int, int, int]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def read_finished(run: Path) -> Finished:
 
     films = told["films"]
     sizes = (films["train"], films["validation"], films["test"])
-    return scored(part("validation"), part("test"), vocabulary, sizes)
+    found = scored(part("validation"), part("test"), vocabulary, sizes)
+    return replace(found, notes=tuple(told["notes"]))
 
 
 def scored(

@@ -66,13 +66,10 @@ class Planned:
         return self.recipe.epochs if isinstance(self.recipe, Recipe) else None
 
 
-def plan(rows: Sequence[Row], catalog: Catalog, request: Request) -> list[Planned]:
-    """The plan of these rows. Raises WeightsError for a given file that is not a row's weights,
-    RecipeError for recipe keys that do not fit."""
-    return [_plan_row(row, catalog, request) for row in rows]
-
-
-def _plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
+def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
+    """A row's part of the plan. Raises WeightsError for a given file that is not its weights, and
+    RecipeError for recipe keys that do not fit.
+    """
     if row.kind == "guess":
         return Planned(row)
     if row.kind == "classical":
