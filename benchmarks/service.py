@@ -61,7 +61,7 @@ def fresh_bundle(folder: Path) -> Path:
     torch.manual_seed(0)
     recipe = load_recipe("posternet", [])
     genres = len(DEFAULT_VOCABULARY)
-    model = build_classifier(recipe.model, recipe.spec, genres, recipe.dropout)
+    model = build_classifier(recipe.backbone, recipe.spec, genres, recipe.dropout)
     shape = (2, recipe.spec.height, recipe.spec.width, 3)
     samples = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     return write_bundle(
