@@ -5,7 +5,8 @@ import onnxruntime
 import torch
 
 from keyart.images.spec import ImageSpec
-from keyart.models.classifier import GenreHead, build_classifier
+from keyart.models.classifier import build_classifier
+from keyart.models.heads import GenreHead
 from keyart.training.export import export_onnx
 
 SPEC = ImageSpec(height=64, width=48)

@@ -1,6 +1,5 @@
 """training/images.py: whose poster is in which part, and what a leak is."""
 
-
 import numpy as np
 import numpy.typing as npt
 import pytest

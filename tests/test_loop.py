@@ -18,9 +18,9 @@ import torch
 
 from keyart.errors import RunError, TrainingError
 from keyart.models.classifier import build_classifier
+from keyart.training import loop
 from keyart.training.averaging import evaluating, follow, start_average
 from keyart.training.checkpoint import load_tensors
-from keyart.training import loop
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, Progress, fit
 from keyart.training.machine import Compiled, Machine, choose_machine

@@ -137,7 +137,9 @@ def test_it_says_how_many_films_it_is_unsure_of_and_how_right_the_others_are(
     assert unsure["films"] > 0
     assert f"It is unsure of {unsure['films']} of 60 films" in words
     assert f"its surest genre is right for {100 * top['value']:.1f}%" in words
-    assert f"of all the genres said {100 * said['value']:.1f}% (95% {100 * said['low']:.1f}" in words
+    assert (
+        f"of all the genres said {100 * said['value']:.1f}% (95% {100 * said['low']:.1f}" in words
+    )
     table = rows(page, "trust")
     for point in unsure["curve"]:
         cells = table[f"{100 * point['coverage']:.0f}%"]

@@ -5,9 +5,9 @@ posters that are almost black, or almost white, look alike to a network whatever
 
 Measured on 24,675 real posters with PosterNet's embeddings, in two halves, of which the first chose
 the limits: of the pairs that a catalog's perceptual hashes know, 46 of 47 are found in the first
-half and 58 of 62 in the second; other pairs found are 3 and 2, and all five were looked at: each
-is one template of a publisher's series, filled in for two films. Embeddings alone, at 0.985, found 101 of the 109
-and 82 others, none of them the same artwork.
+half and 58 of 62 in the second; other pairs found are 3 and 2, and all five were looked at: each is
+one template of a publisher's series, filled in for two films. Embeddings alone, at 0.985, found 101
+of the 109 and 82 others, none of them the same artwork.
 """
 
 import io
