@@ -160,6 +160,9 @@ def test_a_frozen_run_trains_its_head_alone_and_is_a_whole_run(
     backbone = read_bundle(frozen / "bundle").provenance["backbone"]
     assert backbone["licence"] == "apache-2.0"
     assert backbone["source"] == "file mobilenetv2_035.safetensors"
+    told = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
+    assert 'weights = "mobilenetv2_035.safetensors"' in told
+    assert str(Path(weights).parent) not in told
 
 
 def test_training_goes_on_where_a_frozen_run_stopped(

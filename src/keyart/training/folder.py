@@ -28,7 +28,7 @@ from keyart.images.spec import FilmSpec, Spec
 from keyart.predictor import Logits, Network
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.loop import BEST
-from keyart.training.recipe import Recipe, any_recipe
+from keyart.training.recipe import Recipe, any_recipe, portable
 
 RECIPE = "recipe.toml"
 
@@ -108,11 +108,12 @@ def fill_run(
     )
     write_evaluation(run, evaluation)
     write_report([run], run / "report.html", catalog=catalog.path)
+    told = portable(recipe).to_toml()
     write_bundle(
         run / "bundle",
         onnx=onnx,
         weights=(run / "checkpoints" / BEST).read_bytes(),
-        card=model_card(evaluation.metrics, recipe.to_toml()),
+        card=model_card(evaluation.metrics, told),
         vocabulary=catalog.vocabulary,
         spec=spec,
         calibration=decision.calibration,
@@ -120,7 +121,7 @@ def fill_run(
         precision_thresholds=decision.precision_thresholds,
         provenance={
             "name": run.name,
-            "recipe": recipe.to_toml(),
+            "recipe": told,
             "catalog": catalog.fingerprint,
             "films": evaluation.metrics["films"],
             "figures": evaluation.headline("test"),

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -121,6 +121,16 @@ AnyRecipe = Recipe | ClassicalRecipe
 _ADAPTERS: dict[type[AnyRecipe], TypeAdapter[Any]] = {
     kind: TypeAdapter(kind) for kind in (Recipe, *CLASSIFIERS.values())
 }
+
+
+def portable(recipe: AnyRecipe) -> AnyRecipe:
+    """The recipe as a bundle tells it: of files and runs their names, not where they lay."""
+    paths = {
+        key: Path(value).name
+        for key in ("weights", "teacher")
+        if (value := getattr(recipe, key, None)) not in (None, "hub")
+    }
+    return replace(recipe, **paths)
 
 
 def recipe_names() -> list[str]:
