@@ -125,7 +125,7 @@ _ADAPTERS: dict[type[AnyRecipe], TypeAdapter[Any]] = {
 
 def portable(recipe: AnyRecipe) -> AnyRecipe:
     """The recipe as a bundle tells it: of files and runs their names, not where they lay."""
-    paths = {
+    paths: dict[str, Any] = {
         key: Path(value).name
         for key in ("weights", "teacher")
         if (value := getattr(recipe, key, None)) not in (None, "hub")
