@@ -31,8 +31,9 @@ from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec
 from keyart.predictor import Prediction, Predictor
 from keyart.service.app import create_app
 from keyart.similar import build_index
+from keyart.training.classical_recipe import ForestRecipe
 from keyart.training.ensemble import check_average, learned_weights, log_loss, make_ensemble
-from keyart.training.run import export_run
+from keyart.training.run import Watcher, export_run, train
 from tests.colours import colours_run
 from tests.serving import client
 from tests.tiny import VOCABULARY
@@ -255,6 +256,22 @@ def test_it_is_exported_and_reported_beside_its_members(
     assert (by_run.scores == by_bundle.scores).all()
     write_report([ensemble, *runs.values()], tmp_path / "all.html", catalog=catalog.path)
     assert "Side by side" in (tmp_path / "all.html").read_text()
+
+
+def test_a_classical_run_is_a_member_like_any_other(
+    runs: dict[str, Path], catalog: Catalog, tmp_path: Path
+) -> None:
+    recipe = ForestRecipe(height=32, width=32, trees=3, least_leaf=20)
+    watcher = Watcher(lambda done, total: None, lambda step: None, lambda sentence: None)
+    train(catalog, recipe, tmp_path / "forest", watcher, resume=False)
+    make_ensemble([runs["lower"], tmp_path / "forest"], tmp_path / "both")
+    predictor = Predictor.load(tmp_path / "both")
+    for row in range(5):
+        data = catalog.poster(row)
+        pixels = predictor.spec.prepare(data)[None]
+        plain = sigmoid(predictor.network.logits(pixels)[0].astype(np.float64))
+        expected = by_hand([runs["lower"], tmp_path / "forest"], [0.5, 0.5], data)
+        np.testing.assert_allclose(plain, expected, atol=1e-6, rtol=0)
 
 
 def test_runs_that_see_the_same_keep_their_preparation(
