@@ -32,7 +32,7 @@ from keyart.predictor import Prediction, Predictor
 from keyart.service.app import create_app
 from keyart.similar import build_index
 from keyart.training.classical_recipe import ForestRecipe
-from keyart.training.ensemble import check_average, learned_weights, log_loss, make_ensemble
+from keyart.training.ensemble import learned_weights, make_ensemble
 from keyart.training.run import Watcher, export_run, train
 from tests.colours import colours_run
 from tests.serving import client
@@ -174,27 +174,6 @@ def test_learned_weights_are_no_worse_than_equal_ones_and_spare_the_dull(
     assert equal.losses == learned.losses
     assert learned.loss < min(learned.losses)
     assert weights_of(tmp_path / "learned") == pytest.approx(list(learned.weights))
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_the_weights_are_the_best_there_are(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    truth = random.random((200, 4)) < random.random(4)
-    scores = np.clip(
-        [truth * skill + (1 - skill) * random.random(truth.shape) for skill in random.random(3)],
-        0,
-        1,
-    )
-    weights = learned_weights(scores, truth)
-    assert weights.min() >= 0
-    assert weights.sum() == pytest.approx(1)
-
-    def loss(some: npt.NDArray[np.float64]) -> float:
-        return log_loss(np.tensordot(some, scores, axes=1), truth)
-
-    least = loss(weights)
-    assert least <= loss(np.full(3, 1 / 3))
-    assert all(least <= loss(other) + 1e-6 for other in random.dirichlet(np.ones(3), 300))
 
 
 def test_a_run_learned_with_its_copy_is_the_run(runs: dict[str, Path], catalog: Catalog) -> None:
@@ -365,14 +344,6 @@ def test_a_run_that_asks_for_titles_is_refused(
     write_origin(other, catalog)
     with pytest.raises(BundleError, match="asks for titles and years"):
         make_ensemble([runs["upper"], other], tmp_path / "out")
-
-
-def test_a_merged_network_that_says_something_else_is_not_let_through() -> None:
-    logits = np.array([[0.0, 1.0]], np.float32)
-    check_average(logits, logits + np.float32(1e-6))
-    for wrong in (logits + np.float32(1e-3), logits * np.float32(np.nan)):
-        with pytest.raises(BundleError, match="differ from its members' average"):
-            check_average(wrong, logits)
 
 
 def test_an_ensemble_that_fails_leaves_nothing(
