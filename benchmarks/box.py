@@ -1,0 +1,73 @@
+"""Put a finished run into the package, as the model that answers where none is named.
+
+python -m benchmarks.box RUN [--catalog CATALOG]
+
+Its network is halved (see training/halve.py), and scored as it then is on the test part of the
+run's catalog; those are the figures that its card tells.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+from keyart.bundle import BOX, read_bundle, write_bundle
+from keyart.catalog.table import Catalog
+from keyart.evaluation.card import model_card
+from keyart.evaluation.rescore import catalog_of, score
+from keyart.predictor import Predictor
+from keyart.training.run import export_run
+
+_NAME = "PosterNet, the model in the box"
+_MOST = 10_000_000  # bytes that the box may take
+_ORIGIN = (
+    "Its weights were random at first. While it learned, a larger network was its teacher: that "
+    "one's scores were mixed into the genres, and its features were to be like the teacher's. The "
+    "teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same films; "
+    "none of its weights are in here. Posters belong to their studios and were used for research; "
+    "none of them is in here either.\n\n"
+    "Its weights are kept in 16 bits and computed with in 32; the figures are of it as it is here."
+)
+
+
+def main() -> None:
+    """Write the box."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--catalog", type=Path)
+    given = parser.parse_args()
+    catalog = Catalog.open(given.catalog or catalog_of(given.run))
+    with tempfile.TemporaryDirectory() as folder:
+        export_run(given.run, Path(folder) / "small", small=True)
+        small = read_bundle(Path(folder) / "small")
+        _, evaluation = score(Predictor(small), catalog, ("validation", "test"))
+        metrics = evaluation.metrics | {"name": _NAME}
+        card = model_card(metrics, small.provenance["recipe"])
+        head, data, rest = card.partition("## Data\n")
+        facts = {
+            "name": _NAME,
+            "figures": evaluation.headline("test"),
+            "films": metrics["films"],
+        }
+        if BOX.exists():
+            shutil.rmtree(BOX)
+        box = write_bundle(
+            BOX,
+            onnx=small.onnx.read_bytes(),
+            weights=None,
+            card=f"{head}{data}\n{_ORIGIN}\n{rest}",
+            vocabulary=small.vocabulary,
+            spec=small.spec,
+            calibration=small.calibration,
+            thresholds=small.thresholds,
+            precision_thresholds=small.precision_thresholds,
+            provenance={**small.provenance, **facts},
+        )
+    size = sum(file.stat().st_size for file in box.path.iterdir())
+    if size > _MOST:
+        raise SystemExit(f"{box.path}: {size:,} bytes, more than {_MOST:,}")
+    print(f"{box.path}: {size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
