@@ -7,7 +7,7 @@ import warnings
 EXTRAS = {
     **dict.fromkeys(("imagehash", "pyarrow"), "catalog"),
     **dict.fromkeys(("jinja2", "onnx", "onnxscript", "optuna", "safetensors"), "train"),
-    **dict.fromkeys(("scipy", "sklearn", "torch"), "train"),
+    **dict.fromkeys(("scipy", "sklearn", "timm", "torch", "torchvision"), "train"),
 }
 
 
