@@ -209,6 +209,7 @@ def _revive(search: Search, say: Callable[[str], None]) -> None:
             if trial.number not in retried:
                 _again(search, trial)
             search.study.tell(trial.number, state=TrialState.FAIL)
+            search.lock(trial.number).unlink(missing_ok=True)
             say(f"trial {trial.number} was cut short; it will be tried again")
 
 
