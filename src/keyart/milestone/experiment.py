@@ -28,7 +28,7 @@ from keyart.milestone.finished import Finished, Part, read_finished, scored
 from keyart.milestone.page import write_page
 from keyart.milestone.plan import Planned, Request, plan_row
 from keyart.milestone.results import Result, to_json
-from keyart.milestone.rows import HONEST, LEAKY, ROWS, Row
+from keyart.milestone.rows import HONEST, LEAKY, ROWS, STUDIED, Row
 from keyart.milestone.screen import show_plan
 from keyart.screens import watch_training
 from keyart.training.ensemble import make_ensemble
@@ -174,11 +174,12 @@ def _result(row: Row, catalog: Catalog, out: Path, why: str) -> Result:
     run = out / row.name
     if not _done(out, row):
         return Result(row, None, why or "stopped before it was done")
+    finished = read_finished(run, calibrated=row.name not in STUDIED)
     history = read_history(run)
     if history is None:
-        return Result(row, read_finished(run))
+        return Result(row, finished)
     epochs, seconds = len(history["epoch"]), float(history["seconds"].sum())
-    return Result(row, read_finished(run), epochs=epochs, seconds=seconds)
+    return Result(row, finished, epochs=epochs, seconds=seconds)
 
 
 def _guess(row: Row, catalog: Catalog) -> Finished:

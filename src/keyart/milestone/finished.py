@@ -31,7 +31,7 @@ _SCORED = {
 
 @dataclass(frozen=True)
 class Finished:
-    """A row's test part by the study's scores, at a threshold of 0.5 and before calibration.
+    """A row's test part by the study's scores, at a threshold of 0.5.
 
     intervals: of figures that have one, with 95% intervals over groups. validated: the label
     accuracy on test at the threshold that is best on validation, and that threshold. counts: films
@@ -48,6 +48,11 @@ class Finished:
     films: tuple[int, int, int]
     notes: tuple[str, ...] = ()
 
+    @property
+    def guess(self) -> float:
+        """How often the genre that most test films have is right, said of all of them."""
+        return max(self.counts) / self.films[2]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -58,8 +63,11 @@ class Part:
     groups: npt.NDArray[np.object_]
 
 
-def read_finished(run: Path) -> Finished:
-    """The study's scores of a finished run, from its predictions. Raises RunError, BundleError."""
+def read_finished(run: Path, *, calibrated: bool = False) -> Finished:
+    """The study's scores of a finished run, from its predictions. Raises RunError, BundleError.
+
+    calibrated: of its calibrated scores; else of those before, as the study took them.
+    """
     told = read_metrics(run)
     vocabulary = Vocabulary(tuple(told["vocabulary"]))
     calibration = read_bundle(run / "bundle").calibration
@@ -67,7 +75,8 @@ def read_finished(run: Path) -> Finished:
     def part(name: str) -> Part:
         found = read_predictions(run / f"predictions-{name}.parquet", vocabulary)
         groups = np.array(found.groups, dtype=object)
-        return Part(calibration.undo(found.scores), found.truth, groups)
+        scores = found.scores if calibrated else calibration.undo(found.scores)
+        return Part(scores, found.truth, groups)
 
     films = told["films"]
     sizes = (films["train"], films["validation"], films["test"])

@@ -52,6 +52,7 @@ ROWS = (
 )  # fmt: skip
 
 LEAKY, HONEST = "scratch-leak", "scratch"
+STUDIED = (LEAKY, HONEST, "vgg16")  # the study's own networks, which it scored uncalibrated
 
 _BY_NAME = {row.name: row for row in ROWS}
 WEIGHTS = tuple(row.name for row in ROWS if row.weights)
