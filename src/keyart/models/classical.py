@@ -158,7 +158,9 @@ class ForestHead(ClassicalHead):
 
     feature, threshold, right, share: (nodes,). A node sends a film whose number `feature` is above
     `threshold` to the node `right`, and every other to the node after it; a leaf sends all to
-    itself, and `share` of its films have the genre. roots: (genres, trees).
+    itself, and `share` of its films have the genre. roots: (genres, trees). offset: (genres,), what
+    is added to the log-odds of the trees' mean share: where trees were grown on balanced films,
+    those of the genre's rate.
     """
 
     feature: Tensor
@@ -166,9 +168,16 @@ class ForestHead(ClassicalHead):
     right: Tensor
     share: Tensor
     roots: Tensor
+    offset: Tensor
 
     def __init__(
-        self, feature: Tensor, threshold: Tensor, right: Tensor, share: Tensor, roots: Tensor
+        self,
+        feature: Tensor,
+        threshold: Tensor,
+        right: Tensor,
+        share: Tensor,
+        roots: Tensor,
+        offset: Tensor,
     ) -> None:
         super().__init__()
         self.register_buffer("feature", feature)
@@ -176,6 +185,7 @@ class ForestHead(ClassicalHead):
         self.register_buffer("right", right)
         self.register_buffer("share", share)
         self.register_buffer("roots", roots)
+        self.register_buffer("offset", offset)
         self._depth = _depth(right, roots)
 
     def decide(self, pooled: Tensor) -> Tensor:
@@ -185,7 +195,7 @@ class ForestHead(ClassicalHead):
             above = pooled.gather(1, self.feature[node].long()) > self.threshold[node]
             node = torch.where(above, self.right[node].long(), node + 1)
         share = self.share[node].reshape(-1, *self.roots.shape).mean(2)
-        return torch.logit(share.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE))
+        return torch.logit(share.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE)) + self.offset
 
 
 def _depth(right: Tensor, roots: Tensor) -> int:

@@ -61,12 +61,15 @@ def fit_head(
     head, dimensions = _discriminants(
         numbers, truth, fits, recipe.components, recipe.regularisation
     )
-    notes += [
-        f"{name}: {count:,} training films have it, which allow {used} of {dimensions.max()} "
-        "components"
-        for name, count, fit, used in zip(vocabulary.names, having, fits, dimensions, strict=True)
-        if fit and used < dimensions.max()
-    ]
+    most = dimensions.max()
+    poor = [genre for genre in np.flatnonzero(fits) if dimensions[genre] < most]
+    if poor:
+        names = ", ".join(vocabulary.names[genre] for genre in poor)
+        low, high = (int(end(dimensions[poor])) for end in (np.min, np.max))
+        used = str(low) if low == high else f"{low} to {high}"
+        notes.append(
+            f"{names}: QDA takes {used} of {most} components, as many as their training films allow"
+        )
     return Fitted(head, tuple(notes))
 
 
@@ -117,6 +120,8 @@ def _discriminants(
 
 def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -> ForestHead:
     """A random forest for each genre that `fits` tells."""
+    rates = (truth.sum(0) + 1) / (len(truth) + 2)
+    offset = np.where(fits & recipe.balance, np.log(rates / (1 - rates)), 0.0)
     grown: list[_Tree] = []
     roots: list[list[int]] = []
     nodes = 0
@@ -131,7 +136,7 @@ def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -
             ).fit(numbers, truth[:, genre])
             trees = [_tree(estimator) for estimator in forest.estimators_]
         else:
-            trees = [_leaf((truth[:, genre].sum() + 1) / (len(truth) + 2))]
+            trees = [_leaf(rates[genre])]
         starts = []
         for tree in trees:
             starts.append(nodes)
@@ -145,6 +150,7 @@ def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -
         torch.from_numpy(np.concatenate([tree.right for tree in grown]).astype(np.int32)),
         _tensor(np.concatenate([tree.share for tree in grown])),
         torch.from_numpy(np.array(roots, np.int32)),
+        _tensor(offset),
     )
 
 

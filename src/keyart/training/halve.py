@@ -21,8 +21,14 @@ def halved(model: bytes) -> bytes:
         values = numpy_helper.to_array(weight)
         if weight.data_type != TensorProto.FLOAT or values.size < _LEAST:
             continue
+        with np.errstate(over="ignore"):
+            halves = values.astype(np.float16)
+        # Too large for 16 bits; or a forest's thresholds, at whose leaves -inf stands, and which
+        # may not move: a film would take the other side.
+        if not np.isfinite(halves).all():
+            continue
         name = weight.name
-        half = numpy_helper.from_array(values.astype(np.float16), f"{name}.half")
+        half = numpy_helper.from_array(halves, f"{name}.half")
         weight.CopyFrom(half)
         casts.append(
             helper.make_node("Cast", [half.name], [name], f"{name}.cast", to=TensorProto.FLOAT)
