@@ -46,6 +46,7 @@ STUDY = (5_045, 800)  # the VGG16 notebook's images to train on and to validate 
 EPOCHS = 13
 SAMPLE = 512  # images whose features are computed again
 _WARM = 2  # steps
+_TEST = 50  # images that a catalog's test part needs
 _KERAS = Path(__file__).with_name("keras")
 
 Turn = Callable[[], float]
@@ -196,9 +197,9 @@ class _Marks:
 def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     """The study's VGG16 experiment of 13 epochs, its features kept, against computing them anew."""
     train_images, validation = STUDY
-    films = train_images + validation + 1
+    films = train_images + validation + _TEST
     table = paint_films(films, work / "films")
-    fractions = (train_images / films, validation / films, 1 / films)
+    fractions = (train_images / films, validation / films, _TEST / films)
     catalog = build_catalog(table, work / "films" / "posters", work / "c", fractions=fractions)
     settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "views=1"]
     recipe = load_recipe("milestone-vgg16", [*settings, "early_stop_patience=none"])
