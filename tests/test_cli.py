@@ -110,7 +110,7 @@ def test_thresholds_and_calibration_never_see_the_test_part(
     painted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from keyart.evaluation import decide as module
-    from keyart.training import run
+    from keyart.training import folder
 
     seen: list[int] = []
     decide = module.decide
@@ -119,7 +119,7 @@ def test_thresholds_and_calibration_never_see_the_test_part(
         seen.extend(groups.tolist())
         return decide(logits, truth, groups, vocabulary, *criterion)
 
-    monkeypatch.setattr(run, "decide", watched)
+    monkeypatch.setattr(folder, "decide", watched)
     catalog = Catalog.open(painted / "catalog")
     from keyart.training.recipe import load_recipe
     from keyart.training.run import Watcher, train

@@ -100,8 +100,8 @@ def test_a_title_is_text_and_every_section_is_there(page: Page) -> None:
     assert page.title().endswith(": keyart report")
     headings = page.locator("h2").all_inner_texts()
     assert headings == [
-        "Headline", "Side by side", "Learning", "Genre by genre", "Curves", "Hits and misses",
-        "How it was made",
+        "Headline", "Side by side", "Learning", "Genre by genre", "When to trust it", "Curves",
+        "Hits and misses", "How it was made",
     ]  # fmt: skip
     assert page.locator("article.film h5").first.inner_text().startswith("<script>")
 
