@@ -101,5 +101,6 @@ def _row(result: Result) -> dict[str, Any]:
         },
         "label_accuracy_at_validation_threshold": accuracy,
         "validation_threshold": threshold,
+        "top_class_of_most_frequent_genre": finished.guess,
         "figures": dict(finished.intervals),
     }

@@ -15,9 +15,9 @@ from keyart.milestone.rows import Row
 from keyart.progress import clock
 
 _COLUMNS = {
-    "top_class": "top class",
-    "label_accuracy": "label accuracy",
-    "null": "of nothing",
+    "top_class": "top\nclass",
+    "label_accuracy": "label\naccuracy",
+    "null": "of\nnothing",
     "hamming_loss": "Hamming",
     "precision": "precision",
     "recall": "recall",
