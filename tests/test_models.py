@@ -6,6 +6,7 @@ import torch
 from keyart.errors import WeightsError
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
+from keyart.models.heads import GenreHead
 
 SPEC = ImageSpec(height=64, width=48)
 
@@ -55,3 +56,11 @@ def test_a_size_that_does_not_fit_the_patches_is_refused(height: int, width: int
 def test_an_unknown_network_is_named_with_the_nearest() -> None:
     with pytest.raises(WeightsError, match="did you mean 'posternet'"):
         build_classifier("posternett", SPEC, 4, 0.0)
+
+
+def test_a_head_starts_with_the_genres_rates_as_scores() -> None:
+    rates = torch.tensor([0.5, 0.1, 0.001])
+    head = GenreHead(8, 3, 0.0)
+    head.start_at(rates)
+    scores = torch.sigmoid(head.decide(torch.zeros(2, 8)))
+    torch.testing.assert_close(scores, rates.expand(2, 3))
