@@ -15,15 +15,15 @@ for no others.
 import argparse
 import os
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from benchmarks.measure import Clock, Row, print_rows
 from benchmarks.rooms import dense_rate
@@ -41,7 +41,7 @@ from keyart.training.sources import PixelSource, Whole
 
 GENRES = 19
 BACKENDS = ("tensorflow", "jax", "torch")
-IMAGES, BATCH, ROUNDS = 64, 32, 3  # a turn's images, a step's, and turns
+IMAGES, BATCH, ROUNDS = 128, 128, 3  # a turn's images, a step's (the study's own), and turns
 STUDY = (5_045, 800)  # the VGG16 notebook's images to train on and to validate with
 EPOCHS = 13
 SAMPLE = 512  # images whose features are computed again
@@ -66,34 +66,12 @@ def random_posters(count: int, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     return pixels, random.random((count, GENRES)) < 0.1
 
 
-def eager(recipe: Recipe) -> Turn:
-    """Plain PyTorch: fp32, no compiler, tensors laid out as they come."""
-    model = network(recipe).to(memory_format=torch.contiguous_format)
-    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True)
-    all_pixels, all_truth = random_posters(IMAGES, recipe)
-
-    def turn() -> float:
-        with Clock() as clock:
-            for start in range(0, IMAGES, BATCH):
-                pixels = torch.from_numpy(all_pixels[start : start + BATCH])
-                truth = torch.from_numpy(all_truth[start : start + BATCH]).float()
-                loss = F.binary_cross_entropy_with_logits(model(pixels), truth)
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                optimizer.step()
-        return clock.seconds
-
-    turn()
-    return turn
-
-
 @contextmanager
-def keras(python: Path, backend: str) -> Iterator[Turn]:
-    """Keras in its own environment, on one of its backends."""
-    command = [str(python), str(_KERAS / "train.py"), str(IMAGES), str(BATCH)]
+def beside(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Turn]:
+    """A process that trains an epoch of IMAGES for every line that it is given."""
     process = subprocess.Popen(
         command,
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -103,7 +81,8 @@ def keras(python: Path, backend: str) -> Iterator[Turn]:
     assert process.stdout is not None
     asked, answers = process.stdin, process.stdout
     if answers.readline().strip() != "ready":
-        raise RuntimeError(f"Keras on {backend} did not start; run {' '.join(command)} to see why")
+        said = " ".join([*(f"{k}={v}" for k, v in environment.items()), *command])
+        raise RuntimeError(f"did not start; to see why, run {said}")
 
     def turn() -> float:
         asked.write("\n")
@@ -124,10 +103,13 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     steps = IMAGES // BATCH
     found: dict[str, list[float]] = {"keyart": []}
     with ExitStack() as stack:
-        turns = {"plain PyTorch": eager(recipe)}
+        sizes = [str(IMAGES), str(BATCH)]
+        plain = [sys.executable, "-m", "benchmarks.plain", *sizes]
+        turns = {"plain PyTorch": stack.enter_context(beside(plain, {}))}
         for backend in BACKENDS if python else ():
-            assert python
-            turns[f"Keras on {backend}"] = stack.enter_context(keras(python, backend))
+            keras = [str(python), str(_KERAS / "train.py"), *sizes]
+            started = beside(keras, {"KERAS_BACKEND": backend})
+            turns[f"Keras on {backend}"] = stack.enter_context(started)
         clock = Clock()
 
         def watch(step: Progress) -> None:
@@ -155,8 +137,8 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     mine = rates.pop("keyart")
     rows = [Row("from scratch, keyart", f"{mine:.1f} images/s", "", mine)]
     rows += [Row(f"... {name}", f"{rate:.2f} images/s", "", rate) for name, rate in rates.items()]
-    plain = mine / rates.pop("plain PyTorch")
-    rows.append(Row("keyart against plain PyTorch", f"{plain:.1f}x", ">= 2x", plain))
+    ratio = mine / rates.pop("plain PyTorch")
+    rows.append(Row("keyart against plain PyTorch", f"{ratio:.1f}x", ">= 2x", ratio))
     if rates:
         best = max(rates, key=lambda name: rates[name])
         ratio = mine / rates[best]
