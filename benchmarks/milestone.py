@@ -183,7 +183,7 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     table = paint_films(films, work / "films")
     fractions = (train_images / films, validation / films, _TEST / films)
     catalog = build_catalog(table, work / "films" / "posters", work / "c", fractions=fractions)
-    settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "views=1"]
+    settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "views=1", "compile=on"]
     recipe = load_recipe("milestone-vgg16", [*settings, "early_stop_patience=none"])
     machine = choose_machine(recipe.precision, recipe.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32

@@ -6,6 +6,7 @@ from torch import nn
 
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.models.dropout import Dropout
 from keyart.models.milestone import SIZE, Vgg16Convolutions, vgg16_head
 
 # Keras lists height x width x channels; a row is (output, parameters).
@@ -63,7 +64,7 @@ def test_pools_and_dropouts_stand_where_the_study_had_them() -> None:
         "Dropout", "Conv2d", "Conv2d", "Conv2d", "MaxPool2d",
         "Dropout", "Linear", "Dropout", "Linear", "Dropout", "Linear", "Linear",
     ]  # fmt: skip
-    rates = {layer.p for layer in layers if isinstance(layer, nn.Dropout)}
+    rates = {layer.rate for layer in layers if isinstance(layer, Dropout)}
     assert rates == {0.2}
 
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from keyart.models.dropout import Dropout
+
 
 class Head(nn.Module):
     """Logits from a map, in two steps, so that what the first gives can be kept."""
@@ -25,7 +27,7 @@ class GenreHead(Head):
 
     def __init__(self, channels: int, genres: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(channels, genres)
 
     def start_at(self, rates: Tensor) -> None:
@@ -69,7 +71,7 @@ class DenseHead(Head):
         for width, rate in zip(widths, dropouts, strict=True):
             layers += [nn.Linear(inputs, width), nn.ReLU()]
             if rate:
-                layers.append(nn.Dropout(rate))
+                layers.append(Dropout(rate))
             inputs = width
         self.layers = nn.Sequential(*layers, nn.Linear(inputs, genres))
 

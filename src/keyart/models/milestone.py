@@ -6,6 +6,7 @@ parameter count.
 
 from torch import Tensor, nn
 
+from keyart.models.dropout import Dropout
 from keyart.models.heads import DenseHead
 
 SIZE = 128
@@ -22,17 +23,17 @@ class ScratchConvolutions(nn.Sequential):
 
     def __init__(self, dropout: float = _DROPOUT) -> None:
         super().__init__(
-            nn.Dropout(dropout),  # on the pixels themselves, as the study had it
+            Dropout(dropout),  # on the pixels themselves, as the study had it
             *_conv_relu(3, 64, 5),
             *_conv_relu(64, 64, 5),
             *_conv_relu(64, 64, 5),
             nn.MaxPool2d(2),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             *_conv_relu(64, 128, 3),
             *_conv_relu(128, 128, 3),
             *_conv_relu(128, 128, 3),
             nn.MaxPool2d(2),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         start_like_keras(self)
 

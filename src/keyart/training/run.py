@@ -136,7 +136,7 @@ def _fit_head(
     watcher: Watcher,
 ) -> None:
     """Train a classifier's head on its backbone's kept features; the best weights end in it."""
-    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    machine = choose_machine(recipe.precision, "off", 0)
     views = max(recipe.views, 1 + any(images.flipped.any() for images in parts.values()))
     changes = Changes(
         recipe.zoom, recipe.shift, recipe.crop, recipe.colour, recipe.erase, recipe.randaugment
@@ -155,7 +155,9 @@ def _fit_head(
         return known | {f"head.{name}": tensor for name, tensor in folded.items()}
 
     examples = Examples(source, catalog.truth, parts["train"], parts["validation"])
-    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    weights = sum(parameter.numel() for parameter in head.parameters())
+    gflop = 3 * 2e-9 * weights * recipe.epochs * len(parts["train"])
+    machine = choose_machine(recipe.precision, recipe.compile, gflop)
     fit(HeadOnly(head), examples, recipe, machine, folder, watcher.steps, watcher.say, whole)
     tensors, _ = load_tensors(folder / "checkpoints" / BEST)
     model.load_state_dict(tensors)
