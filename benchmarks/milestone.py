@@ -41,7 +41,8 @@ from keyart.training.sources import PixelSource, Whole
 
 GENRES = 19
 BACKENDS = ("tensorflow", "jax", "torch")
-IMAGES, BATCH, ROUNDS = 128, 128, 3  # a turn's images, a step's (the study's own), and turns
+# In batches of the study's 128, all frameworks side by side take more than 24 GB.
+IMAGES, BATCH, ROUNDS = 64, 32, 3  # a turn's images, a step's, and turns
 STUDY = (5_045, 800)  # the VGG16 notebook's images to train on and to validate with
 EPOCHS = 13
 SAMPLE = 512  # images whose features are computed again
