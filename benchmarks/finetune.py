@@ -58,7 +58,9 @@ def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
     computed, found = features(1), features(1)
     features(2)
     # A head alone, as `frozen` trains it, from the recipe to its best weights.
-    frozen = replace(recipe, frozen=True, head_epochs=0, epochs=20, batch_size=256)
+    frozen = replace(
+        recipe, frozen=True, head_epochs=0, mixup=0, cutmix=0, epochs=20, batch_size=256
+    )
     with tempfile.TemporaryDirectory() as folder:
         seconds: list[float] = []
         watcher = replace(

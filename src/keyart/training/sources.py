@@ -93,6 +93,10 @@ class FeatureSource:
             self.mean = known.mean(0)
             self.std = known.std(0)
             self.std[self.std < 1e-6] = 1.0  # a number that never changes
+        self._scale: tuple[Tensor, Tensor] | None = None
+        if rows is not None:
+            mean, std = torch.from_numpy(self.mean), torch.from_numpy(self.std)
+            self._scale = mean.to(machine.device), std.to(machine.device)
 
     def changed(self, images: Images, draws: torch.Generator) -> Tensor:
         """Returns (images, numbers)."""
@@ -117,8 +121,11 @@ class FeatureSource:
         for view in np.unique(views):
             places = np.flatnonzero(views == view)
             out[places] = self._views[view][images.rows[places]]
-        batch = (out - self.mean) / self.std if (self.std != 1).any() else out
-        return torch.from_numpy(batch).to(self._device).float()
+        batch = torch.from_numpy(out).to(self._device).float()
+        if self._scale is not None:
+            mean, std = self._scale
+            batch.sub_(mean).div_(std)
+        return batch
 
 
 class HeadOnly(torch.nn.Module):
