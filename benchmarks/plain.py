@@ -8,27 +8,21 @@ because keyart's trainings change how theirs keeps memory. Speaks as benchmarks/
 
 import sys
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
 from benchmarks.measure import Clock
-from keyart.models.classifier import build_classifier
+from benchmarks.milestone import network, random_posters
 from keyart.training.recipe import load_recipe
-
-GENRES = 19
 
 
 def main() -> None:
     """Train an epoch a line."""
     images, batch = int(sys.argv[1]), int(sys.argv[2])
     recipe = load_recipe("milestone-scratch")
-    random = np.random.default_rng(0)
-    size = (images, recipe.height, recipe.width, 3)
-    pixels = torch.from_numpy(random.integers(0, 256, size, dtype=np.uint8))
-    truth = torch.from_numpy(random.random((images, GENRES)) < 0.1).float()
-    torch.manual_seed(0)
-    model = build_classifier(recipe.backbone, recipe.spec, GENRES, recipe.dropout)
+    all_pixels, all_truth = random_posters(images, recipe)
+    pixels, truth = torch.from_numpy(all_pixels), torch.from_numpy(all_truth).float()
+    model = network(recipe)
     model.to(memory_format=torch.contiguous_format)
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, nesterov=True)
 
