@@ -79,6 +79,22 @@ def features_of(catalog: Catalog, model: GenreClassifier, views: int = 2, **opti
     return cached_features(catalog, pixels, model, SPEC, views, NOTHING, MACHINE, **options)
 
 
+def test_a_training_starts_from_the_training_films_rates(
+    catalog: Catalog, weights: str, tmp_path: Path
+) -> None:
+    still = TINY | {"epochs": 1, "learning_rate": 1e-9, "dropout": 0.0}
+    recipe = Recipe(backbone="mobilenetv2_035", weights=weights, frozen=True, **still)
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    model, _ = load_best(tmp_path / "run")
+    learned = catalog.truth[catalog.rows("train")]
+    rates = (learned.sum(0) + 1) / (len(learned) + 2)
+    pixels = catalog_pixels(catalog, recipe)[catalog.rows("train")]
+    with torch.no_grad():
+        logits = model(torch.from_numpy(pixels)).numpy().astype(np.float64)
+    # The features are scaled to mean 0, so that the mean logit is the bias.
+    assert np.allclose(logits.mean(0), np.log(rates / (1 - rates)), atol=0.02)
+
+
 def test_kept_features_are_what_the_backbone_makes_of_a_poster_and_its_mirror_image(
     catalog: Catalog,
 ) -> None:
