@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torchvision.transforms.v2.functional import resize
 
 from keyart.bundle import read_bundle
 from keyart.catalog.build import build_catalog, grow_catalog
@@ -28,7 +29,8 @@ from keyart.training.machine import Machine
 from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe, load_recipe
 from keyart.training.run import Watcher, catalog_pixels, load_best, train
-from keyart.training.sources import FeatureSource, HeadOnly
+from keyart.training.sources import FeatureSource, HeadOnly, Whole
+from keyart.training.teacher import Teacher
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
 SPEC = ImageSpec(height=32, width=32)
@@ -257,6 +259,60 @@ def test_a_teacher_changes_what_is_learned(catalog: Catalog, frozen: Path, tmp_p
     assert losses["scores"] != losses["alone"]
     # The unlikeness of random features is near 1, and is added.
     assert losses["features"] > losses["scores"] + 0.5
+
+
+def test_a_teacher_answers_as_its_bundle_does_for_posters_of_its_own_size_and_of_others(
+    catalog: Catalog, frozen: Path
+) -> None:
+    bundle = read_bundle(frozen / "bundle")
+    model, recipe = load_best(frozen)
+    teacher = Teacher(model, recipe.spec, bundle.calibration, MACHINE)
+    pixels = catalog_pixels(catalog, recipe)[catalog.rows("test")]
+    answered = Predictor(bundle).scores(pixels)
+    scores, features = teacher(torch.from_numpy(pixels))
+    assert features.shape == (len(pixels), teacher.width)
+    np.testing.assert_allclose(scores.numpy(), answered, atol=1e-4)
+    # Posters of its student's size, larger or smaller, are brought to its own first.
+    for height, width in ((48, 80), (16, 24)):
+        other = resize(torch.from_numpy(pixels).permute(0, 3, 1, 2).float(), [height, width])
+        back = resize(other, [recipe.height, recipe.width])
+        wanted, _ = teacher(back.permute(0, 2, 3, 1))
+        given, _ = teacher(other.permute(0, 2, 3, 1))
+        torch.testing.assert_close(given, wanted, atol=1e-5, rtol=0)
+        assert not torch.allclose(given, scores, atol=1e-3)
+
+
+def test_a_teacher_is_asked_for_the_very_pixels_that_its_student_sees(
+    catalog: Catalog, frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[torch.Tensor] = []
+    seen: list[torch.Tensor] = []
+    answer, look = Teacher.__call__, Whole.forward
+
+    def ask(self: Teacher, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(pixels.clone())
+        return answer(self, pixels)
+
+    def see(self: Whole, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.training:
+            seen.append(pixels.clone())
+        return look(self, pixels)
+
+    monkeypatch.setattr(Teacher, "__call__", ask)
+    monkeypatch.setattr(Whole, "forward", see)
+    changes = {"cutmix": 1.0, "crop": 0.3, "erase": 0.5, "teacher": str(frozen)}
+    recipe = Recipe(backbone="posternet-small", **TINY, **changes)  # type: ignore[arg-type]
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    assert len(asked) == len(seen) > 0
+    assert all(torch.equal(left, right) for left, right in zip(asked, seen, strict=True))
+
+
+def test_a_teacher_whose_posters_have_another_shape_is_refused(
+    catalog: Catalog, frozen: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(backbone="posternet-small", teacher=str(frozen), fit="pad", **TINY)
+    with pytest.raises(RunError, match="fit=squash, those here with fit=pad"):
+        train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
 
 
 def test_a_teacher_that_is_no_run_is_refused(catalog: Catalog, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ class TimmBackbone(nn.Module):
 
 _OWN: dict[str, Callable[[], nn.Module]] = {
     "posternet": lambda: PosterNet(widths=(32, 64, 128, 256), depths=(1, 1, 2, 2)),
+    "posternet-large": lambda: PosterNet(widths=(40, 80, 160, 320), depths=(1, 2, 2, 2)),
     "posternet-small": lambda: PosterNet(widths=(32, 64, 128), depths=(1, 1, 1)),
     "milestone-scratch": ScratchConvolutions,
     _VGG16: Vgg16Convolutions,

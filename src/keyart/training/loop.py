@@ -40,17 +40,14 @@ class Examples:
     """What is learned from.
 
     source: of batches. truth: (films, genres) of the whole catalog. train, validation: the images
-    of the two parts that training may see. targets: (films, genres) in [0, 1], what is learned in
-    place of the truth, and features: (films, numbers), what the network's own are to be like; both
-    from a teacher.
+    of the two parts that training may see. teacher: of a changed batch, its scores and features.
     """
 
     source: Source
     truth: npt.NDArray[np.bool_]
     train: Images
     validation: Images
-    targets: npt.NDArray[np.float32] | None = None
-    features: npt.NDArray[np.float16] | None = None
+    teacher: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,6 @@ def fit(
         state = load_checkpoint(checkpoints / LAST, trainee, average, optimizer)
 
     source, train = examples.source, examples.train
-    targets = examples.truth if examples.targets is None else examples.targets
     counts = examples.truth[train.rows].sum(0)
     by_genre = genre_weights(recipe.balance, counts, len(train))
     loss_weights = torch.from_numpy(by_genre).float().to(machine.device)
@@ -138,10 +134,7 @@ def fit(
         losses, hits = 0.0, 0.0
         for step in range(steps):
             images = train.take(order[step * batch_size : (step + 1) * batch_size])
-            truth = torch.from_numpy(targets[images.rows]).float().to(machine.device)
-            wanted = None
-            if examples.features is not None:
-                wanted = torch.from_numpy(examples.features[images.rows]).to(machine.device).float()
+            truth = torch.from_numpy(examples.truth[images.rows]).float().to(machine.device)
             rate = state.rate_factor * learning_rate(
                 epoch * steps + step,
                 peak=recipe.learning_rate,
@@ -156,14 +149,19 @@ def fit(
                     group["momentum"] = momentum_of(
                         epoch, recipe.epochs, recipe.momentum, recipe.final_momentum
                     )
-            changed, mixed = mix(
+            changed, truth = mix(
                 source.changed(images, draws),
                 truth,
                 mixing,
                 mixup=recipe.mixup,
                 cutmix=recipe.cutmix,
             )
-            loss, logits = forward_(changed, mixed, wanted)
+            wanted = None
+            if examples.teacher is not None:
+                scores, features = examples.teacher(changed)
+                truth = torch.lerp(truth, scores, recipe.teacher_share)
+                wanted = features if recipe.teacher_features else None
+            loss, logits = forward_(changed, truth, wanted)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -176,7 +174,7 @@ def fit(
                     "checkpoints hold earlier epochs. Train anew with a lower learning_rate"
                 )
             losses += value
-            hits += ((logits.detach() > 0) == (mixed > 0.5)).float().mean().item()
+            hits += ((logits.detach() > 0) == (truth > 0.5)).float().mean().item()
             watch(Progress(epoch + 1, recipe.epochs, step + 1, steps, value, rate))
 
         with evaluating(trainee, average):

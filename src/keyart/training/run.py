@@ -16,6 +16,7 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RunError
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store
+from keyart.images.spec import ImageSpec
 from keyart.models.backbones import origin
 from keyart.models.classifier import (
     GenreClassifier,
@@ -29,7 +30,7 @@ from keyart.training.checkpoint import load_tensors
 from keyart.training.classical import fit_classical, load_classical
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.export import check_parity, export_onnx
-from keyart.training.features import Changes, Features, cached_features
+from keyart.training.features import Changes, cached_features
 from keyart.training.folder import RECIPE, fill_run, open_run
 from keyart.training.freezing import freeze_stages
 from keyart.training.halve import halved
@@ -38,6 +39,7 @@ from keyart.training.loop import BEST, Examples, Progress, fit
 from keyart.training.machine import Machine, choose_machine
 from keyart.training.recipe import Recipe, any_recipe, load_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
+from keyart.training.teacher import Teacher
 
 _PARITY_POSTERS = 64
 _HEAD_RATE = 1e-3  # of a head that is trained before its backbone; its inputs are scaled
@@ -178,59 +180,40 @@ def _fit_whole(
     if has_depthwise(model) and not torch.cuda.is_available():
         gflop = 0.0  # compiled for a CPU, these trained at 0.7x the rate: MobileNetV2, two cores
     machine = choose_machine(recipe.precision, recipe.compile, gflop)
-    targets, features = None, None
+    teacher = None
     if recipe.teacher is not None:
-        watcher.say(f"asking the teacher {recipe.teacher}")
-        lesson = _lesson(Path(recipe.teacher), catalog, machine, watcher)
-        share = recipe.teacher_share
-        targets = ((1 - share) * catalog.truth + share * lesson.scores).astype(np.float32)
-        features = lesson.features if recipe.teacher_features else None
+        teacher = _teacher(Path(recipe.teacher), recipe.spec, catalog, machine)
     head = model.head
     width = head.linear.in_features if isinstance(head, GenreHead) else 0
-    trainee = Whole(model, features.shape[1] if features is not None else None, width)
+    likeness = teacher.width if teacher and recipe.teacher_features else None
+    trainee = Whole(model, likeness, width)
     examples = Examples(
         PixelSource(pixels, recipe, machine),
         catalog.truth,
         parts["train"],
         parts["validation"],
-        targets,
-        features,
+        teacher,
     )
     fit(trainee, examples, recipe, machine, run, watcher.steps, watcher.say, model.state_dict)
 
 
-@dataclass(frozen=True)
-class _Lesson:
-    """What a teacher says of a catalog's films: scores (films, genres), features (films, n)."""
+def _teacher(run: Path, spec: ImageSpec, catalog: Catalog, machine: Machine) -> Teacher:
+    """A finished run as a teacher for posters prepared by `spec`.
 
-    scores: npt.NDArray[np.float64]
-    features: Features
-
-
-def _lesson(teacher: Path, catalog: Catalog, machine: Machine, watcher: Watcher) -> _Lesson:
-    """A finished run's calibrated scores and features, means of a poster and its mirror image.
-
-    Raises RunError for a run that is not finished or has other genres.
+    Raises RunError for a run that is not finished, has other genres or shapes posters otherwise.
     """
-    if not (teacher / "bundle").is_dir():
-        raise RunError(f"teacher {teacher}: not a finished run")
-    bundle = read_bundle(teacher / "bundle")
+    if not (run / "bundle").is_dir():
+        raise RunError(f"teacher {run}: not a finished run")
+    bundle = read_bundle(run / "bundle")
     if bundle.vocabulary.names != catalog.vocabulary.names:
-        raise RunError(f"teacher {teacher}: has other genres than the catalog {catalog.path}")
-    model, recipe = load_best(teacher)
-    pixels = catalog_pixels(catalog, recipe, watcher.pixels)
-    unchanged = Changes(0, 0, 0, 0, 0, 0)
-    views = cached_features(
-        catalog, pixels, model, recipe.spec, 2, unchanged, machine, progress=watcher.pixels
-    )
-    model.cpu()
-    with torch.no_grad():
-        logits = [
-            model.head.decide(torch.from_numpy(view.astype(np.float32))).numpy() for view in views
-        ]
-    scores = bundle.calibration.apply(np.mean(logits, axis=0))
-    mean = sum(view.astype(np.float32) for view in views) / len(views)
-    return _Lesson(scores, np.asarray(mean, np.float16))
+        raise RunError(f"teacher {run}: has other genres than the catalog {catalog.path}")
+    network, recipe = load_best(run)
+    if recipe.fit != spec.fit:
+        raise RunError(
+            f"teacher {run}: its posters are prepared with fit={recipe.fit}, those here with "
+            f"fit={spec.fit}; use the same"
+        )
+    return Teacher(network, recipe.spec, bundle.calibration, machine)
 
 
 def catalog_pixels(

@@ -86,17 +86,15 @@ class FeatureSource:
         rows: npt.NDArray[np.int64] | None,
     ) -> None:
         self._views, self._flip, self._device = views, recipe.flip, machine.device
-        numbers = views[0].shape[1]
-        self.mean, self.std = np.zeros(numbers, np.float32), np.ones(numbers, np.float32)
-        if rows is not None:
-            known = views[0][rows].astype(np.float32)
-            self.mean = known.mean(0)
-            self.std = known.std(0)
-            self.std[self.std < 1e-6] = 1.0  # a number that never changes
         self._scale: tuple[Tensor, Tensor] | None = None
         if rows is not None:
-            mean, std = torch.from_numpy(self.mean), torch.from_numpy(self.std)
-            self._scale = mean.to(machine.device), std.to(machine.device)
+            known = views[0][rows].astype(np.float32)
+            mean, std = known.mean(0), known.std(0)
+            std[std < 1e-6] = 1.0  # a number that never changes
+            self._scale = (
+                torch.from_numpy(mean).to(machine.device),
+                torch.from_numpy(std).to(machine.device),
+            )
 
     def changed(self, images: Images, draws: torch.Generator) -> Tensor:
         """Returns (images, numbers)."""
@@ -112,12 +110,15 @@ class FeatureSource:
 
     def fold(self, head: GenreHead) -> dict[str, Tensor]:
         """The weight and bias with which `head` makes of unscaled features what it does here."""
-        weight = head.linear.weight.detach() / torch.from_numpy(self.std).to(self._device)
-        bias = head.linear.bias.detach() - weight @ torch.from_numpy(self.mean).to(self._device)
+        weight, bias = head.linear.weight.detach(), head.linear.bias.detach()
+        if self._scale is not None:
+            mean, std = self._scale
+            weight = weight / std
+            bias = bias - weight @ mean
         return {"linear.weight": weight, "linear.bias": bias}
 
     def _of(self, images: Images, views: npt.NDArray[np.int64]) -> Tensor:
-        out = np.empty((len(images), len(self.mean)), np.float16)
+        out = np.empty((len(images), self._views[0].shape[1]), np.float16)
         for view in np.unique(views):
             places = np.flatnonzero(views == view)
             out[places] = self._views[view][images.rows[places]]
