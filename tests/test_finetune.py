@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,32 @@ def test_a_frozen_run_trains_its_head_alone_and_is_a_whole_run(
     told = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
     assert 'weights = "mobilenetv2_035.safetensors"' in told
     assert str(Path(weights).parent) not in told
+
+
+@pytest.mark.parametrize(("least", "compiled"), [(1e-4, True), (1e4, False)])
+def test_a_head_is_compiled_where_its_own_arithmetic_is_worth_it(
+    least: float,
+    compiled: bool,
+    frozen: Path,
+    catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machines: list[Machine] = []
+
+    class EnoughError(Exception):
+        pass
+
+    def note(*arguments: Any) -> None:
+        machines.append(arguments[3])
+        raise EnoughError
+
+    monkeypatch.setattr("keyart.training.run.fit", note)
+    monkeypatch.setattr("keyart.training.machine._COMPILE_PAYS_GFLOP", least)
+    recipe = replace(load_recipe(str(frozen / "recipe.toml")), compile="auto")
+    with pytest.raises(EnoughError):
+        train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    assert [machine.compile for machine in machines] == [compiled]
 
 
 def test_training_goes_on_where_a_frozen_run_stopped(
