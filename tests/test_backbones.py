@@ -62,6 +62,10 @@ def test_padding_changes_what_the_weights_compute(
         ("vit_base_patch16_siglip_224.webli", (48, 32), False),
         ("vit_small_patch14_dinov2.lvd142m", (42, 28), True),
         ("swin_tiny_patch4_window7_224", (224, 224), False),
+        ("mixer_s16_224", (96, 64), False),
+        ("levit_128s", (192, 128), False),
+        ("tnt_s_legacy_patch16_224", (96, 64), True),
+        ("volo_d1_224", (96, 64), True),
     ],
 )
 def test_convolutions_and_transformers_alike_give_a_map(
@@ -77,6 +81,22 @@ def test_convolutions_and_transformers_alike_give_a_map(
         half = features.shape[1] // 2
         whole = features[:, half:]
         assert torch.equal(whole, whole[:, :, :1, :1].expand_as(whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("vit_tiny_patch16_224", "patches of 16x16, and 176x120 leaves a rest; --set height=176 "
+         "--set width=128"),
+        ("vit_small_patch14_dinov2.lvd142m", "--set height=182 --set width=126"),
+        ("nest_tiny", r"cannot take posters of 176x120 \(.+\); its own size is 224x224"),
+    ],
+)  # fmt: skip
+def test_a_size_that_a_network_would_not_see_whole_is_refused_with_one_that_it_would(
+    name: str, told: str
+) -> None:
+    with pytest.raises(WeightsError, match=told):
+        build_backbone(name, ImageSpec(176, 120))
 
 
 def test_position_embeddings_of_another_size_are_interpolated(tmp_path: Path) -> None:
@@ -102,12 +122,14 @@ def test_the_origin_names_source_licence_and_digest(tmp_path: Path) -> None:
     file.write_bytes(b"weights")
     found = origin("mobilenetv2_100", str(file))
     assert found is not None
-    assert (found.source, found.licence) == ("file w.safetensors", "apache-2.0")
+    assert found.source == "file w.safetensors"
+    assert found.licence == "not known of a file; of timm's own weights: apache-2.0"
     assert found.sha256 is not None
     assert len(found.sha256) == 64
     hub = origin("convnext_tiny.fb_in22k", "hub")
     assert hub is not None
     assert "convnext_tiny" in hub.source
+    assert hub.licence == "apache-2.0"
     assert origin("posternet", None) is None
 
 
@@ -193,6 +215,20 @@ def test_more_looks_are_averaged_in_evaluation_and_not_in_training() -> None:
         assert torch.allclose(twice(pixels), by_hand, atol=1e-5)
         assert torch.allclose(ten(pixels), ten(pixels.flip(2)), atol=1e-4)
         assert not torch.allclose(ten(pixels), by_hand, atol=1e-6)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 63), (95, 0), (95, 63)])
+def test_each_of_five_looks_sees_another_corner(row: int, column: int) -> None:
+    pixels = torch.zeros(1, 96, 64, 3)
+    pixels[0, row, column] = 255
+    model = build_classifier("posternet-small", SPEC, 3, 0.0, looks=5).eval()
+    seen: list[Tensor] = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model(pixels)
+    bright = [bool(look.max() > look.min() + 1) for look in seen]
+    assert len(bright) == 5
+    assert bright[0], "the whole poster"
+    assert sum(bright) == 2, "and the one corner that it is in"
 
 
 def test_blue_first_is_what_the_backbone_sees() -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -270,6 +271,34 @@ def test_an_ensemble_can_be_a_member(
     plain = sigmoid(predictor.network.logits(pixels)[0].astype(np.float64))
     expected = by_hand([ensemble, runs["dull"]], [0.5, 0.5], data)
     np.testing.assert_allclose(plain, expected, atol=1e-6, rtol=0)
+
+
+def test_it_tells_where_its_members_weights_came_from(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    origin = {"name": "vgg16", "source": "hub", "licence": "bsd-3-clause", "sha256": None}
+    shutil.copytree(runs["upper"], tmp_path / "upper")
+    shutil.rmtree(tmp_path / "upper" / "bundle")
+    one = read_bundle(runs["upper"] / "bundle")
+    write_bundle(
+        tmp_path / "upper" / "bundle",
+        onnx=one.onnx.read_bytes(),
+        weights=one.weights.read_bytes(),
+        card=one.card,
+        vocabulary=one.vocabulary,
+        spec=one.spec,
+        calibration=one.calibration,
+        thresholds=one.thresholds,
+        precision_thresholds=one.precision_thresholds,
+        provenance={**one.provenance, "backbone": origin},
+    )
+    make_ensemble([tmp_path / "upper", runs["lower"]], tmp_path / "both")
+    make_ensemble([tmp_path / "both", runs["dull"]], tmp_path / "nested")
+    first, second = read_bundle(tmp_path / "both" / "bundle").provenance["members"]
+    assert first["backbone"] == origin
+    assert "backbone" not in second
+    nested, _ = read_bundle(tmp_path / "nested" / "bundle").provenance["members"]
+    assert nested["members"] == [first, second]
 
 
 def test_hiding_parts_explains_it_and_what_it_lacks_is_said(

@@ -77,9 +77,15 @@ def small(genres: int = 3) -> GenreClassifier:
     return build_classifier("posternet-small", SPEC, genres, 0.0)
 
 
-def features_of(catalog: Catalog, model: GenreClassifier, views: int = 2, **options: Any) -> Any:
+def features_of(
+    catalog: Catalog,
+    model: GenreClassifier,
+    views: int = 2,
+    machine: Machine = MACHINE,
+    **options: Any,
+) -> Any:
     pixels = catalog_pixels(catalog, Recipe(backbone="posternet-small", height=32, width=32))
-    return cached_features(catalog, pixels, model, SPEC, views, NOTHING, MACHINE, **options)
+    return cached_features(catalog, pixels, model, SPEC, views, NOTHING, machine, **options)
 
 
 def test_a_training_starts_from_the_training_films_rates(
@@ -139,6 +145,28 @@ def test_other_weights_or_another_spec_have_features_of_their_own(catalog: Catal
     assert not np.array_equal(features_of(catalog, model, views=1)[0], first)
 
 
+@pytest.mark.parametrize("change", [{"bgr": True}, {"padding": "same"}])
+def test_equal_weights_in_a_network_that_computes_otherwise_have_features_of_their_own(
+    change: dict[str, Any], catalog: Catalog, weights: str
+) -> None:
+    plain = build_classifier("mobilenetv2_035", SPEC, 3, 0.0, weights=weights)
+    other = build_classifier("mobilenetv2_035", SPEC, 3, 0.0, weights=weights, **change)
+    first = features_of(catalog, plain, views=1)[0].copy()
+    kept = features_of(catalog, other, views=1)[0]
+    pixels = torch.from_numpy(catalog_pixels(catalog, Recipe(height=32, width=32))[[3]])
+    with torch.no_grad():
+        expected = other.eval().pooled(pixels).numpy()
+    assert np.allclose(kept[[3]], expected, atol=2e-3)
+    assert not np.allclose(first[[3]], expected, atol=2e-2)
+
+
+def test_features_in_another_number_format_are_kept_apart(catalog: Catalog) -> None:
+    model = small()
+    first = features_of(catalog, model, views=1)[0].copy()
+    machine = Machine(torch.device("cpu"), bf16=True, compile=False)
+    assert not np.array_equal(features_of(catalog, model, views=1, machine=machine)[0], first)
+
+
 def test_a_head_on_scaled_features_folds_into_one_on_features_as_they_are() -> None:
     draws = np.random.default_rng(0)
     views = [(draws.normal(5, 3, (20, 128))).astype(np.float16) for _ in range(2)]
@@ -177,7 +205,7 @@ def test_a_frozen_run_trains_its_head_alone_and_is_a_whole_run(
     metrics = json.loads((frozen / "metrics.json").read_text())
     assert metrics["splits"]["test"]["films"] == len(catalog.rows("test"))
     backbone = read_bundle(frozen / "bundle").provenance["backbone"]
-    assert backbone["licence"] == "apache-2.0"
+    assert backbone["licence"] == "not known of a file; of timm's own weights: apache-2.0"
     assert backbone["source"] == "file mobilenetv2_035.safetensors"
     told = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
     assert 'weights = "mobilenetv2_035.safetensors"' in told

@@ -8,6 +8,7 @@ is added to every place of the map as further channels.
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a backbone's weights come from. licence: as their publisher names it."""
+    """Where a backbone's weights come from. licence: what timm names for its own weights."""
 
     source: str
     licence: str
@@ -46,7 +47,7 @@ class TimmBackbone(nn.Module):
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network: Any = network
-        self._tokens_first = int(getattr(network, "num_prefix_tokens", 0))
+        self._tokens_first = getattr(network, "num_prefix_tokens", None)
         self._norm = getattr(network, "fc_norm", nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,14 +57,30 @@ class TimmBackbone(nn.Module):
             channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
             return features.permute(0, 3, 1, 2) if channels_last else features
         tokens = self._norm(features)
-        rows, columns = self.network.patch_embed.grid_size
-        patches: Tensor = (
-            tokens[:, self._tokens_first :].transpose(1, 2).unflatten(2, (rows, columns))
+        first, rows, columns = _laid_out(
+            tokens.shape[1], x.shape[2] / x.shape[3], self._tokens_first
         )
-        if not self._tokens_first:
+        patches: Tensor = tokens[:, first:].transpose(1, 2).unflatten(2, (rows, columns))
+        if not first:
             return patches
         whole = tokens[:, 0, :, None, None].expand(-1, -1, rows, columns)
         return torch.cat([patches, whole], 1)
+
+
+def _laid_out(tokens: int, shape: float, first: int | None) -> tuple[int, int, int]:
+    """How a transformer's tokens are a map: how many come before it, its rows, its columns.
+
+    shape: height over width of the picture, which the map has too, or nearly. first: as the network
+    tells it; some tell nothing and have none or one. Raises ValueError where no map has that shape.
+    """
+    for before in (0, 1) if first is None else (first,):
+        patches = tokens - before
+        if patches == 1:
+            return before, 1, 1
+        rows = round((patches * shape) ** 0.5)
+        if rows and patches % rows == 0:
+            return before, rows, patches // rows
+    raise ValueError(f"{tokens} tokens are no map of such a shape")
 
 
 _OWN: dict[str, Callable[[], nn.Module]] = {
@@ -122,14 +139,20 @@ def origin(name: str, weights: str | None) -> Origin | None:
     licence = str(config.license or "not stated") if config else "that of the run they are from"
     if weights != HUB:
         digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+        if config:
+            licence = f"not known of a file; of timm's own weights: {licence}"
         return Origin(f"file {Path(weights).name}", licence, digest)
     assert config
     return Origin(str(config.hf_hub_id or config.url or "hub"), licence, None)
 
 
 def weights_digest(backbone: nn.Module) -> str:
-    """A digest of all that a backbone computes with: names, shapes and values of its tensors."""
-    digest = hashlib.sha256()
+    """A digest of all that a backbone computes with: its tensors, and its modules as they print.
+
+    Their settings (padding, activations) are in no tensor, and change what is computed.
+    """
+    modules = re.sub(r" at 0x[0-9a-f]+", "", repr(backbone))  # places in memory tell nothing
+    digest = hashlib.sha256(modules.encode())
     for name, tensor in sorted(backbone.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -192,17 +215,37 @@ def _timm_backbone(
         raise WeightsError(_why(name, spec, weights, error)) from error
     network.pretrained_cfg = {}  # else it would hold on to the tensors just loaded
     network.default_cfg = {}
+    _in_whole_patches(name, network, spec)
     backbone = TimmBackbone(network)
     try:
         with torch.no_grad():
-            backbone.eval()(torch.zeros(1, 3, spec.height, spec.width))
+            features = backbone.eval()(torch.zeros(1, 3, spec.height, spec.width))
     except Exception as error:
         raise WeightsError(_why(name, spec, None, error)) from error
+    if features.ndim != 4:
+        raise WeightsError(f"backbone {name}: has no last map that a head could take")
     return backbone.train()
 
 
+def _in_whole_patches(name: str, network: Any, spec: ImageSpec) -> None:
+    """Raise WeightsError where the rest of a poster would be left over, which timm ignores."""
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    if patch is None:
+        return
+    tall, wide = (patch, patch) if isinstance(patch, int) else patch
+    if spec.height % tall or spec.width % wide:
+        height, width = (
+            max(1, round(side / step)) * step
+            for side, step in ((spec.height, tall), (spec.width, wide))
+        )
+        raise WeightsError(
+            f"height and width: {name} cuts posters into patches of {tall}x{wide}, and "
+            f"{spec.height}x{spec.width} leaves a rest; --set height={height} --set width={width}"
+        )
+
+
 def _why(name: str, spec: ImageSpec, weights: str | None, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
     if weights == HUB:
         return (
             f"weights: those of {name} cannot be had from the hub ({reason}); without a network "
@@ -210,7 +253,11 @@ def _why(name: str, spec: ImageSpec, weights: str | None, error: Exception) -> s
         )
     if weights is not None:
         return f"{weights}: not the weights of {name} ({reason})"
-    return f"backbone {name}: cannot take posters of {spec.height}x{spec.width} ({reason})"
+    _, height, width = _timm_config(name).input_size
+    return (
+        f"backbone {name}: cannot take posters of {spec.height}x{spec.width} ({reason}); its own "
+        f"size is {height}x{width}"
+    )
 
 
 def _read(path: str) -> dict[str, Tensor]:

@@ -31,8 +31,8 @@ class GenreClassifier(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
-        self._bgr = bgr
-        self._looks = looks
+        self.bgr = bgr
+        self.looks = looks
         self.register_buffer("mean", torch.tensor(spec.mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(spec.std) * 255, persistent=False)
 
@@ -41,17 +41,17 @@ class GenreClassifier(nn.Module):
 
         Returns logits (films, genres).
         """
-        if self.training or self._looks == 1:
+        if self.training or self.looks == 1:
             logits: Tensor = self.head(self.features(pixels))
             return logits
-        seen = [self.head(self.features(look)) for look in _looks(pixels, self._looks)]
+        seen = [self.head(self.features(look)) for look in _looks(pixels, self.looks)]
         return torch.stack(seen).mean(0)
 
     def features(self, pixels: Tensor) -> Tensor:
         """The backbone's last map (films, channels, height, width) of pixels as in forward."""
         # Height-width-channel bytes seen as (films, 3, height, width) are channels_last already.
         x = (pixels.float() - self.mean) / self.std
-        if self._bgr:
+        if self.bgr:
             x = x.flip(3)
         features: Tensor = self.backbone(x.permute(0, 3, 1, 2))
         return features

@@ -247,6 +247,12 @@ def _all_weights(predictors: Sequence[Predictor]) -> bytes:
     return content
 
 
+def _origins(member: Predictor) -> dict[str, Any]:
+    """Where a member's weights, which are the ensemble's too, came from, or its own members'."""
+    told = member.bundle.provenance
+    return {key: told[key] for key in ("backbone", "members") if key in told}
+
+
 def _provenance(
     name: str,
     ensemble: Ensemble,
@@ -259,7 +265,12 @@ def _provenance(
         "name": name,
         "recipe": recipe,
         "members": [
-            {"name": member, "bundle": one.bundle.fingerprint, "weight": float(weight)}
+            {
+                "name": member,
+                "bundle": one.bundle.fingerprint,
+                "weight": float(weight),
+                **_origins(one),
+            }
             for member, one, weight in zip(
                 ensemble.names, predictors, ensemble.weights, strict=True
             )

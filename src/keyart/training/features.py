@@ -1,8 +1,8 @@
 """The feature cache: what a frozen backbone makes of posters, computed once and kept.
 
-CATALOG/features/BACKBONE-SPEC-VIEW.npy holds one row a poster, float16, and the .txt beside it the
-SHA-256 of each row's poster; together they are found by poster, weights, ImageSpec and view. A
-catalog that grew computes its new posters alone.
+CATALOG/features/KEY-VIEW.npy holds one row a poster, float16, and the .txt beside it the
+SHA-256 of each row's poster; together they are found by poster, network (its weights, its settings
+and its number format), ImageSpec and view. A catalog that grew computes its new posters alone.
 """
 
 import hashlib
@@ -62,10 +62,10 @@ def cached_features(
     `changes`, every other of them mirrored. pixels: (films, height, width, 3) of the catalog.
     progress: called with (done, total) posters while some are computed.
     """
-    backbone = weights_digest(model.backbone)
+    network = [weights_digest(model.backbone), model.bgr, machine.bf16]
     posters = [str(digest) for digest in catalog.films["poster_sha256"].to_pylist()]
     stores = [
-        _Store(catalog.path / "features", _key(backbone, spec, view, changes, seed))
+        _Store(catalog.path / "features", _key(network, spec, view, changes, seed))
         for view in range(views)
     ]
     missing = [store.missing(posters) for store in stores]
@@ -125,8 +125,8 @@ class _Store:
         return taken
 
 
-def _key(backbone: str, spec: ImageSpec, view: int, changes: Changes, seed: int) -> str:
-    parts: list[object] = [backbone, spec.key, spec.mean, spec.std, view]
+def _key(network: list[object], spec: ImageSpec, view: int, changes: Changes, seed: int) -> str:
+    parts: list[object] = [*network, spec.key, spec.mean, spec.std, view]
     if view > FLIPPED:
         parts += [vars(changes), seed]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
