@@ -12,6 +12,17 @@ from keyart.training.export import export_onnx
 SPEC = ImageSpec(height=64, width=48)
 
 
+def test_one_poster_is_enough_to_export_and_check_a_network_for_any_number() -> None:
+    model = build_classifier("posternet-small", SPEC, 3, 0.1).eval()
+    samples = np.random.default_rng(0).integers(0, 256, (5, 64, 48, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(
+        export_onnx(model, samples[:1]), providers=["CPUExecutionProvider"]
+    )
+    (logits,) = session.run(["logits"], {"pixels": samples})
+    with torch.no_grad():
+        assert np.abs(logits - model(torch.from_numpy(samples)).numpy()).max() < 1e-4
+
+
 def test_features_and_maps_are_pytorchs_and_the_maps_sum_to_the_logits() -> None:
     torch.manual_seed(0)
     model = build_classifier("posternet-small", SPEC, 3, 0.1).eval()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,12 @@ RECIPE = Recipe(
     average_decay=0.9,
     learning_rate=3e-3,
 )
+
+
+PLAIN = replace(
+    RECIPE, epochs=1, flip=False, zoom=0, shift=0, crop=0, colour=0, erase=0, dropout=0,
+    average_decay=None, optimizer="sgd", learning_rate=0.01,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +78,13 @@ def trained(
     trainee = Whole(model, None, 0)
     examples = colour_films(recipe)
     return fit(trainee, examples, recipe, machine, run, watch, lambda line: None, model.state_dict)
+
+
+@pytest.fixture(scope="module")
+def plainly_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("plain")
+    trained(run, PLAIN)
+    return run
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -161,9 +175,51 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert without_times[0] == without_times[1]
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch \d, step \d"):
         trained(tmp_path, replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd"))
+
+
+def test_weights_that_break_in_the_last_step_of_an_epoch_are_found_in_validation(
+    tmp_path: Path,
+) -> None:
+    recipe = replace(
+        RECIPE, learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
+        average_decay=None,
+    )  # fmt: skip
+    with pytest.raises(TrainingError, match="loss became nan in epoch 1, validation; no epoch"):
+        trained(tmp_path, recipe)
+
+
+def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+
+    def poison(step: Progress) -> None:
+        if step.epoch == 3:
+            monkeypatch.setattr(loop, "loss_of", lambda _, logits, truth: logits * torch.nan)
+
+    with pytest.raises(TrainingError, match=r"in epoch 3, step 2; .*best.safetensors holds epoch"):
+        trained(tmp_path, watch=poison)
+    assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path).values())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss": "focal"}, {"loss": "asymmetric"}, {"balance": "inverse"}, {"balance": "study"},
+        {"balance": "study", "balance_by": "first_genre"}, {"mixup": 0.5}, {"cutmix": 0.5},
+        {"flip": True}, {"zoom": 0.1}, {"shift": 0.1}, {"crop": 0.2}, {"colour": 0.2},
+        {"erase": 0.5}, {"randaugment": 9}, {"average_decay": 0.9}, {"dropout": 0.5},
+    ],
+    ids=lambda change: "+".join(change),
+)  # fmt: skip
+def test_every_key_of_learning_changes_what_is_learned(
+    change: dict[str, Any], plainly_trained: Path, tmp_path: Path
+) -> None:
+    trained(tmp_path, replace(PLAIN, **change))
+    assert not equal(plainly_trained, tmp_path)
 
 
 def test_early_stop_ends_the_training(tmp_path: Path) -> None:

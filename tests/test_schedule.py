@@ -61,8 +61,19 @@ def test_early_stop_waits_its_patience_out() -> None:
     assert state.epochs_done == 4
 
 
+def test_early_stop_and_the_best_epoch_follow_map_where_the_recipe_says_so() -> None:
+    recipe = Recipe(early_stop_patience=2, monitor="map")
+    state = LoopState()
+    for number, value in enumerate((0.1, 0.3, 0.2, 0.25, 0.9)):
+        if not state.stopped:
+            falling = 0.5 - 0.01 * number
+            row = {"validation_loss": falling, "validation_mean_average_precision": value}
+            state.take(row, recipe)
+    assert (state.stopped, state.best_epoch, state.epochs_done) == (True, 2, 4)
+
+
 def test_inverse_weights_follow_the_counts() -> None:
-    weights = genre_weights("inverse", np.array([9, 99, 999]), 1000)
+    weights = genre_weights("inverse", np.array([10, 100, 1000]), 1000)
     assert weights.mean() == pytest.approx(1)
     assert weights[0] / weights[1] == pytest.approx(10)
     assert weights[1] / weights[2] == pytest.approx(10)
@@ -76,9 +87,16 @@ def test_effective_weights_flatten_what_inverse_exaggerates() -> None:
     assert (genre_weights("none", counts, 1000) == 1).all()
 
 
-def test_a_genre_without_films_has_a_finite_weight() -> None:
-    assert np.isfinite(genre_weights("inverse", np.array([0, 5]), 9)).all()
-    assert np.isfinite(genre_weights("effective", np.array([0, 5]), 9)).all()
+@pytest.mark.parametrize("balance", ["inverse", "effective"])
+def test_a_genre_without_films_weighs_as_the_rarest_and_does_not_drown_the_others(
+    balance: str,
+) -> None:
+    weights = genre_weights(balance, np.array([5000, 3000, 300, 0]), 6000)
+    assert weights[3] == weights[2] == weights.max()
+    assert weights.mean() == pytest.approx(1)
+    without = genre_weights(balance, np.array([5000, 3000, 300]), 6000)
+    assert weights[:3] / weights[0] == pytest.approx(without / without[0])
+    assert (genre_weights(balance, np.array([0, 0]), 9) == 1).all()
 
 
 def test_the_studys_weights_follow_its_formula() -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from keyart.catalog.build import build_catalog
@@ -20,6 +22,7 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
 from keyart.training import search as searches
+from keyart.training.checkpoint import save_tensors
 from keyart.training.journal import HeldLock, is_free, open_journal
 from keyart.training.loop import Progress
 from keyart.training.recipe import Recipe, load_recipe
@@ -67,7 +70,13 @@ def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, re
     for epoch in range(done + 1, recipe.epochs + 1):
         rows.append(row_of(recipe, epoch))
         write_csv(file, list(rows[0]), [list(row.values()) for row in rows])
+        checkpoint(run, epoch)
         watcher.steps(Progress(epoch, recipe.epochs, 1, 1, 0.5, 0.1, rows[-1]))
+
+
+def checkpoint(run: Path, epochs: int) -> None:
+    file = run / "checkpoints" / "last.safetensors"
+    save_tensors(file, {"of": torch.zeros(1)}, {"state": json.dumps({"epochs_done": epochs})})
 
 
 def row_of(recipe: Recipe, epoch: int) -> dict[str, float]:
@@ -160,6 +169,45 @@ def test_a_trial_that_the_hours_cut_short_goes_on_with_the_search(
     )  # fmt: skip
     assert epochs == list(range(len(before), 5))
     assert not (out / "trials" / "0001").exists()
+
+
+@pytest.mark.usefixtures("pretended")
+def test_epochs_that_are_done_again_after_a_kill_are_counted_once(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    now = iter(range(1_000_000))
+    clock = SimpleNamespace(monotonic=lambda: float(next(now)))
+    monkeypatch.setattr("keyart.training.search.time", clock)
+    sought(catalog, out, hours=4 / 3600)
+    run = out / "trials" / "0000"
+    lines = (run / "history.csv").read_text().splitlines()
+    assert len(lines) > 2  # and yet the last checkpoint was made after the first epoch
+    checkpoint(run, 1)
+
+    def go_on(
+        catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool
+    ) -> None:
+        (run / "history.csv").write_text("\n".join(lines[:2]) + "\n")
+        pretend(catalog, recipe, run, watcher, resume=resume)
+
+    monkeypatch.setattr(searches, "learn", go_on)
+    found = sought(catalog, out, trials=1, hours=None)
+    (trial,) = found.trials(TrialState.COMPLETE)
+    assert trial.user_attrs["epochs"] == 4
+    assert sorted(trial.intermediate_values) == [2, 3, 4]
+
+
+@pytest.mark.usefixtures("pretended")
+def test_the_report_tells_that_the_key_which_decides_matters_most(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    sought(catalog, tmp_path / "out", trials=40, search=(*RATES, "dropout=0.0..0.5"))
+    page = (tmp_path / "out" / "report.html").read_text()
+    shares = dict(re.findall(r"(learning_rate|dropout): (\d+)%", page))
+    assert set(shares) == {"learning_rate", "dropout"}
+    assert int(shares["learning_rate"]) > int(shares["dropout"])
+    assert page.index("learning_rate: ") < page.index("dropout: ")
 
 
 @pytest.mark.usefixtures("pretended")

@@ -15,7 +15,8 @@ def genre_weights(
     """The weight of each genre's column in the loss.
 
     balance: 'none'; 'inverse' (in inverse proportion to the genre's count); 'effective' (to its
-    effective number of samples, which flattens the largest); these have mean 1. 'study': the 2017
+    effective number of samples, which flattens the largest); these have mean 1, and a genre that
+    no film has weighs what the rarest of the others does, lest it drown them. 'study': the 2017
     study's films / (genres x (count + 1)), as it is. counts: (genres,), films of each genre among
     the `films` of the training part. Returns (genres,).
     """
@@ -24,12 +25,12 @@ def genre_weights(
     if balance == "study":
         studys: npt.NDArray[np.float64] = films / (len(counts) * (counts + 1.0))
         return studys
-    if balance == "inverse":
-        weights = 1.0 / (counts + 1)
-    else:
-        weights = (1 - _BETA) / (1 - np.power(_BETA, counts + 1))
-    normalised: npt.NDArray[np.float64] = weights / weights.mean()
-    return normalised
+    rarest = counts[counts > 0].min(initial=films)
+    counts = np.maximum(counts, rarest)
+    samples = counts if balance == "inverse" else 1 - np.power(_BETA, counts)  # but for a factor
+    weights: npt.NDArray[np.float64] = 1.0 / samples
+    weights /= weights.mean()
+    return weights
 
 
 def cell_weights(weights: Tensor, truth: Tensor, balance_by: str) -> Tensor:

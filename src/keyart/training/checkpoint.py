@@ -66,6 +66,15 @@ def load_checkpoint(
         ) from error
 
 
+def epochs_done(path: Path) -> int:
+    """The epochs that a checkpoint has behind it. Raises RunError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return int(json.loads(file.metadata()["state"])["epochs_done"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path}: missing or damaged ({error})") from error
+
+
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
     """Write tensors and facts to a safetensors file, whole or not at all."""
     with replacing(path) as beside:

@@ -79,7 +79,8 @@ def fit(
     tensors to keep of the trainee as it stands, for checkpoints/best.safetensors. Also leaves
     checkpoints/last.safetensors and history.csv. A training that was killed and goes on ends with
     the same weights as one that ran through: all draws of an epoch come from (seed, epoch) alone.
-    Raises TrainingError when the loss is no longer a number.
+    Raises TrainingError when the loss or a score is no longer a number; the best epoch's weights
+    are kept then too.
     """
     trainee.to(machine.device)
     optimizer = build_optimizer(
@@ -122,6 +123,21 @@ def fit(
     steps = len(train) // batch_size
     best: Mapping[str, Tensor] | None = None  # of an epoch that no file has yet
     written = time.monotonic()
+
+    def keep_best() -> None:
+        nonlocal best
+        if best is not None:
+            save_tensors(checkpoints / BEST, best, {"epoch": str(state.best_epoch)})
+            best = None
+
+    def diverged(value: float, where: str) -> TrainingError:
+        keep_best()
+        good = state.best_epoch if recipe.keep == "best" else epoch
+        kept = f"{checkpoints / BEST} holds epoch {good}" if epoch else "no epoch ended before"
+        return TrainingError(
+            f"{folder}: the loss became {value} in epoch {epoch + 1}, {where}; {kept}. "
+            "Train anew with a lower learning_rate"
+        )
 
     while state.epochs_done < recipe.epochs and not state.stopped:
         epoch, started = state.epochs_done, time.monotonic()
@@ -169,16 +185,15 @@ def fit(
                 follow(average, trainee, epoch * steps + step, recipe.average_decay)
             value = loss.item()
             if not np.isfinite(value):
-                raise TrainingError(
-                    f"{folder}: the loss became {value} in epoch {epoch + 1}, step {step + 1}; its "
-                    "checkpoints hold earlier epochs. Train anew with a lower learning_rate"
-                )
+                raise diverged(value, f"step {step + 1}")
             losses += value
             hits += ((logits.detach() > 0) == (truth > 0.5)).float().mean().item()
             watch(Progress(epoch + 1, recipe.epochs, step + 1, steps, value, rate))
 
         with evaluating(trainee, average):
             logits_ = all_logits(infer_, source, examples.validation, batch_size)
+            if not np.isfinite(logits_).all():
+                raise diverged(np.nan, "validation")
             row: Row = {
                 "epoch": epoch + 1,
                 "seconds": round(time.monotonic() - started, 2),
@@ -193,9 +208,7 @@ def fit(
         ended = state.stopped or state.epochs_done == recipe.epochs
         if ended or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS:
             # The best first: a checkpoint may only tell of an epoch whose weights are kept.
-            if best is not None:
-                save_tensors(checkpoints / BEST, best, {"epoch": str(state.best_epoch)})
-                best = None
+            keep_best()
             save_checkpoint(checkpoints / LAST, state, trainee, average, optimizer)
             written = time.monotonic()
         write_csv(folder / "history.csv", list(row), [list(r.values()) for r in state.history])

@@ -19,6 +19,7 @@ Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
+Strength = Annotated[int, Field(ge=0, le=30)]
 Precision = Annotated[float, Field(gt=0, le=1)]
 Colour = tuple[float, float, float]
 
@@ -85,7 +86,7 @@ class Recipe:
     crop: Share = 0.0  # up to this share of each side is cut away, the poster's shape kept
     colour: Share = 0.2  # brightness, contrast and tint
     erase: Share = 0.25  # of posters get a blank rectangle
-    randaugment: Count = 0  # strength, 1 to 30, of two operations drawn at random
+    randaugment: Strength = 0  # 1 to 30, of two operations drawn at random
     mixup: NotNegative = 0.0  # alpha of the beta distribution of shares
     cutmix: NotNegative = 0.0  # likewise; where both are set each batch draws one
 

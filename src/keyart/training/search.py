@@ -27,9 +27,9 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.evaluation.rescore import has_origin
 from keyart.files import write_text
-from keyart.training.checkpoint import load_tensors
+from keyart.training.checkpoint import epochs_done, load_tensors
 from keyart.training.journal import HeldLock, is_free, locked, open_journal
-from keyart.training.loop import BEST, Progress
+from keyart.training.loop import BEST, LAST, Progress
 from keyart.training.recipe import Recipe, load_recipe
 from keyart.training.run import Watcher, learn
 from keyart.training.search_report import best_recipe_toml, write_search_report
@@ -304,12 +304,17 @@ def _run(
 
 
 def _rows_of(folder: Path) -> list[dict[str, float]]:
-    """The epochs that a trial has behind it, of its head and then of all, as it goes on."""
+    """The epochs that a trial has behind it, of its head and then of all, as it goes on.
+
+    A history may be ahead of the last checkpoint; what is done again is not behind it.
+    """
     rows: list[dict[str, float]] = []
-    for file in (folder / "checkpoints" / "head" / "history.csv", folder / "history.csv"):
-        if file.is_file():
-            with file.open(newline="", encoding="utf-8") as text:
-                rows += [{k: float(v) for k, v in row.items()} for row in csv.DictReader(text)]
+    for stage in (folder / "checkpoints" / "head", folder):
+        last = stage / "checkpoints" / LAST
+        if last.is_file():
+            with (stage / "history.csv").open(newline="", encoding="utf-8") as text:
+                read = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(text)]
+            rows += read[: epochs_done(last)]
     return rows
 
 
