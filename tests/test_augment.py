@@ -104,6 +104,52 @@ def test_randaugment_changes_posters_by_the_generator_alone() -> None:
     assert first.shape == before.shape
 
 
+def test_randaugment_changes_posters_the_more_the_stronger_it_is() -> None:
+    before = posters(200).float()
+    change = [
+        float((changed(posters(200), randaugment=strength) - before).abs().mean())
+        for strength in (1, 9, 30)
+    ]
+    assert change[0] < 0.8 * change[1] < 0.8 * 0.8 * change[2]
+
+
+def test_zoom_enlarges_and_shrinks_by_at_most_its_share() -> None:
+    steps = torch.arange(32).float() * 8
+    ramp = steps.view(1, 1, 32, 1).expand(256, 48, 32, 3).to(torch.uint8)
+    after = changed(ramp.contiguous(), zoom=0.2)[:, 24, :, 0]
+    slope = (after[:, 20] - after[:, 11]) / 9 / 8  # of the middle, where no edge is repeated
+    assert slope.min() == pytest.approx(0.8, abs=0.02)
+    assert slope.max() == pytest.approx(1.2, abs=0.02)
+
+
+def test_colour_changes_brightness_contrast_and_tint_by_at_most_its_share() -> None:
+    grey = torch.full((400, 4, 4, 3), 100, dtype=torch.uint8)
+    gains = changed(grey, colour=0.2)[:, 0, 0] / 100
+    assert gains.min() >= 0.8 * 0.9 - 1e-3
+    assert gains.max() <= 1.2 * 1.1 + 1e-3
+    assert gains.min() < 0.8 < 1.2 < gains.max()
+    tint = gains / gains.mean(1, keepdim=True)
+    assert 1.05 < tint.max() < 1.15
+    halves = torch.full((400, 4, 4, 3), 80, dtype=torch.uint8)
+    halves[:, :2] = 120
+    after = changed(halves, colour=0.2)
+    contrast = (after[:, 0, 0, 0] - after[:, 3, 0, 0]) / after.mean((1, 2))[:, 0] / 0.4
+    assert contrast.min() == pytest.approx(0.8, abs=0.02)
+    assert contrast.max() == pytest.approx(1.2, abs=0.02)
+
+
+def test_erase_blanks_a_rectangle_of_up_to_a_third_of_each_side() -> None:
+    after = changed(posters(400), erase=1.0)
+    touched = (after != posters(400)).any(3)
+    rows, columns = touched.any(2), touched.any(1)
+    assert rows.sum(1).max() <= 48 / 3 + 1
+    assert columns.sum(1).max() <= 32 / 3 + 1
+    assert rows.sum(1).max() > 48 / 4
+    assert columns.sum(1).max() > 32 / 4
+    whole = touched == (rows[:, :, None] & columns[:, None, :])
+    assert whole.float().mean() > 0.999, "it is one rectangle"
+
+
 def test_mixup_blends_posters_and_their_genres_in_the_same_share() -> None:
     values = torch.arange(8.0)
     pixels = values.view(8, 1, 1, 1).expand(8, 4, 4, 3)

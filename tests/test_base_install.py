@@ -1,5 +1,6 @@
 """What `pip install keyart` brings: enough to answer, and one line where an extra is needed."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -63,6 +64,14 @@ def test_the_base_install_answers(place: Path, command: tuple[str, ...], shown: 
     done = keyart(*(word.format(**{k: place / v for k, v in names.items()}) for word in command))
     assert done.returncode == 0, done.stderr
     assert shown in done.stdout
+
+
+def test_the_model_that_comes_with_keyart_answers_where_none_is_named(place: Path) -> None:
+    done = keyart("predict", place / "red.jpg", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    (film,) = json.loads(done.stdout)
+    assert len(film["scores"]) == 19
+    assert all(0 < score < 1 for score in film["scores"].values())
 
 
 @pytest.mark.parametrize(

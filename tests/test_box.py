@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from keyart.bundle import BOX, read_bundle
 from keyart.cli import app
 from keyart.errors import BundleError
+from keyart.genres import DEFAULT_VOCABULARY
 from keyart.similar import PosterIndex
 from tests.serving import RED, known_posters
 from tests.tiny import tiny_bundle
@@ -32,6 +34,26 @@ def keyart(*arguments: object) -> str:
     done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def test_the_box_that_ships_is_whole_small_and_tells_what_it_is() -> None:
+    box = read_bundle(BOX)  # which checks every file's hash
+    files = {file.name: file.stat().st_size for file in BOX.iterdir()}
+    assert set(files) == {"MODEL_CARD.md", "keyart.json", "model.onnx"}
+    assert sum(files.values()) <= 10_000_000
+    assert box.vocabulary.names == DEFAULT_VOCABULARY.names
+    assert box.provenance["backbone"]["name"].startswith("posternet")
+    for word in (
+        "## Data",
+        "## Figures on the test part",
+        "95% interval",
+        "## Limits",
+        "## Not for",
+    ):
+        assert word in box.card
+    figure = box.provenance["figures"]["mean_average_precision"]
+    assert f"| {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |" in box.card
+    assert all(f"| {name} | " in box.card for name in box.vocabulary.names)
 
 
 def test_every_command_that_takes_a_model_takes_the_one_in_the_box(folder: Path) -> None:
