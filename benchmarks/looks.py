@@ -1,0 +1,75 @@
+"""Several looks at each poster, and larger pictures than a network learned from: what they give.
+
+python -m benchmarks.looks RUN [--catalog CATALOG] [--looks N ...] [--size HEIGHTxWIDTH ...]
+
+Scores a finished run's network on the validation part, with each number of looks at each size of
+picture; the first line is the run as it was trained. Nothing is calibrated, so that the loss tells
+whether it would have to be. rate: posters a second, as a share of the first line's.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.measure import Clock
+from keyart.catalog.table import Catalog
+from keyart.evaluation.rescore import catalog_of
+from keyart.training.images import choose_images
+from keyart.training.loop import all_logits, validation_figures
+from keyart.training.machine import choose_machine
+from keyart.training.run import catalog_pixels, load_best
+from keyart.training.sources import PixelSource
+
+_BATCH = 64
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    return int(height), int(width)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--catalog", type=Path)
+    parser.add_argument("--looks", type=int, nargs="+", default=[1, 2, 5, 10])
+    parser.add_argument("--size", type=_size, nargs="*", default=[])
+    given = parser.parse_args()
+    network, recipe = load_best(given.run)
+    catalog = Catalog.open(given.catalog or catalog_of(given.run))
+    films = choose_images(catalog, recipe.split, 0, (), recipe.seed)["validation"]
+    machine = choose_machine(recipe.precision, "off", 0)
+    network.to(machine.device)
+
+    def infer(pixels: Tensor) -> Tensor:
+        with torch.no_grad(), machine.arithmetic():
+            logits: Tensor = network(pixels).float()
+        return logits
+
+    first_rate = None
+    print("| size | looks | mAP | top class | loss | rate |\n|---|---:|---:|---:|---:|---:|")
+    for height, width in given.size or [(recipe.height, recipe.width)]:
+        sized = replace(recipe, height=height, width=width)
+        source = PixelSource(catalog_pixels(catalog, sized), sized, machine)
+        for looks in given.looks:
+            network.looks = looks
+            with Clock() as clock:
+                logits = all_logits(infer, source, films, _BATCH)
+            figures = validation_figures(logits, catalog.truth[films.rows])
+            rate = len(films) / clock.seconds
+            first_rate = first_rate or rate
+            print(
+                f"| {height}x{width} | {looks} "
+                f"| {figures['validation_mean_average_precision']:.4f} "
+                f"| {figures['validation_top_class']:.3f} | {figures['validation_loss']:.4f} "
+                f"| {rate / first_rate:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
