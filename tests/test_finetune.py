@@ -282,6 +282,19 @@ def test_fine_tuning_starts_from_a_trained_head_and_leaves_frozen_stages(
     assert Predictor.load(tmp_path / "run").spec == recipe.spec
 
 
+@pytest.mark.parametrize("backbone", ["vit_tiny_patch16_224", "convnext_atto"])
+def test_transformers_and_newer_convolutions_become_whole_runs_too(
+    catalog: Catalog, backbone: str, tmp_path: Path
+) -> None:
+    recipe = Recipe(backbone=backbone, **{**TINY, "epochs": 1})
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    model, _ = load_best(tmp_path / "run")
+    pixels = catalog_pixels(catalog, recipe)[:4]
+    with torch.no_grad():
+        expected = model(torch.from_numpy(np.array(pixels))).numpy()
+    assert np.allclose(Predictor.load(tmp_path / "run").network.logits(pixels), expected, atol=1e-4)
+
+
 def test_a_training_starts_from_the_backbone_of_another_run(
     catalog: Catalog, frozen: Path, tmp_path: Path
 ) -> None:
