@@ -350,6 +350,20 @@ def test_a_teacher_answers_as_its_bundle_does_for_posters_of_its_own_size_and_of
         assert not torch.allclose(given, scores, atol=1e-3)
 
 
+def test_a_teacher_that_looks_several_times_does_so_for_its_student(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    recipe = Recipe(backbone="posternet-small", test_crops=5, **TINY)
+    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    network, _ = load_best(tmp_path / "run")
+    predictor = Predictor.load(tmp_path / "run")
+    pixels = catalog_pixels(catalog, recipe)[:4]
+    teacher = Teacher(network, recipe.spec, predictor.bundle.calibration, MACHINE)
+    scores, _ = teacher(torch.from_numpy(np.array(pixels)))
+    expected = predictor.bundle.calibration.apply(predictor.network.logits(pixels))
+    assert np.allclose(scores.numpy(), expected, atol=1e-4)
+
+
 def test_a_teacher_is_asked_for_the_very_pixels_that_its_student_sees(
     catalog: Catalog, frozen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,6 +395,11 @@ def test_a_teacher_whose_posters_have_another_shape_is_refused(
     recipe = Recipe(backbone="posternet-small", teacher=str(frozen), fit="pad", **TINY)
     with pytest.raises(RunError, match="fit=squash, those here with fit=pad"):
         train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    padded = Recipe(backbone="posternet-small", fit="pad", **{**TINY, "epochs": 1})
+    train(catalog, padded, tmp_path / "padded", SILENT, resume=False)
+    tall = replace(padded, height=48, teacher=str(tmp_path / "padded"))
+    with pytest.raises(RunError, match="pads posters to 32x32, which is not the shape of 48x32"):
+        train(catalog, tall, tmp_path / "tall", SILENT, resume=False)
 
 
 def test_a_teacher_that_is_no_run_is_refused(catalog: Catalog, tmp_path: Path) -> None:
@@ -456,6 +475,8 @@ def test_frozen_stages_keep_their_statistics_in_training_mode() -> None:
         ({"frozen": True, "mixup": 0.2}, "goes without"),
         ({"teacher_features": 1.0}, "of which teacher"),
         ({"balance_by": "first_genre"}, "needs a balance"),
+        ({"balance_by": "first_genre", "balance": "study", "teacher": "run"}, "without a teacher"),
+        ({"randaugment": 31}, "randaugment = 31"),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(keys: dict[str, Any], message: str) -> None:

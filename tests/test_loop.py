@@ -209,7 +209,7 @@ def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoin
     "change",
     [
         {"loss": "focal"}, {"loss": "asymmetric"}, {"balance": "inverse"}, {"balance": "study"},
-        {"balance": "study", "balance_by": "first_genre"}, {"mixup": 0.5}, {"cutmix": 0.5},
+        {"mixup": 0.5}, {"cutmix": 0.5},
         {"flip": True}, {"zoom": 0.1}, {"shift": 0.1}, {"crop": 0.2}, {"colour": 0.2},
         {"erase": 0.5}, {"randaugment": 9}, {"average_decay": 0.9}, {"dropout": 0.5},
     ],
@@ -220,6 +220,12 @@ def test_every_key_of_learning_changes_what_is_learned(
 ) -> None:
     trained(tmp_path, replace(PLAIN, **change))
     assert not equal(plainly_trained, tmp_path)
+
+
+def test_weights_by_first_genre_teach_otherwise_than_by_genre(tmp_path: Path) -> None:
+    for by in ("genre", "first_genre"):
+        trained(tmp_path / by, replace(PLAIN, balance="study", balance_by=by))
+    assert not equal(tmp_path / "genre", tmp_path / "first_genre")
 
 
 def test_early_stop_ends_the_training(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
 from keyart.training import search as searches
-from keyart.training.checkpoint import save_tensors
+from keyart.training.checkpoint import history_of, save_tensors
 from keyart.training.journal import HeldLock, is_free, open_journal
 from keyart.training.loop import Progress
 from keyart.training.recipe import Recipe, load_recipe
@@ -70,13 +70,13 @@ def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, re
     for epoch in range(done + 1, recipe.epochs + 1):
         rows.append(row_of(recipe, epoch))
         write_csv(file, list(rows[0]), [list(row.values()) for row in rows])
-        checkpoint(run, epoch)
+        checkpoint(run, rows)
         watcher.steps(Progress(epoch, recipe.epochs, 1, 1, 0.5, 0.1, rows[-1]))
 
 
-def checkpoint(run: Path, epochs: int) -> None:
+def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
     file = run / "checkpoints" / "last.safetensors"
-    save_tensors(file, {"of": torch.zeros(1)}, {"state": json.dumps({"epochs_done": epochs})})
+    save_tensors(file, {"of": torch.zeros(1)}, {"state": json.dumps({"history": rows})})
 
 
 def row_of(recipe: Recipe, epoch: int) -> dict[str, float]:
@@ -183,7 +183,7 @@ def test_epochs_that_are_done_again_after_a_kill_are_counted_once(
     run = out / "trials" / "0000"
     lines = (run / "history.csv").read_text().splitlines()
     assert len(lines) > 2  # and yet the last checkpoint was made after the first epoch
-    checkpoint(run, 1)
+    checkpoint(run, history_of(run / "checkpoints" / "last.safetensors")[:1])
 
     def go_on(
         catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool

@@ -29,16 +29,22 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _BYTES_ONLY = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels / 255, as the study fed both networks
 _VGG16 = "milestone-vgg16"
 
+_FEWEST_PLACES = 4  # of a map; fewer tokens are of the whole picture
+
 Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a backbone's weights come from. licence: what timm names for its own weights."""
+    """Where a backbone's weights come from. licence: as timm tells it, or why it is not known."""
 
     source: str
     licence: str
     sha256: str | None
+
+
+class _NoMapError(Exception):
+    """A network whose output cannot be laid out as a map."""
 
 
 class TimmBackbone(nn.Module):
@@ -53,6 +59,8 @@ class TimmBackbone(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (films, 3, height, width), normalised. Returns (films, channels, height', width')."""
         features: Tensor = self.network.forward_features(x)
+        if not isinstance(features, Tensor) or features.ndim not in (3, 4):
+            raise _NoMapError("its features are no map, which a head needs")
         if features.ndim == 4:
             channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
             return features.permute(0, 3, 1, 2) if channels_last else features
@@ -71,16 +79,15 @@ def _laid_out(tokens: int, shape: float, first: int | None) -> tuple[int, int, i
     """How a transformer's tokens are a map: how many come before it, its rows, its columns.
 
     shape: height over width of the picture, which the map has too, or nearly. first: as the network
-    tells it; some tell nothing and have none or one. Raises ValueError where no map has that shape.
+    tells it; some tell nothing and have none or one. Raises _NoMapError where no map has that
+    shape, and for class tokens without patches.
     """
     for before in (0, 1) if first is None else (first,):
         patches = tokens - before
-        if patches == 1:
-            return before, 1, 1
         rows = round((patches * shape) ** 0.5)
-        if rows and patches % rows == 0:
+        if patches >= _FEWEST_PLACES and patches % rows == 0:
             return before, rows, patches // rows
-    raise ValueError(f"{tokens} tokens are no map of such a shape")
+    raise _NoMapError(f"its {tokens} tokens are no map of the poster's shape")
 
 
 _OWN: dict[str, Callable[[], nn.Module]] = {
@@ -219,20 +226,23 @@ def _timm_backbone(
     backbone = TimmBackbone(network)
     try:
         with torch.no_grad():
-            features = backbone.eval()(torch.zeros(1, 3, spec.height, spec.width))
+            backbone.eval()(torch.zeros(1, 3, spec.height, spec.width))
+    except _NoMapError as error:
+        raise WeightsError(f"backbone {name}: {error}; choose another backbone") from error
     except Exception as error:
         raise WeightsError(_why(name, spec, None, error)) from error
-    if features.ndim != 4:
-        raise WeightsError(f"backbone {name}: has no last map that a head could take")
     return backbone.train()
 
 
 def _in_whole_patches(name: str, network: Any, spec: ImageSpec) -> None:
-    """Raise WeightsError where the rest of a poster would be left over, which timm ignores."""
-    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
-    if patch is None:
-        return
-    tall, wide = (patch, patch) if isinstance(patch, int) else patch
+    """Raise WeightsError where cutting a poster into patches leaves a rest, which timm ignores."""
+    embedding = getattr(network, "patch_embed", None)
+    cut = getattr(embedding, "proj", None)
+    if not isinstance(cut, nn.Conv2d) or cut.stride != cut.kernel_size or any(cut.padding):
+        return  # overlapping, or padded
+    if hasattr(embedding, "backbone"):
+        return  # patches of another network's map
+    tall, wide = cut.stride
     if spec.height % tall or spec.width % wide:
         height, width = (
             max(1, round(side / step)) * step

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from keyart.errors import RunError
 from keyart.files import replacing
-from keyart.training.state import LoopState
+from keyart.training.state import LoopState, Row
 
 
 def save_checkpoint(
@@ -66,11 +66,11 @@ def load_checkpoint(
         ) from error
 
 
-def epochs_done(path: Path) -> int:
-    """The epochs that a checkpoint has behind it. Raises RunError."""
+def history_of(path: Path) -> list[Row]:
+    """The rows of the epochs that a checkpoint has behind it. Raises RunError."""
     try:
         with safe_open(path, framework="pt") as file:
-            return int(json.loads(file.metadata()["state"])["epochs_done"])
+            return LoopState(**json.loads(file.metadata()["state"])).history
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: missing or damaged ({error})") from error
 

@@ -239,3 +239,8 @@ def _consistent(recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}: teacher_features of which teacher?")
     if recipe.balance_by == "first_genre" and recipe.balance == "none":
         raise RecipeError(f"{where}: balance_by = first_genre needs a balance")
+    if recipe.balance_by == "first_genre" and recipe.teacher is not None:
+        raise RecipeError(
+            f"{where}: balance_by = first_genre goes without a teacher, for whom every film has "
+            "every genre to some degree"
+        )

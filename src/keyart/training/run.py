@@ -213,6 +213,11 @@ def _teacher(run: Path, spec: ImageSpec, catalog: Catalog, machine: Machine) -> 
             f"teacher {run}: its posters are prepared with fit={recipe.fit}, those here with "
             f"fit={spec.fit}; use the same"
         )
+    if spec.fit == "pad" and recipe.height * spec.width != recipe.width * spec.height:
+        raise RunError(
+            f"teacher {run}: pads posters to {recipe.height}x{recipe.width}, which is not the "
+            f"shape of {spec.height}x{spec.width}; use fit=squash, or sizes of one shape"
+        )
     return Teacher(network, recipe.spec, bundle.calibration, machine)
 
 

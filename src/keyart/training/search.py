@@ -27,7 +27,7 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.evaluation.rescore import has_origin
 from keyart.files import write_text
-from keyart.training.checkpoint import epochs_done, load_tensors
+from keyart.training.checkpoint import history_of, load_tensors
 from keyart.training.journal import HeldLock, is_free, locked, open_journal
 from keyart.training.loop import BEST, LAST, Progress
 from keyart.training.recipe import Recipe, load_recipe
@@ -44,6 +44,7 @@ from keyart.training.space import (
     rounded,
     start_of,
 )
+from keyart.training.state import Row
 
 _STUDY = "keyart"
 _RECIPE = "recipe.toml"
@@ -292,8 +293,9 @@ def _run(
         watcher.say(f"trial {trial.number}: stopped by the hour after epoch {len(seen)}")
         return tell(TrialState.FAIL)
     except (TrainingError, RecipeError, torch.OutOfMemoryError) as error:
-        watcher.say(f"trial {trial.number}: failed: {error}")
-        told = tell(TrialState.FAIL, error=str(error))
+        reason = str(error).partition(";")[0]  # further on it tells of weights that go with it
+        watcher.say(f"trial {trial.number}: failed: {reason}")
+        told = tell(TrialState.FAIL, error=reason)
     else:
         took = time.monotonic() - started
         watcher.say(f"trial {trial.number}: validation mAP {score:.4f} in {took:.0f} s")
@@ -303,19 +305,14 @@ def _run(
     return told
 
 
-def _rows_of(folder: Path) -> list[dict[str, float]]:
+def _rows_of(folder: Path) -> list[Row]:
     """The epochs that a trial has behind it, of its head and then of all, as it goes on.
 
-    A history may be ahead of the last checkpoint; what is done again is not behind it.
+    history.csv may be ahead of the last checkpoint: what will be done again is not behind it.
     """
-    rows: list[dict[str, float]] = []
-    for stage in (folder / "checkpoints" / "head", folder):
-        last = stage / "checkpoints" / LAST
-        if last.is_file():
-            with (stage / "history.csv").open(newline="", encoding="utf-8") as text:
-                read = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(text)]
-            rows += read[: epochs_done(last)]
-    return rows
+    stages = (folder / "checkpoints" / "head", folder)
+    checkpoints = [stage / "checkpoints" / LAST for stage in stages]
+    return [row for file in checkpoints if file.is_file() for row in history_of(file)]
 
 
 def _kept(folder: Path, recipe: Recipe) -> tuple[int, float]:
