@@ -130,7 +130,7 @@ def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
     )
     forward = 2.0 * multiply_adds(classifier, recipe.spec) * _SLOW.get(row.name, 1.0)
     parts = _images(recipe, catalog)
-    once = forward * (parts["validation"] + parts["test"]) / _SCORING_RATE
+    once = forward * recipe.test_crops * (parts["validation"] + parts["test"]) / _SCORING_RATE
     if recipe.frozen or recipe.head_epochs:
         once += forward * recipe.views * len(catalog) / _TRAINING_RATE
     if recipe.frozen:

@@ -91,7 +91,9 @@ def learn(
         catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
     )
     torch.manual_seed(recipe.seed)
-    model = _build(recipe, len(catalog.vocabulary), weights=recipe.weights)
+    # While it learns it looks once: several looks would be most of what a validation costs.
+    once = replace(recipe, test_crops=1)
+    model = _build(once, len(catalog.vocabulary), weights=recipe.weights)
     if isinstance(model.head, GenreHead):
         known = catalog.truth[parts["train"].rows]
         rates = (known.sum(0) + 1) / (len(known) + 2)  # never 0, never 1
