@@ -21,11 +21,11 @@ from keyart.training.run import export_run
 _NAME = "PosterNet, the model in the box"
 _MOST = 10_000_000  # bytes that the box may take
 _ORIGIN = (
-    "Its weights were random at first. While it learned, a larger network was its teacher: that "
-    "one's scores were mixed into the genres, and its features were to be like the teacher's. The "
-    "teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same films; "
-    "none of its weights are in here. Posters belong to their studios and were used for research; "
-    "none of them is in here either.\n\n"
+    "Its weights were random at first. While it learned, another network was its teacher: that "
+    "one's scores for the very pixels of each step were mixed into the genres, and its features "
+    "were to be like the teacher's. The teacher is MobileNetV2, pretrained on ImageNet "
+    "(Apache-2.0) and fine-tuned on the same films; none of its weights are in here. Posters "
+    "belong to their studios and were used for research; none of them is in here either.\n\n"
     "Its weights are kept in 16 bits and computed with in 32; the figures are of it as it is here."
 )
 

@@ -94,7 +94,7 @@ class Recipe:
     average_decay: Share | None = None
 
     # how scores become answers
-    test_crops: Literal[1, 2, 5, 10] = 1  # looks at a poster, once trained; their logits are averaged
+    test_crops: Literal[1, 2, 5, 10] = 1  # looks at a poster once trained, averaged
     thresholds: Literal["f1", "micro_f1", "hamming"] | Precision = "f1"
 
     # the machine
