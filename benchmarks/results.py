@@ -43,6 +43,16 @@ def posters_a_second(run: Path) -> float:
     return max(rates)
 
 
+def training_time(run: Path) -> str:
+    """The time that a run's epochs took; nothing for an ensemble, which has none."""
+    history = run / "history.csv"
+    if not history.exists():
+        return ""
+    with history.open() as file:
+        seconds = sum(float(line["seconds"]) for line in csv.DictReader(file))
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
 def row(run: Path) -> str:
     """A run's row of the table, in Markdown."""
     figures = read_metrics(run)["splits"]["test"]["model"]["figures"]
@@ -52,9 +62,7 @@ def row(run: Path) -> str:
         cells.append(f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})")
     tensors, _ = load_tensors(run / "bundle" / "model.safetensors")
     cells.append(f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.1f} M")
-    with (run / "history.csv").open() as file:
-        seconds = sum(float(line["seconds"]) for line in csv.DictReader(file))
-    cells.append(f"{seconds / 60:.0f} min")
+    cells.append(training_time(run))
     cells.append(f"{posters_a_second(run):,.0f}")
     return "| " + " | ".join(cells) + " |"
 
