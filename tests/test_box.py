@@ -42,6 +42,7 @@ def test_the_box_that_ships_is_whole_small_and_tells_what_it_is() -> None:
     assert set(files) == {"MODEL_CARD.md", "keyart.json", "model.onnx"}
     assert sum(files.values()) <= 10_000_000
     assert box.vocabulary.names == DEFAULT_VOCABULARY.names
+    assert b".py" not in box.onnx.read_bytes(), "no path of the machine that made it"
     assert 'backbone = "posternet' in box.provenance["recipe"]
     for word in (
         "## Data",

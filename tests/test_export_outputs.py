@@ -1,15 +1,26 @@
 """training/export.py: beside its logits an exported network tells its features and genre maps."""
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 import torch
 
+import keyart
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier
 from keyart.models.heads import GenreHead
 from keyart.training.export import export_onnx
 
 SPEC = ImageSpec(height=64, width=48)
+
+
+def test_an_exported_network_tells_nothing_of_the_machine_that_made_it() -> None:
+    model = build_classifier("posternet-small", SPEC, 3, 0.1).eval()
+    samples = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3), dtype=np.uint8)
+    content = export_onnx(model, samples)
+    for trace in (str(Path(keyart.__file__).parent).encode(), b"site-packages", b".py"):
+        assert trace not in content
 
 
 def test_one_poster_is_enough_to_export_and_check_a_network_for_any_number() -> None:

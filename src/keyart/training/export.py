@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import onnxruntime
 import torch
+from onnx import ModelProto
 from torch import Tensor, nn
 
 from keyart.errors import BundleError
@@ -59,9 +60,20 @@ def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
             verbose=False,
         )
     assert program is not None
-    onnx: bytes = program.model_proto.SerializeToString()
+    onnx: bytes = _without_traces(program.model_proto).SerializeToString()
     check_parity(onnx, model, samples)
     return onnx
+
+
+def _without_traces(model: ModelProto) -> ModelProto:
+    """The model without the exporter's notes: stack traces, with paths of who exported it."""
+    nodes = [*model.graph.node, *(node for one in model.functions for node in one.node)]
+    values = (model.graph.input, model.graph.output, model.graph.value_info)
+    tensors = [*model.graph.initializer, *(value for some in values for value in some)]
+    for part in (model, model.graph, *model.functions, *nodes, *tensors):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model
 
 
 @torch.no_grad()
