@@ -66,8 +66,12 @@ def colours_run(
     spec: ImageSpec,
     scale: float,
     rows: tuple[float, float] = (0, 1),
+    **facts: object,
 ) -> Path:
-    """A finished run of such a model, calibrated and scored on a catalog of red, green and blue."""
+    """A finished run of such a model, calibrated and scored on a catalog of red, green and blue.
+
+    facts: that its bundle tells too.
+    """
     onnx = colours_onnx(spec, scale, rows=rows)
     films = catalog.rows("validation")
     pixels = pixel_store(catalog.path, catalog.fingerprint, spec, len(catalog), catalog.posters)
@@ -86,7 +90,7 @@ def colours_run(
         calibration=decision.calibration,
         thresholds=decision.thresholds,
         precision_thresholds=decision.precision_thresholds,
-        provenance={"name": path.name, "recipe": recipe},
+        provenance={"name": path.name, "recipe": recipe, **facts},
     )
     evaluate_again(path, None, "test")
     return path

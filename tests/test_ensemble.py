@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -274,25 +273,11 @@ def test_an_ensemble_can_be_a_member(
 
 
 def test_it_tells_where_its_members_weights_came_from(
-    runs: dict[str, Path], tmp_path: Path
+    runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
     origin = {"name": "vgg16", "source": "hub", "licence": "bsd-3-clause", "sha256": None}
-    shutil.copytree(runs["upper"], tmp_path / "upper")
-    shutil.rmtree(tmp_path / "upper" / "bundle")
-    one = read_bundle(runs["upper"] / "bundle")
-    write_bundle(
-        tmp_path / "upper" / "bundle",
-        onnx=one.onnx.read_bytes(),
-        weights=one.weights.read_bytes(),
-        card=one.card,
-        vocabulary=one.vocabulary,
-        spec=one.spec,
-        calibration=one.calibration,
-        thresholds=one.thresholds,
-        precision_thresholds=one.precision_thresholds,
-        provenance={**one.provenance, "backbone": origin},
-    )
-    make_ensemble([tmp_path / "upper", runs["lower"]], tmp_path / "both")
+    upper = colours_run(tmp_path / "upper", catalog, *SPECS["upper"], backbone=origin)
+    make_ensemble([upper, runs["lower"]], tmp_path / "both")
     make_ensemble([tmp_path / "both", runs["dull"]], tmp_path / "nested")
     first, second = read_bundle(tmp_path / "both" / "bundle").provenance["members"]
     assert first["backbone"] == origin

@@ -29,7 +29,7 @@ from keyart.training.images import as_found
 from keyart.training.machine import Machine
 from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe, load_recipe
-from keyart.training.run import Watcher, catalog_pixels, load_best, train
+from keyart.training.run import Watcher, catalog_pixels, learn, load_best, train
 from keyart.training.sources import FeatureSource, HeadOnly, Whole
 from keyart.training.teacher import Teacher
 
@@ -419,6 +419,17 @@ def test_a_leaky_run_is_scored_on_its_own_parts_and_never_anew(
     assert sum(films.values()) > len(catalog)
     with pytest.raises(RunError, match="a split of its own"):
         evaluate_again(tmp_path / "run", None, "test")
+
+
+def test_a_network_looks_once_while_it_learns(catalog: Catalog, tmp_path: Path) -> None:
+    histories = []
+    for looks in (1, 5):
+        recipe = Recipe(backbone="posternet-small", test_crops=looks, **TINY)
+        learn(catalog, recipe, tmp_path / str(looks), SILENT, resume=False)
+        header, *lines = (tmp_path / str(looks) / "history.csv").read_text().splitlines()
+        assert header.startswith("epoch,seconds,")
+        histories.append([[line.split(",")[0], *line.split(",")[2:]] for line in lines])
+    assert histories[0] == histories[1]
 
 
 @pytest.mark.parametrize("looks", [1, 5])

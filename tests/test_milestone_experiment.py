@@ -1,18 +1,23 @@
 """`keyart milestone`: rows that run once, rows that say why they do not, and one report."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
+from safetensors.torch import save_file
 
 from keyart.catalog.build import build_catalog
+from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError, KeyartError, WeightsError
 from keyart.evaluation.evaluate import read_metrics
 from keyart.milestone import experiment
 from keyart.milestone.experiment import run_milestone
 from keyart.milestone.pictures import write_pictures
-from keyart.milestone.plan import Request
+from keyart.milestone.plan import Request, plan_row
 from keyart.milestone.rows import choose_rows
+from keyart.training.recipe import Recipe
 from tests.tiny_catalog import tiny_films
 
 # Small enough for two networks to be trained within seconds.
@@ -153,6 +158,21 @@ def test_a_sample_is_a_catalog_of_its_own(catalog: Path, tmp_path: Path) -> None
 def test_too_few_films_for_a_split_are_told(catalog: Path, tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="too few for its split"):
         run_milestone(catalog, tmp_path / "out", choose_rows("null"), Request(films=1), quiet=True)
+
+
+@pytest.mark.parametrize(("full", "looks"), [(False, 1), (True, 5)])
+def test_the_short_plan_looks_once_at_a_poster_and_the_full_one_as_the_recipe_says(
+    full: bool, looks: int, catalog: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mobilenetv2.safetensors"
+    save_file(timm.create_model("mobilenetv2_100", num_classes=0).state_dict(), file)
+    (row,) = choose_rows("mobilenetv2")
+    request = Request(epochs=1, full=full, weights={"mobilenetv2": str(file)})
+    planned = plan_row(row, Catalog.open(catalog), request)
+    assert isinstance(planned.recipe, Recipe)
+    assert planned.recipe.test_crops == looks
+    more = replace(request, settings={"mobilenetv2": ("test_crops=10",)})
+    assert plan_row(row, Catalog.open(catalog), more).seconds > planned.seconds
 
 
 def test_weights_that_are_not_there_are_told_before_anything_runs(

@@ -20,6 +20,8 @@ from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe
 # class weights, which halve the loss, these are too few to leave the plateau of giving each genre's
 # rate (1,500 real films, 26 epochs: the leak, too, found no more first genres than a guess does).
 SHORT = ("height=32", "width=32", "batch_size=32", 'balance="none"')
+# And in all rows of networks: several looks at a poster would take the time of several epochs.
+_ONE_LOOK = "test_crops=1"
 
 # Seconds of training that the short plan gives a row, and thereby its epochs.
 _SHARES = {
@@ -90,8 +92,8 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
             )
         where = given if given == "hub" else str(Path(given).resolve())
         settings.append(f'weights="{where}"')
-    if row.name in (LEAKY, HONEST):
-        settings += [] if request.full else SHORT
+    if not request.full:
+        settings += [_ONE_LOOK, *(SHORT if row.name in (LEAKY, HONEST) else ())]
     settings += request.settings.get(HONEST if row.name == LEAKY else row.name, ())
     recipe = load_recipe(row.recipe, settings)
     try:

@@ -45,8 +45,9 @@ class Teacher:
                 planes = F.interpolate(planes, self._size, mode="bilinear", antialias=True)
                 pixels = planes.permute(0, 2, 3, 1)
             features = self._network.pooled(pixels).float()
-            logits = self._network.head.decide(features).float()
-            if self._network.looks > 1:  # what its calibration is made for
-                logits = self._network(pixels).float()
-        scores = self._calibration.apply(logits.cpu().numpy())
+            if self._network.looks == 1:
+                logits = self._network.head.decide(features)
+            else:  # what its calibration is made for
+                logits = self._network(pixels)
+        scores = self._calibration.apply(logits.float().cpu().numpy())
         return torch.from_numpy(scores).float().to(pixels.device), features
