@@ -1,0 +1,37 @@
+"""The command line: parse, call one function, print. Heavy imports happen inside commands."""
+
+from typing import Annotated
+
+import typer
+
+import keyart
+from keyart.cli import answering, catalogs, corrections, study, training
+
+app = typer.Typer(
+    name="keyart",
+    help="Predict a film's genres from its poster, and say how far to trust the answer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+# Help lists commands in this order.
+for room in (training, answering, study):
+    app.add_typer(room.commands)
+app.add_typer(catalogs.commands, name="catalog")
+app.add_typer(corrections.commands, name="corrections")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"keyart {keyart.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which keyart.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Predict a film's genres from its poster, and say how far to trust the answer."""

@@ -1,0 +1,32 @@
+"""Commands for what people said a poster's genres are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+commands = typer.Typer(
+    help="What people said a poster's genres are, kept by the service.", no_args_is_help=True
+)
+
+
+@commands.command("export")
+def corrections_export(
+    out: Annotated[Path, typer.Option(help="New folder: films.csv and posters/.")],
+    corrections: Annotated[
+        str, typer.Option("--from", help="Where they are kept: an SQLite or PostgreSQL URL.")
+    ] = "sqlite:///keyart-corrections.sqlite",
+    catalog: Annotated[
+        Path | None, typer.Option(help="Catalog whose films keep their ids.")
+    ] = None,
+) -> None:
+    """Write corrections as a films table and posters, for keyart catalog build --grow."""
+    from keyart.corrections import export_corrections
+
+    known = None
+    if catalog:
+        from keyart.catalog.table import Catalog  # needs more than the base install has
+
+        known = Catalog.open(catalog)
+    exported = export_corrections(corrections, out, catalog=known)
+    typer.echo(f"{out}: {exported.films:,} films, {exported.known:,} of them in the catalog")

@@ -1,0 +1,29 @@
+"""Options and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _boxed_model() -> Path:
+    from keyart.bundle import boxed_bundle
+
+    return boxed_bundle()
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Model = Annotated[
+    Path,
+    typer.Option(
+        help="A run or a bundle.",
+        default_factory=_boxed_model,
+        show_default="the model that comes with keyart",
+    ),
+]
+CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
+Vocabulary_ = Annotated[
+    Path | None,
+    typer.Option("--vocabulary", help="A genre a line, aliases after '='. Default: 19 genres."),
+]

@@ -1,0 +1,189 @@
+"""Commands that make models and score them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from keyart.cli.options import AsJson, CatalogFolder, Quiet
+
+commands = typer.Typer()
+
+
+@commands.command("train")
+def train(
+    catalog: CatalogFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    recipe: Annotated[
+        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
+    ] = "posternet",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run at --out where it stopped.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model on a catalog: weights, bundle, figures and report in one folder."""
+    from keyart.catalog.table import Catalog
+    from keyart.evaluation.evaluate import read_metrics
+    from keyart.scoreboard import show_scores
+    from keyart.screens import watch_training
+    from keyart.training.recipe import any_recipe
+    from keyart.training.run import train
+
+    with watch_training(quiet=quiet) as watcher:
+        train(
+            Catalog.open(catalog), any_recipe(recipe, settings or []), out, watcher, resume=resume
+        )
+    if not quiet:
+        show_scores(read_metrics(out), "test")
+        typer.echo(f"report: {out / 'report.html'}")
+
+
+@commands.command("ensemble")
+def ensemble(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Finished runs of one catalog.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run that is made of them.")],
+    learn_weights: Annotated[
+        bool,
+        typer.Option(
+            "--learn-weights", help="Learn a weight a run on the validation part. Default: equal."
+        ),
+    ] = False,
+    catalog: Annotated[
+        Path | None, typer.Option(help="Their catalog. Default: where they were trained.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Average the calibrated scores of several runs, and leave a run like any other."""
+    from keyart.evaluation.evaluate import read_metrics
+    from keyart.scoreboard import show_scores
+    from keyart.screens import show_ensemble
+    from keyart.training.ensemble import make_ensemble
+
+    made = make_ensemble(
+        runs,
+        out,
+        learn_weights=learn_weights,
+        catalog=catalog,
+        say=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
+    )
+    if not quiet:
+        show_ensemble(made)
+        show_scores(read_metrics(out), "test")
+        typer.echo(f"report: {out / 'report.html'}")
+
+
+@commands.command("tune")
+def tune(
+    catalog: CatalogFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the search; one that is there goes on.")],
+    recipe: Annotated[
+        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
+    ] = "posternet",
+    trials: Annotated[int, typer.Option(min=1, help="Stop at so many trials in all.")] = 30,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many hours. Default: no limit.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
+    ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=LOW..HIGH",
+            help="Search this key alone, and others so named; or KEY=A|B, or a TOML file.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Search for a better recipe: train variants, drop the hopeless early, write down the best."""
+    from keyart.catalog.table import Catalog
+    from keyart.screens import show_search, watch_search
+    from keyart.training.search import tune
+
+    with watch_search(quiet=quiet) as watcher:
+        opened = tune(
+            Catalog.open(catalog),
+            recipe,
+            out,
+            watcher,
+            trials=trials,
+            hours=hours,
+            settings=settings or [],
+            search=search or [],
+        )
+    if not quiet:
+        show_search(opened)
+
+
+@commands.command("evaluate")
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="What to score.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Catalog to score on. Default: the one that the run was trained on."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"], typer.Option(help="Part to print.")
+    ] = "test",
+    thresholds: Annotated[
+        Literal["f1", "micro_f1", "hamming"] | None,
+        typer.Option(help="Choose thresholds anew, on the validation part, to be best at this."),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(help="Choose thresholds anew, so that a genre said is right so often: 0.8."),
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Have the run and its bundle keep those thresholds.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Another run or bundle: say where the first differs, and if really."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run or a bundle on a catalog, beside what constant guesses get."""
+    if against:
+        if thresholds or precision is not None or save:
+            raise typer.BadParameter("--against compares models as they are, thresholds and all")
+        from keyart.evaluation.compare import compare_models
+        from keyart.scoreboard import show_comparison
+
+        show_comparison(compare_models(model, against, split, catalog), as_json=as_json)
+        return
+    if thresholds and precision is not None:
+        raise typer.BadParameter("give --thresholds or --precision, not both")
+    if precision is not None and not 0 < precision <= 1:
+        raise typer.BadParameter("--precision is a share above 0 and up to 1, as 0.8")
+    criterion = thresholds or precision
+    if save and criterion is None:
+        raise typer.BadParameter("--save needs --thresholds or --precision")
+    from keyart.evaluation.rescore import evaluate_again
+    from keyart.scoreboard import show_scores
+
+    scored = evaluate_again(model, catalog, split, criterion=criterion, save=save)
+    show_scores(scored, split, as_json=as_json)
+
+
+@commands.command("report")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or several runs.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Catalog of the posters shown. Default: the run's own."),
+    ] = None,
+) -> None:
+    """Write one page that shows how good runs are, and where they fail."""
+    from keyart.evaluation.report import write_report
+    from keyart.evaluation.rescore import catalog_of
+
+    write_report(runs, out, catalog=catalog or catalog_of(runs[0]))
