@@ -21,7 +21,7 @@ from benchmarks.rooms import (
     bench_start,
     bench_training,
 )
-from keyart.catalog.sources.painted import paint_films
+from keyart.demo.painted import paint_films
 from keyart.files import write_json
 
 BENCHMARKS: dict[str, Callable[[Path, Path, Path], list[Row]]] = {

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from keyart.bundle import BOX, read_bundle, write_bundle
 from keyart.catalog.table import Catalog
-from keyart.evaluation.card import model_card
-from keyart.evaluation.rescore import catalog_of, score
+from keyart.evaluation.rescore import score
 from keyart.predictor import Predictor
+from keyart.report.card import model_card
+from keyart.run import catalog_of
 from keyart.training.run import export_run
 
 _NAME = "PosterNet, the model in the box"

@@ -211,8 +211,8 @@ def fuzz_pictures(count: int, first: int, out: Path) -> int:
 
 def fuzz_api(examples: int, seed: int) -> int:
     """Let schemathesis ask a service of a tiny model everything its OpenAPI allows, and more."""
-    from keyart.corrections import Corrections
     from keyart.predictor import Predictor
+    from keyart.review.corrections import Corrections
     from keyart.service.app import create_app
     from keyart.similar import PosterIndex
     from tests.serving import known_posters, running

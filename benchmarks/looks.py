@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks.measure import Clock
 from keyart.catalog.table import Catalog
-from keyart.evaluation.rescore import catalog_of
+from keyart.run import catalog_of
 from keyart.training.images import choose_images
 from keyart.training.loop import all_logits, validation_figures
 from keyart.training.machine import choose_machine

@@ -28,8 +28,8 @@ import torch
 from benchmarks.measure import Clock, Row, print_rows
 from benchmarks.rooms import dense_rate
 from keyart.catalog.build import build_catalog
-from keyart.catalog.sources.painted import paint_films
 from keyart.catalog.table import Catalog
+from keyart.demo.painted import paint_films
 from keyart.files import write_json
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.training.images import as_found

@@ -109,7 +109,7 @@ def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
 
 def _bundle(work: Path) -> Path:
     """A whole run of the default network's size, hardly trained: speed asks no more."""
-    from keyart.catalog.sources.painted import paint_films
+    from keyart.demo.painted import paint_films
 
     run = work / "run"
     if not run.exists():

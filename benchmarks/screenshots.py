@@ -12,10 +12,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from keyart.catalog.sources.painted import paint_new_posters
 from keyart.catalog.table import Catalog
-from keyart.corrections import Corrections
+from keyart.demo.painted import paint_new_posters
 from keyart.predictor import Predictor
+from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
 from keyart.similar import build_index
 from tests.serving import running

@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.load import Outcome, closed_loop, open_loop, requests_for
 from benchmarks.measure import Clock, Row, print_rows
-from keyart.catalog.sources.painted import design, paint_poster
+from keyart.demo.painted import design, paint_poster
 from keyart.files import write_json
 from keyart.predictor import Predictor
 

@@ -10,11 +10,12 @@ from safetensors.torch import save
 from keyart.bundle import write_bundle
 from keyart.catalog.table import Catalog
 from keyart.evaluation.decide import decide
-from keyart.evaluation.rescore import evaluate_again, write_origin
+from keyart.evaluation.rescore import evaluate_again
 from keyart.files import write_text
 from keyart.images.pixels import pixel_store
 from keyart.images.spec import ImageSpec
 from keyart.predictor import Network
+from keyart.run import write_origin
 
 
 def colours_onnx(

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 import keyart.catalog.write as write
-from keyart.catalog.audit import check_catalog
 from keyart.catalog.build import build_catalog, parse_fractions
+from keyart.catalog.check import check_catalog
+from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.rejections import read_rejections
-from keyart.catalog.sources.poster_folder import PosterFolder
 from keyart.catalog.table import SCHEMA, Catalog
 from keyart.errors import CatalogError, KeyartError, TableError
 from keyart.genres import Vocabulary

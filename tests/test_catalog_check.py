@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import keyart.catalog.write as write
-from keyart.catalog.audit import check_catalog
 from keyart.catalog.build import build_catalog
+from keyart.catalog.check import check_catalog
 from keyart.catalog.table import SCHEMA, Catalog, Fingerprint
 from keyart.errors import CatalogError
 from tests.tiny_catalog import encoded, poster, tiny_films, write_posters, write_table

@@ -7,15 +7,15 @@ import pytest
 from PIL import Image, ImageEnhance
 from typer.testing import CliRunner
 
-from keyart.catalog.audit import check_catalog
 from keyart.catalog.build import build_catalog, grow_catalog
-from keyart.catalog.duplicates import near_pairs, poster_hash, thumbnail
+from keyart.catalog.check import check_catalog
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.table import Catalog
 from keyart.cli import app
 from keyart.errors import CatalogError, TableError
 from keyart.genres import STUDY_GENRES
 from keyart.images.decode import decode
+from keyart.near_duplicates import near_pairs, poster_hash, thumbnail
 from tests.tiny_catalog import (
     encoded,
     poster,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from keyart.catalog.audit import check_catalog
 from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.check import check_catalog
 from keyart.catalog.table import Catalog
 from keyart.catalog.write import growing
 from keyart.errors import CatalogError

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyart.catalog.audit import check_catalog
 from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.check import check_catalog
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyart.catalog.audit import check_catalog
 from keyart.catalog.build import build_catalog
+from keyart.catalog.check import check_catalog
 from keyart.catalog.sample import sample_catalog, sampled_rows
 from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from keyart.__main__ import main
-from keyart.catalog.sources.painted import paint_films
 from keyart.catalog.table import Catalog
+from keyart.demo.painted import paint_films
 from keyart.predictor import Prediction, Predictor
 from keyart.training.run import load_best
 from tests.tiny import tiny_bundle

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from keyart.__main__ import main
 from keyart.errors import RunError
 from keyart.evaluation.compare import compare_models, joined_groups
-from keyart.evaluation.findings import read_predictions
 from keyart.evaluation.scoring import compare_scores
 from keyart.genres import Vocabulary
+from keyart.report.findings import read_predictions
 from tests.runs import GENRES, make_run
 
 CUTS = np.full(len(GENRES), 0.45)

@@ -12,9 +12,9 @@ import pytest
 
 from keyart.catalog.build import build_catalog, grow_catalog
 from keyart.catalog.rejections import read_rejections
-from keyart.corrections import Correction, Corrections, export_corrections
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.genres import Vocabulary
+from keyart.review.corrections import Correction, Corrections, export_corrections
 from tests.postgres import server, server_folder
 from tests.tiny import VOCABULARY
 from tests.wire import encoded

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance
 
-from keyart.catalog.duplicates import (
+from keyart.catalog.groups import join_groups
+from keyart.near_duplicates import (
     LEAST_LIKENESS,
     RADIUS,
     Hashes,
@@ -19,7 +20,6 @@ from keyart.catalog.duplicates import (
     poster_hash,
     thumbnail,
 )
-from keyart.catalog.groups import join_groups
 from tests.tiny_catalog import encoded, poster
 
 
@@ -140,9 +140,9 @@ def test_blocks_and_shortcuts_connect_what_comparing_all_pairs_connects(
         and np.corrcoef(flat[first], flat[second])[0, 1] >= LEAST_LIKENESS
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("keyart.catalog.duplicates._LATER", block)
-        patch.setattr("keyart.catalog.duplicates._EARLIER", 2 * block)
-        patch.setattr("keyart.catalog.duplicates._CANDIDATES", 3)
+        patch.setattr("keyart.near_duplicates._LATER", block)
+        patch.setattr("keyart.near_duplicates._EARLIER", 2 * block)
+        patch.setattr("keyart.near_duplicates._CANDIDATES", 3)
         found = near_pairs(hashes, thumbnails, since=since)
     assert set(map(tuple, found.tolist())) <= {pair for pair in all_pairs if pair[1] >= since}
     # What old posters have in common was seen when they came.

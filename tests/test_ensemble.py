@@ -16,24 +16,25 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from keyart.__main__ import main
-from keyart.answers import predict_posters
 from keyart.bundle import Bundle, read_bundle, write_bundle
 from keyart.calibration import Calibration, sigmoid
 from keyart.catalog.build import build_catalog
 from keyart.catalog.table import Catalog
+from keyart.ensemble.make import learned_weights, make_ensemble
 from keyart.errors import BundleError, RunError
 from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.report import write_report
-from keyart.evaluation.rescore import evaluate_again, write_origin
+from keyart.evaluation.rescore import evaluate_again
 from keyart.explain import explain
 from keyart.genres import Vocabulary
 from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec
 from keyart.predictor import Prediction, Predictor
+from keyart.report.page import write_report
+from keyart.run import write_origin
 from keyart.service.app import create_app
 from keyart.similar import build_index
 from keyart.training.classical_recipe import ForestRecipe
-from keyart.training.ensemble import learned_weights, make_ensemble
 from keyart.training.run import Watcher, export_run, train
+from keyart.writers import predict_posters
 from tests.colours import colours_run
 from tests.serving import client
 from tests.tiny import VOCABULARY
@@ -366,7 +367,7 @@ def test_an_ensemble_that_fails_leaves_nothing(
     def full(*arguments: object, **options: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("keyart.training.ensemble.write_bundle", full)
+    monkeypatch.setattr("keyart.ensemble.make.write_bundle", full)
     with pytest.raises(OSError, match="full"):
         make_ensemble([runs["upper"], runs["lower"]], tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

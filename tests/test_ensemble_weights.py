@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from keyart.ensemble.make import check_average, learned_weights, log_loss
 from keyart.errors import BundleError
-from keyart.training.ensemble import check_average, learned_weights, log_loss
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyart.catalog.examine import choose_films
-from keyart.catalog.sources.films_table import Listing, read_films
+from keyart.catalog.films_table import Listing, read_films
 from keyart.errors import TableError
 from keyart.genres import DEFAULT_VOCABULARY
 

@@ -15,8 +15,8 @@ from torchvision.transforms.v2.functional import resize
 
 from keyart.bundle import read_bundle
 from keyart.catalog.build import build_catalog, grow_catalog
-from keyart.catalog.sources.painted import paint_films
 from keyart.catalog.table import Catalog
+from keyart.demo.painted import paint_films
 from keyart.errors import RecipeError, RunError
 from keyart.evaluation.rescore import evaluate_again
 from keyart.images.spec import ImageSpec

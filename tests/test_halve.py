@@ -7,7 +7,7 @@ import torch
 
 from keyart.bundle import read_bundle
 from keyart.catalog.build import build_catalog
-from keyart.catalog.sources.painted import paint_films
+from keyart.demo.painted import paint_films
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier
 from keyart.predictor import Network, Prediction, Predictor

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from keyart.catalog.build import build_catalog
-from keyart.catalog.sources.painted import paint_films
 from keyart.catalog.table import Catalog
+from keyart.demo.painted import paint_films
 from keyart.errors import TrainingError
 from keyart.training.images import choose_images
 

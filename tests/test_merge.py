@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from keyart.calibration import Calibration, GenreCalibration, sigmoid
+from keyart.ensemble.merge import Member, average_logits, merge
 from keyart.errors import BundleError
 from keyart.images.spec import ImageSpec, PackedSpec, Spec, pack_specs
 from keyart.predictor import Network
-from keyart.training.merge import Member, average_logits, merge
 from tests.colours import colours_onnx
 
 LARGE, SMALL = ImageSpec(32, 24), ImageSpec(16, 16)

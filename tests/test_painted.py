@@ -13,8 +13,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from keyart.catalog.duplicates import near_pairs, poster_hash, thumbnail
-from keyart.catalog.sources.painted import (
+from keyart.demo.painted import (
     RE_RELEASES,
     SIZE,
     artwork_of,
@@ -24,10 +23,11 @@ from keyart.catalog.sources.painted import (
     paint_poster,
     painted_film,
 )
-from keyart.catalog.sources.painting.lettering import LETTERINGS
-from keyart.catalog.sources.painting.looks import LOOKS
+from keyart.demo.painting.lettering import LETTERINGS
+from keyart.demo.painting.looks import LOOKS
 from keyart.genres import DEFAULT_VOCABULARY
 from keyart.images.decode import decode
+from keyart.near_duplicates import near_pairs, poster_hash, thumbnail
 
 
 def table(folder: Path) -> list[dict[str, str]]:

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from keyart.answers import Format, predict_posters
 from keyart.errors import BundleError, KeyartError, PosterError, TableError
 from keyart.posters import find_posters
 from keyart.predictor import Failure, Prediction, Predictor
+from keyart.writers import Format, predict_posters
 from tests.tiny import tiny_bundle
 
 

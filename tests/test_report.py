@@ -14,18 +14,18 @@ from PIL import Image
 
 from keyart.catalog.build import build_catalog
 from keyart.errors import CatalogError, RunError
-from keyart.evaluation.findings import (
+from keyart.evaluation.scoring import FIGURES, compare_scores
+from keyart.genres import Vocabulary
+from keyart.report.findings import (
     Predictions,
     mistakes,
     read_predictions,
     surest,
     telling,
 )
-from keyart.evaluation.glossary import GLOSSARY, HEADLINE, best_guess, verdict
-from keyart.evaluation.pictures import Axis, thin
-from keyart.evaluation.report import write_report
-from keyart.evaluation.scoring import FIGURES, compare_scores
-from keyart.genres import Vocabulary
+from keyart.report.glossary import GLOSSARY, HEADLINE, best_guess, verdict
+from keyart.report.page import write_report
+from keyart.report.svg import Axis, thin
 from tests.runs import GENRES, make_run
 
 NASTY = ("<script>alert(1)</script>", '" onerror="alert(2)', "Tom & Jerry's <i>")

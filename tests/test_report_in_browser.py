@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from keyart.evaluation.report import write_report
+from keyart.report.page import write_report
 from tests.runs import make_run
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"

@@ -15,11 +15,12 @@ from keyart.errors import BundleError, CatalogError, RunError
 from keyart.evaluation.compare import compare_models
 from keyart.evaluation.decide import PRECISIONS, decide
 from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.rescore import evaluate_again, write_origin
+from keyart.evaluation.rescore import evaluate_again
 from keyart.evaluation.thresholds import choose_thresholds
 from keyart.files import write_text
 from keyart.genres import DEFAULT_VOCABULARY
 from keyart.predictor import Predictor
+from keyart.run import write_origin
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.tiny_catalog import encoded, poster, write_posters, write_table
 

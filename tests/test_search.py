@@ -21,14 +21,10 @@ from keyart.catalog.build import build_catalog
 from keyart.catalog.table import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
-from keyart.training import search as searches
-from keyart.training.checkpoint import history_of, save_tensors
-from keyart.training.journal import HeldLock, is_free, open_journal
-from keyart.training.loop import Progress
-from keyart.training.recipe import Recipe, load_recipe
-from keyart.training.run import Watcher, learn
-from keyart.training.search import Search, open_search, tune
-from keyart.training.space import (
+from keyart.search import search as searches
+from keyart.search.journal import HeldLock, is_free, open_journal
+from keyart.search.search import Search, open_search, tune
+from keyart.search.space import (
     Choice,
     Range,
     Value,
@@ -37,6 +33,10 @@ from keyart.training.space import (
     read_space,
     start_of,
 )
+from keyart.training.checkpoint import history_of, save_tensors
+from keyart.training.loop import Progress
+from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.run import Watcher, learn
 from tests.tiny_catalog import tiny_films
 
 SMALL = ("epochs=4", "height=32", "width=24", "batch_size=16", "keep=last")
@@ -153,7 +153,7 @@ def test_a_trial_that_the_hours_cut_short_goes_on_with_the_search(
 ) -> None:
     now = iter(range(1_000_000))
     clock = SimpleNamespace(monotonic=lambda: float(next(now)))
-    monkeypatch.setattr("keyart.training.search.time", clock)
+    monkeypatch.setattr("keyart.search.search.time", clock)
     out = tmp_path / "out"
     cut = sought(catalog, out, hours=4 / 3600)
     assert states(cut) == ["FAIL", "WAITING"]
@@ -178,7 +178,7 @@ def test_epochs_that_are_done_again_after_a_kill_are_counted_once(
     out = tmp_path / "out"
     now = iter(range(1_000_000))
     clock = SimpleNamespace(monotonic=lambda: float(next(now)))
-    monkeypatch.setattr("keyart.training.search.time", clock)
+    monkeypatch.setattr("keyart.search.search.time", clock)
     sought(catalog, out, hours=4 / 3600)
     run = out / "trials" / "0000"
     lines = (run / "history.csv").read_text().splitlines()
@@ -293,7 +293,7 @@ from pathlib import Path
 from keyart.catalog.table import Catalog
 from keyart.training import loop
 from keyart.training.run import Watcher
-from keyart.training.search import tune
+from keyart.search.search import tune
 
 loop._SECONDS_BETWEEN_CHECKPOINTS = 0
 
@@ -381,7 +381,7 @@ def test_a_dead_process_holds_no_lock(tmp_path: Path) -> None:
     script = """
     import sys, time
     from pathlib import Path
-    from keyart.training.journal import HeldLock
+    from keyart.search.journal import HeldLock
     lock = HeldLock(Path(sys.argv[1])); lock.take(wait=False)
     print("held", flush=True); time.sleep(60)
     """

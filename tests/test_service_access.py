@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from keyart.corrections import Corrections
 from keyart.errors import ServiceError
 from keyart.predictor import Predictor
+from keyart.review.corrections import Corrections
 from keyart.service.access import LOOPBACK_HOSTS, Tokens, new_token
 from keyart.service.app import create_app
 from tests.serving import RED, client

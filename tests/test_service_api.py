@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keyart.corrections import Corrections
 from keyart.predictor import Prediction, Predictor
+from keyart.review.corrections import Corrections
 from keyart.service import schemas
 from keyart.service.app import create_app
 from keyart.similar import PosterIndex

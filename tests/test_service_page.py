@@ -13,8 +13,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from keyart.corrections import Corrections
 from keyart.predictor import Predictor
+from keyart.review.corrections import Corrections
 from keyart.service.access import Tokens, new_token
 from keyart.service.app import create_app
 from keyart.similar import PosterIndex

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pytest
 
 from keyart.evaluation.baselines import fit_baselines
-from keyart.evaluation.card import model_card
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import Evaluation, write_evaluation
-from keyart.evaluation.report import write_report
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
 from keyart.genres import Vocabulary
+from keyart.report.card import model_card
+from keyart.report.page import write_report
 
 NAMES = ("Action", "Drama", "Western")
 Flags = npt.NDArray[np.bool_]

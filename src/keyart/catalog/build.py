@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.duplicates import THUMBNAIL, near_pairs
 from keyart.catalog.examine import (
     Examined,
     Progress,
@@ -15,16 +14,17 @@ from keyart.catalog.examine import (
     examine_posters,
     kept_as_it_was,
 )
+from keyart.catalog.films_table import read_films
 from keyart.catalog.groups import join_groups
+from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
-from keyart.catalog.sources.films_table import read_films
-from keyart.catalog.sources.poster_folder import PosterFolder
 from keyart.catalog.split import DEFAULT_FRACTIONS, SPLITS, Fractions, split_groups
 from keyart.catalog.table import COLUMNS, FACTS, Catalog
 from keyart.catalog.write import Row, catalog_facts, growing, write_genres, write_shards
 from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
+from keyart.near_duplicates import THUMBNAIL, near_pairs
 
 
 def parse_fractions(text: str) -> tuple[float, float, float]:

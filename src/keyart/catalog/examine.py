@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from keyart.catalog.duplicates import poster_hash, thumbnail
+from keyart.catalog.films_table import Listing
+from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.rejections import Rejection
-from keyart.catalog.sources.films_table import Listing
-from keyart.catalog.sources.poster_folder import PosterFolder
 from keyart.errors import PosterError
 from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.images.decode import decode
+from keyart.near_duplicates import poster_hash, thumbnail
 
 Progress = Callable[[int, int], None]
 MAX_BYTES = 100_000_000  # a poster of 80 million pixels, the most that is decoded, as JPEG

@@ -35,7 +35,7 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict the genres of posters."""
-    from keyart.answers import predict_posters
+    from keyart.writers import predict_posters
 
     answered = predict_posters(
         posters, model, format, out, errors, precision=precision, quiet=quiet
@@ -66,7 +66,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Paint a small catalog, and train, score, report and predict on it."""
-    from keyart.demo import run_demo
+    from keyart.demo.run import run_demo
 
     run_demo(out, films, quiet=quiet)
 
@@ -90,7 +90,7 @@ def explain(
 ) -> None:
     """Show where on a poster its genres come from."""
     from keyart.explain import explain_poster
-    from keyart.screens import show_explanations
+    from keyart.terminal.screens import show_explanations
 
     show_explanations(explain_poster(poster, model, genre, method, out))
 
@@ -104,8 +104,8 @@ def index(
 ) -> None:
     """Index a catalog's posters, to find similar ones."""
     from keyart.catalog.table import Catalog
-    from keyart.progress import progress
     from keyart.similar import build_index
+    from keyart.terminal.progress import progress
 
     with progress("posters", quiet=quiet) as advance:
         built = build_index(Catalog.open(catalog), model, out, progress=advance)
@@ -125,8 +125,8 @@ def similar(
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 5,
 ) -> None:
     """Find the known posters most like a poster, or the near-duplicates among the known ones."""
-    from keyart.screens import show_similar, show_twins
     from keyart.similar import find_similar
+    from keyart.terminal.screens import show_similar, show_twins
     from keyart.twins import find_twins
 
     if poster:

@@ -42,8 +42,8 @@ def catalog_build(
     from keyart.catalog.build import build_catalog, grow_catalog, parse_fractions
     from keyart.catalog.table import Catalog
     from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
-    from keyart.progress import progress
-    from keyart.screens import show_catalog
+    from keyart.terminal.progress import progress
+    from keyart.terminal.screens import show_catalog
 
     with progress("posters", quiet=quiet) as advance:
         if grow:
@@ -81,7 +81,7 @@ def catalog_show(
     """Count a catalog's films by genre, part, year and duplicate group."""
     from keyart.catalog.show import draw_sheet
     from keyart.catalog.table import Catalog
-    from keyart.screens import show_catalog
+    from keyart.terminal.screens import show_catalog
 
     opened = Catalog.open(catalog)
     show_catalog(opened, as_json=as_json)
@@ -92,8 +92,8 @@ def catalog_show(
 @commands.command("check")
 def catalog_check(catalog: CatalogFolder, quiet: Quiet = False) -> None:
     """Verify a catalog: hashes, no group on two sides, every poster decodes."""
-    from keyart.catalog.audit import check_catalog
-    from keyart.progress import progress
+    from keyart.catalog.check import check_catalog
+    from keyart.terminal.progress import progress
 
     with progress("posters", quiet=quiet) as advance:
         problems = check_catalog(catalog, progress=advance)

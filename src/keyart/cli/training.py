@@ -29,8 +29,8 @@ def train(
     """Train a model on a catalog: weights, bundle, figures and report in one folder."""
     from keyart.catalog.table import Catalog
     from keyart.evaluation.evaluate import read_metrics
-    from keyart.scoreboard import show_scores
-    from keyart.screens import watch_training
+    from keyart.terminal.scores import show_scores
+    from keyart.terminal.screens import watch_training
     from keyart.training.recipe import any_recipe
     from keyart.training.run import train
 
@@ -61,10 +61,10 @@ def ensemble(
     quiet: Quiet = False,
 ) -> None:
     """Average the calibrated scores of several runs, and leave a run like any other."""
+    from keyart.ensemble.make import make_ensemble
     from keyart.evaluation.evaluate import read_metrics
-    from keyart.scoreboard import show_scores
-    from keyart.screens import show_ensemble
-    from keyart.training.ensemble import make_ensemble
+    from keyart.terminal.scores import show_scores
+    from keyart.terminal.screens import show_ensemble
 
     made = make_ensemble(
         runs,
@@ -105,8 +105,8 @@ def tune(
 ) -> None:
     """Search for a better recipe: train variants, drop the hopeless early, write down the best."""
     from keyart.catalog.table import Catalog
-    from keyart.screens import show_search, watch_search
-    from keyart.training.search import tune
+    from keyart.search.search import tune
+    from keyart.terminal.screens import show_search, watch_search
 
     with watch_search(quiet=quiet) as watcher:
         opened = tune(
@@ -155,7 +155,7 @@ def evaluate(
         if thresholds or precision is not None or save:
             raise typer.BadParameter("--against compares models as they are, thresholds and all")
         from keyart.evaluation.compare import compare_models
-        from keyart.scoreboard import show_comparison
+        from keyart.terminal.scores import show_comparison
 
         show_comparison(compare_models(model, against, split, catalog), as_json=as_json)
         return
@@ -167,7 +167,7 @@ def evaluate(
     if save and criterion is None:
         raise typer.BadParameter("--save needs --thresholds or --precision")
     from keyart.evaluation.rescore import evaluate_again
-    from keyart.scoreboard import show_scores
+    from keyart.terminal.scores import show_scores
 
     scored = evaluate_again(model, catalog, split, criterion=criterion, save=save)
     show_scores(scored, split, as_json=as_json)
@@ -183,7 +183,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one page that shows how good runs are, and where they fail."""
-    from keyart.evaluation.report import write_report
-    from keyart.evaluation.rescore import catalog_of
+    from keyart.report.page import write_report
+    from keyart.run import catalog_of
 
     write_report(runs, out, catalog=catalog or catalog_of(runs[0]))

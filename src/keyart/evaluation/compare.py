@@ -12,13 +12,14 @@ from keyart.catalog.table import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.findings import Predictions, predictions_of, read_predictions
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
-from keyart.evaluation.rescore import has_origin, read_origin, score
+from keyart.evaluation.rescore import score
 from keyart.evaluation.scoring import FIGURES, GENRE_FIGURES, all_figures, compare_scores
 from keyart.genres import Vocabulary
 from keyart.predictor import Predictor
+from keyart.report.findings import Predictions, predictions_of, read_predictions
+from keyart.run import has_origin, read_origin
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from markupsafe import Markup
 
-from keyart.evaluation.charts import Chart, History, learning_charts
-from keyart.evaluation.pictures import Axis, Line, Look, around, count_bars, line_chart
 from keyart.evaluation.ranking import Floats
 from keyart.milestone.scores import StudyScores, Sweep
+from keyart.report.charts import Chart, History, learning_charts
+from keyart.report.svg import Axis, Line, Look, around, count_bars, line_chart
 
 _UNIT = Axis("", 0, 1)
 

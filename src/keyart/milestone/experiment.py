@@ -20,9 +20,9 @@ import keyart
 from keyart.catalog.sample import sample_catalog
 from keyart.catalog.split import SPLITS
 from keyart.catalog.table import Catalog
+from keyart.ensemble.make import make_ensemble
 from keyart.errors import KeyartError
 from keyart.evaluation.baselines import fit_baselines
-from keyart.evaluation.report import read_history
 from keyart.files import write_json
 from keyart.milestone.finished import Finished, Part, read_finished, scored
 from keyart.milestone.page import write_page
@@ -30,8 +30,8 @@ from keyart.milestone.plan import Planned, Request, plan_row
 from keyart.milestone.results import Result, to_json
 from keyart.milestone.rows import HONEST, LEAKY, ROWS, STUDIED, Row
 from keyart.milestone.screen import show_plan
-from keyart.screens import watch_training
-from keyart.training.ensemble import make_ensemble
+from keyart.report.page import read_history
+from keyart.terminal.screens import watch_training
 from keyart.training.run import train
 
 ASKED, RESULTS, REPORT, CATALOG = "milestone.json", "results.json", "report.html", "catalog"

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from keyart.bundle import read_bundle
 from keyart.evaluation import metrics
 from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.findings import read_predictions
-from keyart.evaluation.glossary import Found
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
 from keyart.evaluation.scoring import score_split
 from keyart.genres import Vocabulary
 from keyart.milestone.scores import HALF, StudyScores, Sweep, study_scores, sweep
+from keyart.report.findings import read_predictions
+from keyart.report.glossary import Found
 
 # As `StudyScores` and the study call them, and as `score_split` does.
 _SCORED = {

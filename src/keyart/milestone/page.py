@@ -6,12 +6,12 @@ from pathlib import Path
 
 import keyart
 from keyart.catalog.table import Catalog
-from keyart.evaluation.glossary import Found
 from keyart.files import write_text
 from keyart.milestone.pictures import RunPictures, environment, run_pictures
 from keyart.milestone.published import BESIDE, FIGURES, SOURCE
 from keyart.milestone.results import Result, leak_sentences
 from keyart.milestone.rows import HONEST, LEAKY
+from keyart.report.glossary import Found
 
 # Figures of the large table, as `Result.figure` knows them.
 _TABLE = (

@@ -8,13 +8,13 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 import keyart
 from keyart.errors import PosterError, RunError
-from keyart.evaluation.charts import Chart
-from keyart.evaluation.report import read_history
 from keyart.files import write_bytes, write_text
 from keyart.milestone import charts
 from keyart.milestone.finished import Finished, read_finished
 from keyart.milestone.layers import Layer, Maps, choose_layers, convolutions, feature_maps
 from keyart.milestone.tiles import colour_tiles, data_uri, grey_tiles, map_tiles, png
+from keyart.report.charts import Chart
+from keyart.report.page import read_history
 from keyart.training.loop import BEST
 from keyart.training.recipe import Recipe, any_recipe
 from keyart.training.run import load_best
@@ -100,7 +100,7 @@ def environment() -> Environment:
     """The templates of this room, and those of the report that they build on."""
     return Environment(
         loader=ChoiceLoader(
-            [PackageLoader("keyart.milestone", ""), PackageLoader("keyart.evaluation", "")]
+            [PackageLoader("keyart.milestone", ""), PackageLoader("keyart.report", "")]
         ),
         autoescape=True,
         undefined=StrictUndefined,

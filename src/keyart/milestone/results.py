@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from keyart.evaluation.glossary import Found
 from keyart.milestone.finished import Finished
 from keyart.milestone.published import BESIDE, SOURCE
 from keyart.milestone.rows import HONEST, LEAKY, Row
+from keyart.report.glossary import Found
 
 
 @dataclass(frozen=True)

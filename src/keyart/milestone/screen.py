@@ -12,7 +12,7 @@ from keyart.milestone.plan import Planned
 from keyart.milestone.published import BESIDE
 from keyart.milestone.results import Result, leak_sentences
 from keyart.milestone.rows import Row
-from keyart.progress import clock
+from keyart.terminal.progress import clock
 
 _COLUMNS = {
     "top_class": "top\nclass",

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 import keyart
-from keyart.corrections import Corrections
 from keyart.explain import Method
 from keyart.predictor import Predictor
+from keyart.review.corrections import Corrections
 from keyart.service import handlers, schemas
 from keyart.service.access import Tokens
 from keyart.service.batching import Batcher

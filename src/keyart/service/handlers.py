@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import keyart
-from keyart.corrections import Correction, Corrections
 from keyart.errors import (
     AlreadyCorrectedError,
     BundleError,
@@ -22,6 +21,7 @@ from keyart.errors import (
 )
 from keyart.explain import Explanation, Method, explain, glow_png
 from keyart.predictor import Predictor, Scores
+from keyart.review.corrections import Correction, Corrections
 from keyart.service.batching import Batcher
 from keyart.service.limits import Bodies, Limits
 from keyart.service.metrics import Metrics

@@ -19,9 +19,9 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors.multiprocess import Multiprocess
 
-from keyart.corrections import Corrections
 from keyart.errors import ServiceError
 from keyart.predictor import Predictor
+from keyart.review.corrections import Corrections
 from keyart.service.access import LOOPBACK_HOSTS, VARIABLE, Tokens
 from keyart.service.app import create_app
 from keyart.service.limits import Limits

@@ -17,15 +17,15 @@ import numpy.typing as npt
 from keyart.bundle import write_bundle
 from keyart.catalog.table import Catalog
 from keyart.errors import RunError
-from keyart.evaluation.card import model_card
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate, write_evaluation
-from keyart.evaluation.report import write_report
-from keyart.evaluation.rescore import has_origin, read_origin, write_origin
 from keyart.files import write_text
 from keyart.images.pixels import PixelRows
 from keyart.images.spec import FilmSpec, Spec
 from keyart.predictor import Logits, Network
+from keyart.report.card import model_card
+from keyart.report.page import write_report
+from keyart.run import has_origin, read_origin, write_origin
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.loop import BEST
 from keyart.training.recipe import Recipe, any_recipe, portable

@@ -1,0 +1,1 @@
+"""Painted posters, and the whole way from a table to a report on them."""

@@ -1,0 +1,1 @@
+"""An ensemble: several models, their calibrated scores averaged."""

@@ -1,0 +1,1 @@
+"""What draws and writes metrics: the report, its charts, the model card."""

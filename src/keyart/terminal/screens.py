@@ -1,0 +1,259 @@
+"""What commands print for people: catalogs, similar posters, and a training as it goes."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from keyart.terminal.progress import clock, progress
+
+if TYPE_CHECKING:
+    from keyart.catalog.table import Catalog
+    from keyart.ensemble.make import Ensemble
+    from keyart.explain import Explanation
+    from keyart.search.search import Search
+    from keyart.similar import Similar
+    from keyart.training.loop import Progress as Step
+    from keyart.training.run import Watcher
+    from keyart.twins import Twins
+
+
+def show_ensemble(ensemble: "Ensemble") -> None:
+    """Print what was averaged, with each member's weight and log loss beside the average's."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("member", "weight", "validation log loss"):
+        table.add_column(column, justify="left" if column == "member" else "right", no_wrap=True)
+    for name, weight, loss in zip(ensemble.names, ensemble.weights, ensemble.losses, strict=True):
+        table.add_row(name, f"{weight:.3f}", f"{loss:.4f}")
+    how = "weights learned on validation films" if ensemble.learned else "equal weights"
+    table.add_row(f"average, {how}", "", f"{ensemble.loss:.4f}", style="bold")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print()
+
+
+@contextmanager
+def watch_training(*, quiet: bool) -> Iterator["Watcher"]:
+    """Yield a Watcher that draws a bar on a terminal and prints a line an epoch elsewhere."""
+    from keyart.training.run import Watcher
+
+    console = Console(stderr=True, highlight=False)
+
+    def say(sentence: str) -> None:
+        if not quiet:
+            console.print(sentence)
+
+    if console.is_terminal and not quiet:
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[facts]}"),
+            console=console,
+            transient=True,
+        )
+        with bar:
+            yield Watcher(_PixelBar(bar), _TrainingBar(bar, console), say)
+    else:
+        with progress("pixels", quiet=quiet) as pixels:
+            yield Watcher(pixels, (lambda step: None) if quiet else _Lines(console), say)
+
+
+class _PixelBar:
+    """Posters decoded; gone once all are."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task("pixels", total=total, facts="")
+        self._bar.update(self._task, completed=done, facts=f"{done:,} of {total:,} posters")
+        if done == total:
+            self._bar.remove_task(self._task)
+
+
+class _TrainingBar:
+    """Epoch, loss, rate and time left; a line an epoch stays above it."""
+
+    def __init__(self, bar: Progress, console: Console) -> None:
+        self._bar, self._console = bar, console
+        self._task: TaskID | None = None
+        self._left = _TimeLeft()
+
+    def __call__(self, step: "Step") -> None:
+        done, total = (step.epoch - 1) * step.steps + step.step, step.epochs * step.steps
+        if self._task is None:
+            self._task = self._bar.add_task("training", total=total, facts="")
+        self._bar.update(
+            self._task,
+            completed=done,
+            description=f"epoch {step.epoch} of {step.epochs}",
+            facts=(
+                f"loss {step.loss:.4f}  rate {step.learning_rate:.1e}  {self._left(done, total)}"
+            ),
+        )
+        if step.row is not None:
+            self._console.print(_epoch_line(step), soft_wrap=True)
+
+
+class _Lines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._left = _TimeLeft()
+
+    def __call__(self, step: "Step") -> None:
+        left = self._left((step.epoch - 1) * step.steps + step.step, step.epochs * step.steps)
+        if step.row is not None:
+            self._console.print(f"{_epoch_line(step)}  {left}", soft_wrap=True)
+
+
+class _TimeLeft:
+    """The time left, from the steps seen so far (a resumed training starts in the middle)."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, done: int, total: int) -> str:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, done)
+        started, skipped = self._first
+        if done == skipped:
+            return ""
+        return f"{clock((now - started) / (done - skipped) * (total - done))} left"
+
+
+def _epoch_line(step: "Step") -> str:
+    assert step.row is not None
+    row = step.row
+    return (
+        f"epoch {step.epoch:>3} of {step.epochs}  loss {row['train_loss']:.4f}  "
+        f"validation: loss {row['validation_loss']:.4f}, "
+        f"mAP {row['validation_mean_average_precision']:.3f}, "
+        f"top class {row['validation_top_class']:.3f}  ({clock(row['seconds'])})"
+    )
+
+
+@contextmanager
+def watch_search(*, quiet: bool) -> Iterator["Watcher"]:
+    """Yield a Watcher for trial after trial: a bar for the one under way, a line for each."""
+    from keyart.training.run import Watcher
+
+    console = Console(stderr=True, highlight=False)
+
+    def say(sentence: str) -> None:
+        if not quiet:
+            console.print(sentence, soft_wrap=True)
+
+    with progress("posters", quiet=quiet) as pixels:
+        if not console.is_terminal or quiet:
+            yield Watcher(pixels, lambda step: None, say)
+            return
+        with console.status("") as status:
+
+            def steps(step: "Step") -> None:
+                status.update(
+                    f"epoch {step.epoch} of {step.epochs}, step {step.step} of {step.steps}, "
+                    f"loss {step.loss:.4f}"
+                )
+
+            yield Watcher(lambda done, total: None, steps, say)
+
+
+def show_search(search: "Search") -> None:
+    """Print what a search has found."""
+    best = search.best()
+    if best is None:
+        print(f"no trial has ended yet; run it again to go on: {search.folder}")
+        return
+    print(f"best: trial {best.number}, validation mAP {best.value:.4f}")
+    print(f"recipe: {search.folder / 'best.toml'}")
+    print(f"report: {search.folder / 'report.html'}")
+
+
+def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
+    """Print a catalog's counts by genre and part, its years, groups and rejections."""
+    from keyart.catalog.show import summarise
+
+    summary = summarise(catalog)
+    if as_json:
+        json.dump(summary.to_json(), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{summary.path}[/]: {summary.films:,} films, {summary.megabytes:,.0f} MB, "
+        f"fingerprint {summary.fingerprint[:12]}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False)
+    for column in ("genre", "films", "share", *summary.parts):
+        table.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
+    for name, parts in summary.genres.items():
+        films = sum(parts.values())
+        counts = [f"{count:,}" for count in parts.values()]
+        table.add_row(name, f"{films:,}", f"{films / summary.films:.1%}", *counts)
+    totals = [f"{count:,}" for count in summary.parts.values()]
+    table.add_row("all", f"{summary.films:,}", "", *totals, style="bold")
+    console.print(table)
+    small, large = summary.smallest, summary.largest
+    console.print(f"posters   {small[0]}x{small[1]} to {large[0]}x{large[1]} pixels")
+    years = "  ".join(f"{decade} {count:,}" for decade, count in summary.decades.items())
+    console.print(f"years     {years}", soft_wrap=True)
+    biggest = f", the largest {len(summary.largest_groups[0])}" if summary.largest_groups else ""
+    console.print(
+        f"groups    {summary.groups:,} of near-duplicate posters, with "
+        f"{summary.grouped_films:,} films{biggest}"
+    )
+    console.print(f"rejected  {sum(summary.rejections.values()):,} (rejections.csv lists them)")
+    for reason, count in summary.rejections.items():
+        console.print(f"            {count:>6,}  {reason}", soft_wrap=True)
+    if summary.unmapped:
+        console.print("genres that map to nothing in the vocabulary")
+        for name, count in summary.unmapped.items():
+            hint = summary.suggestions.get(name)
+            console.print(f"            {count:>6,}  {name}" + (f" ({hint}?)" if hint else ""))
+    for note in summary.notes:
+        console.print(f"note      {note}", soft_wrap=True)
+
+
+def show_explanations(explanations: Sequence["Explanation"]) -> None:
+    """Print, for each genre, its score and where on the poster it comes from."""
+    console = Console(highlight=False)
+    for one in explanations:
+        verdict = "answered" if one.score >= one.threshold else "not answered"
+        console.print(
+            f"[bold]{one.genre}[/]  {one.score:.0%} ({verdict}, threshold {one.threshold:.0%}), "
+            f"mostly from the {one.where}"
+            if one.where != "nowhere in particular"
+            else f"[bold]{one.genre}[/]  {one.score:.0%}, from nowhere in particular",
+            soft_wrap=True,
+        )
+
+
+def show_similar(similar: Sequence["Similar"]) -> None:
+    """Print known films whose posters are like the one asked about, most similar first."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("likeness", "film", "title", "year", "genres"):
+        table.add_column(column, justify="right" if column == "likeness" else "left")
+    for one in similar:
+        year = "" if one.year is None else str(one.year)
+        table.add_row(f"{one.similarity:.3f}", one.film_id, one.title, year, " · ".join(one.genres))
+    Console(highlight=False).print(table)
+
+
+def show_twins(twins: Sequence["Twins"]) -> None:
+    """Print pairs of known films whose posters are near-duplicates."""
+    console = Console(highlight=False)
+    for pair in twins:
+        known = "" if pair.grouped else "  (not grouped in the catalog)"
+        console.print(f"{pair.similarity:.3f}  {pair.first}  {pair.second}{known}")
+    console.print(f"{len(twins):,} pairs")
