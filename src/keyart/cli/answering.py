@@ -103,7 +103,7 @@ def index(
     quiet: Quiet = False,
 ) -> None:
     """Index a catalog's posters, to find similar ones."""
-    from keyart.catalog.table import Catalog
+    from keyart.catalog.catalog import Catalog
     from keyart.similar import build_index
     from keyart.terminal.progress import progress
 
@@ -126,7 +126,7 @@ def similar(
 ) -> None:
     """Find the known posters most like a poster, or the near-duplicates among the known ones."""
     from keyart.similar import find_similar
-    from keyart.terminal.screens import show_similar, show_twins
+    from keyart.terminal.similar import show_similar, show_twins
     from keyart.twins import find_twins
 
     if poster:

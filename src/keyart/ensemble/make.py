@@ -18,8 +18,8 @@ from torch import Tensor
 
 from keyart.bundle import write_bundle
 from keyart.calibration import sigmoid
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
 from keyart.ensemble.merge import Member, average_logits, merge
 from keyart.errors import BundleError, RunError
 from keyart.evaluation.decide import Decision, decide

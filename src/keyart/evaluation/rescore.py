@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from keyart.bundle import Bundle, change_thresholds
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.decide import Decision, decide_anew
 from keyart.evaluation.evaluate import Evaluation, evaluate, write_evaluation

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from keyart.bundle import Bundle, read_bundle, write_bundle
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
 from keyart.errors import RunError
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store

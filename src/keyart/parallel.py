@@ -1,0 +1,53 @@
+"""The one pool of work: ordered, bounded, on all cores."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of `size`; the last one may be shorter."""
+    left = iter(items)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def ordered(
+    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int | None = None
+) -> Iterator[Result]:
+    """Yield `work(item)` for each item, in order, computed by a pool of threads.
+
+    Threads, because decoding and the runtime release the interpreter's lock. At most two items
+    for each worker are in flight: items are read no faster than results are taken, so memory stays
+    bounded. Pass lists (see `batches`) if one item is too little work for a task.
+
+    workers: threads; None means one for each core. An error of `work` or of `items` is raised in
+    its place in the order. If the caller stops early, work that has not begun is dropped.
+    """
+    count = workers or cores()
+    if count < 1:
+        raise ValueError(f"workers: expected at least 1, got {workers}")
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="keyart")
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= 2 * count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
