@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save
 
 from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.evaluation.decide import decide
 from keyart.evaluation.rescore import evaluate_again
 from keyart.files import write_text

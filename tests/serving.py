@@ -13,7 +13,7 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
-from keyart.catalog.build import build_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.genres import Vocabulary
 from keyart.images.decode import Pixels
 from keyart.service.server import PatientProtocol
@@ -79,7 +79,7 @@ def known_posters(folder: Path, model: Path) -> Path:
             rgb = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
             (posters / f"{film_id}.png").write_bytes(encoded(rgb))
             writer.writerow([film_id, title, 1976, genres])
-    catalog = build_catalog(
+    catalog = Catalog.build(
         folder / "known.csv", posters, folder / "catalog", vocabulary=Vocabulary(VOCABULARY.names)
     )
     return build_index(catalog, model, folder / "index").path

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from keyart.__main__ import main
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.prediction import Prediction
 from keyart.predictor import Predictor

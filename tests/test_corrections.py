@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyart.catalog.build import build_catalog, grow_catalog
-from keyart.catalog.rejections import read_rejections
+from keyart.catalog.catalog import Catalog
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.genres import Vocabulary
 from keyart.review.corrections import Correction, Corrections, export_corrections
@@ -160,7 +159,7 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
             (folder / f"f{number}.png").write_bytes(poster(number))
             file.write(f"f{number},Film {number},Red\n")
     vocabulary = Vocabulary(VOCABULARY.names)
-    catalog = build_catalog(tmp_path / "films.csv", folder, tmp_path / "cat", vocabulary=vocabulary)
+    catalog = Catalog.build(tmp_path / "films.csv", folder, tmp_path / "cat", vocabulary=vocabulary)
     store = Corrections(url)
     store.add(correction(poster(3), "Green"), poster(3))
     store.add(correction(poster(99), "Red", title="Old"), poster(99))
@@ -173,11 +172,11 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["film_id"] == "f3"
-    grown = grow_catalog(catalog, table, tmp_path / "corrected" / "posters")
-    films = {row["film_id"]: row for row in grown.films.to_pylist()}
+    grown = catalog.grow(table, tmp_path / "corrected" / "posters")
+    films = {row["film_id"]: row for row in grown.to_table().to_pylist()}
     assert len(films) == 9
     assert films["f3"]["genres"] == ["Red"]
-    assert "is in the catalog with Red, not Green" in read_rejections(grown)[0].reason
+    assert "is in the catalog with Red, not Green" in grown.rejections()[0].reason
     (new,) = [film_id for film_id in films if film_id.startswith("corrected-")]
     assert films[new]["genres"] == ["Green", "Blue"]
     assert films[new]["title"] == "New | one"
@@ -186,11 +185,11 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
         export_corrections(url, tmp_path / "corrected")
 
     part = films["f3"]["split"]
-    asked = grow_catalog(grown, table, tmp_path / "corrected" / "posters", replace_genres=True)
-    films = {row["film_id"]: row for row in asked.films.to_pylist()}
+    asked = grown.grow(table, tmp_path / "corrected" / "posters", replace_genres=True)
+    films = {row["film_id"]: row for row in asked.to_table().to_pylist()}
     assert len(films) == 9
     assert (films["f3"]["genres"], films["f3"]["split"]) == (["Green"], part)
-    place = asked.films["film_id"].to_pylist().index("f3")
+    place = asked.to_table()["film_id"].to_pylist().index("f3")
     assert asked.truth[place].tolist() == [False, True, False]
     assert asked.fingerprint != grown.fingerprint
 

@@ -18,8 +18,7 @@ from safetensors.torch import load_file
 from keyart.__main__ import main
 from keyart.bundle import Bundle, read_bundle, write_bundle
 from keyart.calibration import Calibration, sigmoid
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import learned_weights, make_ensemble
 from keyart.errors import BundleError, RunError
 from keyart.evaluation.evaluate import read_metrics
@@ -67,7 +66,7 @@ def colourful(folder: Path, seed: int) -> Catalog:
         posters[f"f{film}.jpg"] = encoded(image, "JPEG", quality=90)
     table = write_table(folder / "films.csv", films)
     pictures = write_posters(folder / "posters", posters)
-    return build_catalog(table, pictures, folder / "catalog", vocabulary=VOCABULARY)
+    return Catalog.build(table, pictures, folder / "catalog", vocabulary=VOCABULARY)
 
 
 @pytest.fixture(scope="module")

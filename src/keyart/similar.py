@@ -36,7 +36,7 @@ from keyart.images.decode import Pixels, decode
 from keyart.predictor import Predictor
 
 if TYPE_CHECKING:
-    from keyart.catalog.table import Catalog
+    from keyart.catalog.catalog import Catalog
 
 FORMAT = 1
 FACTS, EMBEDDINGS, MEAN, FILMS = "index.json", "embeddings.npy", "mean.npy", "films.sqlite"
@@ -197,7 +197,7 @@ def _write_embeddings(
     predictor: Predictor, catalog: "Catalog", folder: Path, progress: Progress | None
 ) -> Embeddings:
     """Write embeddings.npy, not yet centred, and films.sqlite. Returns the embeddings' mean."""
-    films = catalog.films.to_pylist()
+    films = catalog.to_table().to_pylist()
     total: npt.NDArray[np.float64] | None = None
     done = 0
     with (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.table import CatalogTable
 from keyart.images.decode import Pixels
 from keyart.images.pixels import PixelRows, pixel_store
 from keyart.images.spec import FilmSpec, ImageSpec
@@ -25,7 +25,7 @@ class _FilmRows:
 
 
 def prepared_films(
-    catalog: Catalog,
+    catalog: CatalogTable,
     spec: ImageSpec | FilmSpec,
     progress: Callable[[int, int], None] | None = None,
 ) -> PixelRows:
@@ -35,13 +35,13 @@ def prepared_films(
     """
     if not isinstance(spec, FilmSpec):
         return _posters(catalog, spec, progress)
-    titles, years = (catalog.films[column].to_pylist() for column in ("title", "year"))
+    titles, years = (catalog.to_table()[column].to_pylist() for column in ("title", "year"))
     posters = _posters(catalog, spec.image, progress) if spec.looks else None
     return _FilmRows(posters, spec.facts(titles, years))
 
 
 def _posters(
-    catalog: Catalog, spec: ImageSpec, progress: Callable[[int, int], None] | None
+    catalog: CatalogTable, spec: ImageSpec, progress: Callable[[int, int], None] | None
 ) -> PixelRows:
     return pixel_store(
         catalog.path, catalog.fingerprint, spec, len(catalog), catalog.posters, progress

@@ -134,7 +134,7 @@ def index(
 ) -> None:
     """Index a catalog's posters, to find similar ones."""
     from keyart.bundle import boxed_bundle
-    from keyart.catalog.table import Catalog
+    from keyart.catalog.catalog import Catalog
     from keyart.similar import build_index
     from keyart.terminal.progress import progress
 
@@ -158,7 +158,7 @@ def similar(
     """Find the known posters most like a poster, or the near-duplicates among the known ones."""
     from keyart.bundle import boxed_bundle
     from keyart.similar import find_similar
-    from keyart.terminal.screens import show_similar, show_twins
+    from keyart.terminal.similar import show_similar, show_twins
     from keyart.twins import find_twins
 
     if poster:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from keyart.catalog.build import build_catalog
-from keyart.catalog.show import draw_sheet
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
 from keyart.evaluation.evaluate import read_metrics
@@ -39,8 +38,8 @@ def run_demo(folder: Path, films: int, *, quiet: bool) -> None:
     new_posters = paint_new_posters(3, folder / "new")
 
     console.print("[bold]Building[/] a catalog: near-duplicates grouped, then split 60/20/20")
-    catalog = build_catalog(table, folder / "posters", folder / "catalog")
-    draw_sheet(catalog, folder / "sheet.png")
+    catalog = Catalog.build(table, folder / "posters", folder / "catalog")
+    catalog.contact_sheet(folder / "sheet.png")
 
     console.print(f"[bold]Training[/] PosterNet on {len(catalog.rows('train')):,} posters")
     run = folder / "run"

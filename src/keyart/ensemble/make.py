@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from keyart.bundle import Content, Decisions, Member, write_bundle
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.ensemble.weights import Weights, learned_weights, log_loss
 from keyart.errors import RunError
 from keyart.evaluation.decide import Decision, decide

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.evaluate import read_metrics

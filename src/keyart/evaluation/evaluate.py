@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
 from keyart.catalog.split import SPLITS
-from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.decide import Decision
@@ -99,7 +99,7 @@ def _table(
     catalog: Catalog, rows: np.ndarray[Any, Any], scores: Scores, chosen: np.ndarray[Any, Any]
 ) -> pa.Table:
     names = catalog.vocabulary.names
-    films = catalog.films.take(pa.array(rows))
+    films = catalog.to_table().take(pa.array(rows))
     columns = {
         "film_id": films["film_id"],
         "title": films["title"],

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keyart.bundle import Bundle, Decisions, change_thresholds
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.decide import Decision, decide_anew
 from keyart.evaluation.evaluate import Evaluation, catalog_logits, evaluate, write_evaluation

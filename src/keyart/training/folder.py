@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate, write_evaluation

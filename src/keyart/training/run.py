@@ -21,7 +21,6 @@ from keyart.bundle import (
     write_bundle,
 )
 from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
 from keyart.errors import RunError
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store
