@@ -20,6 +20,7 @@ from keyart.bundle import (
     read_bundle,
     write_bundle,
 )
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
 from keyart.errors import RunError
 from keyart.images.decode import Pixels
