@@ -15,7 +15,8 @@ from PIL import Image
 
 from keyart.errors import BundleError, KeyartError, PosterError, TableError
 from keyart.posters import find_posters
-from keyart.predictor import Failure, Prediction, Predictor
+from keyart.prediction import Failure, Prediction
+from keyart.predictor import Predictor
 from keyart.writers import Format, predict_posters
 from tests.tiny import tiny_bundle
 
