@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from keyart.bundle import Bundle
+from keyart.catalog.poster_paths import find_posters
 from keyart.errors import KeyartError
 from keyart.files import replacing, write_csv
 from keyart.genres import Vocabulary
-from keyart.posters import find_posters
 from keyart.predictor import Failure, Prediction, Predictor
 from keyart.terminal.progress import Advance, progress
 
