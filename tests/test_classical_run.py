@@ -16,7 +16,8 @@ from keyart.errors import BundleError, RecipeError, RunError, TrainingError
 from keyart.evaluation.evaluate import read_metrics
 from keyart.evaluation.rescore import evaluate_again
 from keyart.genres import Vocabulary
-from keyart.predictor import Prediction, Predictor
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe

@@ -26,7 +26,8 @@ from keyart.evaluation.rescore import evaluate_again
 from keyart.explain import explain
 from keyart.genres import Vocabulary
 from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec
-from keyart.predictor import Prediction, Predictor
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.report.page import write_report
 from keyart.run import write_origin
 from keyart.service.app import create_app

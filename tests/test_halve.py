@@ -10,7 +10,9 @@ from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier
-from keyart.predictor import Network, Prediction, Predictor
+from keyart.network import Network
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.training.export import export_onnx
 from keyart.training.halve import halved
 from keyart.training.recipe import Recipe

@@ -37,6 +37,7 @@ def test_a_table_names_posters_relative_to_itself(tmp_path: Path, name: str) -> 
     path = tmp_path / name
     path.write_bytes(tables()[name])
     assert list(find_posters([path])) == [tmp_path / poster for poster in NAMES]
+    assert list(find_posters(str(path))) == list(find_posters([path]))
 
 
 def test_a_table_without_a_poster_column_names_the_columns_it_has(tmp_path: Path) -> None:

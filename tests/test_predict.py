@@ -14,7 +14,8 @@ from PIL import Image
 
 from keyart.catalog.poster_paths import find_posters
 from keyart.errors import BundleError, KeyartError
-from keyart.predictor import Failure, Prediction, Predictor
+from keyart.prediction import Failure, Prediction
+from keyart.predictor import Predictor
 from keyart.writers import Format, predict_posters
 from tests.tiny import tiny_bundle
 

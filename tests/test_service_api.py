@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keyart.predictor import Prediction, Predictor
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service import schemas
 from keyart.service.app import create_app

@@ -1,17 +1,19 @@
 """The posters that paths name: files, folders of them, or tables that list them."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from keyart.catalog.table_file import SUFFIXES, read_table
 from keyart.errors import PosterError, TableError
 from keyart.images.folder import files_below, is_picture
 
+StrPath = str | os.PathLike[str]
 _COLUMNS = ("poster", "poster_path", "poster_file", "path", "file", "filename", "image")
 
 
-def find_posters(paths: Sequence[Path]) -> Iterator[Path]:
-    """The posters that `paths` name, in order.
+def find_posters(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
+    """The posters that one or several paths name, in order.
 
     A file is a poster. A folder stands for all pictures in it and below it, sorted. A table (CSV,
     TSV, Parquet or JSON lines) lists posters in its poster column, relative to the table's folder.
@@ -19,7 +21,8 @@ def find_posters(paths: Sequence[Path]) -> Iterator[Path]:
     Raises PosterError if a path does not exist or a folder has no pictures; TableError if a table
     cannot be read or has no poster column.
     """
-    for path in paths:
+    several = [paths] if isinstance(paths, str | os.PathLike) else paths
+    for path in map(Path, several):
         if path.is_dir():
             found = sorted(file for file in files_below(path) if is_picture(file))
             if not found:

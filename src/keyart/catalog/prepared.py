@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from keyart.catalog.table import CatalogTable
 from keyart.images.decode import Pixels
-from keyart.images.pixels import PixelRows, pixel_rows
-from keyart.images.spec import FilmSpec, Spec
+from keyart.images.pixels import PixelRows, pixel_store
+from keyart.images.spec import FilmSpec, ImageSpec
 
 
 class _FilmRows:
@@ -26,7 +26,7 @@ class _FilmRows:
 
 def prepared_films(
     catalog: CatalogTable,
-    spec: Spec | FilmSpec,
+    spec: ImageSpec | FilmSpec,
     progress: Callable[[int, int], None] | None = None,
 ) -> PixelRows:
     """The films of a catalog by row, as a network of this spec takes them.
@@ -41,8 +41,8 @@ def prepared_films(
 
 
 def _posters(
-    catalog: CatalogTable, spec: Spec, progress: Callable[[int, int], None] | None
+    catalog: CatalogTable, spec: ImageSpec, progress: Callable[[int, int], None] | None
 ) -> PixelRows:
-    return pixel_rows(
+    return pixel_store(
         catalog.path, catalog.fingerprint, spec, len(catalog), catalog.posters, progress
     )

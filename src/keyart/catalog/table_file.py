@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from keyart.errors import TableError
+from keyart.extras import extras
 
 JSON_SUFFIXES = frozenset((".jsonl", ".ndjson", ".json"))
 SUFFIXES = frozenset((".csv", ".tsv", ".parquet")) | JSON_SUFFIXES
@@ -52,11 +54,12 @@ def folded(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def read_table(path: Path) -> TableFile:
+def read_table(path: str | os.PathLike[str]) -> TableFile:
     """Read a table file: Parquet by its first bytes, JSON lines and TSV by name, else CSV.
 
-    Raises TableError if it cannot be read; ModuleNotFoundError for Parquet without pyarrow.
+    Raises TableError if it cannot be read, and MissingExtraError for Parquet without pyarrow.
     """
+    path = Path(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -87,8 +90,9 @@ def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
 
 
 def _read_parquet(path: Path, data: bytes) -> TableFile:
-    import pyarrow as pa  # the base install does without
-    import pyarrow.parquet as pq
+    with extras():
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     try:
         table = pq.read_table(pa.BufferReader(data))

@@ -66,13 +66,7 @@ def ensemble(
     from keyart.terminal.scores import show_scores
     from keyart.terminal.screens import show_ensemble
 
-    made = make_ensemble(
-        runs,
-        out,
-        learn_weights=learn_weights,
-        catalog=catalog,
-        say=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
-    )
+    made = make_ensemble(runs, out=out, learn_weights=learn_weights, catalog=catalog)
     if not quiet:
         show_ensemble(made)
         show_scores(read_metrics(out), "test")

@@ -9,11 +9,12 @@ from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
 from keyart.evaluation.evaluate import read_metrics
+from keyart.predictor import Predictor
+from keyart.terminal.predictions import show_predictions
 from keyart.terminal.scores import show_scores
 from keyart.terminal.screens import watch_training
 from keyart.training.recipe import load_recipe
 from keyart.training.run import train
-from keyart.writers import predict_posters
 
 _MARK = ".keyart-demo"
 
@@ -50,7 +51,8 @@ def run_demo(folder: Path, films: int, *, quiet: bool) -> None:
         show_scores(read_metrics(run), "test")
 
     console.print("\n[bold]Predicting[/] three new posters")
-    predict_posters(new_posters, run, "table", None, None, quiet=quiet)
+    if not quiet:
+        show_predictions(Predictor.load(run).predict_many(new_posters), len(new_posters))
     console.print(
         f"""[bold]Made[/] in {folder}:
   films.csv, posters/   the painted films       sheet.png         a contact sheet

@@ -152,7 +152,7 @@ def _run_row(
                 members = _members(out)
                 if len(members) < 2:
                     return f"of the rows that it averages {len(members)} are done; it needs two"
-                make_ensemble(members, run, learn_weights=True, say=watcher.say)
+                make_ensemble(members, out=run, learn_weights=True)
             elif planned.recipe is not None:
                 train(catalog, planned.recipe, run, watcher, resume=True)
     except KeyartError as error:

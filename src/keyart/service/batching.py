@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from keyart.errors import PosterError
-from keyart.predictor import Predictor, Scores
+from keyart.predictor import Predictor
+from keyart.scorer import Scores
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
@@ -154,11 +153,11 @@ class Batcher:
             pixels = []
             for job in batch:
                 try:
-                    pixels.append(self._predictor.spec.prepare(job.data, self._limits.pixels))
+                    pixels.append(self._predictor.prepare(job.data, self._limits.pixels))
                 except PosterError as error:
                     job.outcome = error
             if pixels:
-                scores = iter(self._predictor.scores(np.stack(pixels)))
+                scores = iter(self._predictor.scores(pixels))
                 for job in batch:
                     if job.outcome is None:
                         job.outcome = next(scores)

@@ -19,9 +19,10 @@ from keyart.errors import (
     PosterError,
     UnknownGenreError,
 )
-from keyart.explain import Explanation, Method, explain, glow_png
-from keyart.predictor import Predictor, Scores
+from keyart.explain import Explanation, Method, glow_png
+from keyart.predictor import Predictor
 from keyart.review.corrections import Correction, Corrections
+from keyart.scorer import Scores
 from keyart.service.batching import Batcher
 from keyart.service.limits import Bodies, Limits
 from keyart.service.metrics import Metrics
@@ -93,14 +94,15 @@ async def explain_poster(
     """Where genres come from, as numbers; as a lit poster where image/png is asked for."""
     async with service.form(request) as form:
         upload = form.one()
-        wanted = _genres(service, [*genres, *form.fields.get("genre", ())])
+        named = _genres(service, [*genres, *form.fields.get("genre", ())])
+        wanted = named or list(service.predictor.genres)
         picture = "image/png" in request.headers.get("accept", "")
-        if picture and len(wanted) != 1:
+        if picture and len(named) != 1:
             raise Problem("invalid", "a picture shows one genre; name it: ?genre=Drama")
 
         def work() -> bytes | list[Explanation]:
             limit = service.limits.pixels
-            found = explain(service.predictor, upload.data, wanted, method, max_pixels=limit)
+            found = service.predictor.explain(upload.data, wanted, method, max_pixels=limit)
             return glow_png(upload.data, found[0], max_pixels=limit) if picture else found
 
         result = await _run(service, upload, work)
@@ -132,8 +134,8 @@ async def find_similar(service: Service, request: Request, count: int) -> Respon
         upload = form.one()
 
         def work() -> list[dict[str, Any]]:
-            pixels = service.predictor.spec.prepare(upload.data, service.limits.pixels)
-            embedding = service.predictor.embeddings(pixels[None])[0]
+            prepared = service.predictor.prepare(upload.data, service.limits.pixels)
+            embedding = service.predictor.embed_prepared([prepared])[0]
             return [asdict(one) for one in index.nearest(embedding, count)]
 
         found = await _run(service, upload, work)
@@ -211,12 +213,12 @@ def describe_model(service: Service) -> dict[str, Any]:
             {"name": name, "threshold": float(threshold)}
             for name, threshold in zip(bundle.vocabulary.names, bundle.thresholds, strict=True)
         ],
-        "image": bundle.spec.to_json(),
-        "figures": dict(provenance.get("figures", {})),
+        "image": bundle.image_to_json(),
+        "figures": dict(provenance.get("metrics", {})),
         "films": dict(provenance.get("films", {})),
         "card": bundle.card,
         "offers": {
-            "explanations": service.predictor.network.has("maps"),
+            "explanations": _has_maps(service.predictor),
             "similar": len(service.index) if service.index else 0,
             "corrections": service.corrections is not None,
             "token": service.token,
@@ -227,6 +229,11 @@ def describe_model(service: Service) -> dict[str, Any]:
             "pixels": service.limits.pixels,
         },
     }
+
+
+def _has_maps(predictor: Predictor) -> bool:
+    network = predictor.scorer.network
+    return network is not None and network.has("maps")
 
 
 async def _score(service: Service, uploads: Sequence[Upload]) -> list[Scores | Problem]:

@@ -17,7 +17,7 @@ from keyart.catalog.prepared import prepared_films
 from keyart.errors import RunError
 from keyart.files import write_csv
 from keyart.images.pixels import PixelRows
-from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec, spec_from_json, title_words
+from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json, title_words
 from keyart.models.backbones import build_backbone
 from keyart.models.classical import (
     ClassicalHead,
@@ -89,8 +89,6 @@ def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
     head, body = _below("head.", tensors), _below("backbone.", tensors)
     try:
         spec = spec_from_json(json.loads(facts[_SPEC]))
-        if isinstance(spec, PackedSpec):
-            raise ValueError(spec)
         model = _assembled(_backbone(recipe, None), head_from(head), spec)
         model.backbone.load_state_dict(body)
         notes = tuple(json.loads(facts[_NOTES]))
