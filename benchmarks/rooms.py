@@ -9,10 +9,10 @@ import torch
 
 from benchmarks.measure import Clock, Row, cold_seconds, keyart, peak_memory
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.poster_paths import find_posters
 from keyart.images.pixels import pixel_store, prepare_all
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
-from keyart.posters import find_posters
 from keyart.predictor import Predictor
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, Progress, fit

@@ -261,10 +261,15 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
     empty = write_table(tmp_path / "in" / "empty.csv", [])
     strange = write_table(tmp_path / "in" / "strange.csv", [("f0000", "Drmaa"), ("x", "Drama")])
     cases: list[tuple[Path, Path, type[KeyartError], str]] = [
-        (gone, posters, TableError, f"{gone}: no such file; name a table of films"),
+        (gone, posters, TableError, f"{gone}: no such file; name a table"),
         (table, gone, TableError, f"{gone}: no such folder of posters"),
         (table, table, TableError, f"{table}: no such folder of posters"),
-        (empty, posters, TableError, f"{empty}: no films in it; give a table with a row a film"),
+        (
+            empty,
+            posters,
+            TableError,
+            f"{empty}: no films in it; give a table with one row per film",
+        ),
         (
             strange,
             posters,

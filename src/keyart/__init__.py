@@ -27,7 +27,7 @@ _HOMES = {
     "draw_explanations": "keyart.explain",
     "to_table": "keyart.writers",
     "write_predictions": "keyart.writers",
-    "find_posters": "keyart.posters",
+    "find_posters": "keyart.catalog.poster_paths",
     "Bundle": "keyart.bundle",
     # catalogs
     "Catalog": "keyart.catalog.catalog",

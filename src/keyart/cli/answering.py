@@ -36,7 +36,7 @@ def predict(
 ) -> None:
     """Predict the genres of posters."""
     from keyart.files import write_csv, writing_text
-    from keyart.posters import find_posters
+    from keyart.catalog.poster_paths import find_posters
     from keyart.predictor import Predictor
     from keyart.terminal.predictions import failure_lines, precision_line, show_predictions
     from keyart.terminal.progress import advancing, progress
