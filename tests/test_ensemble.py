@@ -372,7 +372,7 @@ def test_a_run_that_asks_for_titles_is_refused(
     spec = FilmSpec(ImageSpec(16, 16), True, ("dead",), 1990)
     renamed(read_bundle(runs["lower"] / "bundle"), other / "bundle", VOCABULARY.names, spec)
     write_origin(other, catalog)
-    with pytest.raises(BundleError, match="asks for titles and years"):
+    with pytest.raises(BundleError, match="needs titles and years"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
 
 
