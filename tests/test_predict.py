@@ -20,6 +20,7 @@ from keyart.catalog.poster_paths import find_posters
 from keyart.cli import app
 from keyart.errors import BundleError, KeyartError, PosterError, TableError
 from keyart.images.decode import decode
+from keyart.images.poster import Poster
 from keyart.network import Network
 from keyart.prediction import Failure, Prediction
 from keyart.predictor import Predictor
@@ -85,7 +86,9 @@ def test_scores_are_the_calibrated_sigmoid_of_the_logits(model: Predictor, tmp_p
 def test_a_poster_may_be_a_path_bytes_a_picture_or_an_array(model: Predictor, folder: Path) -> None:
     file = folder / "p01.png"
     by_path = model.predict(file)
-    posters = [str(file), file.read_bytes(), Image.open(file), decode(file.read_bytes())]
+    posters: list[Poster] = [
+        str(file), file.read_bytes(), Image.open(file), decode(file.read_bytes())
+    ]  # fmt: skip
     assert by_path.poster == str(file)
     for poster in posters:
         assert model.predict(poster).scores == by_path.scores
