@@ -39,13 +39,13 @@ _CUT = "..."
 class Example:
     """A piece of code, and where in its page the output stands: from `start` to `stop`.
 
-    language: python or console. lines: how much of the output is shown, None for all.
+    language: python or console. start, stop: None if the page has no place for it. lines: how much of the output is shown, None for all.
     """
 
     language: str
     code: str
-    start: int
-    stop: int
+    start: int | None
+    stop: int | None
     lines: int | None = None
 
 
@@ -55,7 +55,7 @@ def examples(page: str) -> Iterator[Example]:
     for block, following in zip(blocks, [*blocks[1:], None], strict=True):
         lines = int(block["lines"]) if block["lines"] else None
         if block["language"] == "python":
-            start = stop = block.end()
+            start = stop = None
             if following and following["language"] == "text":
                 start, stop = following.span("content")
             yield Example("python", block["content"], start, stop, lines)
@@ -161,10 +161,11 @@ def rewrite(page: Path) -> None:
         for example in examples(text):
             print(example.code, file=sys.stderr)
             output = shown(run.run(example), example.lines)
-            if output and example.language == "python" and example.start == example.stop:
+            if example.start is not None and example.stop is not None:
+                pieces += [text[end : example.start], output]
+                end = example.stop
+            elif output:
                 raise RuntimeError(f"this prints, and no text block follows:\n{example.code}")
-            pieces += [text[end : example.start], output]
-            end = example.stop
     page.write_text("".join([*pieces, text[end:]]), encoding="utf-8", newline="\n")
 
 
