@@ -39,7 +39,8 @@ _CUT = "..."
 class Example:
     """A piece of code, and where in its page the output stands: from `start` to `stop`.
 
-    language: python or console. start, stop: None if the page has no place for it. lines: how much of the output is shown, None for all.
+    language: python or console. start, stop: None if the page has no place for output. lines: how
+    much of the output is shown, None for all.
     """
 
     language: str
