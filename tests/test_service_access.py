@@ -10,7 +10,8 @@ import pytest
 from keyart.errors import ServiceError
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
-from keyart.service.access import LOOPBACK_HOSTS, Tokens, new_token
+from keyart.service.guard import LOOPBACK_HOSTS
+from keyart.service.tokens import Tokens, new_token
 from keyart.service.app import create_app
 from tests.serving import RED, client
 from tests.tiny import tiny_bundle
@@ -113,7 +114,7 @@ def test_a_tokens_file_that_is_none_is_said(
     monkeypatch.setenv("KEYART_TOKEN", "open sesame")
     found = Tokens.read(None)
     assert found is not None
-    assert found.holder("Bearer open sesame") == "token"
+    assert found.holder("open sesame") == "token"
 
 
 def test_pages_of_other_sites_may_not_post(predictor: Predictor) -> None:

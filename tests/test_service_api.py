@@ -11,9 +11,10 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from keyart.predictor import Prediction, Predictor
-from keyart.review.corrections import Corrections
+from keyart.review.corrections import Correction, Corrections
 from keyart.service import schemas
 from keyart.service.app import create_app
 from keyart.similar import PosterIndex
@@ -144,8 +145,8 @@ def test_a_correction_is_kept_with_what_was_shown(api: httpx.Client, predictor: 
     sent = form(data, genre=["Blue", "red"], title="Jaune", author="Ada")
     answer = api.post("/v1/corrections", **sent)
     assert answer.status_code == 201
-    kept = schemas.CorrectionKept.model_validate(answer.json())
-    assert (kept.old_genres, kept.new_genres) == (["Red", "Green"], ["Red", "Blue"])
+    kept = TypeAdapter(Correction).validate_python(answer.json())
+    assert (kept.old_genres, kept.new_genres) == (("Red", "Green"), ("Red", "Blue"))
     assert (kept.author, kept.title) == ("Ada", "Jaune")
     assert kept.model == predictor.bundle.fingerprint
     assert kept.scores["Red"] > 0.99
@@ -205,7 +206,7 @@ def test_the_openapi_document_is_whole_and_its_examples_hold(api: httpx.Client) 
         part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]
     }
     assert references <= names
-    for name in ("Predictions", "Explanations", "SimilarFilms", "CorrectionKept"):
+    for name in ("Predictions", "Explanations", "SimilarFilms", "StandingCorrection"):
         schema = document["components"]["schemas"][name]
         getattr(schemas, name).model_validate(schema["example"])
 

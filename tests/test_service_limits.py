@@ -259,7 +259,7 @@ def test_a_form_without_boundary_or_of_another_type_is_refused(api: httpx.Client
         (b"a" * 999, "a" * 200),
     ],
 )
-def test_a_file_name_is_its_last_printable_part(given: bytes, kept: str) -> None:
+def test_a_file_name_is_its_last_printable_part(given: str, kept: str) -> None:
     assert safe_name(given) == kept
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
-from keyart.service.access import Tokens, new_token
+from keyart.service.tokens import Tokens, new_token
 from keyart.service.app import create_app
 from keyart.similar import PosterIndex
 from tests.serving import DARK, GREEN, RED, known_posters, plain, running

@@ -160,7 +160,7 @@ def serve(
 @commands.command("token")
 def token(name: Annotated[str, typer.Argument(metavar="NAME", help="Who will hold it.")]) -> None:
     """Make a token for the service: the token, and the line that lets it in."""
-    from keyart.service.access import new_token
+    from keyart.service.tokens import new_token
 
     secret, line = new_token(name)
     typer.echo(f"token, to be kept secret: {secret}")
