@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from keyart.bundle import BOX, read_bundle, write_bundle
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.evaluation.rescore import score
 from keyart.predictor import Predictor
 from keyart.report.card import model_card

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.training.recipe import Recipe, load_recipe
 from keyart.training.run import Watcher, learn
 from keyart.training.state import Row

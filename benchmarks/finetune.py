@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.measure import Clock, Row, print_rows
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.training.averaging import start_average
 from keyart.training.features import Changes, cached_features

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import Clock
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.run import catalog_of
 from keyart.training.images import choose_images
 from keyart.training.loop import all_logits, validation_figures

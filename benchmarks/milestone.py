@@ -27,8 +27,7 @@ import torch
 
 from benchmarks.measure import Clock, Row, print_rows
 from benchmarks.rooms import dense_rate
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.files import write_json
 from keyart.models.classifier import GenreClassifier, build_classifier
@@ -183,7 +182,7 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     films = train_images + validation + _TEST
     table = paint_films(films, work / "films")
     fractions = (train_images / films, validation / films, _TEST / films)
-    catalog = build_catalog(table, work / "films" / "posters", work / "c", fractions=fractions)
+    catalog = Catalog.build(table, work / "films" / "posters", work / "c", split=fractions)
     settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "views=1", "compile=on"]
     recipe = load_recipe("milestone-vgg16", [*settings, "early_stop_patience=none"])
     machine = choose_machine(recipe.precision, recipe.compile, 0)

@@ -8,12 +8,11 @@ import onnxruntime
 import torch
 
 from benchmarks.measure import Clock, Row, cold_seconds, keyart, peak_memory
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
+from keyart.catalog.poster_paths import find_posters
 from keyart.images.pixels import pixel_store, prepare_all
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
-from keyart.posters import find_posters
 from keyart.predictor import Predictor
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, Progress, fit
@@ -25,13 +24,13 @@ from keyart.training.sources import PixelSource, Whole
 def _catalog(work: Path, films: Path, posters: Path) -> Catalog:
     if (work / "catalog").exists():
         return Catalog.open(work / "catalog")
-    return build_catalog(films, posters, work / "catalog")
+    return Catalog.build(films, posters, work / "catalog")
 
 
 def bench_catalog(work: Path, films: Path, posters: Path) -> list[Row]:
     """Build a catalog: decode, hash, group, split, write."""
     with Clock() as clock:
-        catalog = build_catalog(films, posters, work / "catalog")
+        catalog = Catalog.build(films, posters, work / "catalog")
     rate = len(catalog) / clock.seconds
     what = f"catalog build, {len(catalog):,} films"
     return [Row(what, f"{rate:,.0f} posters/s", ">= 400 posters/s", rate)]
@@ -114,7 +113,7 @@ def _bundle(work: Path) -> Path:
     run = work / "run"
     if not run.exists():
         films = paint_films(200, work / "small")
-        build_catalog(films, work / "small" / "posters", work / "small-catalog")
+        Catalog.build(films, work / "small" / "posters", work / "small-catalog")
         arguments = ("train", work / "small-catalog", "--out", run, "--set", "epochs=1")
         subprocess.run(keyart(*arguments, "--quiet"), check=True)
     return run

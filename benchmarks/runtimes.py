@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.evaluation.metrics import average_precision
 from keyart.files import write_json
 from keyart.images.decode import Pixels

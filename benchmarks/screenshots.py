@@ -1,4 +1,4 @@
-"""The page's pictures in docs/, from painted posters: python -m benchmarks.screenshots DEMO
+"""The page's pictures in docs/assets/, from painted posters: python -m benchmarks.screenshots DEMO
 
 DEMO: the folder that `keyart demo` left. Needs Chromium.
 """
@@ -12,13 +12,13 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_new_posters
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
+from keyart.service.server import running
 from keyart.similar import build_index
-from tests.serving import running
 
 SHOTS = (
     ("desktop", 1280, 1010, "light"),
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("demo", type=Path)
     parser.add_argument("--first", default="sing-melody", help="stem of the poster on top")
-    parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--out", type=Path, default=Path("docs/assets"))
     arguments = parser.parse_args()
     predictor = Predictor.load(arguments.demo / "run")
     with tempfile.TemporaryDirectory() as folder:

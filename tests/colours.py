@@ -7,14 +7,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save
 
-from keyart.bundle import write_bundle
-from keyart.catalog.table import Catalog
+from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
+from keyart.catalog.catalog import Catalog
 from keyart.evaluation.decide import decide
 from keyart.evaluation.rescore import evaluate_again
 from keyart.files import write_text
 from keyart.images.pixels import pixel_store
 from keyart.images.spec import ImageSpec
-from keyart.predictor import Network
+from keyart.network import Network
 from keyart.run import write_origin
 
 
@@ -83,15 +83,13 @@ def colours_run(
     write_origin(path, catalog)
     write_bundle(
         path / "bundle",
-        onnx=onnx,
-        weights=save({"scale": torch.tensor([scale])}),
-        card=f"# {path.name}\n",
-        vocabulary=catalog.vocabulary,
-        spec=spec,
-        calibration=decision.calibration,
-        thresholds=decision.thresholds,
-        precision_thresholds=decision.precision_thresholds,
-        provenance={"name": path.name, "recipe": recipe, **facts},
+        Content(
+            NetworkFiles(onnx, spec, save({"scale": torch.tensor([scale])})),
+            catalog.vocabulary,
+            Decisions(decision.calibration, decision.thresholds, decision.precision_thresholds),
+            card=f"# {path.name}\n",
+            provenance={"name": path.name, "recipe": recipe, **facts},
+        ),
     )
     evaluate_again(path, None, "test")
     return path

@@ -15,27 +15,27 @@ import pytest
 from PIL import Image
 
 import keyart.catalog.write as write
-from keyart.catalog.build import build_catalog, parse_fractions
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.check import check_catalog
 from keyart.catalog.poster_folder import PosterFolder
-from keyart.catalog.rejections import read_rejections
-from keyart.catalog.table import SCHEMA, Catalog
+from keyart.catalog.split import parse_fractions
+from keyart.catalog.table import SCHEMA
 from keyart.errors import CatalogError, KeyartError, TableError
 from keyart.genres import Vocabulary
 from tests.tiny_catalog import encoded, poster, tiny_films, write_posters, write_table
 
 
 def rejections(catalog: Catalog) -> list[tuple[str, str]]:
-    return [(one.film_id, one.reason) for one in read_rejections(catalog)]
+    return [(one.film_id, one.reason) for one in catalog.rejections()]
 
 
 def test_a_catalog_holds_each_film_with_its_poster_as_found(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(60))
     calls: list[tuple[int, int]] = []
-    catalog = build_catalog(
+    catalog = Catalog.build(
         table, posters, tmp_path / "cat", progress=lambda done, of: calls.append((done, of))
     )
-    films = catalog.films.to_pylist()
+    films = catalog.to_table().to_pylist()
     assert len(catalog) == len(films) == 60
     assert [film["film_id"] for film in films] == [f"f{seed:04}" for seed in range(60)]
     with table.open(newline="") as file:
@@ -49,7 +49,7 @@ def test_a_catalog_holds_each_film_with_its_poster_as_found(tmp_path: Path) -> N
         assert catalog.vocabulary.decode(catalog.truth[row]) == tuple(film["genres"])
         assert film["group"] == film["film_id"]
     parts = Counter(film["split"] for film in films)
-    assert parts == catalog.facts["parts"]
+    assert parts == catalog.facts["splits"]
     assert abs(parts["train"] - 36) <= 3
     assert sorted(np.concatenate([catalog.rows(part) for part in parts])) == list(range(60))
     assert calls[-1] == (60, 60)
@@ -57,11 +57,11 @@ def test_a_catalog_holds_each_film_with_its_poster_as_found(tmp_path: Path) -> N
 
 
 def test_pyarrow_alone_reads_it(tmp_path: Path) -> None:
-    build_catalog(*tiny_films(tmp_path, range(3)), tmp_path / "cat")
+    Catalog.build(*tiny_films(tmp_path, range(3)), tmp_path / "cat")
     table = pq.ParquetFile(tmp_path / "cat" / "films-00000.parquet").read()
     assert table.schema.equals(SCHEMA)
     facts = json.loads((tmp_path / "cat" / "catalog.json").read_text())
-    assert (facts["format"], facts["films"]) == (1, 3)
+    assert (facts["format"], facts["films"]) == (2, 3)
     assert sorted(path.name for path in (tmp_path / "cat").iterdir()) == [
         "catalog.json", "films-00000.parquet", "rejections.csv",
     ]  # fmt: skip
@@ -69,7 +69,7 @@ def test_pyarrow_alone_reads_it(tmp_path: Path) -> None:
 
 def test_one_seed_makes_one_catalog_and_another_seed_another(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(40))
-    made = [build_catalog(table, posters, tmp_path / f"c{n}", seed=n // 2) for n in range(3)]
+    made = [Catalog.build(table, posters, tmp_path / f"c{n}", seed=n // 2) for n in range(3)]
     assert made[0].fingerprint == made[1].fingerprint != made[2].fingerprint
     assert [one.name for one in made[0].shards] == [one.name for one in made[1].shards]
     for one, other in zip(made[0].shards, made[1].shards, strict=True):
@@ -82,7 +82,7 @@ def test_many_films_make_many_shards_and_row_groups(
     monkeypatch.setattr(write, "SHARD", 10)
     monkeypatch.setattr(write, "ROW_GROUP", 4)
     table, posters = tiny_films(tmp_path, range(25))
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     assert [shard["films"] for shard in catalog.facts["shards"]] == [10, 10, 5]
     assert pq.ParquetFile(catalog.shards[0]).num_row_groups == 3
     found = list(catalog.posters())
@@ -94,22 +94,22 @@ def test_many_films_make_many_shards_and_row_groups(
     assert check_catalog(tmp_path / "cat") == []
 
 
-def test_near_duplicates_form_a_group_in_one_part(tmp_path: Path) -> None:
+def test_near_duplicates_form_a_group_in_one_split(tmp_path: Path) -> None:
     films = [(f"f{seed:02}{copy}", "Drama") for seed in range(20) for copy in "abc"]
     posters = {
         f"f{seed:02}{copy}.jpg": encoded(poster(seed, size), "JPEG", quality=quality)
         for seed in range(20)
         for copy, size, quality in (("a", (90, 135), 90), ("b", (60, 90), 60), ("c", (44, 66), 95))
     }
-    catalog = build_catalog(
+    catalog = Catalog.build(
         write_table(tmp_path / "films.csv", films),
         write_posters(tmp_path / "posters", posters),
         tmp_path / "cat",
     )
     assert catalog.groups.tolist() == [f"f{seed:02}a" for seed in range(20) for _ in "abc"]
-    sides = {(film["group"], film["split"]) for film in catalog.films.to_pylist()}
+    sides = {(film["group"], film["split"]) for film in catalog.to_table().to_pylist()}
     assert len(sides) == 20
-    assert catalog.facts["parts"] == {"train": 36, "validation": 12, "test": 12}
+    assert catalog.facts["splits"] == {"train": 36, "validation": 12, "test": 12}
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -154,9 +154,9 @@ def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason
     os.mkfifo(folder / "bad-pipe.jpg")
     names = sorted({Path(name).stem for name in posters} | {"bad-folder", "bad-gone", "bad-loop"})
     films = [(name, "Drama") for name in [*names, "bad-pipe"]]
-    catalog = build_catalog(write_table(tmp_path / "films.csv", films), folder, tmp_path / "cat")
+    catalog = Catalog.build(write_table(tmp_path / "films.csv", films), folder, tmp_path / "cat")
 
-    taken = catalog.films["film_id"].to_pylist()
+    taken = catalog.to_table()["film_id"].to_pylist()
     assert taken == [name for name in names if name.startswith("ok-")]
     told = dict(rejections(catalog))
     assert told.pop("bad-cut").startswith("bad-cut.jpg: damaged JPEG file: ")
@@ -188,14 +188,14 @@ def test_a_poster_that_may_not_be_read_is_rejected(
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", guarded)
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     assert rejections(catalog) == [("f0001", "f0001.png: Permission denied")]
 
 
 def test_a_huge_file_is_rejected_unread(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(2))
     os.truncate(posters / "f0001.png", 5_000_000_000)
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     reason = "f0001.png: 5,000,000,000 bytes; a poster has at most 100,000,000"
     assert rejections(catalog) == [("f0001", reason)]
 
@@ -237,7 +237,7 @@ def test_posters_are_found_by_the_names_that_people_give_them(tmp_path: Path) ->
 def test_a_film_with_no_known_genre_is_rejected_and_the_name_counted(tmp_path: Path) -> None:
     films = [("f0000", "Drama|Film-Noir"), ("f0001", "Film-Noir"), ("f0002", "War"), ("f0003", "")]
     table, posters = tiny_films(tmp_path, range(4))
-    catalog = build_catalog(write_table(table, films), posters, tmp_path / "cat")
+    catalog = Catalog.build(write_table(table, films), posters, tmp_path / "cat")
     assert catalog.facts["unmapped"] == {"Film-Noir": 2}
     assert rejections(catalog) == [
         ("f0001", "no genre of the vocabulary (Film-Noir)"),
@@ -249,7 +249,7 @@ def test_another_vocabulary_is_kept_in_the_catalog(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(3))
     write_table(table, [("f0000", "Noir"), ("f0001", "dark"), ("f0002", "Drama")])
     vocabulary = Vocabulary(("Noir", "Bright"), {"Dark": ("Noir",)})
-    catalog = build_catalog(table, posters, tmp_path / "cat", vocabulary=vocabulary)
+    catalog = Catalog.build(table, posters, tmp_path / "cat", vocabulary=vocabulary)
     opened = Catalog.open(tmp_path / "cat")
     assert opened.vocabulary == catalog.vocabulary == vocabulary
     assert opened.truth.tolist() == [[True, False], [True, False]]
@@ -261,10 +261,15 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
     empty = write_table(tmp_path / "in" / "empty.csv", [])
     strange = write_table(tmp_path / "in" / "strange.csv", [("f0000", "Drmaa"), ("x", "Drama")])
     cases: list[tuple[Path, Path, type[KeyartError], str]] = [
-        (gone, posters, TableError, f"{gone}: no such file; name a table of films"),
+        (gone, posters, TableError, f"{gone}: no such file; name a table"),
         (table, gone, TableError, f"{gone}: no such folder of posters"),
         (table, table, TableError, f"{table}: no such folder of posters"),
-        (empty, posters, TableError, f"{empty}: no films in it; give a table with a row a film"),
+        (
+            empty,
+            posters,
+            TableError,
+            f"{empty}: no films in it; give a table with one row per film",
+        ),
         (
             strange,
             posters,
@@ -275,7 +280,7 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
     ]
     for films, folder, kind, message in cases:
         with pytest.raises(kind) as caught:
-            build_catalog(films, folder, out)
+            Catalog.build(films, folder, out)
         assert str(caught.value) == message
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
@@ -288,7 +293,7 @@ def test_a_poster_that_changes_while_the_catalog_is_made_stops_it(tmp_path: Path
             (posters / "f0003.png").write_bytes(encoded(poster(99), "PNG"))
 
     with pytest.raises(CatalogError) as caught:
-        build_catalog(table, posters, tmp_path / "cat", progress=meddle)
+        Catalog.build(table, posters, tmp_path / "cat", progress=meddle)
     assert str(caught.value) == (
         f"{posters}/f0003.png: changed while the catalog was made; run it again"
     )
@@ -308,7 +313,7 @@ def test_fractions_are_read_as_people_write_them() -> None:
         "",
         "1/1/1/1",
     ):
-        with pytest.raises(CatalogError, match=r"^--split .*: (write three|three parts)"):
+        with pytest.raises(CatalogError, match=r"^split .*: (write three|expected three)"):
             parse_fractions(text)
 
 
@@ -317,6 +322,6 @@ def test_a_large_row_of_posters_is_cut_into_row_groups(
 ) -> None:
     table, posters = tiny_films(tmp_path, range(8))
     monkeypatch.setattr(write, "ROW_GROUP_BYTES", 1)
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     assert pq.ParquetFile(catalog.shards[0]).num_row_groups == 8
     assert catalog.poster(7) == (posters / "f0007.png").read_bytes()

@@ -1,4 +1,4 @@
-"""catalog/audit.py and opening: every kind of damage is told, in one line that says where."""
+"""catalog/check.py and opening: every kind of damage gets one line that says where it is."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import keyart.catalog.write as write
-from keyart.catalog.build import build_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.check import check_catalog
-from keyart.catalog.table import SCHEMA, Catalog, Fingerprint
+from keyart.catalog.table import SCHEMA, Fingerprint
 from keyart.errors import CatalogError
 from tests.tiny_catalog import encoded, poster, tiny_films, write_posters, write_table
 
@@ -27,7 +27,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table, posters = tiny_films(tmp_path, range(8))
     write_posters(posters, {"f0008.png": encoded(poster(0, (90, 135)), "PNG")})
     films = [(f"f{seed:04}", "Drama" if seed % 2 else "War|Comedy") for seed in range(10)]
-    build_catalog(write_table(table, films), posters, tmp_path / "cat")
+    Catalog.build(write_table(table, films), posters, tmp_path / "cat")
     return tmp_path / "cat"
 
 
@@ -56,7 +56,7 @@ def tamper(path: Path, change: Callable[[list[Row]], None], *, honest: bool = Fa
     if honest:
         catalog = Catalog.open(path)
         fingerprint = Fingerprint(catalog.vocabulary)
-        films = catalog.films.to_pylist()
+        films = catalog.to_table().to_pylist()
         for row in films:
             fingerprint.add(row)
         counts = write.count_films(catalog.vocabulary, films)
@@ -87,7 +87,7 @@ def test_a_cut_shard_is_told(path: Path) -> None:
     shard = path / "films-00001.parquet"
     size = shard.stat().st_size
     shard.write_bytes(shard.read_bytes()[:-9])
-    message = f"{shard}: {size - 9:,} bytes where {size:,} were written; build the catalog again"
+    message = f"{shard}: has {size - 9:,} bytes, expected {size:,}; build the catalog again"
     assert check_catalog(path) == [message]
     with pytest.raises(CatalogError) as caught:
         Catalog.open(path)
@@ -110,7 +110,7 @@ def test_a_shard_that_is_not_parquet_is_told(path: Path) -> None:
     assert problem.startswith(f"{shard}: not Parquet (")
     assert "\n" not in problem
     with pytest.raises(CatalogError, match="damaged"):
-        _ = Catalog.open(path).films
+        _ = Catalog.open(path).to_table()
 
 
 @pytest.mark.parametrize("read", ["films", "posters", "poster"])
@@ -120,7 +120,7 @@ def test_reading_a_damaged_shard_is_one_line(path: Path, read: str) -> None:
     shard.write_bytes(shard.read_bytes()[:9] + bytes(size - 9))
     catalog = Catalog.open(path)
     reads: dict[str, Callable[[], Any]] = {
-        "films": lambda: catalog.films,
+        "films": lambda: catalog.to_table(),
         "posters": lambda: list(catalog.posters()),
         "poster": lambda: catalog.poster(8),
     }
@@ -148,21 +148,21 @@ def test_other_columns_are_told(path: Path) -> None:
     shards = facts(path)["shards"]
     shards[0] |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     put_facts(path, shards=shards)
-    assert check_catalog(path) == [f"{shard}: its columns are not a catalog's"]
+    assert check_catalog(path) == [f"{shard}: its columns are not those of a catalog"]
 
 
-def test_a_film_on_the_other_side_of_its_group_is_told(path: Path) -> None:
+def test_a_film_in_another_split_than_its_group_is_told(path: Path) -> None:
     # f0000 and f0008 show the same artwork and lie in different shards.
-    films = {row["film_id"]: row for row in Catalog.open(path).films.to_pylist()}
+    films = {row["film_id"]: row for row in Catalog.open(path).to_table().to_pylist()}
     assert films["f0000"]["group"] == films["f0008"]["group"] == "f0000"
     side = films["f0008"]["split"]
     other = "test" if side == "train" else "train"
     tamper(path, lambda rows: rows[0].update(split=other), honest=True)
     first, second = sorted([side, other])
-    assert check_catalog(path) == [f"group f0000: lies in {first} and {second}; that leaks"]
+    assert check_catalog(path) == [f"group f0000: is in {first} and {second}; that leaks"]
 
 
-def test_a_split_changed_by_hand_is_told_even_where_no_group_is_cut(path: Path) -> None:
+def test_a_split_changed_by_hand_is_told_even_if_no_group_is_cut(path: Path) -> None:
     def swap(rows: list[Row]) -> None:
         rows[1]["split"] = "test" if rows[1]["split"] == "train" else "train"
 
@@ -174,9 +174,9 @@ def test_a_split_changed_by_hand_is_told_even_where_no_group_is_cut(path: Path) 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"split": "holdout"}, "f0001: is in no part ('holdout')"),
-        ({"genres": ["Noir"]}, "f0001: genres that the vocabulary lacks: ['Noir']"),
-        ({"genres": []}, "f0001: genres that the vocabulary lacks: none at all"),
+        ({"split": "holdout"}, "f0001: is in an unknown split ('holdout')"),
+        ({"genres": ["Noir"]}, "f0001: has genres that are not in the vocabulary: ['Noir']"),
+        ({"genres": []}, "f0001: has no genre"),
         ({"film_id": "f0002"}, "f0002: is in the catalog 2 times"),
         ({"width": 61}, "f0001: its poster has 60x90 pixels, not 61x90"),
         ({"poster": b"x"}, "f0001: its poster is not the one that was put in"),
@@ -186,7 +186,7 @@ def test_a_split_changed_by_hand_is_told_even_where_no_group_is_cut(path: Path) 
             "f0001: not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF)",
         ),
     ],
-    ids=["part", "genre", "no genre", "id", "width", "poster", "no poster", "undecodable"],
+    ids=["split", "genre", "no genre", "id", "width", "poster", "no poster", "undecodable"],
 )
 def test_a_row_that_breaks_a_rule_is_told(path: Path, change: Row, problem: str) -> None:
     tamper(
@@ -205,14 +205,14 @@ def test_an_empty_cell_is_told(path: Path, column: str) -> None:
 
 def test_a_lost_row_is_told(path: Path) -> None:
     tamper(path, lambda rows: rows.__delitem__(-1))
-    assert f"{path}: 8 films where catalog.json says 9" in check_catalog(path)
+    assert f"{path}: has 8 films, but catalog.json says 9" in check_catalog(path)
 
 
 def test_counts_that_do_not_fit_the_films_are_told(path: Path) -> None:
     counts = facts(path)["counts"]
     counts["Drama"]["train"] += 1
     put_facts(path, counts=counts)
-    assert check_catalog(path) == [f"{path}: catalog.json has other counts than its films"]
+    assert check_catalog(path) == [f"{path}: the counts in catalog.json are not those of its films"]
 
 
 def test_lost_rejections_are_told(path: Path) -> None:
@@ -224,15 +224,22 @@ def test_lost_rejections_are_told(path: Path) -> None:
 
 
 def test_a_newer_format_is_refused_and_says_what_to_do(path: Path) -> None:
-    put_facts(path, format=2)
+    put_facts(path, format=3)
     (problem,) = check_catalog(path)
-    assert problem.startswith(f"{path}: format 2, written by a newer keyart; this ")
-    assert problem.endswith(" reads up to format 1: upgrade keyart")
+    assert problem.startswith(f"{path}: format 3, written by a newer keyart; this ")
+    assert problem.endswith(" reads format 2: upgrade keyart")
+
+
+def test_an_older_format_says_to_build_it_again(path: Path) -> None:
+    put_facts(path, format=1)
+    assert check_catalog(path) == [
+        f"{path}: format 1, a catalog of an older keyart; build it again with keyart catalog build"
+    ]
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", b'{"format": 1}', b'{"format": "one"}'],
+    [b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", b'{"format": 2}', b'{"format": "one"}'],
 )
 def test_a_damaged_catalog_json_is_one_line(path: Path, content: bytes) -> None:
     (path / "catalog.json").write_bytes(content)
@@ -242,7 +249,7 @@ def test_a_damaged_catalog_json_is_one_line(path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["vocabulary", "films", "fingerprint", "parts", "counts", "split", "unmapped", "shards"]
+    "key", ["vocabulary", "films", "fingerprint", "splits", "counts", "split", "unmapped", "shards"]
 )
 def test_a_catalog_json_that_lacks_something_is_one_line(path: Path, key: str) -> None:
     left = facts(path)

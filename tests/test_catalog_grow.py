@@ -1,4 +1,4 @@
-"""Growing a catalog: no film that is in it moves, and no near-duplicate comes to the other side."""
+"""Growing a catalog: no film that is in it moves, and no near-duplicate comes to another split."""
 
 from pathlib import Path
 
@@ -7,10 +7,8 @@ import pytest
 from PIL import Image, ImageEnhance
 from typer.testing import CliRunner
 
-from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.check import check_catalog
-from keyart.catalog.rejections import read_rejections
-from keyart.catalog.table import Catalog
 from keyart.cli import app
 from keyart.errors import CatalogError, TableError
 from keyart.genres import STUDY_GENRES
@@ -34,17 +32,17 @@ def grow(catalog: Catalog, folder: Path, films: dict[str, tuple[Image.Image, str
     """films: poster and genres by id."""
     posters = {f"{name}.png": encoded(image, "PNG") for name, (image, _) in films.items()}
     table = write_table(folder / "films.csv", [(name, what) for name, (_, what) in films.items()])
-    return grow_catalog(catalog, table, write_posters(folder / "posters", posters))
+    return catalog.grow(table, write_posters(folder / "posters", posters))
 
 
 def row_of(catalog: Catalog, film_id: str) -> dict[str, object]:
-    (row,) = [row for row in catalog.films.to_pylist() if row["film_id"] == film_id]
+    (row,) = [row for row in catalog.to_table().to_pylist() if row["film_id"] == film_id]
     found: dict[str, object] = row
     return found
 
 
 def told(catalog: Catalog) -> list[tuple[str, str]]:
-    return [(one.film_id, one.reason) for one in read_rejections(catalog)]
+    return [(one.film_id, one.reason) for one in catalog.rejections()]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -53,10 +51,10 @@ def test_no_film_ever_moves_and_no_copy_crosses_whatever_is_added(
 ) -> None:
     """Rounds of new films, copies of old and of new ones, and ids that are there already."""
     random = np.random.default_rng(seed)
-    catalog = build_catalog(*tiny_films(tmp_path / "r0", range(30)), tmp_path / "cat", seed=seed)
+    catalog = Catalog.build(*tiny_films(tmp_path / "r0", range(30)), tmp_path / "cat", seed=seed)
     fresh = 100
     for number in range(1, 5):
-        before = catalog.films
+        before = catalog.to_table()
         films: dict[str, tuple[Image.Image, str]] = {}
         for _ in range(int(random.integers(0, 14))):
             kind = random.integers(4)
@@ -73,9 +71,9 @@ def test_no_film_ever_moves_and_no_copy_crosses_whatever_is_added(
         if not films:
             continue
         catalog = grow(catalog, tmp_path / f"r{number}", films)
-        assert catalog.films.slice(0, len(before)).equals(before)
-        assert check_catalog(tmp_path / "cat") == []  # among them: no group on two sides
-        after = catalog.films.to_pylist()
+        assert catalog.to_table().slice(0, len(before)).equals(before)
+        assert check_catalog(tmp_path / "cat") == []  # among them: no group in two splits
+        after = catalog.to_table().to_pylist()
         home = {row["film_id"]: row["split"] for row in after}
         new_ids = films.keys() - set(before["film_id"].to_pylist())
         rejected = {film_id for film_id, _ in told(catalog)}
@@ -84,14 +82,14 @@ def test_no_film_ever_moves_and_no_copy_crosses_whatever_is_added(
     pictures = [decode(content) for content in catalog.posters()]
     hashes = np.array([poster_hash(rgb) for rgb in pictures], np.uint64)
     pairs = near_pairs(hashes, np.stack([thumbnail(rgb) for rgb in pictures]))
-    side = catalog.films["split"].to_numpy()
+    side = catalog.to_table()["split"].to_numpy()
     assert len(pairs) > 0
     assert (side[pairs[:, 0]] == side[pairs[:, 1]]).all()
 
 
-def test_a_copy_of_an_old_poster_joins_its_group_and_part(tmp_path: Path) -> None:
+def test_a_copy_of_an_old_poster_joins_its_group_and_split(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path / "old", range(30))
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     films = {f"copy{seed:02}": (darker(seed), "Horror") for seed in range(30)}
     grown = grow(catalog, tmp_path / "new", films)
     for seed in range(30):
@@ -100,7 +98,7 @@ def test_a_copy_of_an_old_poster_joins_its_group_and_part(tmp_path: Path) -> Non
     assert told(grown) == []
 
 
-def test_a_poster_between_two_parts_is_rejected_and_others_are_not(tmp_path: Path) -> None:
+def test_a_poster_between_two_splits_is_rejected_and_others_are_not(tmp_path: Path) -> None:
     # Two posters far enough apart to be two, and their mixture near to both.
     one = np.asarray(poster(1, (60, 90))).astype(float)
     way = np.asarray(poster(2, (60, 90))).astype(float)
@@ -113,7 +111,7 @@ def test_a_poster_between_two_parts_is_rejected_and_others_are_not(tmp_path: Pat
     folder = write_posters(tmp_path / "posters", posters)
     seed = 0
     while True:
-        catalog = build_catalog(table, folder, tmp_path / f"cat{seed}", seed=seed)
+        catalog = Catalog.build(table, folder, tmp_path / f"cat{seed}", seed=seed)
         sides = [row_of(catalog, f"end{end}")["split"] for end in (0, 1)]
         if set(sides) == {"train", "test"}:
             break
@@ -127,7 +125,7 @@ def test_a_poster_between_two_parts_is_rejected_and_others_are_not(tmp_path: Pat
     )
     named = sorted((str(side), f"end{end}") for end, side in enumerate(sides))
     where = " and ".join(f"{group} ({side})" for side, group in named)
-    reason = f"its poster is a near-duplicate of films on two sides: {where}"
+    reason = f"its poster is a near-duplicate of films in two splits: {where}"
     assert told(grown) == [("between", reason), ("copy", reason)]
     assert len(grown) == len(catalog) + 1
     assert row_of(grown, "new")["group"] == "new"
@@ -136,7 +134,7 @@ def test_a_poster_between_two_parts_is_rejected_and_others_are_not(tmp_path: Pat
 def test_films_that_are_there_already_stay_as_they_were(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path / "old", range(3))
     write_table(table, [("f0000", "Drama"), ("f0001", "Drama"), ("f0002", "Drama|Sport")])
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     films = {
         "f0000": (poster(70), "Drama"),
         "f0001": (poster(71), "War|Drama"),
@@ -144,7 +142,7 @@ def test_films_that_are_there_already_stay_as_they_were(tmp_path: Path) -> None:
         "f0003": (poster(73), "War|Sport"),
     }
     grown = grow(catalog, tmp_path / "new", films)
-    assert grown.films.slice(0, 3).equals(catalog.films)
+    assert grown.to_table().slice(0, 3).equals(catalog.to_table())
     assert told(grown) == [
         ("f0000", "is in the catalog already"),
         ("f0001", "is in the catalog with Drama, not Drama|War; kept as it was"),
@@ -159,8 +157,8 @@ def test_genres_are_replaced_where_that_is_asked_for_and_nothing_else_is(
 ) -> None:
     monkeypatch.setattr("keyart.catalog.write.SHARD", 8)
     monkeypatch.setattr("keyart.catalog.write.ROW_GROUP", 3)
-    catalog = build_catalog(*tiny_films(tmp_path / "old", range(30)), tmp_path / "cat")
-    before = catalog.films.to_pylist()
+    catalog = Catalog.build(*tiny_films(tmp_path / "old", range(30)), tmp_path / "cat")
+    before = catalog.to_table().to_pylist()
     posters = list(catalog.posters())
     changed = {before[9]["film_id"]: ["War"], before[13]["film_id"]: ["Action", "Western"]}
     table = write_table(
@@ -174,24 +172,22 @@ def test_genres_are_replaced_where_that_is_asked_for_and_nothing_else_is(
     )
     folder = write_posters(tmp_path / "new", {"new.png": encoded(poster(99), "PNG")})
 
-    lines: list[str] = []
-    kept = grow_catalog(catalog, table, folder, say=lines.append)
-    assert kept.films.slice(0, 30).to_pylist() == before
-    assert len(lines) == 1
-    assert "have other genres in" in lines[0]
-    assert "films.csv: 2; they kept theirs" in lines[0]
-    assert "--replace-genres" in lines[0]
+    kept = catalog.grow(table, folder)
+    assert kept.to_table().slice(0, 30).to_pylist() == before
+    assert kept.facts["notes"] == [
+        "films.csv: 2 films have other genres there and kept their own; --replace-genres takes "
+        "the table's"
+    ]
 
-    grown = grow_catalog(kept, table, folder, replace_genres=True, say=lines.append)
-    assert lines[1].startswith("films of the catalog that took other genres")
-    assert lines[1].endswith("films.csv: 2")
-    after = grown.films.to_pylist()
+    grown = kept.grow(table, folder, replace_genres=True)
+    assert grown.facts["notes"][1:] == ["films.csv: 2 films took the table's genres"]
+    after = grown.to_table().to_pylist()
     assert after[:30] == [
         {**row, "genres": changed.get(row["film_id"], row["genres"])} for row in before
     ]
     assert list(grown.posters())[:30] == posters
     assert grown.fingerprint != kept.fingerprint
-    assert grown.facts["parts"] == kept.facts["parts"]
+    assert grown.facts["splits"] == kept.facts["splits"]
     assert (grown.truth == grown.vocabulary.encode([row["genres"] for row in after])).all()
     # One shard of five was written anew, and the old one is gone.
     names = sorted(file.name for file in grown.path.glob("films-*"))
@@ -201,18 +197,18 @@ def test_genres_are_replaced_where_that_is_asked_for_and_nothing_else_is(
     ]  # fmt: skip
     assert check_catalog(tmp_path / "cat") == []
 
-    again = grow_catalog(grown, table, folder, replace_genres=True, say=lines.append)
-    assert len(lines) == 2
+    again = grown.grow(table, folder, replace_genres=True)
+    assert again.facts["notes"] == grown.facts["notes"]
     assert again.fingerprint == grown.fingerprint
     back = write_table(tmp_path / "back.csv", [(before[9]["film_id"], "Drama")])
-    twice = grow_catalog(again, back, folder, replace_genres=True)
+    twice = again.grow(back, folder, replace_genres=True)
     assert twice.shards[1].name == "films-00001-2.parquet"
     assert check_catalog(tmp_path / "cat") == []
 
 
 def test_genres_are_replaced_on_the_command_line_and_never_without_growing(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path / "old", range(4))
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     write_table(table, [("f0002", "Musical")])
     words = ["catalog", "build", "--films", table, "--posters", posters, "--replace-genres"]
     command = [*map(str, words), "--out", str(tmp_path / "cat")]
@@ -222,16 +218,16 @@ def test_genres_are_replaced_on_the_command_line_and_never_without_growing(tmp_p
     assert Catalog.open(catalog.path).fingerprint == catalog.fingerprint
     done = CliRunner().invoke(app, [*command, "--grow"])
     assert done.exit_code == 0
-    assert "that took other genres" in done.stderr
+    assert "1 films took the table's genres" in done.stdout
     assert row_of(Catalog.open(catalog.path), "f0002")["genres"] == ["Musical"]
 
 
 def test_growing_by_one_table_twice_adds_nothing_the_second_time(tmp_path: Path) -> None:
-    catalog = build_catalog(*tiny_films(tmp_path / "old", range(5)), tmp_path / "cat")
+    catalog = Catalog.build(*tiny_films(tmp_path / "old", range(5)), tmp_path / "cat")
     new = tiny_films(tmp_path / "new", range(5, 9))
-    once = grow_catalog(catalog, *new)
-    twice = grow_catalog(once, *new)
-    thrice = grow_catalog(twice, *new)
+    once = catalog.grow(*new)
+    twice = once.grow(*new)
+    thrice = twice.grow(*new)
     assert once.fingerprint == twice.fingerprint != catalog.fingerprint
     assert (len(once), len(twice)) == (9, 9)
     assert (
@@ -243,11 +239,11 @@ def test_growing_by_one_table_twice_adds_nothing_the_second_time(tmp_path: Path)
 
 
 def test_old_and_new_films_together_are_balanced(tmp_path: Path) -> None:
-    catalog = build_catalog(*tiny_films(tmp_path / "old", range(60)), tmp_path / "cat")
+    catalog = Catalog.build(*tiny_films(tmp_path / "old", range(60)), tmp_path / "cat")
     for number in range(1, 6):
         new = range(60 * number, 60 * number + 12)
-        catalog = grow_catalog(catalog, *tiny_films(tmp_path / f"new{number}", new))
-    share = np.array([catalog.facts["parts"][part] for part in ("train", "validation", "test")])
+        catalog = catalog.grow(*tiny_films(tmp_path / f"new{number}", new))
+    share = np.array([catalog.facts["splits"][part] for part in ("train", "validation", "test")])
     assert np.abs(share / 120 - (0.6, 0.2, 0.2)).max() < 0.04
     counts = catalog.facts["counts"]
     for genre in STUDY_GENRES[:4]:
@@ -258,22 +254,23 @@ def test_old_and_new_films_together_are_balanced(tmp_path: Path) -> None:
 def test_films_that_join_old_groups_count_when_the_others_are_dealt(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path / "old", range(40))
     write_table(table, [(f"f{seed:04}", "Drama") for seed in range(40)])
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     in_test = [
-        int(name[1:]) for name in catalog.films["film_id"].take(catalog.rows("test")).to_pylist()
+        int(name[1:])
+        for name in catalog.to_table()["film_id"].take(catalog.rows("test")).to_pylist()
     ]
     # 8 copies make test 16 of 48 films: more than a fifth of all 80, so no other film goes there.
     films = {f"copy{seed}": (darker(seed), "Drama") for seed in in_test}
     films |= {f"new{seed}": (poster(seed), "Drama") for seed in range(40, 72)}
     grown = grow(catalog, tmp_path / "new", films)
     assert len(in_test) == 8
-    assert grown.facts["parts"] == {"train": 48, "validation": 16, "test": 16}
+    assert grown.facts["splits"] == {"train": 48, "validation": 16, "test": 16}
 
 
 def test_nothing_to_add_is_no_error_and_changes_no_film(tmp_path: Path) -> None:
-    catalog = build_catalog(*tiny_films(tmp_path / "old", range(4)), tmp_path / "cat")
+    catalog = Catalog.build(*tiny_films(tmp_path / "old", range(4)), tmp_path / "cat")
     table = write_table(tmp_path / "gone.csv", [("gone", "Drama")])
-    grown = grow_catalog(catalog, table, tmp_path / "old" / "posters")
+    grown = catalog.grow(table, tmp_path / "old" / "posters")
     assert grown.fingerprint == catalog.fingerprint
     assert told(grown) == [("gone", "no poster found")]
     assert check_catalog(tmp_path / "cat") == []
@@ -281,12 +278,12 @@ def test_nothing_to_add_is_no_error_and_changes_no_film(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_leaves_the_catalog_as_it_was(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path / "old", range(4))
-    catalog = build_catalog(table, posters, tmp_path / "cat")
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
     before = {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()}
-    with pytest.raises(TableError, match="no such file; name a table of films"):
-        grow_catalog(catalog, tmp_path / "none.csv", posters)
+    with pytest.raises(TableError, match="no such file; name a table"):
+        catalog.grow(tmp_path / "none.csv", posters)
     with pytest.raises(TableError, match="no such folder of posters"):
-        grow_catalog(catalog, table, tmp_path / "none")
+        catalog.grow(table, tmp_path / "none")
     assert {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()} == before
     with pytest.raises(CatalogError, match="no catalog here"):
-        grow_catalog(Catalog.open(tmp_path / "none"), table, posters)
+        Catalog.open(tmp_path / "none").grow(table, posters)

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.check import check_catalog
-from keyart.catalog.table import Catalog
 from keyart.catalog.write import growing
 from keyart.errors import CatalogError
 from tests.tiny_catalog import tiny_films
@@ -68,7 +67,7 @@ def test_a_building_that_was_killed_leaves_no_catalog_and_the_next_one_works(
     out = tmp_path / "catalog"
     kill_when_reached(place, words(table, posters, out))
     assert not out.exists()
-    assert len(build_catalog(table, posters, out)) == 20
+    assert len(Catalog.build(table, posters, out)) == 20
     assert check_catalog(out) == []
 
 
@@ -86,7 +85,7 @@ def test_a_growing_that_was_killed_leaves_the_old_catalog_and_the_next_one_works
     tmp_path: Path, place: tuple[str, str]
 ) -> None:
     out = tmp_path / "catalog"
-    old = build_catalog(*tiny_films(tmp_path / "old", range(12)), out)
+    old = Catalog.build(*tiny_films(tmp_path / "old", range(12)), out)
     before = contents(out)
     # Films 8 to 11 are there already: they are new rows of rejections.csv.
     table, posters = tiny_films(tmp_path / "new", range(8, 24))
@@ -98,12 +97,12 @@ def test_a_growing_that_was_killed_leaves_the_old_catalog_and_the_next_one_works
     }
     assert after["rejections.csv"].startswith(before["rejections.csv"])
     assert check_catalog(out) == []
-    assert Catalog.open(out).films.equals(old.films)
+    assert Catalog.open(out).to_table().equals(old.to_table())
 
-    grown = grow_catalog(old, table, posters)
-    undisturbed = build_catalog(*tiny_films(tmp_path / "old", range(12)), tmp_path / "calm")
-    undisturbed = grow_catalog(undisturbed, table, posters)
-    assert grown.films.equals(undisturbed.films)
+    grown = old.grow(table, posters)
+    undisturbed = Catalog.build(*tiny_films(tmp_path / "old", range(12)), tmp_path / "calm")
+    undisturbed = undisturbed.grow(table, posters)
+    assert grown.to_table().equals(undisturbed.to_table())
     assert contents(out).keys() == contents(tmp_path / "calm").keys()
     assert check_catalog(out) == []
 
@@ -126,7 +125,7 @@ def test_a_disk_that_is_full_leaves_nothing_of_a_new_catalog(tmp_path: Path) -> 
 
 def test_a_disk_that_is_full_leaves_an_old_catalog_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "catalog"
-    build_catalog(*tiny_films(tmp_path / "old", range(4)), out)
+    Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
     before = contents(out)
     line = full_disk(20_000, words(*tiny_films(tmp_path / "new", range(4, 40)), out, "--grow"))
     assert re.fullmatch(r"error: .*File too large.*", line)
@@ -138,7 +137,7 @@ def test_a_disk_that_fills_at_any_write_of_a_growing_leaves_the_catalog_sound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
     out = tmp_path / "catalog"
-    catalog = build_catalog(*tiny_films(tmp_path / "old", range(4)), out)
+    catalog = Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
     table, posters = tiny_films(tmp_path / "new", range(2, 9))
     synced = 0
 
@@ -151,27 +150,27 @@ def test_a_disk_that_fills_at_any_write_of_a_growing_leaves_the_catalog_sound(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fsync)
         with pytest.raises(OSError, match="No space left on device"):
-            grow_catalog(catalog, table, posters)
+            catalog.grow(table, posters)
     assert check_catalog(out) == []
-    assert Catalog.open(out).films.equals(catalog.films)
+    assert Catalog.open(out).to_table().equals(catalog.to_table())
     assert not [name for name in contents(out) if "partial" in name or "00001" in name]
 
 
 def test_two_growings_at_once_are_one_too_many(tmp_path: Path) -> None:
     out = tmp_path / "catalog"
-    catalog = build_catalog(*tiny_films(tmp_path / "old", range(4)), out)
+    catalog = Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
     table, posters = tiny_films(tmp_path / "new", range(4, 9))
     with growing(out), pytest.raises(CatalogError) as caught:
-        grow_catalog(catalog, table, posters)
+        catalog.grow(table, posters)
     assert str(caught.value) == f"{out}: another process is growing it; wait for it"
-    assert len(grow_catalog(catalog, table, posters)) == 9
+    assert len(catalog.grow(table, posters)) == 9
 
 
 def test_a_catalog_opened_before_another_growing_loses_nothing_of_it(tmp_path: Path) -> None:
     out = tmp_path / "catalog"
-    early = build_catalog(*tiny_films(tmp_path / "old", range(4)), out)
-    grow_catalog(early, *tiny_films(tmp_path / "first", range(4, 8)))
-    grown = grow_catalog(early, *tiny_films(tmp_path / "second", range(8, 12)))
+    early = Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
+    early.grow(*tiny_films(tmp_path / "first", range(4, 8)))
+    grown = early.grow(*tiny_films(tmp_path / "second", range(8, 12)))
     assert len(grown) == 12
     assert [shard["films"] for shard in json.loads((out / "catalog.json").read_text())["shards"]]
     assert check_catalog(out) == []
@@ -186,8 +185,8 @@ def test_what_is_there_already_is_never_built_over(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     for out in (taken, tmp_path / "file", tmp_path / "dangling"):
         with pytest.raises(CatalogError) as caught:
-            build_catalog(table, posters, out)
+            Catalog.build(table, posters, out)
         assert str(caught.value) == (
-            f"{out}: is already there; add --grow to add films to it, or name another folder"
+            f"{out}: already exists; add --grow to add films to it, or name another folder"
         )
     assert contents(taken) == {"notes.txt": b"mine"}

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.check import check_catalog
-from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
 
 FOLDER = Path(os.environ.get("KEYART_REAL_POSTERS", ""))
@@ -37,11 +36,11 @@ def test_a_catalog_of_real_posters_is_sound_balanced_and_accounts_for_every_film
 ) -> None:
     films = listed()[:300]
     table = write_table(tmp_path / "films.csv", films)
-    catalog = build_catalog(table, FOLDER / "images", tmp_path / "catalog")
+    catalog = Catalog.build(table, FOLDER / "images", tmp_path / "catalog")
     assert check_catalog(catalog.path) == []
 
-    rejected = {one.film_id: one.reason for one in read_rejections(catalog)}
-    kept = set(catalog.films["film_id"].to_pylist())
+    rejected = {one.film_id: one.reason for one in catalog.rejections()}
+    kept = set(catalog.to_table()["film_id"].to_pylist())
     assert kept | rejected.keys() == {film["imdb_id"] for film in films}
     assert not kept & rejected.keys()
     assert {reason.partition(" (")[0] for reason in rejected.values()} == {
@@ -55,7 +54,7 @@ def test_a_catalog_of_real_posters_is_sound_balanced_and_accounts_for_every_film
     for part in SPLITS:
         assert np.abs(catalog.truth[catalog.rows(part)].mean(0) - overall).max() < 0.02
     # Three films of 1911 to 1914 share one poster.
-    groups = dict(zip(catalog.films["film_id"].to_pylist(), catalog.groups, strict=True))
+    groups = dict(zip(catalog.to_table()["film_id"].to_pylist(), catalog.groups, strict=True))
     assert sum(group == "tt0001789" for group in groups.values()) == 3
 
 
@@ -65,18 +64,18 @@ def test_another_copy_of_a_real_poster_lands_on_the_side_of_the_first(tmp_path: 
     by_id = {film["imdb_id"]: film for film in listed()}
     films = [by_id[file.stem] for file in originals if by_id[file.stem]["genres"]]
     table = write_table(tmp_path / "films.csv", films)
-    catalog = build_catalog(table, FOLDER / "images", tmp_path / "catalog")
+    catalog = Catalog.build(table, FOLDER / "images", tmp_path / "catalog")
 
     copies = [
         {**film, "imdb_id": f"copy of {film['imdb_id']}", "poster": f"{film['imdb_id']}.jpg"}
         for film in films
     ]
     table = write_table(tmp_path / "copies.csv", copies)
-    grown = grow_catalog(catalog, table, FOLDER / "originals")
+    grown = catalog.grow(table, FOLDER / "originals")
     assert check_catalog(grown.path) == []
     assert len(grown) == 2 * len(catalog) > 300
     before, after = (
-        {row["film_id"]: (row["group"], row["split"]) for row in films.films.to_pylist()}
+        {row["film_id"]: (row["group"], row["split"]) for row in films.to_table().to_pylist()}
         for films in (catalog, grown)
     )
     for film, place in before.items():

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyart.catalog.build import build_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.check import check_catalog
-from keyart.catalog.sample import sample_catalog, sampled_rows
-from keyart.catalog.table import Catalog
+from keyart.catalog.sample import sampled_rows
 from keyart.errors import CatalogError
 from tests.tiny_catalog import encoded, poster, some_genres, write_posters, write_table
 
@@ -20,12 +19,12 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     seeds = [film - 1 if film % 10 == 9 else film for film in range(200)]
     posters = {f"f{film:04}.png": encoded(poster(s), "PNG") for film, s in enumerate(seeds)}
     table = write_table(folder / "films.csv", [(f"f{n:04}", some_genres(n)) for n in range(200)])
-    return build_catalog(table, write_posters(folder / "posters", posters), folder / "catalog")
+    return Catalog.build(table, write_posters(folder / "posters", posters), folder / "catalog")
 
 
 @pytest.fixture(scope="module")
 def sample(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return sample_catalog(catalog, 100, tmp_path_factory.mktemp("sample") / "catalog")
+    return catalog.sample(100, out=tmp_path_factory.mktemp("sample") / "catalog")
 
 
 def test_a_sample_is_a_sound_catalog_of_about_as_many_films(sample: Catalog) -> None:
@@ -33,10 +32,10 @@ def test_a_sample_is_a_sound_catalog_of_about_as_many_films(sample: Catalog) -> 
     assert check_catalog(sample.path) == []
 
 
-def test_films_keep_part_group_genres_and_poster(catalog: Catalog, sample: Catalog) -> None:
-    known = {row["film_id"]: row for row in catalog.films.to_pylist()}
-    places = {film: place for place, film in enumerate(catalog.films["film_id"].to_pylist())}
-    for place, row in enumerate(sample.films.to_pylist()):
+def test_films_keep_split_group_genres_and_poster(catalog: Catalog, sample: Catalog) -> None:
+    known = {row["film_id"]: row for row in catalog.to_table().to_pylist()}
+    places = {film: place for place, film in enumerate(catalog.to_table()["film_id"].to_pylist())}
+    for place, row in enumerate(sample.to_table().to_pylist()):
         assert row == known[row["film_id"]]
         assert sample.poster(place) == catalog.poster(places[row["film_id"]])
 
@@ -61,16 +60,17 @@ def test_the_seed_settles_the_sample(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize(
-    ("films", "message"), [(201, "fewer than the 201"), (1, "too few for its split: the ")]
+    ("films", "message"),
+    [(201, "fewer than the 201"), (1, "1 films are too few: the ")],
 )
 def test_a_sample_that_cannot_be_is_refused(
     catalog: Catalog, tmp_path: Path, films: int, message: str
 ) -> None:
     with pytest.raises(CatalogError, match=message):
-        sample_catalog(catalog, films, tmp_path / "catalog")
+        catalog.sample(films, out=tmp_path / "catalog")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_there_is_not_overwritten(catalog: Catalog, sample: Catalog) -> None:
-    with pytest.raises(CatalogError, match="already there"):
-        sample_catalog(catalog, 50, sample.path)
+    with pytest.raises(CatalogError, match="already exists"):
+        catalog.sample(50, out=sample.path)

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keyart.catalog.build import build_catalog, grow_catalog
-from keyart.catalog.show import draw_sheet, summarise
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from tests.tiny_catalog import encoded, poster, tiny_films, write_posters, write_table
 
 FILMS = [
@@ -44,15 +42,15 @@ def catalog(tmp_path: Path) -> Catalog:
         table.read_text().replace("Film a,1950", "Film a,").replace("Film b,1951", "Film b,2001")
     )
     table.write_text(lines)
-    return build_catalog(table, folder, tmp_path / "cat")
+    return Catalog.build(table, folder, tmp_path / "cat")
 
 
 def test_the_numbers_are_right(catalog: Catalog) -> None:
-    summary = summarise(catalog)
+    summary = catalog.summary()
     assert summary.path == str(catalog.path)
     assert summary.fingerprint == catalog.fingerprint
     assert summary.films == 6
-    assert sum(summary.parts.values()) == 6
+    assert sum(summary.splits.values()) == 6
     counts = {name: sum(parts.values()) for name, parts in summary.genres.items()}
     assert {name: count for name, count in counts.items() if count} == {
         "Drama": 4, "War": 2, "Horror": 1, "Sci-Fi": 1,
@@ -71,7 +69,7 @@ def test_the_numbers_are_right(catalog: Catalog) -> None:
 
 
 def test_rejections_are_counted_by_kind(catalog: Catalog, tmp_path: Path) -> None:
-    assert summarise(catalog).rejections == {
+    assert catalog.summary().rejections == {
         "no film id": 1,
         "no genre of the vocabulary": 2,
         "the file is empty": 1,
@@ -80,8 +78,8 @@ def test_rejections_are_counted_by_kind(catalog: Catalog, tmp_path: Path) -> Non
         "listed with different genres": 1,
     }
     table = write_table(tmp_path / "more.csv", [("a", "Drama|War"), ("b", "War"), ("z", "War")])
-    grown = grow_catalog(catalog, table, tmp_path / "posters")
-    told = summarise(grown).rejections
+    grown = catalog.grow(table, tmp_path / "posters")
+    told = grown.summary().rejections
     assert told["is in the catalog already"] == 1
     assert told["is in the catalog with other genres"] == 1
     assert told["no poster found"] == 1
@@ -91,27 +89,27 @@ def test_posters_of_many_sizes_are_rejected_for_one_reason(tmp_path: Path) -> No
     table, posters = tiny_films(tmp_path, range(9))
     for seed in range(1, 9):
         (posters / f"f{seed:04}.png").write_bytes(encoded(poster(seed, (seed, 90)), "PNG"))
-    summary = summarise(build_catalog(table, posters, tmp_path / "cat"))
+    summary = Catalog.build(table, posters, tmp_path / "cat").summary()
     assert summary.rejections == {"a poster needs at least 16 on each side": 8}
 
 
 def test_genre_names_that_map_to_nothing_are_counted_and_misspelt_ones_hinted_at(
     catalog: Catalog,
 ) -> None:
-    summary = summarise(catalog)
+    summary = catalog.summary()
     assert summary.unmapped == {"Sport": 2, "Drmaa": 1, "Zxcv": 1}
     assert summary.suggestions["Drmaa"] == "did you mean 'Drama'"
     assert "Zxcv" not in summary.suggestions
 
 
 def test_a_summary_is_plain_json(catalog: Catalog) -> None:
-    again = json.loads(json.dumps(summarise(catalog).to_json()))
+    again = json.loads(json.dumps(catalog.summary().to_json()))
     assert again["films"] == 6
     assert again["smallest"] == [20, 30]
 
 
 def test_the_sheet_has_a_row_a_genre_with_its_posters(catalog: Catalog, tmp_path: Path) -> None:
-    draw_sheet(catalog, tmp_path / "sheets" / "sheet.png", across=3)
+    catalog.contact_sheet(tmp_path / "sheets" / "sheet.png", across=3)
     with Image.open(tmp_path / "sheets" / "sheet.png") as image:
         assert image.format == "PNG"
         width, height = image.size
@@ -133,11 +131,11 @@ def test_the_sheet_has_a_row_a_genre_with_its_posters(catalog: Catalog, tmp_path
 
 def test_the_same_catalog_draws_the_same_sheet(catalog: Catalog, tmp_path: Path) -> None:
     for name in ("one.png", "two.png"):
-        draw_sheet(catalog, tmp_path / name)
+        catalog.contact_sheet(tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
 def test_every_film_has_its_decade(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(30))
-    summary = summarise(build_catalog(table, posters, tmp_path / "cat"))
+    summary = Catalog.build(table, posters, tmp_path / "cat").summary()
     assert summary.decades == {"1950s": 10, "1960s": 10, "1970s": 10}

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, RecipeError, RunError, TrainingError
 from keyart.evaluation.evaluate import read_metrics
 from keyart.evaluation.rescore import evaluate_again
 from keyart.genres import Vocabulary
-from keyart.predictor import Prediction, Predictor
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
@@ -55,7 +55,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         writer.writerow(["film_id", "title", "year", "genres"])
         writer.writerows(rows)
     write_posters(folder / "posters", posters)
-    return build_catalog(
+    return Catalog.build(
         folder / "films.csv", folder / "posters", folder / "catalog", vocabulary=VOCABULARY
     )
 
@@ -194,7 +194,7 @@ def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
     ]
     (tmp_path / "films.csv").write_text("\n".join(rows))
     write_posters(tmp_path / "posters", {f"f{n}.png": encoded(poster(n), "PNG") for n in range(12)})
-    small = build_catalog(
+    small = Catalog.build(
         tmp_path / "films.csv", tmp_path / "posters", tmp_path / "catalog", vocabulary=VOCABULARY
     )
     with pytest.raises(TrainingError, match="qda needs 10 training films with a genre and 10"):

@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from keyart.__main__ import main
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
-from keyart.predictor import Prediction, Predictor
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.training.run import load_best
 from tests.tiny import tiny_bundle
 

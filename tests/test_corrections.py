@@ -10,23 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keyart.catalog.build import build_catalog, grow_catalog
-from keyart.catalog.rejections import read_rejections
+from keyart.catalog.catalog import Catalog
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.genres import Vocabulary
 from keyart.review.corrections import Correction, Corrections, export_corrections
-from tests.postgres import server, server_folder
 from tests.tiny import VOCABULARY
 from tests.wire import encoded
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    binaries = server_folder()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with server(binaries) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -34,7 +23,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty store's URL, of both kinds."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'corrections.sqlite'}"
-    found: str = request.getfixturevalue("postgres")
+    found: str = request.getfixturevalue("postgres_url")
     import psycopg
 
     with psycopg.connect(found, autocommit=True) as connection:
@@ -160,7 +149,7 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
             (folder / f"f{number}.png").write_bytes(poster(number))
             file.write(f"f{number},Film {number},Red\n")
     vocabulary = Vocabulary(VOCABULARY.names)
-    catalog = build_catalog(tmp_path / "films.csv", folder, tmp_path / "cat", vocabulary=vocabulary)
+    catalog = Catalog.build(tmp_path / "films.csv", folder, tmp_path / "cat", vocabulary=vocabulary)
     store = Corrections(url)
     store.add(correction(poster(3), "Green"), poster(3))
     store.add(correction(poster(99), "Red", title="Old"), poster(99))
@@ -173,11 +162,11 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0]["film_id"] == "f3"
-    grown = grow_catalog(catalog, table, tmp_path / "corrected" / "posters")
-    films = {row["film_id"]: row for row in grown.films.to_pylist()}
+    grown = catalog.grow(table, tmp_path / "corrected" / "posters")
+    films = {row["film_id"]: row for row in grown.to_table().to_pylist()}
     assert len(films) == 9
     assert films["f3"]["genres"] == ["Red"]
-    assert "is in the catalog with Red, not Green" in read_rejections(grown)[0].reason
+    assert "is in the catalog with Red, not Green" in grown.rejections()[0].reason
     (new,) = [film_id for film_id in films if film_id.startswith("corrected-")]
     assert films[new]["genres"] == ["Green", "Blue"]
     assert films[new]["title"] == "New | one"
@@ -186,11 +175,11 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
         export_corrections(url, tmp_path / "corrected")
 
     part = films["f3"]["split"]
-    asked = grow_catalog(grown, table, tmp_path / "corrected" / "posters", replace_genres=True)
-    films = {row["film_id"]: row for row in asked.films.to_pylist()}
+    asked = grown.grow(table, tmp_path / "corrected" / "posters", replace_genres=True)
+    films = {row["film_id"]: row for row in asked.to_table().to_pylist()}
     assert len(films) == 9
     assert (films["f3"]["genres"], films["f3"]["split"]) == (["Green"], part)
-    place = asked.films["film_id"].to_pylist().index("f3")
+    place = asked.to_table()["film_id"].to_pylist().index("f3")
     assert asked.truth[place].tolist() == [False, True, False]
     assert asked.fingerprint != grown.fingerprint
 

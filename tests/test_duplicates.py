@@ -155,13 +155,13 @@ def test_blocks_and_shortcuts_connect_what_comparing_all_pairs_connects(
 def joined(
     film_ids: list[str], links: list[tuple[int, int]], old: list[tuple[str, str]] | None = None
 ) -> tuple[list[str | None], list[tuple[str, str]]]:
-    """old: the group and part of each old film."""
+    """old: the group and split of each old film."""
     old = old or []
     groups, rejections = join_groups(
         film_ids,
         np.array(links, np.int64).reshape(-1, 2),
         given=[group for group, _ in old],
-        parts=dict(old),
+        splits=dict(old),
     )
     return groups, [(one.film_id, one.reason) for one in rejections]
 
@@ -181,11 +181,11 @@ def test_a_new_film_joins_the_group_of_an_old_one() -> None:
     assert rejections == []
 
 
-def test_only_the_film_that_bridges_two_sides_is_rejected() -> None:
+def test_only_the_film_that_bridges_two_splits_is_rejected() -> None:
     old = [("x", "train"), ("y", "test")]
     groups, rejections = joined(list("abc"), [(0, 2), (1, 3), (2, 4), (3, 4)], old)
     assert groups == ["x", "y", None]
-    reason = "its poster is a near-duplicate of films on two sides: y (test) and x (train)"
+    reason = "its poster is a near-duplicate of films in two splits: y (test) and x (train)"
     assert rejections == [("c", reason)]
 
 
@@ -197,14 +197,14 @@ def test_an_exact_copy_of_a_rejected_poster_is_rejected_too() -> None:
     assert len({reason for _, reason in rejections}) == 1
 
 
-def test_a_film_between_two_groups_of_one_side_joins_the_first_and_both_keep_their_names() -> None:
+def test_a_film_between_two_groups_of_one_split_joins_the_first_and_both_keep_their_names() -> None:
     old = [("x", "train"), ("y", "train")]
     assert joined(["a", "b"], [(0, 2), (1, 2), (1, 3)], old) == (["x", "y"], [])
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_no_near_pair_ever_lies_on_two_sides(seed: int) -> None:
+def test_no_near_pair_ever_lies_in_two_splits(seed: int) -> None:
     random = np.random.default_rng(seed)
     old = [(f"g{group}", ("train", "validation", "test")[group % 3]) for group in range(5)]
     new = 8

@@ -6,20 +6,23 @@ import json
 import math
 import sys
 import tomllib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 from safetensors.torch import load_file
 
 from keyart.__main__ import main
 from keyart.bundle import Bundle, read_bundle, write_bundle
 from keyart.calibration import Calibration, sigmoid
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import learned_weights, make_ensemble
 from keyart.errors import BundleError, RunError
 from keyart.evaluation.evaluate import read_metrics
@@ -27,7 +30,8 @@ from keyart.evaluation.rescore import evaluate_again
 from keyart.explain import explain
 from keyart.genres import Vocabulary
 from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec
-from keyart.predictor import Prediction, Predictor
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.report.page import write_report
 from keyart.run import write_origin
 from keyart.service.app import create_app
@@ -36,7 +40,6 @@ from keyart.training.classical_recipe import ForestRecipe
 from keyart.training.run import Watcher, export_run, train
 from keyart.writers import predict_posters
 from tests.colours import colours_run
-from tests.serving import client
 from tests.tiny import VOCABULARY
 from tests.tiny_catalog import encoded, poster, write_posters, write_table
 
@@ -66,7 +69,7 @@ def colourful(folder: Path, seed: int) -> Catalog:
         posters[f"f{film}.jpg"] = encoded(image, "JPEG", quality=90)
     table = write_table(folder / "films.csv", films)
     pictures = write_posters(folder / "posters", posters)
-    return build_catalog(table, pictures, folder / "catalog", vocabulary=VOCABULARY)
+    return Catalog.build(table, pictures, folder / "catalog", vocabulary=VOCABULARY)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +135,10 @@ def test_its_scores_are_its_members_average_calibrated_anew(
 
 
 def test_command_line_service_and_predictions_of_the_run_say_the_same(
-    ensemble: Path, catalog: Catalog, tmp_path: Path
+    ensemble: Path,
+    catalog: Catalog,
+    tmp_path: Path,
+    client_of: Callable[[FastAPI], AbstractContextManager[httpx.Client]],
 ) -> None:
     test = pq.read_table(ensemble / "predictions-test.parquet")
     films = catalog.columns(["film_id"])[0].to_pylist()
@@ -143,7 +149,7 @@ def test_command_line_service_and_predictions_of_the_run_say_the_same(
         files[-1].write_bytes(catalog.poster(row))
     predict_posters(files, ensemble, "csv", tmp_path / "said.csv", None, quiet=True)
     said = list(csv.DictReader(io.StringIO((tmp_path / "said.csv").read_text())))
-    with client(create_app(Predictor.load(ensemble))) as api:
+    with client_of(create_app(Predictor.load(ensemble))) as api:
         posters = [("poster", (file.name, file.read_bytes(), "image/jpeg")) for file in files]
         served = api.post("/v1/predictions", files=posters).json()["predictions"]
         assert api.get("/v1/model").json()["image"]["parts"][1]["fit"] == "pad"

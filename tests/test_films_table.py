@@ -1,4 +1,4 @@
-"""catalog/sources/films_table.py: tables of films as people have them."""
+"""catalog/films_table.py and table_file.py: tables of films as people have them."""
 
 import csv
 import json
@@ -209,9 +209,9 @@ def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [
-        (b"", "f.csv", "no films in it; give a table with a row a film"),
-        (b"id,genres\n", "f.csv", "no films in it; give a table with a row a film"),
-        (b"\n\n\n", "f.csv", "no films in it; give a table with a row a film"),
+        (b"", "f.csv", "no films in it; give a table with one row per film"),
+        (b"id,genres\n", "f.csv", "no films in it; give a table with one row per film"),
+        (b"\n\n\n", "f.csv", "no films in it; give a table with one row per film"),
         (
             b"name,genres\nUp,Drama\n",
             "f.csv",
@@ -222,13 +222,13 @@ def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
             b"id,title\na,Up\n",
             "f.csv",
             "no column of genres; its columns are id, title; name one of them genres, or give "
-            "one 0/1 column a genre",
+            "one 0/1 column per genre",
         ),
         (
             b"id,Drama,War\na,1,2\n",
             "f.csv",
             "no column of genres; its columns are id, Drama, War; name one of them genres, or "
-            "give one 0/1 column a genre",
+            "give one 0/1 column per genre",
         ),
         (b"\x89PNG\x00\x00", "f.csv", "not text; give CSV, TSV, Parquet or JSON lines"),
         (b"PAR1 and no more", "f.parquet", "damaged Parquet"),
@@ -255,7 +255,7 @@ def test_what_is_no_table_gets_one_line(
 def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read(tmp_path / "gone.csv")
-    assert str(caught.value) == f"{tmp_path}/gone.csv: no such file; name a table of films"
+    assert str(caught.value) == f"{tmp_path}/gone.csv: no such file; name a table"
     with pytest.raises(TableError) as caught:
         read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: cannot be read (Is a directory)"

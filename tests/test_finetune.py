@@ -14,8 +14,7 @@ from safetensors.torch import save_file
 from torchvision.transforms.v2.functional import resize
 
 from keyart.bundle import read_bundle
-from keyart.catalog.build import build_catalog, grow_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.errors import RecipeError, RunError
 from keyart.evaluation.rescore import evaluate_again
@@ -53,7 +52,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def catalog(painted: Path) -> Catalog:
-    return build_catalog(painted / "films.csv", painted / "posters", painted / "catalog")
+    return Catalog.build(painted / "films.csv", painted / "posters", painted / "catalog")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,7 @@ def test_features_are_computed_once_and_after_growth_for_new_posters_alone(tmp_p
     films = paint_films(40, tmp_path)
     lines = films.read_text().splitlines()
     films.write_text("\n".join(lines[:31]) + "\n")
-    catalog = build_catalog(films, tmp_path / "posters", tmp_path / "catalog")
+    catalog = Catalog.build(films, tmp_path / "posters", tmp_path / "catalog")
     computed: list[int] = []
     features_of(catalog, small(), progress=lambda done, total: computed.append(total))
     assert computed[-1] == 2 * len(catalog)
@@ -128,11 +127,13 @@ def test_features_are_computed_once_and_after_growth_for_new_posters_alone(tmp_p
     first, _ = features_of(catalog, small(), progress=lambda done, total: computed.append(total))
     assert computed == []
     films.write_text("\n".join(lines) + "\n")
-    grown = grow_catalog(catalog, films, tmp_path / "posters")
+    grown = catalog.grow(films, tmp_path / "posters")
     second, _ = features_of(grown, small(), progress=lambda done, total: computed.append(total))
     assert computed[-1] == 2 * (len(grown) - len(catalog)) > 0
-    known = {digest: row for row, digest in enumerate(grown.films["poster_sha256"].to_pylist())}
-    again = [known[digest] for digest in catalog.films["poster_sha256"].to_pylist()]
+    known = {
+        digest: row for row, digest in enumerate(grown.to_table()["poster_sha256"].to_pylist())
+    }
+    again = [known[digest] for digest in catalog.to_table()["poster_sha256"].to_pylist()]
     assert np.array_equal(np.asarray(second)[again], first)
 
 

@@ -6,11 +6,13 @@ import numpy as np
 import torch
 
 from keyart.bundle import read_bundle
-from keyart.catalog.build import build_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier
-from keyart.predictor import Network, Prediction, Predictor
+from keyart.network import Network
+from keyart.prediction import Prediction
+from keyart.predictor import Predictor
 from keyart.training.export import export_onnx
 from keyart.training.halve import halved
 from keyart.training.recipe import Recipe
@@ -44,7 +46,7 @@ def test_halving_twice_changes_nothing_more() -> None:
 
 def test_a_small_export_answers_and_has_no_weights_to_train_on(tmp_path: Path) -> None:
     films = paint_films(60, tmp_path)
-    catalog = build_catalog(films, tmp_path / "posters", tmp_path / "catalog")
+    catalog = Catalog.build(films, tmp_path / "posters", tmp_path / "catalog")
     recipe = Recipe(
         backbone="posternet-small", height=32, width=24, epochs=1, batch_size=16, compile="off"
     )

@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.errors import TrainingError
 from keyart.training.images import choose_images
@@ -17,7 +16,7 @@ RARE = ("Western", "War")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     folder = tmp_path_factory.mktemp("films")
     films = paint_films(120, folder)
-    return build_catalog(films, folder / "posters", folder / "catalog")
+    return Catalog.build(films, folder / "posters", folder / "catalog")
 
 
 def rare(catalog: Catalog) -> npt.NDArray[np.bool_]:

@@ -8,8 +8,7 @@ import pytest
 import timm
 from safetensors.torch import save_file
 
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, KeyartError, WeightsError
 from keyart.evaluation.evaluate import read_metrics
 from keyart.milestone import experiment
@@ -29,7 +28,7 @@ ONLY = "null,rates,scratch-leak,scratch,vgg16"
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
-    return build_catalog(*tiny_films(folder, range(80)), folder / "catalog").path
+    return Catalog.build(*tiny_films(folder, range(80)), folder / "catalog").path
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +133,7 @@ def test_settings_once_given_stay_and_a_row_without_a_run_takes_others(
 
 
 def test_a_folder_keeps_to_its_catalog(done: Path, tmp_path: Path) -> None:
-    other = build_catalog(*tiny_films(tmp_path, range(100, 150)), tmp_path / "catalog")
+    other = Catalog.build(*tiny_films(tmp_path, range(100, 150)), tmp_path / "catalog")
     with pytest.raises(KeyartError, match="was begun with another catalog"):
         run_milestone(other.path, done, choose_rows("null"), REQUEST, quiet=True)
 

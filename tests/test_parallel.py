@@ -44,11 +44,10 @@ def test_an_error_is_raised_in_its_place() -> None:
             raise KeyError(item)
         return item
 
-    taken = []
+    results = ordered(work, range(20), workers=2)
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(KeyError):
-        for result in ordered(work, range(20), workers=2):
-            taken.append(result)
-    assert taken == [0, 1, 2, 3, 4]
+        next(results)
 
 
 def test_an_error_of_the_items_is_raised_and_ends_the_threads() -> None:

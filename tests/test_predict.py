@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from keyart.errors import BundleError, KeyartError, PosterError, TableError
-from keyart.posters import find_posters
-from keyart.predictor import Failure, Prediction, Predictor
+from keyart.catalog.poster_paths import find_posters
+from keyart.errors import BundleError, KeyartError
+from keyart.prediction import Failure, Prediction
+from keyart.predictor import Predictor
 from keyart.writers import Format, predict_posters
 from tests.tiny import tiny_bundle
 
@@ -143,27 +143,6 @@ def test_unreadable_posters_are_counted_on_standard_error(
 def test_parquet_needs_a_file(model: Path, folder: Path) -> None:
     with pytest.raises(KeyartError, match="--out"):
         predict_posters([folder], model, "parquet", None, None, quiet=True)
-
-
-def test_a_csv_names_posters_relative_to_itself(folder: Path) -> None:
-    table = folder / "list.csv"
-    table.write_text("\ufefftitle,Poster\nA,p00.png\nB,p01.png\nC,\n", encoding="utf-8")
-    assert list(find_posters([table])) == [folder / "p00.png", folder / "p01.png"]
-    table.write_text("title,year\nA,1999\n")
-    with pytest.raises(TableError, match="title, year"):
-        list(find_posters([table]))
-
-
-def test_missing_paths_and_empty_folders_are_said(tmp_path: Path) -> None:
-    with pytest.raises(PosterError, match="no such file"):
-        list(find_posters([tmp_path / "none.jpg"]))
-    with pytest.raises(PosterError, match="no pictures"):
-        list(find_posters([tmp_path]))
-
-
-def test_a_loop_of_links_ends(folder: Path) -> None:
-    os.symlink(folder, folder / "again")
-    assert len(list(find_posters([folder]))) == 40
 
 
 def test_inference_needs_no_torch(model: Path, folder: Path) -> None:

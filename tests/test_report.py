@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keyart.catalog.build import build_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.scoring import FIGURES, compare_scores
 from keyart.genres import Vocabulary
@@ -285,7 +285,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.new("RGB", (300, 450), colour).save(folder / "posters" / f"film-{film}.png")
         lines.append(f"film-{film},Film {film},Drama")
     (folder / "films.csv").write_text("\n".join(lines))
-    build_catalog(folder / "films.csv", folder / "posters", folder / "catalog")
+    Catalog.build(folder / "films.csv", folder / "posters", folder / "catalog")
     return folder / "catalog"
 
 

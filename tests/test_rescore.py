@@ -9,8 +9,7 @@ import pytest
 
 from keyart.__main__ import main
 from keyart.bundle import read_bundle
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, CatalogError, RunError
 from keyart.evaluation.compare import compare_models
 from keyart.evaluation.decide import PRECISIONS, decide
@@ -41,7 +40,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         posters[f"f{film}.png"] = encoded(image, "PNG")
     table = write_table(folder / "films.csv", films)
     pictures = write_posters(folder / "posters", posters)
-    return build_catalog(table, pictures, folder / "catalog", vocabulary=VOCABULARY)
+    return Catalog.build(table, pictures, folder / "catalog", vocabulary=VOCABULARY)
 
 
 @pytest.fixture
@@ -127,7 +126,7 @@ def test_a_catalog_of_other_genres_is_refused(run: Path, tmp_path: Path) -> None
     table = write_table(tmp_path / "films.csv", [("f0", "Drama"), ("f1", "Comedy")])
     posters = {f"f{film}.png": encoded(poster(film), "PNG") for film in range(2)}
     pictures = write_posters(tmp_path / "posters", posters)
-    other = build_catalog(table, pictures, tmp_path / "other", vocabulary=DEFAULT_VOCABULARY)
+    other = Catalog.build(table, pictures, tmp_path / "other", vocabulary=DEFAULT_VOCABULARY)
     with pytest.raises(CatalogError, match="are not the model's"):
         evaluate_again(run, other.path, "test", criterion="f1")
 

@@ -17,8 +17,7 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
 from keyart.search import search as searches
@@ -51,7 +50,7 @@ def silent(steps: Callable[[Progress], None] = lambda step: None) -> Watcher:
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     folder = tmp_path_factory.mktemp("catalog")
     table, posters = tiny_films(folder, range(60))
-    return build_catalog(table, posters, folder / "catalog")
+    return Catalog.build(table, posters, folder / "catalog")
 
 
 def score_of(recipe: Recipe) -> float:
@@ -236,7 +235,7 @@ def test_the_journal_of_another_catalog_is_refused(catalog: Catalog, tmp_path: P
     out = tmp_path / "out"
     sought(catalog, out, trials=1)
     table, posters = tiny_films(tmp_path, range(100, 120))
-    other = build_catalog(table, posters, tmp_path / "other")
+    other = Catalog.build(table, posters, tmp_path / "other")
     with pytest.raises(SearchError, match="its journal is of a search on another catalog"):
         sought(other, out)
 
@@ -290,7 +289,6 @@ def test_a_validation_part_without_genres_is_told(
 KILLED = """
 import sys, time
 from pathlib import Path
-from keyart.catalog.table import Catalog
 from keyart.training import loop
 from keyart.training.run import Watcher
 from keyart.search.search import tune

@@ -17,8 +17,8 @@ import pytest
 
 from keyart.errors import BundleError, ServiceError
 from keyart.service.server import _listen, serve
-from tests.serving import GREEN, RED
 from tests.tiny import tiny_bundle
+from tests.wire import GREEN, RED
 
 SCRIPT = """
 import sys

@@ -10,8 +10,7 @@ from PIL import Image
 
 from keyart.bundle import write_bundle
 from keyart.calibration import Calibration
-from keyart.catalog.build import build_catalog
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import PosterError, PosterIndexError
 from keyart.genres import Vocabulary
 from keyart.predictor import Predictor
@@ -40,7 +39,7 @@ def catalog(tmp_path: Path) -> Catalog:
             (folder / f"{name}.png").write_bytes(encoded(rgb))
             writer.writerow([name, f"<b>{name}</b>", 1999, "Red" if "red" in name else "Blue"])
     vocabulary = Vocabulary(VOCABULARY.names)
-    return build_catalog(
+    return Catalog.build(
         tmp_path / "films.csv", folder, tmp_path / "catalog", vocabulary=vocabulary
     )
 
@@ -95,7 +94,7 @@ def test_thumbnails_are_the_posters(catalog: Catalog, model: Path, tmp_path: Pat
         file.write_bytes(index.thumbnail(place))
         with Image.open(file) as image:
             mean = np.asarray(image).mean((0, 1))
-        colour = COLOURS[catalog.films["film_id"][place].as_py()]
+        colour = COLOURS[catalog.to_table()["film_id"][place].as_py()]
         assert np.abs(mean - colour).max() < 25
     with pytest.raises(IndexError):
         index.thumbnail(6)

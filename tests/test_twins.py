@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keyart.catalog.build import build_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.genres import Vocabulary
 from keyart.similar import PosterIndex, build_index
 from keyart.twins import Twins, find_twins, near_pairs
@@ -36,7 +36,7 @@ def index(folder: Path, model: Path, posters: dict[str, Image.Image]) -> Path:
             (folder / "posters" / f"{name}.png").write_bytes(encoded(image, "PNG"))
             writer.writerow([name, "Red"])
     vocabulary = Vocabulary(VOCABULARY.names)
-    catalog = build_catalog(
+    catalog = Catalog.build(
         folder / "films.csv", folder / "posters", folder / "catalog", vocabulary=vocabulary
     )
     return build_index(catalog, model, folder / "index").path

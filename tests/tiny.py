@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from keyart.bundle import Bundle, write_bundle
+from keyart.bundle import Bundle, Content, Decisions, NetworkFiles, write_bundle
 from keyart.calibration import Calibration
 from keyart.genres import Vocabulary
 from keyart.images.spec import ImageSpec
@@ -59,12 +59,11 @@ def tiny_bundle(path: Path, **provenance: str) -> Bundle:
     """Write the tiny model's bundle to `path`."""
     return write_bundle(
         path,
-        onnx=tiny_onnx(),
-        weights=b"weights",
-        card="# A tiny model\n",
-        vocabulary=VOCABULARY,
-        spec=SPEC,
-        calibration=Calibration.identity(3),
-        thresholds=np.array([0.5, 0.5, 0.9]),
-        provenance={"name": "tiny", **provenance},
+        Content(
+            NetworkFiles(tiny_onnx(), SPEC, b"weights"),
+            VOCABULARY,
+            Decisions(Calibration.identity(3), np.array([0.5, 0.5, 0.9])),
+            card="# A tiny model\n",
+            provenance={"name": "tiny", **provenance},
+        ),
     )

@@ -1,20 +1,22 @@
 """What a saved model is: a folder with everything that inference needs, checked before use.
 
-keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (also by wanted
-                     precision), provenance, and the size and SHA-256 of the files below and of
-                     itself
-model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
-                     an ensemble's takes what PackedSpec prepares, a model's of titles and years
-                     what FilmSpec does
-model.safetensors    the same weights, to train on from; a small bundle goes without
-MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
+    keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (also by wanted
+                         precision), provenance, the size and SHA-256 of the files below, and a
+                         digest of all this
+    model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
+                         a model of titles and years takes what FilmSpec prepares
+    model.safetensors    the same weights, to train on from; a small bundle has none
+    MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
+
+An ensemble is a bundle of bundles: instead of an ImageSpec and a network it has members/0,
+members/1 ..., each a bundle, with a weight.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,43 +28,73 @@ from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError
 from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
-from keyart.images.spec import FilmSpec, Spec, spec_from_json
+from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
+MEMBERS = "members"
 BOX = Path(__file__).with_name("box")
+
+Thresholds = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """From logits to genres: what a bundle decides with.
+
+    thresholds: (genres,), the score from which a genre is predicted. precision_thresholds: the
+    same for several wanted precisions.
+    """
+
+    calibration: Calibration
+    thresholds: Thresholds
+    precision_thresholds: Mapping[float, Thresholds] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of an ensemble. weight: of its scores in the average; all weights sum to 1."""
+
+    name: str
+    weight: float
+    bundle: "Bundle"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A saved model, read and found sound.
+    """A saved model, read and checked.
 
-    thresholds: (genres,), the score from which a genre is answered. precision_thresholds: the
-    same for several wanted precisions; none in a bundle of an older keyart. precision: the one
-    that `thresholds` are for, None where they are the bundle's own. fingerprint: changes with any
-    byte of the bundle.
+    spec: how its network takes posters; None for an ensemble, which has `members` instead.
+    thresholds, precision_thresholds: as in Decisions. precision: the wanted precision that
+    `thresholds` are for; None if they are the bundle's own. fingerprint: changes with any byte of
+    the bundle.
     """
 
     path: Path
     vocabulary: Vocabulary
-    spec: Spec | FilmSpec
+    spec: ImageSpec | FilmSpec | None
+    members: tuple[Member, ...]
     calibration: Calibration
-    thresholds: npt.NDArray[np.float64]
+    thresholds: Thresholds
+    precision_thresholds: Mapping[float, Thresholds]
     provenance: Mapping[str, Any]
     fingerprint: str
-    precision_thresholds: Mapping[float, npt.NDArray[np.float64]]
     precision: float | None = None
 
-    def at_precision(self, wanted: float) -> "Bundle":
-        """This model, answering a genre only where it is right in the share `wanted` of cases.
+    def __repr__(self) -> str:
+        name = self.provenance.get("name") or self.path.name
+        return f"<Bundle {name!r}: {len(self.vocabulary)} genres, {self.fingerprint[:12]}>"
 
-        The thresholds are those of the next higher precision that the bundle brings. Raises
-        BundleError where it brings none so high.
+    def at_precision(self, wanted: float) -> "Bundle":
+        """This model, predicting a genre only if it is right in the share `wanted` of cases.
+
+        The thresholds are those of the next higher precision that the bundle has. Raises
+        BundleError if it has none so high.
         """
         if not self.precision_thresholds:
             raise BundleError(
-                f"{self.path}: brings no thresholds by precision, as it was made by an older "
-                "keyart; make them with keyart evaluate RUN --precision P --save"
+                f"{self.path}: has no thresholds for a wanted precision; choose them with keyart "
+                "evaluate RUN --precision P --save"
             )
         precisions = sorted(self.precision_thresholds)
         reached = [precision for precision in precisions if precision >= wanted - 1e-9]
@@ -74,13 +106,18 @@ class Bundle:
         return replace(self, thresholds=self.precision_thresholds[reached[0]], precision=reached[0])
 
     @property
+    def decisions(self) -> Decisions:
+        """Calibration and thresholds."""
+        return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
+
+    @property
     def onnx(self) -> Path:
-        """The network, for ONNX Runtime."""
+        """The network, for ONNX Runtime. An ensemble has none of its own."""
         return self.path / ONNX
 
     @property
     def weights(self) -> Path:
-        """The network's weights, for PyTorch; a small bundle has none."""
+        """The network's weights, for PyTorch. A small bundle has none."""
         return self.path / WEIGHTS
 
     @property
@@ -88,115 +125,173 @@ class Bundle:
         """What the model was trained on, how good it is, what it must not be used for."""
         return (self.path / CARD).read_text(encoding="utf-8")
 
+    def image_to_json(self) -> dict[str, Any]:
+        """How posters are prepared, as JSON; for an ensemble a list, one for each member."""
+        if self.spec is not None:
+            return self.spec.to_json()
+        return {MEMBERS: [member.bundle.image_to_json() for member in self.members]}
 
-def write_bundle(
-    path: Path,
-    *,
-    onnx: bytes,
-    weights: bytes | None,
-    card: str,
-    vocabulary: Vocabulary,
-    spec: Spec | FilmSpec,
-    calibration: Calibration,
-    thresholds: npt.NDArray[np.float64],
-    provenance: Mapping[str, Any],
-    precision_thresholds: Mapping[float, npt.NDArray[np.float64]] | None = None,
-) -> Bundle:
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """A network to be saved. weights: a safetensors file's content; None for a small bundle."""
+
+    onnx: bytes
+    spec: ImageSpec | FilmSpec
+    weights: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a bundle is written from. model: a network, or the members of an ensemble."""
+
+    model: NetworkFiles | Sequence[Member]
+    vocabulary: Vocabulary
+    decisions: Decisions
+    card: str
+    provenance: Mapping[str, Any]
+
+
+def write_bundle(path: Path, content: Content) -> Bundle:
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
     if path.exists():
         raise BundleError(f"{path}: is already there; name another folder or remove it")
-    contents = {ONNX: onnx, CARD: card.encode("utf-8")}
-    if weights is not None:
-        contents[WEIGHTS] = weights
-    manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "keyart": keyart.__version__,
-        "vocabulary": list(vocabulary.names),
-        "image": spec.to_json(),
-        "thresholds": _by_genre(vocabulary, thresholds),
-        "precision_thresholds": _by_precision(vocabulary, precision_thresholds),
-        "calibration": calibration.to_json(),
-        "provenance": dict(provenance),
-        "files": {name: _identity(content) for name, content in contents.items()},
-    }
-    manifest["digest"] = _digest(manifest)
-    with new_folder(path) as beside:
-        for name, content in contents.items():
-            (beside / name).write_bytes(content)
-        write_json(beside / MANIFEST, manifest)
+    with new_folder(path) as partial:
+        _fill(partial, content)
     return read_bundle(path)
 
 
+def _fill(folder: Path, content: Content) -> None:
+    """Write all files of a bundle into an empty folder, the manifest last."""
+    files = {CARD: content.card.encode("utf-8")}
+    model: dict[str, Any]
+    if isinstance(content.model, NetworkFiles):
+        model = {"image": content.model.spec.to_json()}
+        files[ONNX] = content.model.onnx
+        if content.model.weights is not None:
+            files[WEIGHTS] = content.model.weights
+    else:
+        model = {MEMBERS: _copy_members(folder, content.model)}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    names, decisions = content.vocabulary, content.decisions
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "keyart": keyart.__version__,
+        "vocabulary": list(names.names),
+        **model,
+        "thresholds": _by_genre(names, decisions.thresholds),
+        "precision_thresholds": _by_precision(names, decisions.precision_thresholds),
+        "calibration": decisions.calibration.to_json(),
+        "provenance": dict(content.provenance),
+        "files": {name: _identity(data) for name, data in files.items()},
+    }
+    manifest["digest"] = _digest(manifest)
+    write_json(folder / MANIFEST, manifest)
+
+
+def _copy_members(folder: Path, members: Sequence[Member]) -> list[dict[str, Any]]:
+    listed = []
+    for place, member in enumerate(members):
+        shutil.copytree(member.bundle.path, folder / MEMBERS / str(place))
+        listed.append(
+            {"name": member.name, "weight": member.weight, "digest": member.bundle.fingerprint}
+        )
+    return listed
+
+
+def content_of(bundle: Bundle) -> Content:
+    """What `write_bundle` would need to write this bundle again."""
+    model: NetworkFiles | Sequence[Member] = bundle.members
+    if bundle.spec is not None:
+        weights = bundle.weights.read_bytes() if bundle.weights.exists() else None
+        model = NetworkFiles(bundle.onnx.read_bytes(), bundle.spec, weights)
+    return Content(model, bundle.vocabulary, bundle.decisions, bundle.card, bundle.provenance)
+
+
 def change_thresholds(
-    bundle: Bundle,
-    thresholds: npt.NDArray[np.float64],
-    precision_thresholds: Mapping[float, npt.NDArray[np.float64]],
-    *,
-    card: str,
-    provenance: Mapping[str, Any],
+    bundle: Bundle, decisions: Decisions, *, card: str, provenance: Mapping[str, Any]
 ) -> Bundle:
-    """Give a saved model other thresholds, with the card and provenance that tell them."""
-    content = card.encode("utf-8")
+    """Give a saved model other thresholds, and the card and provenance that describe them."""
+    data = card.encode("utf-8")
     manifest = _manifest(bundle.path) | {
         "keyart": keyart.__version__,
-        "thresholds": _by_genre(bundle.vocabulary, thresholds),
-        "precision_thresholds": _by_precision(bundle.vocabulary, precision_thresholds),
+        "thresholds": _by_genre(bundle.vocabulary, decisions.thresholds),
+        "precision_thresholds": _by_precision(bundle.vocabulary, decisions.precision_thresholds),
         "provenance": dict(provenance),
     }
-    manifest["files"][CARD] = _identity(content)
+    manifest["files"][CARD] = _identity(data)
     manifest["digest"] = _digest(manifest)
-    with replacing_folder(bundle.path) as beside:
-        shutil.copytree(bundle.path, beside, dirs_exist_ok=True)
-        (beside / CARD).write_bytes(content)
-        write_json(beside / MANIFEST, manifest)
+    with replacing_folder(bundle.path) as partial:
+        shutil.copytree(bundle.path, partial, dirs_exist_ok=True)
+        (partial / CARD).write_bytes(data)
+        write_json(partial / MANIFEST, manifest)
     return read_bundle(bundle.path)
 
 
 def boxed_bundle() -> Path:
-    """The bundle that comes with keyart. Raises BundleError where this one has none."""
+    """The bundle that comes with keyart. Raises BundleError if this keyart has none."""
     if not (BOX / MANIFEST).is_file():
-        raise BundleError("no model comes with this keyart; name a run or a bundle with --model")
+        raise BundleError("no model comes with this keyart; name a run or a bundle")
     return BOX
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read a bundle, after checking every file's size and hash.
+    """Read a bundle after checking the size and hash of every file.
 
-    Raises BundleError: not there, a file missing, a byte changed, a newer format.
+    Raises BundleError: not there, a file missing, a byte changed, another format.
     """
     manifest = _manifest(path)
-    for name, expected in manifest["files"].items():
-        _check_file(path / name, expected["size"], expected["sha256"])
+    file = path / MANIFEST
     try:
+        for name, expected in manifest["files"].items():
+            _check_file(path / name, expected["size"], expected["sha256"])
         names = tuple(manifest["vocabulary"])
         # A bundle keeps the names; the aliases of the default vocabulary come with keyart.
         known = DEFAULT_VOCABULARY if names == DEFAULT_VOCABULARY.names else Vocabulary(names)
+        image = manifest.get("image")
         return Bundle(
             path=path,
             vocabulary=known,
-            spec=spec_from_json(manifest["image"]),
+            spec=spec_from_json(image) if image is not None else None,
+            members=_read_members(path, names, () if image else manifest[MEMBERS]),
             calibration=Calibration.from_json(manifest["calibration"]),
             thresholds=np.array([manifest["thresholds"][name] for name in names]),
-            provenance=manifest["provenance"],
-            fingerprint=manifest["digest"],
             precision_thresholds={
                 float(precision): np.array([cuts[name] for name in names])
-                for precision, cuts in manifest.get("precision_thresholds", {}).items()
+                for precision, cuts in manifest["precision_thresholds"].items()
             },
+            provenance=manifest["provenance"],
+            fingerprint=manifest["digest"],
         )
-    except (KeyError, TypeError, ValueError, KeyartError) as error:
-        raise BundleError(f"{path / MANIFEST}: incomplete ({error!r}); export it again") from error
+    except BundleError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, KeyartError) as error:
+        raise BundleError(f"{file}: incomplete ({error!r}); export it again") from error
 
 
-def _by_genre(vocabulary: Vocabulary, thresholds: npt.NDArray[np.float64]) -> dict[str, float]:
+def _read_members(
+    path: Path, names: tuple[str, ...], listed: Sequence[Mapping[str, Any]]
+) -> tuple[Member, ...]:
+    members = []
+    for place, entry in enumerate(listed):
+        folder = path / MEMBERS / str(place)
+        bundle = read_bundle(folder)
+        if bundle.fingerprint != entry["digest"] or bundle.vocabulary.names != names:
+            raise BundleError(f"{folder}: is not the member that was written; export it again")
+        members.append(Member(str(entry["name"]), float(entry["weight"]), bundle))
+    return tuple(members)
+
+
+def _by_genre(vocabulary: Vocabulary, thresholds: Thresholds) -> dict[str, float]:
     return dict(zip(vocabulary.names, map(float, thresholds), strict=True))
 
 
 def _by_precision(
-    vocabulary: Vocabulary, thresholds: Mapping[float, npt.NDArray[np.float64]] | None
+    vocabulary: Vocabulary, thresholds: Mapping[float, Thresholds]
 ) -> dict[str, dict[str, float]]:
     """JSON names are text: "0.8"."""
-    return {f"{at:g}": _by_genre(vocabulary, cuts) for at, cuts in (thresholds or {}).items()}
+    return {f"{at:g}": _by_genre(vocabulary, cuts) for at, cuts in thresholds.items()}
 
 
 def _identity(content: bytes) -> dict[str, Any]:
@@ -218,7 +313,12 @@ def _manifest(path: Path) -> dict[str, Any]:
     if manifest["format"] > FORMAT:
         raise BundleError(
             f"{path}: format {manifest['format']}, written by keyart {manifest.get('keyart')}; "
-            f"this keyart {keyart.__version__} reads up to format {FORMAT}: upgrade keyart"
+            f"this keyart {keyart.__version__} reads format {FORMAT}: upgrade keyart"
+        )
+    if manifest["format"] < FORMAT:
+        raise BundleError(
+            f"{path}: format {manifest['format']}, of an older keyart; this one reads format "
+            f"{FORMAT}: train again, or export it from a run of this version"
         )
     if manifest.get("digest") != _digest(manifest):
         raise BundleError(f"{file}: changed since it was written; export the bundle again")

@@ -15,7 +15,8 @@
     ├── PosterIndexError    an index of known posters is missing, damaged or another model's
     ├── CorrectionsError    corrections cannot be read or kept
     │   └── AlreadyCorrectedError   a poster has a correction, and no one asked to replace it
-    └── ServiceError        the service cannot start as it was asked to
+    ├── ServiceError        the service cannot start as it was asked to
+    └── MissingExtraError   a package that only an extra of the install brings
 
 A message is one line that says what, where, and what to do.
 """
@@ -86,6 +87,10 @@ class AlreadyCorrectedError(CorrectionsError):
 
 class ServiceError(KeyartError):
     """The service cannot start as it was asked to."""
+
+
+class MissingExtraError(KeyartError, ImportError):
+    """A package is missing that only an extra of the install brings."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

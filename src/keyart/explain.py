@@ -1,27 +1,25 @@
-"""Where on a poster a genre comes from: class activation maps, and hiding parts as their check.
+"""Where on a poster a genre comes from: class activation maps and occlusion maps.
 
 The activation map costs one run: the network's head is linear, so each place of its last feature
 map adds a known amount to each logit (Zhou et al., "Learning Deep Features for Discriminative
-Localization", CVPR 2016; Grad-CAM gives the same map for such a head). The occlusion map trusts
-nothing inside the network: it hides a patch at a time and looks how far the logit falls (Zeiler and
-Fergus, ECCV 2014). It costs some 80 runs.
+Localization", CVPR 2016; Grad-CAM gives the same map for such a head). The occlusion map needs
+nothing inside the network: it hides one patch at a time and measures how far the logit falls
+(Zeiler and Fergus, ECCV 2014). It costs about 80 runs.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from keyart.errors import PosterError
-from keyart.files import replacing
-from keyart.images.decode import MAX_PIXELS, Pixels, decode, decode_for
+from keyart.images.decode import MAX_PIXELS, Pixels, decode
+from keyart.images.poster import Poster, content_of
 from keyart.images.spec import ImageSpec
-from keyart.predictor import Predictor
+from keyart.network import Logits, Network
 
 Method = Literal["activation", "occlusion"]
 Map = npt.NDArray[np.float64]
@@ -31,7 +29,7 @@ _ROWS, _COLUMNS = 12, 8
 _BLOCK = 16  # hidden posters a run
 _EVEN = 0.05  # logits; a map that rises no higher anywhere points to no place
 
-# The picture: where nothing speaks for the genre the poster is dimmed, where most does it glows.
+# The picture: the poster is dark where nothing speaks for the genre, and glows where most does.
 _DIM = np.array([10, 12, 22], np.float32)
 _GLOW = np.array([255, 176, 32], np.float32)
 _LARGEST = 1_000  # pixels on the longer side of a single lit poster
@@ -43,8 +41,8 @@ class Explanation:
     """Where one genre of one poster comes from.
 
     map: (rows, columns) over the whole poster. For 'activation' what each place adds to the
-    genre's logit, for 'occlusion' how far the logit falls when the place is hidden; below 0 where
-    a place speaks against the genre.
+    genre's logit, for 'occlusion' how far the logit falls if the place is hidden; negative if a
+    place speaks against the genre.
     """
 
     genre: str
@@ -53,12 +51,15 @@ class Explanation:
     method: Method
     map: Map
 
+    def __repr__(self) -> str:
+        return f"<Explanation {self.genre} {self.score:.2f}: {self.where}, by {self.method}>"
+
     @property
     def heat(self) -> Map:
         """The map from 0 (does not speak for the genre) to 1 (the place that most does).
 
         An activation map is measured from its own mean: every place lowers the logit of a rare
-        genre, and what tells is where it does so least.
+        genre, and the place that lowers it least matters most.
         """
         level = float(self.map.mean()) if self.method == "activation" else 0.0
         above = np.maximum(self.map - level, 0)
@@ -66,7 +67,7 @@ class Explanation:
 
     @property
     def where(self) -> str:
-        """In words, where most of the evidence lies: 'top left', 'middle', or nowhere."""
+        """Where most of the evidence is, in words: 'top left', 'middle', or nowhere."""
         if self.heat.max() < 1:
             return "nowhere in particular"
         row, column = np.unravel_index(int(self.map.argmax()), self.map.shape)
@@ -76,79 +77,19 @@ class Explanation:
         return f"{down} {across}".strip()
 
 
-def explain(
-    predictor: Predictor,
-    data: bytes,
-    genres: Sequence[str] | None = None,
-    method: Method | None = None,
-    *,
-    max_pixels: int = MAX_PIXELS,
-) -> list[Explanation]:
-    """Explain a poster's genres.
+def activation_maps(
+    network: Network, spec: ImageSpec, pixels: Pixels, height: int, width: int
+) -> Map:
+    """What each place of a poster adds to each logit: (genres, rows, columns), over the poster.
 
-    data: the poster's file. genres: names or aliases; None means all of the vocabulary. method:
-    None means 'activation' where the network tells its maps, and 'occlusion' where not.
-    max_pixels: a larger poster is refused. Raises PosterError, UnknownGenreError, and BundleError
-    where 'activation' asks more than the network tells.
+    pixels: (1, height, width, 3), prepared by `spec`. height, width: of the poster itself.
     """
-    vocabulary = predictor.bundle.vocabulary
-    wanted = [vocabulary.index(name) for name in genres or vocabulary.names]
-    method = method or ("activation" if predictor.network.has("maps") else "occlusion")
-    parts = predictor.spec.parts
-    # As prepare() does it, so that the scores are those of a prediction.
-    decoded = decode_for(data, [part.at_least for part in parts], max_pixels=max_pixels)
-    pictures = [part.resize(rgb) for part, rgb in zip(parts, decoded, strict=True)]
-    pixels = predictor.spec.pack([picture[None] for picture in pictures])
-    scores = predictor.scores(pixels)[0]
-    height, width = decoded[0].shape[:2]
-    if method == "activation":
-        maps = predictor.maps(pixels)[0].astype(np.float64)
-        maps = _over_poster(maps, parts[0], height, width)
-    else:
-        maps = _occlusion_maps(predictor, pictures, height, width)
-    return [
-        Explanation(
-            vocabulary.names[genre],
-            float(scores[genre]),
-            float(predictor.bundle.thresholds[genre]),
-            method,
-            maps[genre],
-        )
-        for genre in wanted
-    ]
-
-
-def explain_poster(
-    poster: Path,
-    model: Path,
-    genres: Sequence[str] | None = None,
-    method: Method | None = None,
-    out: Path | None = None,
-) -> list[Explanation]:
-    """Explain a poster's file, and draw the maps to the PNG `out`.
-
-    genres: None means those that the model answers, or its best guess where it is unsure. Raises
-    what explain() raises.
-    """
-    predictor = Predictor.load(model)
-    try:
-        data = poster.read_bytes()
-    except OSError as error:
-        raise PosterError(f"{poster}: {error.strerror}") from error
-    explanations = explain(predictor, data, genres, method)
-    if genres is None:
-        explanations.sort(key=lambda one: -one.score)
-        answered = [one for one in explanations if one.score >= one.threshold]
-        explanations = answered or explanations[:1]
-    if out:
-        picture = draw(decode(data), explanations)
-        with replacing(out) as beside:
-            picture.save(beside, "PNG")
-    return explanations
+    (maps,) = network.run(["maps"], pixels)
+    return _over_poster(maps[0].astype(np.float64), spec, height, width)
 
 
 def glow(rgb: Pixels, heat: Map) -> Pixels:
-    """The poster lit where the evidence lies. heat: (rows, columns) in [0, 1]. Returns RGB."""
+    """The poster, bright where the evidence is. heat: (rows, columns) in [0, 1]. Returns RGB."""
     height, width = rgb.shape[:2]
     light = np.clip(_resized(heat, width, height), 0, 1).astype(np.float32)[..., None]
     light = light**0.8
@@ -159,7 +100,7 @@ def glow(rgb: Pixels, heat: Map) -> Pixels:
 
 
 def glow_png(data: bytes, explanation: Explanation, *, max_pixels: int = MAX_PIXELS) -> bytes:
-    """A poster's file lit where a genre comes from, as PNG, at most 1,000 pixels a side.
+    """A poster's file, bright where a genre comes from, as PNG of at most 1,000 pixels a side.
 
     Raises PosterError.
     """
@@ -170,8 +111,13 @@ def glow_png(data: bytes, explanation: Explanation, *, max_pixels: int = MAX_PIX
     return file.getvalue()
 
 
-def draw(rgb: Pixels, explanations: Sequence[Explanation]) -> Image.Image:
-    """The poster, and beside it one lit copy a genre, each with its genre and score below."""
+def draw_explanations(poster: Poster, explanations: Sequence[Explanation]) -> Image.Image:
+    """The poster, then a copy for each genre that is bright where the genre comes from.
+
+    poster: as for Predictor.explain. Returns a PIL image. Raises PosterError.
+    """
+    content = content_of(poster)
+    rgb = decode(content) if isinstance(content, bytes) else content
     scale = _PANEL / rgb.shape[0]
     width = max(1, round(rgb.shape[1] * scale))
     poster = np.asarray(
@@ -193,34 +139,36 @@ def draw(rgb: Pixels, explanations: Sequence[Explanation]) -> Image.Image:
     return sheet
 
 
-def _occlusion_maps(
-    predictor: Predictor, pictures: Sequence[Pixels], height: int, width: int
+def occlusion_maps(
+    logits: Callable[[Sequence[Pixels]], Logits],
+    specs: Sequence[ImageSpec],
+    pictures: Sequence[Pixels],
+    height: int,
+    width: int,
 ) -> Map:
-    """How far each logit falls where a patch is hidden behind the poster's mean colour.
+    """How far each logit falls if a patch is hidden behind the poster's mean colour.
 
-    pictures: the poster as each part of the model's preparation gives it, (height, width, 3); the
-    same patch is hidden in all. height, width: of the poster. Returns (genres, rows, columns), over
-    the poster: the mean over the patches that hide a cell.
+    logits: of pictures (films, height, width, 3), one array for each of `specs`. pictures: the
+    poster as each spec prepares it, (1, height, width, 3); the same patch is hidden in all of them.
+    height, width: of the poster itself. Returns (genres, rows, columns), over the poster: the mean
+    over the patches that hide a cell.
     """
-    spec = predictor.spec
-    places = [part.place(height, width) for part in spec.parts]
-    rows = max(2, round(_ROWS * places[0][2] / spec.parts[0].height))
-    columns = max(2, round(_COLUMNS * places[0][3] / spec.parts[0].width))
+    places = [spec.place(height, width) for spec in specs]
+    rows = max(2, round(_ROWS * places[0][2] / specs[0].height))
+    columns = max(2, round(_COLUMNS * places[0][3] / specs[0].width))
     corners = [(row, column) for row in range(rows - 1) for column in range(columns - 1)]
-    prepared = [
-        (picture, *_grid(place, rows, columns))
-        for picture, place in zip(pictures, places, strict=True)
-    ]
-    whole = predictor.network.logits(spec.pack([picture[None] for picture in pictures]))[0]
+    grids = [_grid(place, rows, columns) for place in places]
+    whole = logits(pictures)[0]
     falls = np.zeros((len(whole), rows, columns))
     hidings = np.zeros((rows, columns))
     for start in range(0, len(corners), _BLOCK):
         block = corners[start : start + _BLOCK]
-        hidden = spec.pack(
-            [_hidden(picture, down, across, block) for picture, down, across in prepared]
-        )
-        logits = predictor.network.logits(hidden)
-        for fall, (row, column) in zip(whole.astype(np.float64) - logits, block, strict=True):
+        hidden = [
+            _hidden(picture[0], *grid, block) for picture, grid in zip(pictures, grids, strict=True)
+        ]
+        for fall, (row, column) in zip(
+            whole.astype(np.float64) - logits(hidden), block, strict=True
+        ):
             falls[:, row : row + 2, column : column + 2] += fall[:, None, None]
             hidings[row : row + 2, column : column + 2] += 1
     return falls / hidings
@@ -251,7 +199,7 @@ def _hidden(
 
 
 def _over_poster(maps: Map, spec: ImageSpec, height: int, width: int) -> Map:
-    """Maps over the network's input, cut to where the poster lies in it."""
+    """Maps over the network's input, cropped to the poster in it."""
     top, left, inner_height, inner_width = spec.place(height, width)
     if (inner_height, inner_width) == (spec.height, spec.width):
         return maps

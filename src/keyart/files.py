@@ -4,11 +4,12 @@ import csv
 import json
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def sync_folder(folder: Path) -> None:
@@ -109,3 +110,14 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+@contextmanager
+def writing_text(path: Path | None) -> Iterator[IO[str]]:
+    """Yield a UTF-8 text file for `path`, written whole or not at all; None is standard output."""
+    if path is None:
+        yield sys.stdout
+        sys.stdout.flush()
+    else:
+        with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            yield file

@@ -34,8 +34,8 @@ def ordered(
     for each worker are in flight: items are read no faster than results are taken, so memory stays
     bounded. Pass lists (see `batches`) if one item is too little work for a task.
 
-    workers: threads; None means one for each core. An error of `work` or of `items` is raised in
-    its place in the order. If the caller stops early, work that has not begun is dropped.
+    workers: threads; None means one for each core. An error of `work` is raised in its place in the
+    order; an error of `items` ends all at once. If the caller stops early, work that has not begun is dropped.
     """
     count = workers or cores()
     if count < 1:

@@ -1,210 +1,270 @@
-"""The only door to inference: the command line, the service and the report all go through it."""
+"""The only door to inference: Python, the command line, the service and reports all use it."""
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
+from PIL import Image
 
-from keyart.bundle import Bundle, read_bundle
+from keyart.bundle import Bundle, boxed_bundle, read_bundle
 from keyart.errors import BundleError, PosterError
-from keyart.images.decode import Pixels
-from keyart.images.pixels import PixelRows
-from keyart.images.spec import FilmSpec, Spec
+from keyart.explain import Explanation, Method, activation_maps, occlusion_maps
+from keyart.images.decode import MAX_PIXELS, Pixels
+from keyart.images.poster import Poster, content_of, name_of
+from keyart.images.spec import ImageSpec
+from keyart.network import BATCH, Logits
+from keyart.parallel import batches, ordered
+from keyart.prediction import Failure, Prediction
+from keyart.scorer import Pictures, Scores, open_scorer
 
-# Posters a task. Larger blocks leave the caches of a core; smaller ones pay the pool more often.
-_CHUNK = 16
+Prepared = tuple[Pixels, ...]
+"""One poster, once for each image spec of a model: (height, width, 3) each, uint8."""
 
-Scores = npt.NDArray[np.float64]
-Logits = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one poster.
-
-    scores: (genres,), calibrated, in vocabulary order. genres: those whose score reaches their
-    threshold; none means that the model is unsure.
-    """
-
-    poster: str
-    scores: Scores
-    genres: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A poster that could not be read, and why. It never gets a score."""
-
-    poster: str
-    reason: str
-
-
-class Network:
-    """An exported network under ONNX Runtime. One may be shared by many threads."""
-
-    def __init__(self, onnx: bytes | Path) -> None:
-        options = onnxruntime.SessionOptions()
-        # A session runs on the thread that calls it; many calls at once fill the cores with less
-        # waiting for one another than one call split over all of them.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                onnx, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the runtime has error classes of its own, without a root
-            what = onnx if isinstance(onnx, Path) else "the network"
-            reason = str(error).strip().splitlines()[0]
-            raise BundleError(f"{what}: the runtime refuses it ({reason})") from error
-
-    def logits(self, pixels: Pixels) -> Logits:
-        """pixels: (films, height, width, 3), or as packed. Returns (films, genres)."""
-        (logits,) = self._session.run(["logits"], {"pixels": np.ascontiguousarray(pixels)})
-        result: Logits = logits
-        return result
-
-    def has(self, output: str) -> bool:
-        """Whether the network tells `output`: logits, features or maps."""
-        return output in (known.name for known in self._session.get_outputs())
-
-    def run(self, outputs: Sequence[str], pixels: Pixels) -> list[npt.NDArray[np.float32]]:
-        """Several outputs of one run. Raises BundleError for one that the network does not tell."""
-        for output in outputs:
-            if not self.has(output):
-                raise BundleError(
-                    f"this model's network does not tell its {output}; export it again"
-                )
-        results: list[npt.NDArray[np.float32]] = self._session.run(
-            list(outputs), {"pixels": np.ascontiguousarray(pixels)}
-        )
-        return results
-
-    def logits_of_rows(self, pixels: PixelRows, rows: npt.NDArray[np.int64]) -> Logits:
-        """Logits (rows, genres) of these rows of a catalog's pixels, on all cores."""
-        chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            return np.concatenate(list(pool.map(lambda chunk: self.logits(pixels[chunk]), chunks)))
+Embeddings = npt.NDArray[np.float32]
 
 
 class Predictor:
-    """A bundle, ready to answer. One may be shared by many threads."""
+    """A model that is ready to predict. Many threads may share one.
+
+    bundle: the saved model, with its vocabulary, thresholds and provenance.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
+        """Load the network of a bundle. Raises BundleError."""
         self.bundle = bundle
-        self.network = Network(bundle.onnx)
+        self.scorer = open_scorer(bundle)
+        names = bundle.vocabulary.names
+        self._thresholds = dict(zip(names, map(float, bundle.thresholds), strict=True))
 
     @classmethod
     def load(
-        cls, path: Path, precision: float | None = None, *, of_films: bool = False
+        cls, path: str | os.PathLike[str] | None = None, *, precision: float | None = None
     ) -> "Predictor":
-        """Open a bundle, or the bundle of a run. Raises BundleError.
+        """Load a model.
 
-        precision: answer a genre only where it is right so often, see `Bundle.at_precision`.
-        of_films: also one that asks for titles and years, which a catalog has and a poster has not.
+        path: a run's or a bundle's folder; None for the model that comes with keyart. precision:
+        predict a genre only if it is right in this share of cases, see `Bundle.at_precision`.
+        Raises BundleError.
         """
-        inner = path / "bundle"
-        bundle = read_bundle(inner if inner.is_dir() else path)
-        if not of_films:
-            _spec_of_posters(bundle)
+        folder = boxed_bundle() if path is None else Path(path)
+        inner = folder / "bundle"
+        bundle = read_bundle(inner if inner.is_dir() else folder)
         return cls(bundle if precision is None else bundle.at_precision(precision))
 
     @property
-    def spec(self) -> Spec:
-        """How posters are prepared. Raises BundleError where a poster alone is not enough."""
-        return _spec_of_posters(self.bundle)
+    def genres(self) -> tuple[str, ...]:
+        """The genres that this model knows, in vocabulary order."""
+        return self.bundle.vocabulary.names
 
-    def scores(self, pixels: Pixels) -> Scores:
-        """Calibrated scores (films, genres) of pixels (films, ...), as `spec` prepares them."""
-        return self.bundle.calibration.apply(self.network.logits(pixels))
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The score from which each genre is predicted."""
+        return dict(self._thresholds)
 
-    def maps(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """What each place adds to each logit: (films, genres, map height, map width).
+    def __repr__(self) -> str:
+        name = self.bundle.provenance.get("name") or self.bundle.path.name
+        return f"<Predictor {name!r}: {len(self.genres)} genres>"
 
-        Raises BundleError where the network's head is not linear.
+    def predict(self, poster: Poster) -> Prediction:
+        """Predict the genres of one poster.
+
+        poster: a path, a file's bytes, a PIL image or a uint8 array (height, width, 3), RGB.
+        Raises PosterError if it cannot be read.
         """
-        self.require("maps")
-        (maps,) = self.network.run(["maps"], pixels)
-        return maps
-
-    def embeddings(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """The network's look at posters: its last feature map's mean, of length 1.
-
-        pixels: (films, height, width, 3), prepared. Returns (films, channels). Raises BundleError
-        where the network does not tell its features.
-        """
-        self.require("features")
-        (features,) = self.network.run(["features"], pixels)
-        means = features.mean((2, 3))
-        norms = np.linalg.norm(means, axis=1, keepdims=True)
-        unit: npt.NDArray[np.float32] = means / np.maximum(norms, np.finfo(np.float32).tiny)
-        return unit
-
-    def require(self, output: str) -> None:
-        """Raise BundleError where the model is an ensemble, which tells no `output` of its own."""
-        members = self.bundle.provenance.get("members")
-        if members and not self.network.has(output):
-            names = " or ".join(str(member["name"]) for member in members)
-            instead = ", or hide parts of the poster (occlusion)" if output == "maps" else ""
-            raise BundleError(
-                f"this model is an ensemble, which has no {output} of its own; ask one of its "
-                f"members, {names}{instead}"
-            )
-
-    def answer(self, poster: str, scores: Scores) -> Prediction:
-        """The prediction that these scores (genres,) make."""
-        chosen = scores >= self.bundle.thresholds
-        return Prediction(poster, scores, self.bundle.vocabulary.decode(chosen))
-
-    def predict(self, posters: Iterable[Path]) -> Iterator[Prediction | Failure]:
-        """Answer for poster files, in order, on all cores, with bounded memory."""
-        workers = os.cpu_count() or 1
-        waiting: deque[Future[list[Prediction | Failure]]] = deque()
-        files = iter(posters)
-        with ThreadPoolExecutor(workers) as pool:
-            while chunk := list(islice(files, _CHUNK)):
-                waiting.append(pool.submit(self._predict_chunk, chunk))
-                if len(waiting) > 2 * workers:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-
-    def predict_bytes(self, poster: str, data: bytes) -> Prediction | Failure:
-        """Answer for one poster whose bytes are at hand; `poster` is its name in the answer."""
+        name = name_of(poster)
         try:
-            pixels = self.spec.prepare(data)
+            prepared = self.prepare(poster)
         except PosterError as error:
-            return Failure(poster, str(error))
-        return self.answer(poster, self.scores(pixels[None])[0])
+            raise PosterError(f"{name}: {error}") from error
+        return self.answer(name, self.scores([prepared])[0], poster)
 
-    def _predict_chunk(self, files: list[Path]) -> list[Prediction | Failure]:
-        pixels: list[Pixels] = []
-        failures: dict[int, Failure] = {}
-        for place, file in enumerate(files):
-            try:
-                pixels.append(self.spec.prepare(file.read_bytes()))
-            except PosterError as error:
-                failures[place] = Failure(str(file), str(error))
-            except OSError as error:
-                failures[place] = Failure(str(file), error.strerror or str(error))
-        scores = iter(self.scores(np.stack(pixels)) if pixels else ())
+    def predict_many(
+        self, posters: Iterable[Poster], *, workers: int | None = None
+    ) -> Iterator[Prediction | Failure]:
+        """Predict the genres of many posters, in order, on all cores, with bounded memory.
+
+        posters: as for `predict`; read lazily. workers: threads; None means one for each core.
+        Yields one Prediction or Failure for each poster; never raises for a single poster.
+        """
+        self.image_specs  # noqa: B018 - an error of the model comes before the first poster
+        numbered = enumerate(_several(posters))
+        return (
+            answer
+            for answers in ordered(self._predict_batch, batches(numbered, BATCH), workers=workers)
+            for answer in answers
+        )
+
+    def explain(
+        self,
+        poster: Poster,
+        genres: Sequence[str] | None = None,
+        method: Method | None = None,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> list[Explanation]:
+        """Where on a poster its genres come from.
+
+        genres: names or aliases; None means the predicted ones, or the one with the highest score
+        if there are none. method: 'activation' (a class activation map: fast, needs a linear head)
+        or 'occlusion' (hides one part after another: slow, works for every model); None takes the
+        first if the model has it. Raises PosterError, UnknownGenreError, and BundleError for a
+        method that the model does not have.
+        """
+        vocabulary = self.bundle.vocabulary
+        wanted = None if genres is None else [vocabulary.index(name) for name in genres]
+        content = content_of(poster)
+        decoded = [spec.decode(content, max_pixels) for spec in self.image_specs]
+        pictures = [
+            spec.resize(rgb)[None] for spec, rgb in zip(self.image_specs, decoded, strict=True)
+        ]
+        height, width = decoded[0].shape[:2]
+        scores = self.bundle.calibration.apply(self.logits(pictures))[0]
+        network = self.scorer.network
+        if method is None:
+            method = "activation" if network and network.has("maps") else "occlusion"
+        if method == "activation":
+            self._require("maps")
+            assert network is not None
+            maps = activation_maps(network, self.image_specs[0], pictures[0], height, width)
+        else:
+            maps = occlusion_maps(self.logits, self.image_specs, pictures, height, width)
+        if wanted is None:
+            falling = np.argsort(-scores, kind="stable").tolist()
+            predicted = [genre for genre in falling if scores[genre] >= self._threshold(genre)]
+            wanted = predicted or falling[:1]
         return [
-            failures[place] if place in failures else self.answer(str(file), next(scores))
-            for place, file in enumerate(files)
+            Explanation(
+                vocabulary.names[genre],
+                float(scores[genre]),
+                self._threshold(genre),
+                method,
+                maps[genre],
+            )
+            for genre in wanted
         ]
 
+    def embed(self, posters: Iterable[Poster], *, workers: int | None = None) -> Embeddings:
+        """The network's view of posters as vectors of length 1: (posters, channels).
 
-def _spec_of_posters(bundle: Bundle) -> Spec:
-    if isinstance(bundle.spec, FilmSpec):
-        raise BundleError(
-            f"{bundle.path}: this model asks for titles and years, which posters do not tell; "
-            'score a catalog with keyart evaluate, or train with features = "poster"'
+        The mean of its last feature map. Raises PosterError for a poster that cannot be read, and
+        BundleError for an ensemble, which has no features of its own.
+        """
+        self._require("features")
+
+        def work(batch: list[Poster]) -> Embeddings:
+            prepared = []
+            for poster in batch:
+                try:
+                    prepared.append(self.prepare(poster))
+                except PosterError as error:
+                    raise PosterError(f"{name_of(poster)}: {error}") from error
+            return self.embed_prepared(prepared)
+
+        found = list(ordered(work, batches(_several(posters), BATCH), workers=workers))
+        return np.concatenate(found) if found else np.empty((0, 0), np.float32)
+
+    @property
+    def image_specs(self) -> tuple[ImageSpec, ...]:
+        """How this model needs posters. Raises BundleError if it needs more than posters."""
+        specs = self.scorer.specs
+        images = tuple(spec for spec in specs if isinstance(spec, ImageSpec))
+        if len(images) < len(specs):
+            raise BundleError(
+                f"{self.bundle.path}: this model needs titles and years, which posters do not "
+                'have; evaluate it on a catalog, or train with features = "poster"'
+            )
+        return images
+
+    def prepare(self, poster: Poster, max_pixels: int = MAX_PIXELS) -> Prepared:
+        """Decode and resize one poster as this model needs it. Raises PosterError."""
+        content = content_of(poster)
+        return tuple(spec.prepare(content, max_pixels) for spec in self.image_specs)
+
+    def scores(self, posters: Sequence[Prepared]) -> Scores:
+        """Calibrated scores (posters, genres) of prepared posters."""
+        pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
+        return self.bundle.calibration.apply(self.logits(pictures))
+
+    def logits(self, pictures: Pictures) -> Logits:
+        """Logits (films, genres), before calibration. pictures: for each spec of the scorer."""
+        return self.scorer.logits(pictures)
+
+    def embed_prepared(self, posters: Sequence[Prepared]) -> Embeddings:
+        """As `embed`, of prepared posters: (posters, channels)."""
+        self._require("features")
+        assert self.scorer.network is not None
+        pixels = np.stack([poster[0] for poster in posters])
+        (features,) = self.scorer.network.run(["features"], pixels)
+        means = features.mean((2, 3))
+        norms = np.linalg.norm(means, axis=1, keepdims=True)
+        unit: Embeddings = means / np.maximum(norms, np.finfo(np.float32).tiny)
+        return unit
+
+    def answer(self, name: str, scores: Scores, picture: Poster | None = None) -> Prediction:
+        """The prediction that these scores (genres,) make."""
+        return Prediction(
+            name,
+            self.bundle.vocabulary.decode(scores >= self.bundle.thresholds),
+            dict(zip(self.genres, scores.tolist(), strict=True)),
+            self._thresholds,
+            picture,
         )
-    return bundle.spec
+
+    def _predict_batch(self, batch: list[tuple[int, Poster]]) -> list[Prediction | Failure]:
+        prepared: list[Prepared] = []
+        failures: dict[int, Failure] = {}
+        for number, poster in batch:
+            try:
+                prepared.append(self.prepare(poster))
+            except PosterError as error:
+                name = name_of(poster, f"poster {number}")
+                failures[number] = Failure(name, str(error))
+        scores = iter(self.scores(prepared) if prepared else ())
+        return [
+            failures[number]
+            if number in failures
+            else self.answer(name_of(poster, f"poster {number}"), next(scores), _if_path(poster))
+            for number, poster in batch
+        ]
+
+    def _threshold(self, genre: int) -> float:
+        return float(self.bundle.thresholds[genre])
+
+    def _require(self, output: str) -> None:
+        """Raise BundleError if the model does not have this output of a network."""
+        self.image_specs  # noqa: B018
+        network = self.scorer.network
+        if network is None:
+            names = " or ".join(member.name for member in self.bundle.members)
+            instead = ", or hide parts of the poster (occlusion)" if output == "maps" else ""
+            raise BundleError(
+                f"this model is an ensemble, which has no {output} of its own; use one of its "
+                f"members, {names}{instead}"
+            )
+        if not network.has(output):
+            raise BundleError(f"this model's network has no output {output}; export it again")
+
+
+def load(
+    path: str | os.PathLike[str] | None = None, *, precision: float | None = None
+) -> Predictor:
+    """Load a model: the one that comes with keyart, or that of a run's or a bundle's folder.
+
+    precision: predict a genre only if it is right in this share of cases, 0.5 to 0.95. Raises
+    BundleError.
+    """
+    return Predictor.load(path, precision=precision)
+
+
+def _several(posters: Iterable[Poster]) -> Iterable[Poster]:
+    """The posters, unless a single one was passed where several are expected."""
+    if isinstance(posters, str | bytes | os.PathLike | Image.Image):
+        raise TypeError(f"expected several posters, got one {type(posters).__name__}; pass a list")
+    return posters
+
+
+def _if_path(poster: Poster) -> Poster | None:
+    """A path is cheap to keep; a poster in memory is not."""
+    return poster if isinstance(poster, str | os.PathLike) else None

@@ -30,13 +30,13 @@ from PIL import Image
 
 import keyart
 from keyart.bundle import Bundle
-from keyart.errors import PosterError, PosterIndexError
+from keyart.errors import PosterIndexError
 from keyart.files import new_folder, write_json
 from keyart.images.decode import Pixels, decode
 from keyart.predictor import Predictor
 
 if TYPE_CHECKING:
-    from keyart.catalog.table import Catalog
+    from keyart.catalog.catalog import Catalog
 
 FORMAT = 1
 FACTS, EMBEDDINGS, MEAN, FILMS = "index.json", "embeddings.npy", "mean.npy", "films.sqlite"
@@ -157,11 +157,7 @@ def find_similar(poster: Path, model: Path, index: Path, count: int = 5) -> list
     """
     predictor = Predictor.load(model)
     known = PosterIndex.open(index, predictor.bundle)
-    try:
-        pixels = predictor.spec.prepare(poster.read_bytes())
-    except OSError as error:
-        raise PosterError(f"{poster}: {error.strerror}") from error
-    return known.nearest(predictor.embeddings(pixels[None])[0], count)
+    return known.nearest(predictor.embed([poster])[0], count)
 
 
 def build_index(
@@ -181,7 +177,6 @@ def build_index(
             "more, put the embeddings into a library of approximate search, such as FAISS"
         )
     predictor = Predictor.load(model)
-    predictor.require("features")
     with new_folder(out) as beside:
         mean = _write_embeddings(predictor, catalog, beside, progress)
         np.save(beside / MEAN, mean)
@@ -202,7 +197,7 @@ def _write_embeddings(
     predictor: Predictor, catalog: "Catalog", folder: Path, progress: Progress | None
 ) -> Embeddings:
     """Write embeddings.npy, not yet centred, and films.sqlite. Returns the embeddings' mean."""
-    films = catalog.films.to_pylist()
+    films = catalog.to_table().to_pylist()
     total: npt.NDArray[np.float64] | None = None
     done = 0
     with (
@@ -271,11 +266,11 @@ def _embed_all(
     """Embeddings and thumbnails in order, on all cores, a bounded number at a time."""
 
     def embed(chunk: list[bytes]) -> tuple[Embeddings, list[bytes]]:
-        (spec,) = predictor.spec.parts  # what tells features has one
+        (spec,) = predictor.image_specs  # a network with features has one
         at_least = (max(2 * spec.height, THUMBNAIL_HEIGHT), 2 * spec.width)
         decoded = [decode(data, at_least=at_least) for data in chunk]
-        pixels = np.stack([spec.resize(rgb) for rgb in decoded])
-        return predictor.embeddings(pixels), [_thumbnail(rgb) for rgb in decoded]
+        prepared = [(spec.resize(rgb),) for rgb in decoded]
+        return predictor.embed_prepared(prepared), [_thumbnail(rgb) for rgb in decoded]
 
     workers = os.cpu_count() or 1
     waiting: deque[Future[tuple[Embeddings, list[bytes]]]] = deque()

@@ -1,35 +1,35 @@
-"""Verifying a catalog: every byte, every rule, every poster."""
+"""Checking a catalog: every byte, every rule, every poster."""
 
 import hashlib
-import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from keyart.catalog.examine import Progress
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
-from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, Catalog, Fingerprint, sha256_of
+from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, CatalogTable, Fingerprint, sha256_of
 from keyart.catalog.write import count_films
 from keyart.errors import CatalogError, PosterError
 from keyart.images.decode import decode
+from keyart.parallel import batches, ordered
 
-_CHUNK = 256
+_BATCH = 32  # posters a task
+_Film = tuple[str, str, tuple[int, int], bytes | None]  # id, SHA-256, width and height, poster
 
 
-def check_catalog(path: Path, progress: Callable[[int, int], None] | None = None) -> list[str]:
-    """All that is wrong with a catalog, a line each; empty where it is sound.
+def check_catalog(path: Path, progress: Progress | None = None) -> list[str]:
+    """Everything that is wrong with a catalog, one line each; empty if it is sound.
 
-    Checks the shards' hashes and columns, that ids are unique, that no group lies in two parts,
-    that genres and counts are those of catalog.json, and that every poster has its hash and
+    Checks the hashes and columns of all files, that ids are unique, that no group lies in two
+    splits, that genres and counts agree with catalog.json, and that every poster has its hash and
     decodes. progress: called with (posters checked, posters).
     """
     try:
-        catalog = Catalog.open(path)
+        catalog = CatalogTable.open(path)
         problems = _damaged_shards(catalog) or _empty_cells(catalog)
         if problems:
             return problems  # what they hold cannot be trusted
@@ -38,7 +38,7 @@ def check_catalog(path: Path, progress: Callable[[int, int], None] | None = None
         return [str(error)]
 
 
-def _damaged_shards(catalog: Catalog) -> list[str]:
+def _damaged_shards(catalog: CatalogTable) -> list[str]:
     problems = []
     for shard, facts in zip(catalog.shards, catalog.facts["shards"], strict=True):
         if sha256_of(shard) != facts["sha256"]:
@@ -50,42 +50,44 @@ def _damaged_shards(catalog: Catalog) -> list[str]:
             problems.append(f"{shard}: not Parquet ({error})")
             continue
         if not schema.equals(SCHEMA):
-            problems.append(f"{shard}: its columns are not a catalog's")
+            problems.append(f"{shard}: its columns are not those of a catalog")
     return problems
 
 
-def _empty_cells(catalog: Catalog) -> list[str]:
+def _empty_cells(catalog: CatalogTable) -> list[str]:
     return [
         f"{catalog.path}: {count:,} films without {name}"
         for name in COLUMNS
-        if name != "year" and (count := catalog.films[name].null_count)
+        if name != "year" and (count := catalog.to_table()[name].null_count)
     ]
 
 
-def _broken_rules(catalog: Catalog) -> Iterator[str]:
-    rows = catalog.films.to_pylist()
+def _broken_rules(catalog: CatalogTable) -> Iterator[str]:
+    rows = catalog.to_table().to_pylist()
     if len(rows) != len(catalog):
-        yield f"{catalog.path}: {len(rows):,} films where {FACTS} says {len(catalog):,}"
+        yield f"{catalog.path}: has {len(rows):,} films, but {FACTS} says {len(catalog):,}"
     for film_id, count in Counter(row["film_id"] for row in rows).items():
         if count > 1:
             yield f"{film_id}: is in the catalog {count} times"
-    sides = defaultdict(set)
+    splits = defaultdict(set)
     broken = False
     for row in rows:
-        sides[row["group"]].add(row["split"])
+        splits[row["group"]].add(row["split"])
         if row["split"] not in SPLITS:
             broken = True
-            yield f"{row['film_id']}: is in no part ({row['split']!r})"
+            yield f"{row['film_id']}: is in an unknown split ({row['split']!r})"
         unknown = [genre for genre in row["genres"] if genre not in catalog.vocabulary.names]
-        if unknown or not row["genres"]:
-            broken = True
-            yield f"{row['film_id']}: genres that the vocabulary lacks: {unknown or 'none at all'}"
-    for group, parts in sides.items():
-        if len(parts) > 1:
-            yield f"group {group}: lies in {' and '.join(sorted(parts))}; that leaks"
+        if unknown:
+            yield f"{row['film_id']}: has genres that are not in the vocabulary: {unknown}"
+        elif not row["genres"]:
+            yield f"{row['film_id']}: has no genre"
+        broken = broken or bool(unknown) or not row["genres"]
+    for group, found in splits.items():
+        if len(found) > 1:
+            yield f"group {group}: is in {' and '.join(sorted(found))}; that leaks"
     for name, counted in ({} if broken else count_films(catalog.vocabulary, rows)).items():
         if counted != catalog.facts[name]:
-            yield f"{catalog.path}: {FACTS} has other {name} than its films"
+            yield f"{catalog.path}: the {name} in {FACTS} are not those of its films"
     fingerprint = Fingerprint(catalog.vocabulary)
     for row in rows:
         fingerprint.add(row)
@@ -95,23 +97,26 @@ def _broken_rules(catalog: Catalog) -> Iterator[str]:
         yield f"{catalog.path}: rejections are missing from rejections.csv"
 
 
-def _broken_posters(catalog: Catalog, progress: Callable[[int, int], None] | None) -> Iterator[str]:
-    films = zip(
-        catalog.films["film_id"].to_pylist(),
-        catalog.films["poster_sha256"].to_pylist(),
-        zip(catalog.films["width"].to_pylist(), catalog.films["height"].to_pylist(), strict=True),
+def _broken_posters(catalog: CatalogTable, progress: Progress | None) -> Iterator[str]:
+    films = catalog.to_table()
+    sizes = zip(films["width"].to_pylist(), films["height"].to_pylist(), strict=True)
+    posters: Iterator[_Film] = zip(
+        films["film_id"].to_pylist(),
+        films["poster_sha256"].to_pylist(),
+        sizes,
         catalog.posters(),
         strict=True,
     )
     done = 0
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        while chunk := list(islice(films, _CHUNK)):
-            for problem in pool.map(lambda film: _broken_poster(*film), chunk):
-                if problem:
-                    yield problem
-            done += len(chunk)
-            if progress:
-                progress(done, len(catalog))
+    for problems in ordered(_check_posters, batches(posters, _BATCH)):
+        yield from filter(None, problems)
+        done += len(problems)
+        if progress:
+            progress(done, len(catalog))
+
+
+def _check_posters(films: list[_Film]) -> list[str | None]:
+    return [_broken_poster(*film) for film in films]
 
 
 def _broken_poster(

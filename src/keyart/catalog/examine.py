@@ -1,16 +1,13 @@
-"""Films before they are in a catalog: which listings can be used, and what their posters are."""
+"""Films before they are in a catalog: which of a table can be used, and what their posters are."""
 
 import hashlib
-import os
 import stat
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from keyart.catalog.films_table import Listing
+from keyart.catalog.films_table import Listing, read_films
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.rejections import Rejection
 from keyart.errors import PosterError
@@ -18,15 +15,16 @@ from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.images.decode import decode
 from keyart.near_duplicates import poster_hash, thumbnail
+from keyart.parallel import batches, ordered
 
 Progress = Callable[[int, int], None]
 MAX_BYTES = 100_000_000  # a poster of 80 million pixels, the most that is decoded, as JPEG
-_CHUNK = 32
+_BATCH = 32  # posters a task
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A film whose poster decodes. hash, thumbnail: see duplicates.py."""
+    """A film whose poster decodes. hash, thumbnail: see near_duplicates.py."""
 
     film: Film
     path: Path
@@ -39,17 +37,52 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a table offers to a catalog.
+    """The films of a table, sorted by what a catalog can do with them.
 
-    new: films that the catalog can take in. other_genres: films that it has already, with other
-    genres than the table gives them: (as it has them, as the table has them). unmapped: how often
-    each genre name mapped to nothing.
+    new: films that it can take in. other_genres: genres of films that it has with other genres,
+    by film id. unmapped: how often each genre name maps to nothing.
     """
 
     new: list[tuple[Film, Listing]]
-    other_genres: dict[str, tuple[Sequence[str], Sequence[str]]]
+    other_genres: dict[str, tuple[str, ...]]
     rejections: list[Rejection]
     unmapped: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a table and a folder of posters offer to a catalog. notes: on how they were read."""
+
+    examined: list[Examined]
+    other_genres: dict[str, tuple[str, ...]]
+    rejections: list[Rejection]
+    unmapped: Counter[str]
+    notes: list[str]
+
+
+def read_offer(
+    films: Path,
+    posters: Path,
+    vocabulary: Vocabulary,
+    known: Mapping[str, Sequence[str]] | None = None,
+    progress: Progress | None = None,
+) -> Offer:
+    """Read a films table and examine the posters of its films.
+
+    known: the genres of the films that the catalog has. progress: called with (posters examined,
+    posters). Raises TableError.
+    """
+    listings, notes = read_films(films, vocabulary)
+    choice = choose_films(listings, vocabulary, known)
+    folder = PosterFolder(posters)
+    examined, unread = examine_posters(choice.new, folder, progress)
+    return Offer(
+        examined,
+        choice.other_genres,
+        [*choice.rejections, *unread],
+        choice.unmapped,
+        [*notes, *folder.notes],
+    )
 
 
 def choose_films(
@@ -57,13 +90,13 @@ def choose_films(
     vocabulary: Vocabulary,
     known: Mapping[str, Sequence[str]] | None = None,
 ) -> Choice:
-    """Films that a catalog can take in, as far as their listing tells.
+    """Sort the films of a table by what a catalog can do with them.
 
-    known: the genres of the films that it has already. A film listed twice with the same genres
-    counts once; where its lines disagree, none of them is believed.
+    known: the genres of the films that it has. A film listed twice with the same genres counts
+    once; if its lines disagree, none of them counts.
     """
     known = known or {}
-    other_genres: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+    other_genres: dict[str, tuple[str, ...]] = {}
     rejections: list[Rejection] = []
     unmapped: Counter[str] = Counter()
     by_id: dict[str, list[tuple[Film, Listing]]] = {}
@@ -90,7 +123,7 @@ def choose_films(
             reason = f"line {repeat.line} lists it again with the same genres; counted once"
             rejections.append(Rejection(film_id, reason))
         if film_id in known and film.genres and film.genres != tuple(known[film_id]):
-            other_genres[film_id] = (known[film_id], film.genres)
+            other_genres[film_id] = film.genres
         elif film_id in known and film.genres:
             rejections.append(Rejection(film_id, "is in the catalog already"))
         elif film_id in known:
@@ -114,7 +147,7 @@ def kept_as_it_was(film_id: str, has: Sequence[str], given: Sequence[str]) -> Re
 def examine_posters(
     chosen: Sequence[tuple[Film, Listing]], folder: PosterFolder, progress: Progress | None
 ) -> tuple[list[Examined], list[Rejection]]:
-    """Find, read and decode the posters of films, on all cores, a bounded number at a time."""
+    """Find, read and decode the posters of films, on all cores."""
     examined: list[Examined] = []
     rejections: list[Rejection] = []
     located: list[tuple[Film, Path]] = []
@@ -125,28 +158,18 @@ def examine_posters(
         else:
             located.append((film, path))
 
-    workers = os.cpu_count() or 1
-    waiting: deque[Future[list[Examined | Rejection]]] = deque()
-    films = iter(located)
     done = 0
-
-    def take() -> None:
-        nonlocal done
-        outcomes = waiting.popleft().result()
+    for outcomes in ordered(_examine_batch, batches(located, _BATCH)):
+        examined += (outcome for outcome in outcomes if isinstance(outcome, Examined))
+        rejections += (outcome for outcome in outcomes if isinstance(outcome, Rejection))
         done += len(outcomes)
-        examined.extend(outcome for outcome in outcomes if isinstance(outcome, Examined))
-        rejections.extend(outcome for outcome in outcomes if isinstance(outcome, Rejection))
         if progress:
             progress(done, len(located))
-
-    with ThreadPoolExecutor(workers) as pool:
-        while chunk := list(islice(films, _CHUNK)):
-            waiting.append(pool.submit(lambda some: [_examine(*one) for one in some], chunk))
-            if len(waiting) > 2 * workers:
-                take()
-        while waiting:
-            take()
     return examined, rejections
+
+
+def _examine_batch(batch: list[tuple[Film, Path]]) -> list[Examined | Rejection]:
+    return [_examine(film, path) for film, path in batch]
 
 
 def _examine(film: Film, path: Path) -> Examined | Rejection:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.table import CatalogTable
 from keyart.images.decode import Pixels
-from keyart.images.pixels import PixelRows, pixel_rows
-from keyart.images.spec import FilmSpec, Spec
+from keyart.images.pixels import PixelRows, pixel_store
+from keyart.images.spec import FilmSpec, ImageSpec
 
 
 class _FilmRows:
@@ -25,8 +25,8 @@ class _FilmRows:
 
 
 def prepared_films(
-    catalog: Catalog,
-    spec: Spec | FilmSpec,
+    catalog: CatalogTable,
+    spec: ImageSpec | FilmSpec,
     progress: Callable[[int, int], None] | None = None,
 ) -> PixelRows:
     """The films of a catalog by row, as a network of this spec takes them.
@@ -35,14 +35,14 @@ def prepared_films(
     """
     if not isinstance(spec, FilmSpec):
         return _posters(catalog, spec, progress)
-    titles, years = (catalog.films[column].to_pylist() for column in ("title", "year"))
+    titles, years = (catalog.to_table()[column].to_pylist() for column in ("title", "year"))
     posters = _posters(catalog, spec.image, progress) if spec.looks else None
     return _FilmRows(posters, spec.facts(titles, years))
 
 
 def _posters(
-    catalog: Catalog, spec: Spec, progress: Callable[[int, int], None] | None
+    catalog: CatalogTable, spec: ImageSpec, progress: Callable[[int, int], None] | None
 ) -> PixelRows:
-    return pixel_rows(
+    return pixel_store(
         catalog.path, catalog.fingerprint, spec, len(catalog), catalog.posters, progress
     )

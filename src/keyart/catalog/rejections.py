@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyart.catalog.table import REJECTIONS, Catalog
+from keyart.catalog.table import REJECTIONS, CatalogTable
 from keyart.errors import CatalogError
 from keyart.files import write_csv
 
@@ -18,7 +18,7 @@ class Rejection:
     reason: str
 
 
-def read_rejections(catalog: Catalog) -> list[Rejection]:
+def read_rejections(catalog: CatalogTable) -> list[Rejection]:
     """The films that are not in a catalog, and why. Raises CatalogError."""
     path = catalog.path / REJECTIONS
     try:
@@ -26,7 +26,7 @@ def read_rejections(catalog: Catalog) -> list[Rejection]:
             rows = [Rejection(row["film_id"], row["reason"]) for row in csv.DictReader(file)]
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise CatalogError(f"{path}: missing or damaged; build the catalog again") from error
-    # A growing that was killed may have left rows that catalog.json does not count.
+    # A process that was killed while it grew may have left rows that catalog.json does not count.
     return rows[: int(catalog.facts["rejections"])]
 
 
@@ -35,8 +35,8 @@ def write_rejections(
 ) -> list[Rejection]:
     """Write rejections.csv: the old rows as they were, then the new ones by film.
 
-    A row that is there already is not written again, so growing by one table twice adds nothing.
-    Returns what was written.
+    A row that is there is not written again, so growing twice by one table adds nothing. Returns
+    what was written.
     """
     fresh = sorted(set(new) - set(old), key=lambda one: (one.film_id, one.reason))
     rows = [*old, *fresh]

@@ -1,6 +1,6 @@
 """A sample of a catalog: a smaller catalog of some of its films, with every genre in proportion.
 
-Whole groups of near-duplicates are taken, and a film keeps its part: what was kept apart stays so.
+Groups of near-duplicates stay whole, and every film keeps its split.
 """
 
 from collections import Counter
@@ -14,31 +14,27 @@ import pyarrow.parquet as pq
 
 from keyart.catalog.rejections import write_rejections
 from keyart.catalog.split import SPLITS, split_groups
-from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, SHARD, Catalog
+from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, SHARD, CatalogTable
 from keyart.catalog.write import catalog_facts, shard_facts
 from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
 
 
-def sample_catalog(catalog: Catalog, films: int, out: Path, *, seed: int = 0) -> Catalog:
-    """Write a catalog of about `films` of a catalog's films to the new folder `out`.
-
-    About: groups are whole, and rare genres are kept. Raises CatalogError where `out` exists, the
-    catalog has fewer films, or a part would be left without any.
-    """
+def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -> None:
+    """Write about `films` films of a catalog to the new folder `out`, see `Catalog.sample`."""
     if out.exists():
-        raise CatalogError(f"{out}: is already there; name another folder")
+        raise CatalogError(f"{out}: already exists; name another folder")
     if films > len(catalog):
         raise CatalogError(
             f"{catalog.path}: has {len(catalog):,} films, fewer than the {films:,} asked for"
         )
     rows = sampled_rows(catalog, films, seed=seed)
-    parts = np.array(catalog.films["split"].to_pylist(), dtype=object)
-    for side in SPLITS:
-        if not (parts[rows] == side).any():
+    splits = np.array(catalog.to_table()["split"].to_pylist(), dtype=object)
+    for split in SPLITS:
+        if not (splits[rows] == split).any():
             raise CatalogError(
-                f"{catalog.path}: {films:,} films are too few for its split: the {side} part would "
-                "have none; ask for more"
+                f"{catalog.path}: {films:,} films are too few: the {split} split would have none; "
+                "ask for more"
             )
     listed = catalog.columns(COLUMNS).take(pa.array(rows)).to_pylist()
     with new_folder(out) as beside:
@@ -61,15 +57,14 @@ def sample_catalog(catalog: Catalog, films: int, out: Path, *, seed: int = 0) ->
             rejections=0,
         )
         write_json(beside / FACTS, facts)
-    return Catalog.open(out)
 
 
-def sampled_rows(catalog: Catalog, films: int, *, seed: int) -> npt.NDArray[np.int64]:
-    """The rows of about `films` films, in catalog order: each part's groups are dealt anew."""
+def sampled_rows(catalog: CatalogTable, films: int, *, seed: int) -> npt.NDArray[np.int64]:
+    """The rows of about `films` films, in catalog order, balanced by genre within each split."""
     taken = []
     share = films / len(catalog)
-    for side in SPLITS:
-        rows = catalog.rows(side)
+    for split in SPLITS:
+        rows = catalog.rows(split)
         names, numbers = np.unique(catalog.groups[rows].astype(str), return_inverse=True)
         genres = np.zeros((len(names), len(catalog.vocabulary)), np.int64)
         np.add.at(genres, numbers, catalog.truth[rows].astype(np.int64))
@@ -79,8 +74,8 @@ def sampled_rows(catalog: Catalog, films: int, *, seed: int) -> npt.NDArray[np.i
     return np.sort(np.concatenate(taken))
 
 
-def _tables(catalog: Catalog, rows: npt.NDArray[np.int64]) -> Iterator[pa.Table]:
-    """These rows with their posters, a row group of the catalog in memory at a time."""
+def _tables(catalog: CatalogTable, rows: npt.NDArray[np.int64]) -> Iterator[pa.Table]:
+    """These rows with their posters, one row group of the catalog in memory at a time."""
     start = 0
     for shard in catalog.shards:
         with pq.ParquetFile(shard) as file:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keyart.catalog.rejections import read_rejections
-from keyart.catalog.table import Catalog
+from keyart.catalog.table import CatalogTable
 from keyart.errors import nearest
 from keyart.files import replacing
 from keyart.images.decode import decode
@@ -18,21 +19,21 @@ from keyart.images.decode import decode
 
 @dataclass(frozen=True)
 class Summary:
-    """What `catalog show` tells."""
+    """The counts that `catalog show` prints."""
 
     path: str
     fingerprint: str
     films: int
-    parts: dict[str, int]
-    genres: dict[str, dict[str, int]]  # films of each genre in each part
+    splits: dict[str, int]
+    genres: dict[str, dict[str, int]]  # films of each genre in each split
     megabytes: float
     smallest: tuple[int, int]  # width and height of the poster with the fewest pixels
     largest: tuple[int, int]
     decades: dict[str, int]
-    groups: int  # of two films and more
+    groups: int  # of two films or more
     grouped_films: int
     largest_groups: list[list[str]]  # film ids
-    rejections: dict[str, int]  # by reason, without what differs from film to film
+    rejections: dict[str, int]  # by kind of reason
     unmapped: dict[str, int]  # genre names that map to nothing
     suggestions: dict[str, str]  # for those that look misspelt
     notes: list[str]
@@ -42,9 +43,9 @@ class Summary:
         return asdict(self)
 
 
-def summarise(catalog: Catalog) -> Summary:
-    """Count a catalog's films in every way that people ask for. Raises CatalogError."""
-    films = catalog.films
+def summarise(catalog: CatalogTable) -> Summary:
+    """Count a catalog's films, see `Catalog.summary`. Raises CatalogError."""
+    films = catalog.to_table()
     widths, heights = films["width"].to_numpy(), films["height"].to_numpy()
     areas = widths.astype(np.int64) * heights
     small, large = (int(areas.argmin()), int(areas.argmax())) if len(films) else (0, 0)
@@ -61,7 +62,7 @@ def summarise(catalog: Catalog) -> Summary:
         path=str(catalog.path),
         fingerprint=catalog.fingerprint,
         films=len(catalog),
-        parts=dict(catalog.facts["parts"]),
+        splits=dict(catalog.facts["splits"]),
         genres={name: dict(counts) for name, counts in catalog.facts["counts"].items()},
         megabytes=sum(shard.stat().st_size for shard in catalog.shards) / 1e6,
         smallest=(int(widths[small]), int(heights[small])),
@@ -77,12 +78,27 @@ def summarise(catalog: Catalog) -> Summary:
     )
 
 
+def html(catalog: CatalogTable) -> str:
+    """A table of films by genre and split, for notebooks."""
+    facts = catalog.facts
+    counts = {**facts["counts"], "all": facts["splits"]}
+    head = "".join(f"<th>{name}</th>" for name in ("genre", *facts["splits"]))
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td>"
+        + "".join(f"<td>{count:,}</td>" for count in row.values())
+        + "</tr>"
+        for name, row in counts.items()
+    )
+    title = f"{escape(str(catalog.path))}: {len(catalog):,} films"
+    return f"<table><caption>{title}</caption><tr>{head}</tr>{rows}</table>"
+
+
 def _kind(reason: str) -> str:
-    """A reason without the file, the line or the names that it is about."""
+    """A reason without the file, line or names in it."""
     for kind in (
         "no genre of the vocabulary",
         "listed with different genres",
-        "its poster is a near-duplicate of films on two sides",
+        "its poster is a near-duplicate of films in two splits",
     ):
         if reason.startswith(kind):
             return kind
@@ -100,8 +116,8 @@ _GAP, _MARGIN, _LABEL = 8, 24, 150
 _PAPER, _INK, _FAINT = "#f4f1ea", "#1d1b18", "#8a8478"
 
 
-def draw_sheet(catalog: Catalog, path: Path, *, across: int = 10) -> None:
-    """Draw a contact sheet: a row a genre, `across` of its posters evenly through the catalog."""
+def draw_sheet(catalog: CatalogTable, path: Path, *, across: int = 10) -> None:
+    """Draw one row per genre, with `across` of its posters spread evenly over the catalog."""
     truth = catalog.truth
     rows = [
         (name, np.flatnonzero(truth[:, column]))

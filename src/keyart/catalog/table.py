@@ -1,20 +1,22 @@
-"""A catalog on disk: Parquet shards, and the catalog.json that names them and is written last.
+"""A catalog on disk, and how it is read: Parquet shards, and the catalog.json that names them.
 
     catalog.json            format, vocabulary, counts, fingerprint, split, shards with their hashes
-    films-00000.parquet ... a row a film, the poster's bytes as they were found
+    films-00000.parquet ... one row per film, with the poster's bytes as they were found
     rejections.csv          film_id, reason
 
-Reading it needs pyarrow alone. A shard that catalog.json does not name is no part of the catalog.
+Reading it needs only pyarrow. catalog.json is written last: a shard that it does not name does not
+belong to the catalog.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +26,10 @@ import pyarrow.parquet as pq
 import keyart
 from keyart.catalog.split import SPLITS
 from keyart.errors import CatalogError, KeyartError, VocabularyError
+from keyart.film import Film
 from keyart.genres import Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
 ROW_GROUP = 256  # films read at once, or fewer:
 ROW_GROUP_BYTES = 32_000_000  # posters may be large
@@ -49,23 +52,26 @@ SCHEMA = pa.schema(
     ]
 )
 COLUMNS = [name for name in SCHEMA.names if name != "poster"]
-_TOLD = {"films", "fingerprint", "parts", "counts", "split", "unmapped", "notes", "rejections"}
+_KEYS = {"films", "fingerprint", "splits", "counts", "split", "unmapped", "notes", "rejections"}
 
 
-@dataclass(frozen=True)
-class Catalog:
-    """A catalog that was opened. facts: catalog.json."""
+@dataclass(frozen=True, repr=False)
+class CatalogTable:
+    """The films and posters of an opened catalog, read-only. facts: catalog.json."""
 
     path: Path
     vocabulary: Vocabulary
     facts: Mapping[str, Any]
 
     @classmethod
-    def open(cls, path: Path) -> "Catalog":
-        """Open a catalog. Raises CatalogError: not there, damaged, of a newer format.
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a catalog.
 
-        Sizes are checked; `keyart catalog check` reads every byte.
+        Checks that all files are there and have their size; `check` reads every byte.
+
+        Raises CatalogError if there is no catalog, or it is damaged or of another format.
         """
+        path = Path(path)
         file = path / FACTS
         try:
             facts = json.loads(file.read_bytes())
@@ -76,23 +82,20 @@ class Catalog:
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CatalogError(f"{file}: damaged ({error!r}); build the catalog again") from error
-        if not isinstance(version, int) or version > FORMAT:
-            raise CatalogError(
-                f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} "
-                f"reads up to format {FORMAT}: upgrade keyart"
-            )
+        if version != FORMAT:
+            raise CatalogError(_other_format(path, version))
         try:
             names = tuple(facts["vocabulary"]["names"])
             aliases = {a: tuple(to) for a, to in facts["vocabulary"]["aliases"].items()}
             vocabulary = Vocabulary(names, aliases)
-            if missing := _TOLD - facts.keys():
+            if missing := _KEYS - facts.keys():
                 raise KeyError(*sorted(missing))
             for shard in facts["shards"]:
                 size = (path / shard["name"]).stat().st_size
                 if size != shard["size"]:
                     raise CatalogError(
-                        f"{path / shard['name']}: {size:,} bytes where {shard['size']:,} were "
-                        "written; build the catalog again"
+                        f"{path / shard['name']}: has {size:,} bytes, expected {shard['size']:,}; "
+                        "build the catalog again"
                     )
         except OSError as error:
             raise CatalogError(f"{error.filename}: missing from the catalog") from error
@@ -103,9 +106,19 @@ class Catalog:
     def __len__(self) -> int:
         return int(self.facts["films"])
 
+    def __iter__(self) -> Iterator[Film]:
+        """The films, in catalog order."""
+        names = ("film_id", "title", "year", "genres")
+        columns = (self.to_table()[name].to_pylist() for name in names)
+        for film_id, title, year, genres in zip(*columns, strict=True):
+            yield Film(film_id, title, year, tuple(genres))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {str(self.path)!r}: {len(self):,} films>"
+
     @property
     def fingerprint(self) -> str:
-        """Changes with any film, genre, group, part or poster."""
+        """A hash of the content: any other film, genre, group, split or poster changes it."""
         return str(self.facts["fingerprint"])
 
     @property
@@ -113,38 +126,49 @@ class Catalog:
         """The Parquet files, in order."""
         return [self.path / shard["name"] for shard in self.facts["shards"]]
 
+    def films(self) -> list[Film]:
+        """All films, in catalog order."""
+        return list(self)
+
+    def to_table(self) -> pa.Table:
+        """All films as a pyarrow.Table: every column but the posters' bytes.
+
+        Raises CatalogError if a file cannot be read.
+        """
+        return self._table
+
     @cached_property
-    def films(self) -> pa.Table:
-        """All columns but the posters."""
+    def _table(self) -> pa.Table:
         return self.columns(COLUMNS)
 
     def columns(self, names: Sequence[str]) -> pa.Table:
-        """Some columns of all films. Raises CatalogError where a shard cannot be read."""
+        """Some columns of all films. Raises CatalogError if a file cannot be read."""
         schema = pa.schema([SCHEMA.field(name) for name in names])
         with self._reading():
-            parts = [pq.ParquetFile(shard).read(columns=list(names)) for shard in self.shards]
-            return pa.concat_tables([schema.empty_table(), *parts])
+            tables = [pq.ParquetFile(shard).read(columns=list(names)) for shard in self.shards]
+            return pa.concat_tables([schema.empty_table(), *tables])
 
     @cached_property
     def truth(self) -> npt.NDArray[np.bool_]:
         """Multi-hot genres (films, genres)."""
-        return self.vocabulary.encode(self.films["genres"].to_pylist())
+        return self.vocabulary.encode(self.to_table()["genres"].to_pylist())
 
     @cached_property
     def groups(self) -> npt.NDArray[np.object_]:
         """The group of near-duplicates of each film, (films,)."""
-        return np.array(self.films["group"].to_pylist(), dtype=object)
+        return np.array(self.to_table()["group"].to_pylist(), dtype=object)
 
-    def rows(self, part: str) -> npt.NDArray[np.int64]:
+    def rows(self, split: str) -> npt.NDArray[np.int64]:
         """The rows of 'train', 'validation' or 'test', in catalog order."""
-        if part not in SPLITS:
-            raise KeyartError(f"no part {part!r}; the parts are {', '.join(SPLITS)}")
-        return np.flatnonzero(np.array(self.films["split"].to_pylist(), dtype=object) == part)
+        if split not in SPLITS:
+            raise KeyartError(f"no split {split!r}; the splits are {', '.join(SPLITS)}")
+        splits = np.array(self.to_table()["split"].to_pylist(), dtype=object)
+        return np.flatnonzero(splits == split)
 
     def posters(self) -> Iterator[bytes]:
-        """The posters' bytes in catalog order, a row group in memory at a time.
+        """The posters' bytes in catalog order, one row group in memory at a time.
 
-        Raises CatalogError where a shard cannot be read.
+        Raises CatalogError if a file cannot be read.
         """
         for shard in self.shards:
             with self._reading(), pq.ParquetFile(shard) as file:
@@ -153,7 +177,7 @@ class Catalog:
                         yield poster.as_py()
 
     def poster(self, row: int) -> bytes:
-        """The poster of one film. Raises CatalogError: no such row, a shard cannot be read."""
+        """The poster of one film. Raises CatalogError: no such row, a file cannot be read."""
         if not 0 <= row < len(self):
             raise CatalogError(f"{self.path}: no row {row:,}; its films are 0 to {len(self) - 1:,}")
         left = row
@@ -177,16 +201,28 @@ class Catalog:
             raise CatalogError(f"{self.path}: damaged ({reason}); build it again") from error
 
 
+def _other_format(path: Path, version: object) -> str:
+    if isinstance(version, int) and version < FORMAT:
+        return (
+            f"{path}: format {version}, a catalog of an older keyart; build it again with keyart "
+            "catalog build"
+        )
+    return (
+        f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} reads "
+        f"format {FORMAT}: upgrade keyart"
+    )
+
+
 class Fingerprint:
-    """The digest of a catalog's content, film by film in catalog order."""
+    """The hash of a catalog's content, film by film in catalog order."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._digest = hashlib.sha256("|".join(vocabulary.names).encode())
 
     def add(self, film: Mapping[str, Any]) -> None:
-        """Take in a film's row (its poster stands for itself by its SHA-256)."""
-        parts = (film["film_id"], film["genres"], film["group"], film["split"])
-        self._digest.update(json.dumps([*parts, film["poster_sha256"]]).encode())
+        """Add a film's row. Its poster counts through its SHA-256."""
+        cells = (film["film_id"], film["genres"], film["group"], film["split"])
+        self._digest.update(json.dumps([*cells, film["poster_sha256"]]).encode())
 
     def hex(self) -> str:
         """The fingerprint so far."""
@@ -194,6 +230,6 @@ class Fingerprint:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, a piece in memory at a time."""
+    """SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

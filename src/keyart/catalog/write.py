@@ -1,4 +1,4 @@
-"""Writing a catalog's files: shards of films with their posters, and catalog.json, the last."""
+"""Writing a catalog's files: shards of films with their posters, and catalog.json last."""
 
 import fcntl
 import hashlib
@@ -20,7 +20,7 @@ from keyart.catalog.table import (
     ROW_GROUP_BYTES,
     SCHEMA,
     SHARD,
-    Catalog,
+    CatalogTable,
     Fingerprint,
     sha256_of,
 )
@@ -36,8 +36,8 @@ def write_shards(
 ) -> list[dict[str, Any]]:
     """Write rows, with their posters read again, as shards numbered from `first`.
 
-    rows: without their posters, which lie in `paths`. Returns what catalog.json says of the
-    shards. Raises CatalogError where a poster is no longer the one that was examined.
+    rows: without their posters, which are in `paths`. Returns the shards' entries of catalog.json.
+    Raises CatalogError if a poster is no longer the one that was examined.
     """
     shards = []
     for number, start in enumerate(range(0, len(rows), SHARD), start=first):
@@ -53,11 +53,13 @@ def write_shards(
     return shards
 
 
-def write_genres(catalog: Catalog, genres: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """Write the shards that hold any of these films anew, under names that are not in use.
+def write_genres(
+    catalog: CatalogTable, genres: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Write the shards that hold any of these films again, under new names, with these genres.
 
-    genres: of films, by id; all else stays as it is. Returns what catalog.json shall say of all
-    shards, in their order; until it does, the old ones are the catalog's.
+    genres: by film id. Everything else stays as it is. Returns the entries of catalog.json for all
+    shards, in their order; until they are written there, the old shards are the catalog.
     """
     facts = []
     for shard, before in zip(catalog.shards, catalog.facts["shards"], strict=True):
@@ -87,19 +89,19 @@ def _with_genres(table: pa.Table, genres: Mapping[str, Sequence[str]]) -> pa.Tab
 
 
 def _next_name(stem: str) -> str:
-    """films-00003, films-00003-1, films-00003-2: sorted by name, shards are in catalog order."""
+    """films-00003, films-00003-1, films-00003-2: the name after this one."""
     name, number, *revision = stem.split("-")
     return f"{name}-{number}-{int(revision[0]) + 1 if revision else 1}"
 
 
 def shard_facts(path: Path, films: int) -> dict[str, Any]:
-    """What catalog.json says of a shard that was written."""
+    """The entry of catalog.json for a shard that was written."""
     size = path.stat().st_size
     return {"name": path.name, "films": films, "size": size, "sha256": sha256_of(path)}
 
 
 def _row_groups(rows: Sequence[Row], paths: Sequence[Path]) -> Iterator[pa.Table]:
-    """Rows with their posters: as many at a time as memory holds whatever the posters' size."""
+    """Rows with their posters, in tables of a bounded size."""
     waiting: list[Row] = []
     size = 0
     for row, path in zip(rows, paths, strict=True):
@@ -148,22 +150,22 @@ def catalog_facts(
 
 
 def count_films(vocabulary: Vocabulary, rows: Sequence[Row]) -> dict[str, Any]:
-    """Films in each part, and with each genre in each part."""
+    """Films in each split, and with each genre in each split."""
     counts = {name: dict.fromkeys(SPLITS, 0) for name in vocabulary.names}
     for row in rows:
         for genre in row["genres"]:
             counts[genre][row["split"]] += 1
     return {
-        "parts": {side: sum(row["split"] == side for row in rows) for side in SPLITS},
+        "splits": {split: sum(row["split"] == split for row in rows) for split in SPLITS},
         "counts": counts,
     }
 
 
 @contextmanager
 def growing(folder: Path) -> Iterator[None]:
-    """Hold a catalog's folder while it grows; what it replaced or left unfinished is removed.
+    """Lock a catalog's folder while it grows; afterwards remove what was replaced or left over.
 
-    A second process that would grow it at the same time gets a CatalogError. The lock goes with
+    A second process that wants to grow it at the same time gets a CatalogError. The lock ends with
     the process, however that ends.
     """
     try:
@@ -187,8 +189,8 @@ def growing(folder: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove shards that catalog.json, as it stands, does not name, and half-written files."""
-    named = {shard.name for shard in Catalog.open(folder).shards}
+    """Remove shards that catalog.json does not name, and half-written files."""
+    named = {shard.name for shard in CatalogTable.open(folder).shards}
     for file in [*folder.glob("films-*.parquet"), *folder.glob(".*.partial")]:
         if file.name not in named:
             file.unlink()

@@ -1,5 +1,6 @@
 """Commands that ask a finished model, and the demo."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,35 +13,58 @@ commands = typer.Typer()
 
 @commands.command("predict")
 def predict(
-    posters: Annotated[
+    paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Posters, folders, or a CSV with a poster column."),
+        typer.Argument(metavar="PATH...", help="Posters, folders, or tables with a poster column."),
     ],
-    model: Model,
+    model: Model = None,
     format: Annotated[
-        Literal["table", "csv", "json", "parquet"], typer.Option(help="How to answer.")
-    ] = "table",
+        Literal["table", "csv", "json", "parquet"] | None,
+        typer.Option(help="How to write them. Default: by the suffix of --out, else a table."),
+    ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="File to write. Default: standard output."),
+        Path | None, typer.Option(help="File to write. Default: standard output.")
     ] = None,
     errors: Annotated[
         Path | None,
-        typer.Option(help="CSV of the posters that could not be read, and why."),
+        typer.Option(help="CSV of the posters that could not be read, with the reasons."),
     ] = None,
     precision: Annotated[
         float | None,
-        typer.Option(help="Say a genre only where it is right so often: 0.5 to 0.95."),
+        typer.Option(help="Predict a genre only if it is right this often: 0.5 to 0.95."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict the genres of posters."""
-    from keyart.writers import predict_posters
+    from keyart.catalog.poster_paths import find_posters
+    from keyart.files import write_csv, writing_text
+    from keyart.predictor import Predictor
+    from keyart.terminal.predictions import failure_lines, precision_line, show_predictions
+    from keyart.terminal.progress import advancing, progress
+    from keyart.writers import write_predictions
 
-    answered = predict_posters(
-        posters, model, format, out, errors, precision=precision, quiet=quiet
-    )
-    if not answered:
+    predictor = Predictor.load(model, precision=precision)
+    if precision is not None and not quiet:
+        typer.echo(precision_line(predictor.bundle), err=True)
+    posters = list(find_posters(paths))
+    table = format == "table" or (format is None and (out is None or out.suffix == ".txt"))
+    # A bar would run through predictions on the screen.
+    with progress("posters", quiet=quiet or out is None) as advance:
+        films = advancing(predictor.predict_many(posters), len(posters), advance)
+        if table:
+            with writing_text(out) as file:
+                written = show_predictions(films, len(posters), file)
+            if errors:
+                rows = [(failure.poster, failure.reason) for failure in written.failures]
+                write_csv(errors, ("poster", "reason"), rows)
+        else:
+            kind = None if format == "table" else format
+            written = write_predictions(
+                films, out, genres=predictor.genres, format=kind, errors=errors
+            )
+    for line in failure_lines(written, errors):
+        typer.echo(line, err=True)
+    if not written.predictions:
         raise typer.Exit(1)
 
 
@@ -63,52 +87,63 @@ def export(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to make everything in.")] = Path("demo"),
     films: Annotated[int, typer.Option(help="Posters to paint.")] = 1200,
+    paint_only: Annotated[
+        bool, typer.Option("--paint-only", help="Only paint the posters and their table.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Paint a small catalog, and train, score, report and predict on it."""
     from keyart.demo.run import run_demo
 
-    run_demo(out, films, quiet=quiet)
+    run_demo(out, films, paint_only=paint_only, quiet=quiet)
 
 
 @commands.command("explain")
 def explain(
     poster: Annotated[Path, typer.Argument(metavar="POSTER", help="A poster.")],
-    model: Model,
+    model: Model = None,
     genre: Annotated[
         list[str] | None,
-        typer.Option(help="Genre to explain; may be repeated. Default: those it answers."),
+        typer.Option(help="Genre to explain; may be repeated. Default: the predicted ones."),
     ] = None,
     method: Annotated[
         Literal["activation", "occlusion"] | None,
         typer.Option(
-            help="Class activation map, or hiding part after part, which is slower. Default: the "
-            "first, where the model has one."
+            help="Class activation map, or hiding one part after another, which is slower. "
+            "Default: the first if the model has it."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="PNG of the poster with its heat maps.")] = None,
 ) -> None:
     """Show where on a poster its genres come from."""
-    from keyart.explain import explain_poster
+    from keyart.explain import draw_explanations
+    from keyart.files import replacing
+    from keyart.predictor import Predictor
     from keyart.terminal.screens import show_explanations
 
-    show_explanations(explain_poster(poster, model, genre, method, out))
+    explanations = Predictor.load(model).explain(poster, genre, method)
+    if out:
+        picture = draw_explanations(poster, explanations)
+        with replacing(out) as partial:
+            picture.save(partial, "PNG")
+    show_explanations(explanations)
 
 
 @commands.command("index")
 def index(
     catalog: CatalogFolder,
-    model: Model,
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
+    model: Model = None,
     quiet: Quiet = False,
 ) -> None:
     """Index a catalog's posters, to find similar ones."""
-    from keyart.catalog.table import Catalog
+    from keyart.bundle import boxed_bundle
+    from keyart.catalog.catalog import Catalog
     from keyart.similar import build_index
     from keyart.terminal.progress import progress
 
     with progress("posters", quiet=quiet) as advance:
-        built = build_index(Catalog.open(catalog), model, out, progress=advance)
+        built = build_index(Catalog.open(catalog), model or boxed_bundle(), out, progress=advance)
     if not quiet:
         typer.echo(f"{out}: {len(built):,} posters")
 
@@ -120,48 +155,58 @@ def similar(
         typer.Argument(metavar="POSTER", help="A poster. Without one: the index's own twins."),
     ] = None,
     *,
-    model: Model,
+    model: Model = None,
     index: Annotated[Path, typer.Option(help="An index, made by keyart index.")],
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 5,
 ) -> None:
     """Find the known posters most like a poster, or the near-duplicates among the known ones."""
+    from keyart.bundle import boxed_bundle
     from keyart.similar import find_similar
-    from keyart.terminal.screens import show_similar, show_twins
+    from keyart.terminal.similar import show_similar, show_twins
     from keyart.twins import find_twins
 
     if poster:
-        show_similar(find_similar(poster, model, index, count))
+        show_similar(find_similar(poster, model or boxed_bundle(), index, count))
     else:
-        show_twins(find_twins(model, index))
+        show_twins(find_twins(model or boxed_bundle(), index))
 
 
 @commands.command("serve")
 def serve(
-    model: Model,
+    model: Model = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes, each with the model.")] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes, each with the model.")] = 1,
     index: Annotated[
-        Path | None, typer.Option(help="Index of known posters, to show similar ones.")
+        Path | None, typer.Option(help="An index of known posters, to show similar ones.")
     ] = None,
     corrections: Annotated[
-        str, typer.Option(help="Where corrections are kept: an SQLite or PostgreSQL URL.")
+        str, typer.Option(help="Where to keep corrections: an SQLite or PostgreSQL URL.")
     ] = "sqlite:///keyart-corrections.sqlite",
     tokens: Annotated[
-        Path | None, typer.Option(help="Tokens that let in, a line each; see keyart token.")
+        Path | None, typer.Option(help="File of tokens that are let in; see keyart token.")
     ] = None,
 ) -> None:
     """Serve a web page and an HTTP API."""
-    from keyart.service.server import Settings, serve
+    from keyart.service.server import serve
 
-    serve(Settings(model, index, corrections, tokens), host, port, workers)
+    serve(
+        model,
+        host=host,
+        port=port,
+        workers=workers,
+        index=index,
+        corrections=corrections,
+        tokens=tokens,
+        say=partial(typer.echo, err=True),
+    )
 
 
 @commands.command("token")
-def token(name: Annotated[str, typer.Argument(metavar="NAME", help="Who will hold it.")]) -> None:
-    """Make a token for the service: the token, and the line that lets it in."""
+def token(name: Annotated[str, typer.Argument(metavar="NAME", help="Who gets the token.")]) -> None:
+    """Make a token for the service, and the line of the tokens file that lets it in."""
     from keyart.service.tokens import new_token
 
     secret, line = new_token(name)
-    typer.echo(f"token, to be kept secret: {secret}")
+    typer.echo(f"token (keep it secret): {secret}")
     typer.echo(f"line for the --tokens file: {line}")

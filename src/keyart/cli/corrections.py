@@ -25,7 +25,7 @@ def corrections_export(
 
     known = None
     if catalog:
-        from keyart.catalog.table import Catalog  # needs more than the base install has
+        from keyart.catalog.catalog import Catalog  # needs more than the base install has
 
         known = Catalog.open(catalog)
     exported = export_corrections(corrections, out, catalog=known)

@@ -5,22 +5,11 @@ from typing import Annotated
 
 import typer
 
-
-def _boxed_model() -> Path:
-    from keyart.bundle import boxed_bundle
-
-    return boxed_bundle()
-
-
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Model = Annotated[
-    Path,
-    typer.Option(
-        help="A run or a bundle.",
-        default_factory=_boxed_model,
-        show_default="the model that comes with keyart",
-    ),
+    Path | None,
+    typer.Option(help="A run or a bundle.", show_default="the model that comes with keyart"),
 ]
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[

@@ -27,7 +27,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a catalog: weights, bundle, figures and report in one folder."""
-    from keyart.catalog.table import Catalog
+    from keyart.catalog.catalog import Catalog
     from keyart.evaluation.evaluate import read_metrics
     from keyart.terminal.scores import show_scores
     from keyart.terminal.screens import watch_training
@@ -66,13 +66,7 @@ def ensemble(
     from keyart.terminal.scores import show_scores
     from keyart.terminal.screens import show_ensemble
 
-    made = make_ensemble(
-        runs,
-        out,
-        learn_weights=learn_weights,
-        catalog=catalog,
-        say=(lambda line: None) if quiet else (lambda line: typer.echo(line, err=True)),
-    )
+    made = make_ensemble(runs, out=out, learn_weights=learn_weights, catalog=catalog)
     if not quiet:
         show_ensemble(made)
         show_scores(read_metrics(out), "test")
@@ -104,7 +98,7 @@ def tune(
     quiet: Quiet = False,
 ) -> None:
     """Search for a better recipe: train variants, drop the hopeless early, write down the best."""
-    from keyart.catalog.table import Catalog
+    from keyart.catalog.catalog import Catalog
     from keyart.search.search import tune
     from keyart.terminal.screens import show_search, watch_search
 

@@ -1,54 +1,46 @@
-"""An ensemble: a run whose model averages the calibrated scores of other runs' models.
+"""Making an ensemble: a run with a model that averages the calibrated scores of other runs.
 
-Its bundle is one like any other: one network that holds its members' (see merge.py), with a
-calibration and thresholds of its own, because an average of calibrated scores is too cautious.
+Its bundle holds the members' bundles. It has a calibration and thresholds of its own, because an
+average of calibrated scores is too cautious.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from safetensors.torch import save
-from torch import Tensor
 
-from keyart.bundle import write_bundle
-from keyart.calibration import sigmoid
-from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
-from keyart.ensemble.merge import Member, average_logits, merge
-from keyart.errors import BundleError, RunError
+from keyart.bundle import Content, Decisions, Member, write_bundle
+from keyart.catalog.catalog import Catalog
+from keyart.ensemble.weights import Weights, learned_weights, log_loss
+from keyart.errors import RunError
 from keyart.evaluation.decide import Decision, decide
-from keyart.evaluation.evaluate import Evaluation, evaluate, write_evaluation
+from keyart.evaluation.evaluate import Evaluation, catalog_logits, evaluate, write_evaluation
 from keyart.files import new_folder, write_text
-from keyart.images.spec import pack_specs
-from keyart.predictor import Network, Predictor, Scores
+from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import catalog_of, has_origin, read_origin, write_origin
-from keyart.training.checkpoint import load_tensors
+from keyart.scorer import Scores, average_logits
 
-# The merged network computes what its members' do, and the average in fp64.
-TOLERANCE = 1e-5
-_PARITY_POSTERS = 64
-_LEAST_GAIN = 1e-9  # of log loss, for another step towards the best weights
-_MOST_STEPS = 1_000
-_SURE = 1e-12  # a score of 0 that was wrong counts as this
-
-Weights = npt.NDArray[np.float64]
+_SPLITS = ("validation", "test")
+_log = logging.getLogger("keyart.ensemble")
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """What was averaged: members' names, their weights, and the validation part's log loss.
+    """What was averaged: the members' names and weights, and log losses on validation films.
 
-    losses: of each member alone. loss: of the average, before its own calibration.
+    path: the run's folder. losses: of each member alone. loss: of the average, before its own
+    calibration. learned: whether the weights were learned; equal otherwise.
     """
 
+    path: Path
     names: tuple[str, ...]
     weights: Weights
     losses: tuple[float, ...]
@@ -57,134 +49,86 @@ class Ensemble:
 
 
 def make_ensemble(
-    runs: Sequence[Path],
-    out: Path,
+    runs: Sequence[str | os.PathLike[str]],
     *,
+    out: str | os.PathLike[str],
     learn_weights: bool = False,
-    catalog: Path | None = None,
-    say: Callable[[str], None] = lambda sentence: None,
+    catalog: str | os.PathLike[str] | None = None,
 ) -> Ensemble:
     """Average finished runs of one catalog, and write the run `out`, whole or not at all.
 
-    learn_weights: see `learned_weights`; all count alike otherwise. catalog: where it is now, if
-    not where the runs were trained. Raises RunError for runs that cannot be averaged, and
-    BundleError where their networks cannot be made one.
+    learn_weights: learn one weight for each run on the validation split; equal weights otherwise.
+    catalog: where the runs' catalog is now, if it has moved. Raises RunError for runs that cannot
+    be averaged.
     """
-    if out.exists():
-        raise RunError(f"{out}: is already there; name another folder or remove it")
-    names, predictors = _open_members(runs)
-    opened = Catalog.open(catalog or catalog_of(runs[0]))
-    _check_catalog(runs, opened)
+    folder, paths = Path(out), [Path(run) for run in runs]
+    if folder.exists():
+        raise RunError(f"{folder}: is already there; name another folder or remove it")
+    names, predictors = _open_members(paths)
+    opened = Catalog.open(Path(catalog) if catalog else catalog_of(paths[0]))
+    _check_catalog(paths, opened)
+    scores = {split: _member_scores(names, predictors, opened, split) for split in _SPLITS}
     rows = opened.rows("validation")
     truth = opened.truth[rows]
-    scored = []
-    for name, predictor in zip(names, predictors, strict=True):
-        say(f"scoring the validation part with {name}")
-        logits = predictor.network.logits_of_rows(prepared_films(opened, predictor.spec), rows)
-        scored.append(predictor.bundle.calibration.apply(logits))
-    scores = np.stack(scored)
-    equal = np.full(len(runs), 1 / len(runs))
-    weights = learned_weights(scores, truth) if learn_weights else equal
-    members = [
-        Member(name, one.bundle.onnx.read_bytes(), one.spec, one.bundle.calibration)
-        for name, one in zip(names, predictors, strict=True)
-    ]
-    onnx = merge(members, weights)
-    spec = pack_specs(one.spec for one in predictors)
-    network, pixels = Network(onnx), prepared_films(opened, spec)
-    logits = average_logits(scores, weights)
-    some = slice(_PARITY_POSTERS)
-    check_average(network.logits(pixels[rows[some]]), logits[some])
-    decision = decide(logits, truth, opened.groups[rows], opened.vocabulary)
+    equal = np.full(len(paths), 1 / len(paths))
+    weights = learned_weights(scores["validation"], truth) if learn_weights else equal
+    logits = {split: average_logits(scores[split], weights) for split in _SPLITS}
+    decision = decide(logits["validation"], truth, opened.groups[rows], opened.vocabulary)
     ensemble = Ensemble(
+        folder,
         tuple(names),
         weights,
-        tuple(log_loss(one, truth) for one in scores),
-        log_loss(np.tensordot(weights, scores, axes=1), truth),
+        tuple(log_loss(one, truth) for one in scores["validation"]),
+        log_loss(np.tensordot(weights, scores["validation"], axes=1), truth),
         learn_weights,
     )
-    say("scoring the test part with all of them")
-    name = out.resolve().name
-    parts = ("validation", "test")
-    evaluation = evaluate(
-        network, decision, opened, pixels, parts, name=name, logits={"validation": logits}
-    )
+    name = folder.resolve().name
+    evaluation = evaluate(decision, opened, logits, name=name)
     recipe = _recipe(ensemble, predictors)
-    with new_folder(out) as beside:
-        write_text(beside / "recipe.toml", recipe)
-        write_origin(beside, opened)
-        write_evaluation(beside, evaluation)
-        write_report([beside], beside / "report.html", catalog=opened.path)
-        write_bundle(
-            beside / "bundle",
-            onnx=onnx,
-            weights=_all_weights(predictors),
-            card=model_card(evaluation.metrics, recipe),
-            vocabulary=opened.vocabulary,
-            spec=spec,
-            calibration=decision.calibration,
-            thresholds=decision.thresholds,
-            precision_thresholds=decision.precision_thresholds,
-            provenance=_provenance(name, ensemble, predictors, recipe, decision, evaluation),
-        )
+    members = [
+        Member(member, float(weight), one.bundle)
+        for member, weight, one in zip(names, weights, predictors, strict=True)
+    ]
+    content = Content(
+        members,
+        opened.vocabulary,
+        Decisions(decision.calibration, decision.thresholds, decision.precision_thresholds),
+        card=model_card(evaluation.metrics, recipe),
+        provenance=_provenance(name, recipe, decision, evaluation),
+    )
+    with new_folder(folder) as partial:
+        write_text(partial / "recipe.toml", recipe)
+        write_origin(partial, opened)
+        write_evaluation(partial, evaluation)
+        write_report([partial], partial / "report.html", catalog=opened.path)
+        write_bundle(partial / "bundle", content)
     return ensemble
 
 
-def learned_weights(scores: Scores, truth: npt.NDArray[np.bool_]) -> Weights:
-    """The weights (members,), not below 0 and of sum 1, whose average has the least log loss.
-
-    scores: (members, films, genres), calibrated. truth: (films, genres).
-
-    One weight a member, not one a member and genre: those of a genre with forty validation films
-    would be learned from chance. The loss is convex in the weights, and each step of expectation
-    maximisation (a mixture of known distributions; Dempster, Laird and Rubin 1977) lowers it. As
-    it starts from equal weights, it never ends at worse ones.
-    """
-    given = np.where(truth, scores, 1 - scores).reshape(len(scores), -1)
-    given = np.maximum(given, _SURE)  # what each member thought of what is the case
-    weights = np.full(len(scores), 1 / len(scores))
-    loss = np.inf
-    for _ in range(_MOST_STEPS):
-        average = weights @ given
-        before, loss = loss, -float(np.log(average).mean())
-        if before - loss < _LEAST_GAIN:
-            break
-        weights = weights * (given / average).mean(axis=1)
-    total: Weights = weights / weights.sum()
-    return total
-
-
-def log_loss(scores: Scores, truth: npt.NDArray[np.bool_]) -> float:
-    """Mean over films and genres of -log(what the scores gave to what is the case)."""
-    given = np.maximum(np.where(truth, scores, 1 - scores), _SURE)
-    return -float(np.log(given).mean())
-
-
-def check_average(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> None:
-    """Raise BundleError unless a merged network's scores are its members' average, to 1e-5.
-
-    found, expected: logits (films, genres).
-    """
-    scores, averages = sigmoid(found.astype(np.float64)), sigmoid(expected.astype(np.float64))
-    drift = float(np.abs(scores - averages).max())
-    if not drift <= TOLERANCE:  # NaN is not within any tolerance
-        raise BundleError(
-            f"the merged network's scores differ from its members' average by {drift:.2g}, more "
-            f"than {TOLERANCE:g}; nothing was written. Please report the members' recipes"
-        )
+def _member_scores(
+    names: Sequence[str], predictors: Sequence[Predictor], catalog: Catalog, split: str
+) -> Scores:
+    """Calibrated scores (members, films, genres) of one split."""
+    rows = catalog.rows(split)
+    scores = []
+    for name, predictor in zip(names, predictors, strict=True):
+        _log.info("scoring the %s split with %s", split, name)
+        scores.append(predictor.bundle.calibration.apply(catalog_logits(predictor, catalog, rows)))
+    return np.stack(scores)
 
 
 def _open_members(runs: Sequence[Path]) -> tuple[list[str], list[Predictor]]:
-    """The runs' names, made to differ, and their models."""
+    """The runs' names, made unique, and their models."""
     if len(runs) < 2:
-        raise RunError("an ensemble needs two runs or more; name them all")
+        raise RunError("an ensemble needs two runs or more")
     predictors = []
     for run in runs:
         if not has_origin(run):
-            raise RunError(f"{run}: not a run; a bundle does not know its catalog, so name its run")
+            raise RunError(f"{run}: not a run; a bundle does not know its catalog; name its run")
         if not (run / "bundle").is_dir():
             raise RunError(f"{run}: is not finished; finish it with keyart train --resume")
         predictors.append(Predictor.load(run))
+        predictors[-1].image_specs  # noqa: B018 - an ensemble sees posters alone
     for (run, one), (other, another) in combinations(zip(runs, predictors, strict=True), 2):
         if one.bundle.fingerprint == another.bundle.fingerprint:
             raise RunError(f"{other}: is the same model as {run}; name each once")
@@ -227,8 +171,8 @@ def _check_catalog(runs: Sequence[Path], catalog: Catalog) -> None:
 
 
 def _recipe(ensemble: Ensemble, predictors: Sequence[Predictor]) -> str:
-    """What was averaged, as TOML; it stands where a trained run has its recipe."""
-    how = "learned on the validation part" if ensemble.learned else "all alike"
+    """What was averaged, as TOML, in the place of a trained run's recipe."""
+    how = "learned on the validation split" if ensemble.learned else "equal"
     return (
         f"# An average of the calibrated scores of these runs; weights: {how}.\n"
         f"ensemble = {json.dumps(list(ensemble.names), ensure_ascii=False)}\n"
@@ -237,26 +181,8 @@ def _recipe(ensemble: Ensemble, predictors: Sequence[Predictor]) -> str:
     )
 
 
-def _all_weights(predictors: Sequence[Predictor]) -> bytes:
-    """All members' tensors in one safetensors file, each named by its member's place: '0.stem'."""
-    tensors: dict[str, Tensor] = {}
-    for place, predictor in enumerate(predictors):
-        loaded, _ = load_tensors(predictor.bundle.weights)
-        tensors |= {f"{place}.{name}": tensor for name, tensor in loaded.items()}
-    content: bytes = save(tensors)
-    return content
-
-
-def _origins(member: Predictor) -> dict[str, Any]:
-    """Where a member's weights, which are the ensemble's too, came from, or its own members'."""
-    told = member.bundle.provenance
-    return {key: told[key] for key in ("backbone", "members") if key in told}
-
-
 def _provenance(
     name: str,
-    ensemble: Ensemble,
-    predictors: Sequence[Predictor],
     recipe: str,
     decision: Decision,
     evaluation: Evaluation,
@@ -264,20 +190,9 @@ def _provenance(
     return {
         "name": name,
         "recipe": recipe,
-        "members": [
-            {
-                "name": member,
-                "bundle": one.bundle.fingerprint,
-                "weight": float(weight),
-                **_origins(one),
-            }
-            for member, one, weight in zip(
-                ensemble.names, predictors, ensemble.weights, strict=True
-            )
-        ],
         "catalog": evaluation.metrics["catalog"],
         "films": evaluation.metrics["films"],
-        "figures": evaluation.headline("test"),
+        "metrics": evaluation.headline("test"),
         "notes": list(decision.notes),
         "thresholds": decision.criterion,
     }

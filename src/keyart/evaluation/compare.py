@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.evaluate import read_metrics
@@ -105,7 +105,7 @@ def joined_groups(first: Sequence[str], second: Sequence[str]) -> npt.NDArray[np
 
 def _scored(path: Path, part: str, catalog: Catalog | None) -> _Scored:
     if catalog is not None:
-        predictor = Predictor.load(path, of_films=True)
+        predictor = Predictor.load(path)
         vocabulary = predictor.bundle.vocabulary
         decision, evaluation = score(predictor, catalog, [part])
         films = predictions_of(evaluation.predictions[part], vocabulary)

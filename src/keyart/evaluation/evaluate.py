@@ -1,7 +1,7 @@
 """Evaluation: a network's answers on parts of a catalog, and the figures they earn."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from keyart.catalog.catalog import Catalog
+from keyart.catalog.prepared import prepared_films
 from keyart.catalog.split import SPLITS
-from keyart.catalog.table import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.decide import Decision
 from keyart.evaluation.scoring import score_split
 from keyart.files import replacing, write_json
-from keyart.images.pixels import PixelRows
-from keyart.predictor import Logits, Network, Scores
+from keyart.network import BATCH, Logits
+from keyart.parallel import batches, ordered
+from keyart.predictor import Predictor
+from keyart.scorer import Scores
 
 FORMAT = 1
 
@@ -38,36 +41,38 @@ class Evaluation:
         return figures
 
 
+def catalog_logits(predictor: Predictor, catalog: Catalog, rows: npt.NDArray[np.int64]) -> Logits:
+    """A model's logits (rows, genres) of these films of a catalog, on all cores."""
+    stores = [prepared_films(catalog, spec) for spec in predictor.scorer.specs]
+
+    def work(chosen: list[int]) -> Logits:
+        return predictor.logits([store[np.array(chosen)] for store in stores])
+
+    return np.concatenate(list(ordered(work, batches(rows.tolist(), BATCH))))
+
+
 def evaluate(
-    network: Network,
     decision: Decision,
     catalog: Catalog,
-    pixels: PixelRows,
-    parts: Sequence[str],
+    logits: Mapping[str, Logits],
     *,
     name: str,
-    logits: Mapping[str, Logits] | None = None,
     rows: Mapping[str, npt.NDArray[np.int64]] | None = None,
 ) -> Evaluation:
     """Score parts of a catalog, beside constant guesses that know its training part.
 
-    pixels: of the whole catalog, prepared. logits: of parts where they are known already. rows:
-    of the films of each part, where they are not the catalog's own. Raises CatalogError for an
-    empty part.
+    logits: of the parts to score, (films, genres) each. rows: of the films of each part, if they
+    are not the catalog's own. Raises CatalogError for an empty part.
     """
-    known = logits or {}
     films = rows or {part: catalog.rows(part) for part in SPLITS}
     truth = catalog.truth
     baselines = fit_baselines(truth[films["train"]])
     splits, predictions = {}, {}
-    for part in parts:
+    for part in logits:
         chosen = films[part]
         if len(chosen) == 0:
             raise CatalogError(f"{catalog.path}: its {part} part has no films to score")
-        if part in known:
-            scores = decision.calibration.apply(known[part])
-        else:
-            scores = decision.calibration.apply(network.logits_of_rows(pixels, chosen))
+        scores = decision.calibration.apply(logits[part])
         splits[part] = score_split(
             scores,
             truth[chosen],
@@ -94,7 +99,7 @@ def _table(
     catalog: Catalog, rows: np.ndarray[Any, Any], scores: Scores, chosen: np.ndarray[Any, Any]
 ) -> pa.Table:
     names = catalog.vocabulary.names
-    films = catalog.films.take(pa.array(rows))
+    films = catalog.to_table().take(pa.array(rows))
     columns = {
         "film_id": films["film_id"],
         "title": films["title"],

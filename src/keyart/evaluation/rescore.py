@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keyart.bundle import Bundle, change_thresholds
-from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
+from keyart.bundle import Bundle, Decisions, change_thresholds
+from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.decide import Decision, decide_anew
-from keyart.evaluation.evaluate import Evaluation, evaluate, write_evaluation
+from keyart.evaluation.evaluate import Evaluation, catalog_logits, evaluate, write_evaluation
 from keyart.evaluation.thresholds import Criterion
-from keyart.images.pixels import PixelRows
-from keyart.predictor import Logits, Predictor
+from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import catalog_of, has_origin, read_origin
@@ -50,21 +48,20 @@ def evaluate_again(
     if save and not own:
         raise RunError(f"{model}: thresholds are saved to a run alone, from its own catalog")
     parts = ("validation", "test", *(("train",) if part == "train" else ())) if own else (part,)
-    predictor = Predictor.load(model, of_films=True)
+    predictor = Predictor.load(model)
     decision, evaluation = score(predictor, opened, parts, criterion)
     if own and (criterion is None or save):
         write_evaluation(model, evaluation)
     if save:
         bundle = predictor.bundle
         provenance = {**bundle.provenance} | {
-            "figures": evaluation.headline("test"),
+            "metrics": evaluation.headline("test"),
             "notes": list(decision.notes),
             "thresholds": decision.criterion,
         }
         change_thresholds(
             bundle,
-            decision.thresholds,
-            decision.precision_thresholds,
+            Decisions(decision.calibration, decision.thresholds, decision.precision_thresholds),
             card=model_card(evaluation.metrics, str(bundle.provenance.get("recipe", ""))),
             provenance=provenance,
         )
@@ -84,8 +81,7 @@ def score(
     model's own. Raises CatalogError.
     """
     bundle = predictor.bundle
-    pixels = _pixels(bundle, catalog)
-    logits: dict[str, Logits] = {}
+    _same_genres(bundle, catalog)
     decision = Decision(
         bundle.calibration,
         bundle.thresholds,
@@ -93,27 +89,26 @@ def score(
         bundle.provenance.get("thresholds", "f1"),
         bundle.precision_thresholds,
     )
+    needed = dict.fromkeys([*parts, *(["validation"] if criterion is not None else [])])
+    rows = {part: catalog.rows(part) for part in needed}
+    for part, chosen in rows.items():
+        if len(chosen) == 0:
+            raise CatalogError(f"{catalog.path}: its {part} part has no films")
+    logits = {part: catalog_logits(predictor, catalog, chosen) for part, chosen in rows.items()}
     if criterion is not None:
-        rows = catalog.rows("validation")
-        if len(rows) == 0:
-            raise CatalogError(f"{catalog.path}: has no validation part to choose thresholds on")
-        logits["validation"] = predictor.network.logits_of_rows(pixels, rows)
         scores = bundle.calibration.apply(logits["validation"])
-        truth = catalog.truth[rows]
+        truth = catalog.truth[rows["validation"]]
         decision = decide_anew(decision, scores, truth, bundle.vocabulary, criterion)
     name = str(bundle.provenance.get("name", bundle.path.name))
-    evaluation = evaluate(
-        predictor.network, decision, catalog, pixels, parts, name=name, logits=logits
-    )
+    evaluation = evaluate(decision, catalog, {part: logits[part] for part in parts}, name=name)
     return decision, evaluation
 
 
-def _pixels(bundle: Bundle, catalog: Catalog) -> PixelRows:
-    """A catalog's films as the model takes them. Raises CatalogError for other genres."""
+def _same_genres(bundle: Bundle, catalog: Catalog) -> None:
+    """Raise CatalogError if a catalog has other genres than the model."""
     ours, theirs = bundle.vocabulary.names, catalog.vocabulary.names
     if ours != theirs:
         raise CatalogError(
             f"{catalog.path}: its genres ({', '.join(theirs)}) are not the model's "
             f"({', '.join(ours)}); build it with the model's vocabulary"
         )
-    return prepared_films(catalog, bundle.spec)

@@ -1,7 +1,6 @@
-"""Bytes to RGB, or a PosterError that says why not: the one place where posters are decoded."""
+"""Bytes to RGB, or a PosterError that says why not: the only place that decodes posters."""
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +25,11 @@ def decode(
 ) -> Pixels:
     """Decode a poster.
 
-    data: the file as found; its content decides what it is, not its name. Animations give their
-    first frame, transparency is laid on white, an EXIF rotation is applied.
-    at_least: (height, width) that suffice; a larger JPEG is then decoded at the smallest of
-    libjpeg's scales that still covers them, which is faster. max_pixels: larger ones are refused
-    before they are decoded.
+    data: the file's content, which decides the format; the name does not. An animation gives its
+    first frame, transparent pixels are composited on white, an EXIF rotation is applied.
+    at_least: (height, width) that is enough; a larger JPEG is then decoded at the smallest of
+    libjpeg's scales that covers it, which is faster. max_pixels: a larger poster is refused before
+    it is decoded.
     Returns (height, width, 3) RGB. Raises PosterError.
     """
     if not data:
@@ -42,52 +41,43 @@ def decode(
     except Exception as error:  # plugins raise anything on damaged headers
         raise PosterError(f"not a picture in a known format ({', '.join(FORMATS)})") from error
     width, height = image.size
-    if width * height > max_pixels:
-        raise PosterError(f"too large to decode: {width}x{height}, over {max_pixels:,} pixels")
+    check_size(width, height, max_pixels)
     if image.format == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
         raise PosterError(f"a JPEG of over {MAX_SCANS} scans; save it again as an ordinary one")
-    if min(width, height) < MIN_SIDE:
-        raise PosterError(
-            f"{width}x{height} pixels; a poster needs at least {MIN_SIDE} on each side"
-        )
     try:
         if image.format == "JPEG" and image.mode in ("RGB", "L") and _upright(image):
             pixels = _decode_jpeg(data, at_least)
             if pixels is not None:
                 return pixels
-        return np.asarray(_to_rgb(image))
+        return np.asarray(_converted(image))
     except PosterError:
         raise
     except Exception as error:
         raise PosterError(f"damaged {image.format} file: {error}") from error
 
 
-def decode_for(
-    data: bytes, sizes: Sequence[tuple[int, int]], *, max_pixels: int = MAX_PIXELS
-) -> list[Pixels]:
-    """Decode a poster for several uses: for each of `sizes` what decode(at_least=size) returns.
+def to_rgb(image: Image.Image, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """The pixels (height, width, 3) of a PIL image, converted as decode() converts a file.
 
-    It is decoded once, but that a JPEG is decoded once at each of libjpeg's scales that `sizes`
-    ask for. Raises PosterError.
+    Raises PosterError.
     """
-    decoded: dict[tuple[int, int] | None, Pixels] = {}
-    scales = [_scaled(data, size) for size in sizes]
-    for scale, size in zip(scales, sizes, strict=True):
-        if scale not in decoded:
-            decoded[scale] = decode(data, at_least=size, max_pixels=max_pixels)
-    return [decoded[scale] for scale in scales]
-
-
-def _scaled(data: bytes, at_least: tuple[int, int]) -> tuple[int, int] | None:
-    """The size that a JPEG would be decoded at; None for what has one size only."""
-    if not data.startswith(b"\xff\xd8"):
-        return None
-    height, width = at_least
+    check_size(*image.size, max_pixels)
     try:
-        scaled = simplejpeg.decode_jpeg_header(data, min_height=height, min_width=width)
-    except ValueError:
-        return None
-    return int(scaled[0]), int(scaled[1])
+        return np.asarray(_converted(image))
+    except PosterError:
+        raise
+    except Exception as error:  # plugins raise anything on damaged files
+        raise PosterError(f"damaged {image.format or 'picture'}: {error}") from error
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Raise PosterError for a poster that is too large or too small."""
+    if width * height > max_pixels:
+        raise PosterError(f"too large to decode: {width}x{height}, over {max_pixels:,} pixels")
+    if min(width, height) < MIN_SIDE:
+        raise PosterError(
+            f"{width}x{height} pixels; a poster needs at least {MIN_SIDE} on each side"
+        )
 
 
 def _upright(image: Image.Image) -> bool:
@@ -95,7 +85,7 @@ def _upright(image: Image.Image) -> bool:
 
 
 def _decode_jpeg(data: bytes, at_least: tuple[int, int] | None) -> Pixels | None:
-    """Three times as fast as Pillow; None where it balks, which Pillow may still read."""
+    """Three times as fast as Pillow; None if it fails; Pillow may still read the file."""
     height, width = at_least or (0, 0)
     try:
         pixels: Pixels = simplejpeg.decode_jpeg(
@@ -106,7 +96,7 @@ def _decode_jpeg(data: bytes, at_least: tuple[int, int] | None) -> Pixels | None
     return pixels
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _converted(image: Image.Image) -> Image.Image:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow clips these to 255; the values run to 65,535.

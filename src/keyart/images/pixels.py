@@ -15,42 +15,17 @@ import numpy.typing as npt
 from keyart.errors import PosterError
 from keyart.files import replacing
 from keyart.images.decode import Pixels
-from keyart.images.spec import ImageSpec, PackedSpec, Spec
+from keyart.images.spec import ImageSpec
 
 _CHUNK = 32  # posters a task: enough to hide the pool's overhead, few enough to keep memory flat
 
 
 class PixelRows(Protocol):
-    """The prepared posters of a catalog, of which rows can be taken: a pixel store, or several."""
+    """The prepared posters of a catalog, of which rows can be taken: a pixel store."""
 
     def __getitem__(self, rows: npt.NDArray[np.int64], /) -> Pixels:
         """The prepared posters (rows, ...) of these rows."""
         ...
-
-
-class _PackedRows:
-    """The stores of a PackedSpec's parts as one; nothing is stored twice."""
-
-    def __init__(self, spec: PackedSpec, stores: list[Pixels]) -> None:
-        self._spec, self._stores = spec, stores
-
-    def __getitem__(self, rows: npt.NDArray[np.int64], /) -> Pixels:
-        return self._spec.pack([store[rows] for store in self._stores])
-
-
-def pixel_rows(
-    catalog: Path,
-    fingerprint: str,
-    spec: Spec,
-    count: int,
-    posters: Callable[[], Iterator[bytes]],
-    progress: Callable[[int, int], None] | None = None,
-) -> PixelRows:
-    """The posters of a catalog as any model takes them, from the pixel store of each part."""
-    stores = [
-        pixel_store(catalog, fingerprint, part, count, posters, progress) for part in spec.parts
-    ]
-    return _PackedRows(spec, stores) if isinstance(spec, PackedSpec) else stores[0]
 
 
 def pixel_store(
@@ -97,7 +72,7 @@ def _build(
         raise PosterError(f"the catalog promised {count} posters and gave {done}; check it")
 
 
-def prepare_all(posters: Iterator[bytes], spec: Spec) -> Iterator[Pixels]:
+def prepare_all(posters: Iterator[bytes], spec: ImageSpec) -> Iterator[Pixels]:
     """Prepare posters on all cores, in order, a bounded number at a time.
 
     Yields blocks of shape (up to 32, *spec.shape). Raises PosterError.
@@ -113,7 +88,7 @@ def prepare_all(posters: Iterator[bytes], spec: Spec) -> Iterator[Pixels]:
             yield waiting.popleft().result()
 
 
-def _prepare_chunk(chunk: list[bytes], spec: Spec) -> Pixels:
+def _prepare_chunk(chunk: list[bytes], spec: ImageSpec) -> Pixels:
     return np.stack([spec.prepare(data) for data in chunk])
 
 

@@ -1,23 +1,23 @@
-"""How posters become a network's input, in training and in serving alike.
+"""How posters become a network's input, the same in training and in serving.
 
-ImageSpec: the one preparation. PackedSpec: several. FilmSpec: facts beside the poster, or alone.
+ImageSpec: a poster's pixels. FilmSpec: facts of a film (title and year), with the poster or alone.
 """
 
 import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from keyart.images.decode import MAX_PIXELS, Pixels, decode, decode_for
+from keyart.images.decode import MAX_PIXELS, Pixels, check_size, decode
 
-# Part of the key: raise it when prepare() changes what it returns, so that no stale pixels or
-# features are used.
+# In the key: raise it when prepare() changes what it returns, so that no old pixels or features
+# are used.
 _PREPARATION = 1
 _FIRST_YEAR = 1880  # of film; 255 years fit a byte
 
@@ -28,10 +28,9 @@ Fit = Literal["squash", "pad"]
 class ImageSpec:
     """How a poster becomes a network's input.
 
-    height, width: pixels, the poster's own 3:2 by default. fit: 'squash' resizes to exactly
-    that, 'pad' keeps the aspect ratio and fills the rest with black; neither cuts anything off.
-    mean, std: of RGB in [0, 1], subtracted and divided inside the network, so that everything
-    outside it handles bytes.
+    height, width: in pixels; the default has a poster's own 3:2. fit: 'squash' resizes to exactly
+    this size, 'pad' keeps the aspect ratio and fills the rest with black; neither crops. mean, std:
+    of RGB in [0, 1]; the network subtracts and divides, so everything outside it handles bytes.
     """
 
     height: int = 176
@@ -40,15 +39,26 @@ class ImageSpec:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
-    def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
-        """Decode and resize a poster. Returns (height, width, 3) RGB. Raises PosterError."""
-        return self.resize(decode(data, at_least=self.at_least, max_pixels=max_pixels))
+    def prepare(self, poster: bytes | Pixels, max_pixels: int = MAX_PIXELS) -> Pixels:
+        """Decode and resize a poster.
+
+        poster: a file's content, or RGB pixels (any height, any width, 3). Returns (height, width,
+        3) RGB. Raises PosterError.
+        """
+        return self.resize(self.decode(poster, max_pixels))
+
+    def decode(self, poster: bytes | Pixels, max_pixels: int = MAX_PIXELS) -> Pixels:
+        """The poster's pixels; a JPEG is decoded at a scale that suffices. Raises PosterError."""
+        if isinstance(poster, bytes):
+            return decode(poster, at_least=self.at_least, max_pixels=max_pixels)
+        check_size(poster.shape[1], poster.shape[0], max_pixels)
+        return poster
 
     @property
     def at_least(self) -> tuple[int, int]:
-        """Height and width that a poster is decoded at, or more.
+        """The least height and width at which a poster is decoded.
 
-        Twice the size that is needed: below that, libjpeg's coarse scaling would show.
+        Twice the size that is needed: below that, libjpeg's coarse scaling would be visible.
         """
         return 2 * self.height, 2 * self.width
 
@@ -75,24 +85,14 @@ class ImageSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a prepared poster."""
+        """The shape of a prepared poster."""
         return self.height, self.width, 3
 
     @property
-    def parts(self) -> tuple["ImageSpec", ...]:
-        """The preparations that this one is made of: itself."""
-        return (self,)
-
-    def pack(self, pictures: Sequence[Pixels]) -> Pixels:
-        """What each part prepared, (films, height, width, 3), as a network takes it: unchanged."""
-        (only,) = pictures
-        return only
-
-    @property
     def key(self) -> str:
-        """A short digest of the prepared bytes' definition; mean and std play no part in them."""
-        parts = [_PREPARATION, self.height, self.width, self.fit]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+        """A short digest of what defines the prepared bytes; mean and std do not."""
+        defined = [_PREPARATION, self.height, self.width, self.fit]
+        return hashlib.sha256(json.dumps(defined).encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object from which from_json makes an equal ImageSpec."""
@@ -100,7 +100,7 @@ class ImageSpec:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "ImageSpec":
-        """The inverse of to_json. Raises KeyError, TypeError or ValueError where it is not one."""
+        """The inverse of to_json. Raises KeyError, TypeError or ValueError for anything else."""
         red, green, blue = (float(x) for x in value["mean"])
         r, g, b = (float(x) for x in value["std"])
         if value["fit"] not in ("squash", "pad"):
@@ -111,46 +111,11 @@ class ImageSpec:
 
 
 @dataclass(frozen=True)
-class PackedSpec:
-    """How a poster becomes the input of several networks: prepared for each, laid end to end.
-
-    parts: the different preparations. Each gives the very bytes that it gives by itself.
-    """
-
-    parts: tuple[ImageSpec, ...]
-
-    def prepare(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
-        """Decode and resize a poster. Returns (length,), RGB bytes. Raises PosterError."""
-        decoded = decode_for(data, [part.at_least for part in self.parts], max_pixels=max_pixels)
-        pictures = [part.resize(rgb) for part, rgb in zip(self.parts, decoded, strict=True)]
-        return np.concatenate([picture.ravel() for picture in pictures])
-
-    def pack(self, pictures: Sequence[Pixels]) -> Pixels:
-        """What each part prepared, (films, height, width, 3), as a network takes it.
-
-        Returns (films, length).
-        """
-        return np.concatenate([picture.reshape(len(picture), -1) for picture in pictures], axis=1)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of a prepared poster."""
-        return (sum(math.prod(part.shape) for part in self.parts),)
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object from which spec_from_json makes an equal PackedSpec."""
-        return {"parts": [part.to_json() for part in self.parts]}
-
-
-Spec = ImageSpec | PackedSpec
-
-
-@dataclass(frozen=True)
 class FilmSpec:
-    """How a film becomes a network's input: its poster's pixels, where it `looks`, then its facts.
+    """How a film becomes a network's input: the poster's pixels if it `looks`, then its facts.
 
-    Facts are bytes as pixels are: the year, counted from 1880, and for each of `words` 1 where the
-    title has it. year: what stands for an unknown one.
+    Facts are bytes, as pixels are: the year, counted from 1880, and for each of `words` a 1 if the
+    title has it. year: used for films without a year.
     """
 
     image: ImageSpec
@@ -160,7 +125,7 @@ class FilmSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a prepared film."""
+        """The shape of a prepared film."""
         return (self.looks * math.prod(self.image.shape) + 1 + len(self.words),)
 
     def facts(self, titles: Iterable[str], years: Iterable[int | None]) -> Pixels:
@@ -189,18 +154,9 @@ def title_words(title: str) -> set[str]:
     return set(re.findall(r"\w+", title.casefold()))
 
 
-def pack_specs(specs: Iterable[Spec]) -> Spec:
-    """One preparation for networks that ask for these; what several ask for is made once."""
-    parts = {part.key: part for spec in specs for part in spec.parts}
-    different = tuple(parts.values())
-    return different[0] if len(different) == 1 else PackedSpec(different)
-
-
-def spec_from_json(value: dict[str, Any]) -> Spec | FilmSpec:
-    """What to_json was called on. Raises KeyError, TypeError or ValueError where it is none."""
+def spec_from_json(value: dict[str, Any]) -> ImageSpec | FilmSpec:
+    """The spec that to_json was called on. Raises KeyError, TypeError or ValueError otherwise."""
     if "words" in value:
         image = ImageSpec.from_json(value["image"])
         return FilmSpec(image, bool(value["looks"]), tuple(value["words"]), int(value["year"]))
-    if "parts" not in value:
-        return ImageSpec.from_json(value)
-    return PackedSpec(tuple(ImageSpec.from_json(part) for part in value["parts"]))
+    return ImageSpec.from_json(value)

@@ -17,9 +17,8 @@ from typing import Any
 from rich.console import Console
 
 import keyart
-from keyart.catalog.sample import sample_catalog
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
-from keyart.catalog.table import Catalog
 from keyart.ensemble.make import make_ensemble
 from keyart.errors import KeyartError
 from keyart.evaluation.baselines import fit_baselines
@@ -130,7 +129,7 @@ def _films(catalog: Path, out: Path, films: int | None) -> Catalog:
         return Catalog.open(catalog)
     if (out / CATALOG).exists():
         return Catalog.open(out / CATALOG)
-    return sample_catalog(Catalog.open(catalog), films, out / CATALOG)
+    return Catalog.open(catalog).sample(films, out=out / CATALOG)
 
 
 def _done(out: Path, row: Row) -> bool:
@@ -153,7 +152,7 @@ def _run_row(
                 members = _members(out)
                 if len(members) < 2:
                     return f"of the rows that it averages {len(members)} are done; it needs two"
-                make_ensemble(members, run, learn_weights=True, say=watcher.say)
+                make_ensemble(members, out=run, learn_weights=True)
             elif planned.recipe is not None:
                 train(catalog, planned.recipe, run, watcher, resume=True)
     except KeyartError as error:

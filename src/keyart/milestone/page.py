@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keyart
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.files import write_text
 from keyart.milestone.pictures import RunPictures, environment, run_pictures
 from keyart.milestone.published import BESIDE, FIGURES, SOURCE

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import WeightsError
 from keyart.milestone.rows import HONEST, LEAKY, Row
 from keyart.models.classifier import build_classifier, multiply_adds

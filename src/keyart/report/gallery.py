@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import PosterError
 from keyart.images.decode import decode
 from keyart.report.findings import Predictions

@@ -42,7 +42,7 @@ from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.files import new_folder
 
 if TYPE_CHECKING:
-    from keyart.catalog.table import Catalog
+    from keyart.catalog.catalog import Catalog
 
 DEFAULT_URL = "sqlite:///keyart-corrections.sqlite"
 _LONGEST = 300  # characters of a name or an author

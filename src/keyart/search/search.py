@@ -23,7 +23,7 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_text
 from keyart.run import has_origin

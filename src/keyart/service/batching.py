@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
 from keyart.errors import PosterError
 from keyart.parallel import cores
-from keyart.predictor import Predictor, Scores
+from keyart.predictor import Predictor
+from keyart.scorer import Scores
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
@@ -148,18 +147,18 @@ class Batcher:
                 job.outcome = error
 
     def _score(self, batch: list[_Job]) -> None:
-        pixels = []
+        prepared = []
         for job in batch:
             try:
-                pixels.append(self._predictor.spec.prepare(job.data, self._limits.pixels))
+                prepared.append(self._predictor.prepare(job.data, self._limits.pixels))
             except PosterError as error:
                 job.outcome = error
-        if pixels:
-            scores = iter(self._predictor.scores(np.stack(pixels)))
+        if prepared:
+            scores = iter(self._predictor.scores(prepared))
             for job in batch:
                 if job.outcome is None:
                     job.outcome = next(scores)
-        self._metrics.batch.observe(len(pixels))
+        self._metrics.batch.observe(len(prepared))
 
 
 def _give_way() -> None:

@@ -9,8 +9,9 @@ from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from keyart.errors import BundleError, PosterError, UnknownGenreError
-from keyart.predictor import Predictor, Scores
+from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
+from keyart.scorer import Scores
 from keyart.service import schemas
 from keyart.service.batching import Batcher
 from keyart.service.limits import Limits

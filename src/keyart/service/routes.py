@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 import keyart
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
-from keyart.explain import Explanation, Method, explain, glow_png
-from keyart.predictor import Scores
+from keyart.explain import Explanation, Method, glow_png
 from keyart.review.corrections import Correction
+from keyart.scorer import Scores
 from keyart.service import schemas
 from keyart.service.dependencies import (
     CorrectionForm,
@@ -84,7 +84,8 @@ async def explain_poster(
     limit = service.limits.pixels
 
     def work() -> bytes | list[Explanation]:
-        found = explain(service.predictor, upload.data, genres, method, max_pixels=limit)
+        wanted = genres or service.predictor.genres
+        found = service.predictor.explain(upload.data, wanted, method, max_pixels=limit)
         return glow_png(upload.data, found[0], max_pixels=limit) if picture else found
 
     result = await service.run(upload, work)
@@ -111,8 +112,8 @@ async def find_similar(
     upload = form.poster
 
     def work() -> list[Similar]:
-        pixels = service.predictor.spec.prepare(upload.data, service.limits.pixels)
-        return index.nearest(service.predictor.embeddings(pixels[None])[0], count)
+        prepared = service.predictor.prepare(upload.data, service.limits.pixels)
+        return index.nearest(service.predictor.embed_prepared([prepared])[0], count)
 
     found = await service.run(upload, work)
     about = _about(service, upload)
@@ -218,20 +219,21 @@ async def model(service: Shared) -> schemas.ModelCard:
     bundle = service.predictor.bundle
     provenance = bundle.provenance
     limits = service.limits
+    network = service.predictor.scorer.network
     return schemas.ModelCard(
         model=bundle.fingerprint,
         name=str(provenance.get("name", "")),
         keyart=keyart.__version__,
         genres=[
-            schemas.Genre(name=name, threshold=float(threshold))
-            for name, threshold in zip(bundle.vocabulary.names, bundle.thresholds, strict=True)
+            schemas.Genre(name=name, threshold=threshold)
+            for name, threshold in service.predictor.thresholds.items()
         ],
-        image=bundle.spec.to_json(),
-        figures=dict(provenance.get("figures", {})),
+        image=bundle.image_to_json(),
+        metrics=dict(provenance.get("metrics", {})),
         films=dict(provenance.get("films", {})),
         card=bundle.card,
         offers=schemas.Offers(
-            explanations=service.predictor.network.has("maps"),
+            explanations=network is not None and network.has("maps"),
             similar=len(service.index) if service.index else 0,
             corrections=service.corrections is not None,
             token=service.tokens is not None,
@@ -246,15 +248,10 @@ def _about(service: Service, upload: Upload) -> dict[str, Any]:
 
 
 def _prediction(service: Service, upload: Upload, scores: Scores) -> schemas.Prediction:
-    answer = service.predictor.answer(upload.name, scores)
-    names = service.predictor.bundle.vocabulary.names
-    return schemas.Prediction(
-        poster=upload.name,
-        sha256=hashlib.sha256(upload.data).hexdigest(),
-        genres=list(answer.genres),
-        unsure=not answer.genres,
-        scores=dict(zip(names, scores.round(6).tolist(), strict=True)),
-    )
+    sha256 = hashlib.sha256(upload.data).hexdigest()
+    answer = service.predictor.answer(upload.name, scores).to_dict()
+    answer["scores"] = {name: round(score, 6) for name, score in answer["scores"].items()}
+    return schemas.Prediction(sha256=sha256, **answer)
 
 
 def _place(one: Explanation) -> schemas.Place:

@@ -247,7 +247,7 @@ class ModelCard(BaseModel):
     keyart: str
     genres: list[Genre]
     image: dict[str, Any]
-    figures: dict[str, Any]
+    metrics: dict[str, Any]
     films: dict[str, Any]
     card: str
     offers: Offers

@@ -1,9 +1,10 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere, nothing if quiet."""
+"""Progress of long work: a bar on a terminal, a line now and then elsewhere, none if quiet."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -14,8 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_EVERY = 15.0  # seconds between two lines where there is no terminal
+_EVERY = 15.0  # seconds between two lines if there is no terminal
 
+Item = TypeVar("Item")
 Advance = Callable[[int, int], None]
 
 
@@ -52,6 +54,13 @@ def _lines(label: str) -> Advance:
         print(f"{label}: {done:,} of {total:,}, {clock(left)} left", file=sys.stderr, flush=True)
 
     return show
+
+
+def advancing(items: Iterable[Item], total: int, advance: Advance) -> Iterator[Item]:
+    """The items, each counted once it has come."""
+    for done, item in enumerate(items, start=1):
+        advance(done, total)
+        yield item
 
 
 def clock(seconds: float) -> str:

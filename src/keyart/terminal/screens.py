@@ -1,7 +1,5 @@
-"""What commands print for people: catalogs, similar posters, and a training as it goes."""
+"""What commands print for people: explanations, searches, and a training as it goes."""
 
-import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,14 +12,11 @@ from rich.table import Table
 from keyart.terminal.progress import clock, progress
 
 if TYPE_CHECKING:
-    from keyart.catalog.table import Catalog
     from keyart.ensemble.make import Ensemble
     from keyart.explain import Explanation
     from keyart.search.search import Search
-    from keyart.similar import Similar
     from keyart.training.loop import Progress as Step
     from keyart.training.run import Watcher
-    from keyart.twins import Twins
 
 
 def show_ensemble(ensemble: "Ensemble") -> None:
@@ -179,52 +174,6 @@ def show_search(search: "Search") -> None:
     print(f"report: {search.folder / 'report.html'}")
 
 
-def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
-    """Print a catalog's counts by genre and part, its years, groups and rejections."""
-    from keyart.catalog.show import summarise
-
-    summary = summarise(catalog)
-    if as_json:
-        json.dump(summary.to_json(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
-        return
-    console = Console(highlight=False)
-    console.print(
-        f"[bold]{summary.path}[/]: {summary.films:,} films, {summary.megabytes:,.0f} MB, "
-        f"fingerprint {summary.fingerprint[:12]}",
-        soft_wrap=True,
-    )
-    table = Table(box=None, pad_edge=False)
-    for column in ("genre", "films", "share", *summary.parts):
-        table.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
-    for name, parts in summary.genres.items():
-        films = sum(parts.values())
-        counts = [f"{count:,}" for count in parts.values()]
-        table.add_row(name, f"{films:,}", f"{films / summary.films:.1%}", *counts)
-    totals = [f"{count:,}" for count in summary.parts.values()]
-    table.add_row("all", f"{summary.films:,}", "", *totals, style="bold")
-    console.print(table)
-    small, large = summary.smallest, summary.largest
-    console.print(f"posters   {small[0]}x{small[1]} to {large[0]}x{large[1]} pixels")
-    years = "  ".join(f"{decade} {count:,}" for decade, count in summary.decades.items())
-    console.print(f"years     {years}", soft_wrap=True)
-    biggest = f", the largest {len(summary.largest_groups[0])}" if summary.largest_groups else ""
-    console.print(
-        f"groups    {summary.groups:,} of near-duplicate posters, with "
-        f"{summary.grouped_films:,} films{biggest}"
-    )
-    console.print(f"rejected  {sum(summary.rejections.values()):,} (rejections.csv lists them)")
-    for reason, count in summary.rejections.items():
-        console.print(f"            {count:>6,}  {reason}", soft_wrap=True)
-    if summary.unmapped:
-        console.print("genres that map to nothing in the vocabulary")
-        for name, count in summary.unmapped.items():
-            hint = summary.suggestions.get(name)
-            console.print(f"            {count:>6,}  {name}" + (f" ({hint}?)" if hint else ""))
-    for note in summary.notes:
-        console.print(f"note      {note}", soft_wrap=True)
-
-
 def show_explanations(explanations: Sequence["Explanation"]) -> None:
     """Print, for each genre, its score and where on the poster it comes from."""
     console = Console(highlight=False)
@@ -237,23 +186,3 @@ def show_explanations(explanations: Sequence["Explanation"]) -> None:
             else f"[bold]{one.genre}[/]  {one.score:.0%}, from nowhere in particular",
             soft_wrap=True,
         )
-
-
-def show_similar(similar: Sequence["Similar"]) -> None:
-    """Print known films whose posters are like the one asked about, most similar first."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("likeness", "film", "title", "year", "genres"):
-        table.add_column(column, justify="right" if column == "likeness" else "left")
-    for one in similar:
-        year = "" if one.year is None else str(one.year)
-        table.add_row(f"{one.similarity:.3f}", one.film_id, one.title, year, " · ".join(one.genres))
-    Console(highlight=False).print(table)
-
-
-def show_twins(twins: Sequence["Twins"]) -> None:
-    """Print pairs of known films whose posters are near-duplicates."""
-    console = Console(highlight=False)
-    for pair in twins:
-        known = "" if pair.grouped else "  (not grouped in the catalog)"
-        console.print(f"{pair.similarity:.3f}  {pair.first}  {pair.second}{known}")
-    console.print(f"{len(twins):,} pairs")

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
 from keyart.errors import RunError
 from keyart.files import write_csv
 from keyart.images.pixels import PixelRows
-from keyart.images.spec import FilmSpec, ImageSpec, PackedSpec, spec_from_json, title_words
+from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json, title_words
 from keyart.models.backbones import build_backbone
 from keyart.models.classical import (
     ClassicalHead,
@@ -89,8 +89,6 @@ def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
     head, body = _below("head.", tensors), _below("backbone.", tensors)
     try:
         spec = spec_from_json(json.loads(facts[_SPEC]))
-        if isinstance(spec, PackedSpec):
-            raise ValueError(spec)
         model = _assembled(_backbone(recipe, None), head_from(head), spec)
         model.backbone.load_state_dict(body)
         notes = tuple(json.loads(facts[_NOTES]))
@@ -105,7 +103,7 @@ def _learned_spec(
     """How films are prepared: the words of titles, and a middling year, are the training films'."""
     if "facts" not in recipe.features:
         return recipe.spec
-    titles, years = (catalog.films[column].to_pylist() for column in ("title", "year"))
+    titles, years = (catalog.to_table()[column].to_pylist() for column in ("title", "year"))
     counts = Counter(word for row in train for word in title_words(titles[row]))
     frequent = sorted(counts, key=lambda word: (-counts[word], word))[: recipe.words]
     known = [years[row] for row in train if years[row] is not None]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from keyart.catalog.table import Catalog
+from keyart.catalog.catalog import Catalog
 from keyart.files import replacing, write_text
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
@@ -63,7 +63,7 @@ def cached_features(
     progress: called with (done, total) posters while some are computed.
     """
     network = [weights_digest(model.backbone), model.bgr, machine.bf16]
-    posters = [str(digest) for digest in catalog.films["poster_sha256"].to_pylist()]
+    posters = [str(digest) for digest in catalog.to_table()["poster_sha256"].to_pylist()]
     stores = [
         _Store(catalog.path / "features", _key(network, spec, view, changes, seed))
         for view in range(views)

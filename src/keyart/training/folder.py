@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import write_bundle
-from keyart.catalog.table import Catalog
+from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
+from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate, write_evaluation
 from keyart.files import write_text
-from keyart.images.pixels import PixelRows
-from keyart.images.spec import FilmSpec, Spec
-from keyart.predictor import Logits, Network
+from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import has_origin, read_origin, write_origin
@@ -72,8 +71,7 @@ def fill_run(
     recipe: Recipe | ClassicalRecipe,
     catalog: Catalog,
     onnx: bytes,
-    spec: Spec | FilmSpec,
-    pixels: PixelRows,
+    spec: ImageSpec | FilmSpec,
     logits: Mapping[str, Logits],
     rows: Mapping[str, npt.NDArray[np.int64]],
     *,
@@ -82,7 +80,7 @@ def fill_run(
 ) -> None:
     """From an exported network to a run's figures, predictions, report and bundle.
 
-    spec: how films are prepared for it. pixels: those of the whole catalog. logits, rows: of the
+    spec: how films are prepared for it. logits, rows: of the
     validation and test parts what the network tells, and which films they are (of rows, also of
     the training part). notes: on the model, which the figures and the card repeat. provenance:
     what else the bundle tells.
@@ -96,37 +94,26 @@ def fill_run(
         recipe.thresholds,
     )
     decision = replace(decision, notes=(*notes, *decision.notes))
-    evaluation = evaluate(
-        Network(onnx),
-        decision,
-        catalog,
-        pixels,
-        ("validation", "test"),
-        name=run.name,
-        logits=logits,
-        rows=rows,
-    )
+    evaluation = evaluate(decision, catalog, logits, name=run.name, rows=rows)
     write_evaluation(run, evaluation)
     write_report([run], run / "report.html", catalog=catalog.path)
     told = portable(recipe).to_toml()
     write_bundle(
         run / "bundle",
-        onnx=onnx,
-        weights=(run / "checkpoints" / BEST).read_bytes(),
-        card=model_card(evaluation.metrics, told),
-        vocabulary=catalog.vocabulary,
-        spec=spec,
-        calibration=decision.calibration,
-        thresholds=decision.thresholds,
-        precision_thresholds=decision.precision_thresholds,
-        provenance={
-            "name": run.name,
-            "recipe": told,
-            "catalog": catalog.fingerprint,
-            "films": evaluation.metrics["films"],
-            "figures": evaluation.headline("test"),
-            "notes": list(decision.notes),
-            "thresholds": decision.criterion,
-            **(provenance or {}),
-        },
+        Content(
+            NetworkFiles(onnx, spec, (run / "checkpoints" / BEST).read_bytes()),
+            catalog.vocabulary,
+            Decisions(decision.calibration, decision.thresholds, decision.precision_thresholds),
+            card=model_card(evaluation.metrics, told),
+            provenance={
+                "name": run.name,
+                "recipe": told,
+                "catalog": catalog.fingerprint,
+                "films": evaluation.metrics["films"],
+                "metrics": evaluation.headline("test"),
+                "notes": list(decision.notes),
+                "thresholds": decision.criterion,
+                **(provenance or {}),
+            },
+        ),
     )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
-from keyart.catalog.table import Catalog
 from keyart.errors import TrainingError, nearest
 
 _STUDY = (0.6, 0.2)  # train and validation; the rest is the test part

@@ -1,5 +1,6 @@
 """Training: from a catalog and a recipe to a run, a network's or a classical model's."""
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,9 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from keyart.bundle import Bundle, read_bundle, write_bundle
+from keyart.bundle import (
+    Bundle,
+    Content,
+    Member,
+    NetworkFiles,
+    content_of,
+    read_bundle,
+    write_bundle,
+)
+from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
-from keyart.catalog.table import Catalog
 from keyart.errors import RunError
 from keyart.images.decode import Pixels
 from keyart.images.pixels import pixel_store
@@ -25,7 +34,7 @@ from keyart.models.classifier import (
     multiply_adds,
 )
 from keyart.models.heads import GenreHead
-from keyart.predictor import Network
+from keyart.network import Network
 from keyart.training.checkpoint import load_tensors
 from keyart.training.classical import fit_classical, load_classical
 from keyart.training.classical_recipe import ClassicalRecipe
@@ -286,7 +295,7 @@ def _finish(
     }
     rows = {part: images.rows for part, images in parts.items()}
     fill_run(
-        run, recipe, catalog, onnx, recipe.spec, pixels, logits, rows,
+        run, recipe, catalog, onnx, recipe.spec, logits, rows,
         provenance=_backbone_facts(recipe.backbone, recipe.weights),
     )  # fmt: skip
 
@@ -315,7 +324,7 @@ def _train_classical(
     network = Network(onnx)
     logits = {part: network.logits_of_rows(films, rows[part]) for part in ("validation", "test")}
     fill_run(
-        run, recipe, catalog, onnx, fitted.spec, films, logits, rows,
+        run, recipe, catalog, onnx, fitted.spec, logits, rows,
         notes=fitted.notes, provenance=_backbone_facts(recipe.backbone, recipe.weights),
     )  # fmt: skip
 
@@ -331,20 +340,25 @@ def export_run(run: Path, out: Path, *, small: bool = False) -> Bundle:
     if not (run / "bundle").is_dir():
         raise RunError(f"{run}: has no bundle yet; finish it with keyart train --resume")
     bundle = read_bundle(run / "bundle")
-    onnx = bundle.onnx.read_bytes()
-    if "members" not in bundle.provenance:
+    if bundle.spec is not None:
         shape = (_PARITY_POSTERS, *bundle.spec.shape)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        check_parity(onnx, _saved_model(run), noise)
-    return write_bundle(
-        out,
-        onnx=halved(onnx) if small else onnx,
-        weights=None if small else bundle.weights.read_bytes(),
-        card=bundle.card,
-        vocabulary=bundle.vocabulary,
-        spec=bundle.spec,
-        calibration=bundle.calibration,
-        thresholds=bundle.thresholds,
-        precision_thresholds=bundle.precision_thresholds,
-        provenance=bundle.provenance,
-    )
+        check_parity(bundle.onnx.read_bytes(), _saved_model(run), noise)
+    if not small:
+        return write_bundle(out, content_of(bundle))
+    with tempfile.TemporaryDirectory(prefix="keyart-") as folder:
+        return write_bundle(out, _small(bundle, Path(folder)))
+
+
+def _small(bundle: Bundle, folder: Path) -> Content:
+    """A bundle's content with weights in float16; small members are made in `folder`."""
+    content = content_of(bundle)
+    if isinstance(content.model, NetworkFiles):
+        return replace(
+            content, model=replace(content.model, onnx=halved(content.model.onnx), weights=None)
+        )
+    members = []
+    for place, member in enumerate(content.model):
+        made = write_bundle(folder / str(place), _small(member.bundle, folder / f"{place}-members"))
+        members.append(Member(member.name, member.weight, made))
+    return replace(content, model=members)

@@ -1,0 +1,122 @@
+"""The catalog: films with their posters, genres and splits, in Parquet that any tool can read."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from keyart.catalog.build import build_catalog, grow_catalog
+from keyart.catalog.check import check_catalog
+from keyart.catalog.examine import Progress
+from keyart.catalog.rejections import Rejection, read_rejections
+from keyart.catalog.sample import sample_catalog
+from keyart.catalog.show import Summary, draw_sheet, html, summarise
+from keyart.catalog.split import parse_fractions
+from keyart.catalog.table import CatalogTable
+from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
+
+StrPath = str | os.PathLike[str]
+
+
+class Catalog(CatalogTable):
+    """Films with their posters, genres and splits, in a folder of Parquet files.
+
+    Make one with `Catalog.build` or open one with `Catalog.open`. It has a length and iterates
+    over its `Film`s. An opened catalog never changes: `grow` returns the catalog after growing.
+    """
+
+    @classmethod
+    def build(
+        cls,
+        films: StrPath,
+        posters: StrPath,
+        out: StrPath,
+        *,
+        vocabulary: Vocabulary | StrPath | None = None,
+        split: str | Sequence[float] = "60/20/20",
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Make a catalog from a table of films and a folder of their posters.
+
+        films: CSV, TSV, Parquet or JSON lines. posters: pictures named after film ids, or as the
+        table names them. out: the new folder. vocabulary: the genres, or a file of them; None
+        means the 19 genres of the 2017 study. split: train, validation and test, in per cent
+        ("60/20/20") or as fractions that sum to 1. Films with near-duplicate posters get the same
+        split. seed: of the split. progress: called with (posters examined, posters).
+
+        A film that cannot be used is never silently dropped: see `rejections`.
+
+        Raises TableError if the table or the folder cannot be read, VocabularyError, and
+        CatalogError if `out` exists, the split is impossible or no film is left.
+        """
+        if vocabulary is None:
+            vocabulary = DEFAULT_VOCABULARY
+        elif not isinstance(vocabulary, Vocabulary):
+            vocabulary = Vocabulary.read(Path(vocabulary))
+        build_catalog(
+            Path(films),
+            Path(posters),
+            Path(out),
+            vocabulary=vocabulary,
+            fractions=parse_fractions(split),
+            seed=seed,
+            progress=progress,
+        )
+        return cls.open(out)
+
+    def grow(
+        self,
+        films: StrPath,
+        posters: StrPath,
+        *,
+        replace_genres: bool = False,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Add the films of a table to this catalog; returns the grown catalog.
+
+        No film of the catalog changes its split or its group. A new film with a near-duplicate of
+        an old film's poster gets that film's split; a film with near-duplicates in two splits is
+        rejected. A film that is in the catalog already is a rejection. If the table has other
+        genres for it, it keeps its own, or takes the table's with `replace_genres`; a note counts
+        such films. The catalog is whole at every moment: catalog.json changes last, in one step.
+
+        films, posters, progress: as in `build`. Raises TableError, and CatalogError if the catalog
+        is damaged or another process is growing it.
+        """
+        grow_catalog(
+            self.path, Path(films), Path(posters), replace_genres=replace_genres, progress=progress
+        )
+        return type(self).open(self.path)
+
+    def sample(self, films: int, *, out: StrPath, seed: int = 0) -> Self:
+        """Write a smaller catalog of about `films` of these films to the new folder `out`.
+
+        About, because groups of near-duplicates stay whole and rare genres are kept. Films keep
+        their split. Raises CatalogError if `out` exists, this catalog has fewer films, or a split
+        would have no film.
+        """
+        sample_catalog(self, films, Path(out), seed=seed)
+        return type(self).open(out)
+
+    def rejections(self) -> list[Rejection]:
+        """The films that are not in the catalog, each with its reason. Raises CatalogError."""
+        return read_rejections(self)
+
+    def summary(self) -> Summary:
+        """Counts of films by genre, split, year, group and reason of rejection."""
+        return summarise(self)
+
+    def check(self, progress: Progress | None = None) -> list[str]:
+        """Everything that is wrong with the files, one line each; empty if the catalog is sound.
+
+        progress: called with (posters checked, posters).
+        """
+        return check_catalog(self.path, progress)
+
+    def contact_sheet(self, path: StrPath, *, across: int = 10) -> None:
+        """Draw a PNG with one row per genre and up to `across` of its posters in it."""
+        draw_sheet(self, Path(path), across=across)
+
+    def _repr_html_(self) -> str:
+        return html(self)

@@ -1,0 +1,61 @@
+"""A poster as users have it: a path, bytes, a PIL image, or an array of pixels."""
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from keyart.errors import PosterError
+from keyart.images.decode import Pixels, to_rgb
+
+Poster = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+
+MAX_BYTES = 100_000_000  # a JPEG of 80 million pixels, the most that is decoded
+
+
+def name_of(poster: Poster, fallback: str = "poster") -> str:
+    """What answers call a poster: its path, or `fallback` if it has none."""
+    if isinstance(poster, str | os.PathLike):
+        return os.fspath(poster)
+    return fallback
+
+
+def content_of(poster: Poster) -> bytes | Pixels:
+    """A poster's file, or its RGB pixels (height, width, 3) if it is decoded already.
+
+    A PIL image is converted as a file with the same pixels would be. Raises PosterError for a file
+    that cannot be read, and for an array of another shape or dtype.
+    """
+    if isinstance(poster, bytes | bytearray | memoryview):
+        return bytes(poster)
+    if isinstance(poster, str | os.PathLike):
+        return read_file(Path(poster))
+    if isinstance(poster, Image.Image):
+        return to_rgb(poster)
+    if isinstance(poster, np.ndarray):
+        if poster.dtype != np.uint8 or poster.ndim != 3 or poster.shape[2] != 3:
+            raise PosterError(
+                f"an array of {poster.dtype} {poster.shape}; give uint8 (height, width, 3), RGB"
+            )
+        return poster
+    raise PosterError(
+        f"{type(poster).__name__} is not a poster; give a path, bytes, a PIL image or a uint8 array"
+    )
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a poster's file. Raises PosterError."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):  # reading a pipe or a device may never end
+            raise PosterError("not a file")
+        if facts.st_size > MAX_BYTES:
+            raise PosterError(f"{facts.st_size:,} bytes; a poster has at most {MAX_BYTES:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise PosterError(error.strerror or str(error)) from error
+    except ValueError as error:  # a null character in the path
+        raise PosterError(str(error)) from error

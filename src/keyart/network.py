@@ -1,0 +1,66 @@
+"""An exported network under ONNX Runtime."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from keyart.errors import BundleError
+from keyart.images.decode import Pixels
+from keyart.images.pixels import PixelRows
+from keyart.parallel import batches, ordered
+
+# Posters in one run. More would leave the caches of a core; fewer would pay the pool more often.
+BATCH = 16
+
+Logits = npt.NDArray[np.float32]
+
+
+class Network:
+    """An exported network. Many threads may share one."""
+
+    def __init__(self, onnx: bytes | Path) -> None:
+        """Load an ONNX model: a file, or its content. Raises BundleError if the runtime refuses."""
+        options = onnxruntime.SessionOptions()
+        # A session runs on the thread that calls it. Many calls at once fill the cores with less
+        # waiting than one call that is split over all of them.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                onnx, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime has error classes of its own, without a root
+            what = onnx if isinstance(onnx, Path) else "the network"
+            reason = str(error).strip().splitlines()[0]
+            raise BundleError(f"{what}: the runtime refuses it ({reason})") from error
+        self._outputs = frozenset(output.name for output in self._session.get_outputs())
+
+    def has(self, output: str) -> bool:
+        """Whether the network has this output: logits, features or maps."""
+        return output in self._outputs
+
+    def logits(self, pixels: Pixels) -> Logits:
+        """pixels: prepared (films, ...), uint8. Returns (films, genres)."""
+        return self.run(["logits"], pixels)[0]
+
+    def run(self, outputs: Sequence[str], pixels: Pixels) -> list[npt.NDArray[np.float32]]:
+        """Several outputs of one run. Raises BundleError for an output that it does not have."""
+        for output in outputs:
+            if not self.has(output):
+                raise BundleError(f"this model's network has no output {output}; export it again")
+        results: list[npt.NDArray[np.float32]] = self._session.run(
+            list(outputs), {"pixels": np.ascontiguousarray(pixels)}
+        )
+        return results
+
+    def logits_of_rows(self, pixels: PixelRows, rows: npt.NDArray[np.int64]) -> Logits:
+        """Logits (rows, genres) of these rows of a catalog's pixels, on all cores."""
+
+        def work(chosen: list[int]) -> Logits:
+            return self.logits(pixels[np.array(chosen)])
+
+        return np.concatenate(list(ordered(work, batches(rows.tolist(), BATCH))))

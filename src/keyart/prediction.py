@@ -1,0 +1,115 @@
+"""What a model predicts for one poster, or why it could not be read."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from keyart.errors import PosterError
+from keyart.images.poster import Poster, content_of
+from keyart.images.spec import ImageSpec
+
+_SHOWN = 5  # genres of a notebook's card
+_THUMBNAIL = ImageSpec(height=180, width=120, fit="pad")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The genres of one poster.
+
+    poster: its path, or a name if it has none. genres: those with a score of at least their
+    threshold, in vocabulary order. scores: each genre's calibrated probability. thresholds: the
+    score from which each genre is predicted.
+    """
+
+    poster: str
+    genres: tuple[str, ...]
+    scores: Mapping[str, float]
+    thresholds: Mapping[str, float] = field(repr=False)
+    picture: Poster | None = field(default=None, repr=False, compare=False)
+    """The poster itself, for notebooks; None after predict_many, except for paths."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether no genre reaches its threshold."""
+        return not self.genres
+
+    def top(self, count: int = 3) -> dict[str, float]:
+        """The genres with the highest scores, highest first."""
+        best = sorted(self.scores.items(), key=lambda item: -item[1])[:count]
+        return dict(best)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON: poster, genres, unsure, scores."""
+        return {
+            "poster": self.poster,
+            "genres": list(self.genres),
+            "unsure": self.unsure,
+            "scores": dict(self.scores),
+        }
+
+    def __repr__(self) -> str:
+        genres = ", ".join(self.genres) or "unsure"
+        top = ", ".join(f"{name} {score:.2f}" for name, score in self.top().items())
+        return f"<Prediction {self.poster!r}: {genres} ({top})>"
+
+    def _repr_html_(self) -> str:
+        """A card for notebooks: the poster's thumbnail next to bars of its scores."""
+        rows = []
+        for name, score in self.top(_SHOWN).items():
+            chosen = name in self.genres
+            colour, weight = ("#1a7f37", 600) if chosen else ("#8c959f", 400)
+            mark = 100 * self.thresholds[name]
+            rows.append(
+                f'<tr><td style="text-align:left;font-weight:{weight}">{html.escape(name)}</td>'
+                '<td style="width:160px"><div style="position:relative;height:8px;'
+                f'background:#8c959f33"><div style="width:{100 * score:.1f}%;height:8px;'
+                f'background:{colour}"></div><div title="threshold" style="position:absolute;'
+                f'top:-2px;left:{mark:.1f}%;width:2px;height:12px;background:currentColor">'
+                f'</div></div></td><td style="text-align:right">{score:.0%}</td></tr>'
+            )
+        genres = html.escape(" · ".join(self.genres)) or "<i>unsure</i>"
+        return (
+            '<div style="display:flex;gap:16px;align-items:center">'
+            f"{_thumbnail(self.picture)}<div><code>{html.escape(self.poster)}</code><br>"
+            f"<b>{genres}</b><table>{''.join(rows)}</table></div></div>"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A poster that could not be read, and the reason. It has no scores."""
+
+    poster: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON: poster, reason."""
+        return {"poster": self.poster, "reason": self.reason}
+
+    def __repr__(self) -> str:
+        return f"<Failure {self.poster!r}: {self.reason}>"
+
+    def _repr_html_(self) -> str:
+        """A line for notebooks."""
+        return f"<code>{html.escape(self.poster)}</code>: {html.escape(self.reason)}"
+
+
+def _thumbnail(picture: Poster | None) -> str:
+    """A small JPEG inside an HTML element; empty if the poster is not at hand any more."""
+    if picture is None:
+        return ""
+    try:
+        rgb = _THUMBNAIL.decode(content_of(picture))
+    except PosterError:
+        return ""
+    image = Image.fromarray(rgb)
+    image.thumbnail((_THUMBNAIL.width, _THUMBNAIL.height), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img alt="" src="data:image/jpeg;base64,{data}" style="max-height:180px">'

@@ -1,0 +1,107 @@
+"""From a bundle to logits: by one network, or by the average of several models.
+
+An ensemble averages its members' scores after each member's own calibration, in float64. Members
+may prepare posters in different ways, so a scorer takes a poster once for each of its image specs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.bundle import Bundle
+from keyart.calibration import Calibration
+from keyart.images.decode import Pixels
+from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.network import Logits, Network
+
+# No average is closer to 0 or 1 than this, so that each has a logit.
+_EDGE = 1e-12
+
+Scores = npt.NDArray[np.float64]
+Pictures = Sequence[Pixels]
+"""For each of a scorer's specs the prepared posters (films, height, width, 3)."""
+
+
+class Scorer(Protocol):
+    """What a model's logits come from. specs: how posters are prepared for it, each one once."""
+
+    @property
+    def specs(self) -> tuple[ImageSpec | FilmSpec, ...]:
+        """The different preparations that `logits` takes, in order."""
+        ...
+
+    @property
+    def network(self) -> Network | None:
+        """The only network; None for an ensemble."""
+        ...
+
+    def logits(self, pictures: Pictures) -> Logits:
+        """pictures: for each of `specs`. Returns (films, genres)."""
+        ...
+
+
+@dataclass(frozen=True)
+class SingleScorer:
+    """One network, which sees posters as one spec prepares them."""
+
+    network: Network
+    spec: ImageSpec | FilmSpec
+
+    @property
+    def specs(self) -> tuple[ImageSpec | FilmSpec, ...]:
+        """The network's own preparation."""
+        return (self.spec,)
+
+    def logits(self, pictures: Pictures) -> Logits:
+        """pictures: one array (films, ...). Returns (films, genres)."""
+        (pixels,) = pictures
+        return self.network.logits(pixels)
+
+
+@dataclass(frozen=True)
+class EnsembleScorer:
+    """Several models. calibrations, weights: of each; the weights sum to 1."""
+
+    members: tuple[Scorer, ...]
+    calibrations: tuple[Calibration, ...]
+    weights: tuple[float, ...]
+    network: None = None
+
+    @property
+    def specs(self) -> tuple[ImageSpec | FilmSpec, ...]:
+        """The members' preparations; what several of them share is made once."""
+        return tuple(dict.fromkeys(spec for member in self.members for spec in member.specs))
+
+    def logits(self, pictures: Pictures) -> Logits:
+        """The logit (films, genres) of the weighted average of the members' calibrated scores."""
+        seen = dict(zip(self.specs, pictures, strict=True))
+        scores = [
+            calibration.apply(member.logits([seen[spec] for spec in member.specs]))
+            for member, calibration in zip(self.members, self.calibrations, strict=True)
+        ]
+        return average_logits(np.stack(scores), self.weights)
+
+
+def average_logits(scores: Scores, weights: npt.ArrayLike) -> Logits:
+    """The logits (films, genres) of an average of calibrated scores.
+
+    scores: (members, films, genres). weights: (members,), which sum to 1.
+    """
+    average = np.tensordot(np.asarray(weights, np.float64), scores, axes=1)
+    average = np.clip(average, _EDGE, 1 - _EDGE)
+    logits: Logits = np.log(average / (1 - average)).astype(np.float32)
+    return logits
+
+
+def open_scorer(bundle: Bundle) -> Scorer:
+    """The scorer of a bundle. Raises BundleError for a network that the runtime refuses."""
+    if bundle.spec is not None:
+        return SingleScorer(Network(bundle.onnx), bundle.spec)
+    return EnsembleScorer(
+        tuple(open_scorer(member.bundle) for member in bundle.members),
+        tuple(member.bundle.calibration for member in bundle.members),
+        tuple(member.weight for member in bundle.members),
+    )

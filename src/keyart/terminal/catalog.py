@@ -1,0 +1,61 @@
+"""What is printed about a catalog: its counts, its rejections, its notes."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from keyart.catalog.catalog import Catalog
+    from keyart.catalog.show import Summary
+
+
+def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
+    """Print a catalog's counts by genre and split, its years, groups and rejections."""
+    summary = catalog.summary()
+    if as_json:
+        json.dump(summary.to_json(), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+        return
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{summary.path}[/]: {summary.films:,} films, {summary.megabytes:,.0f} MB, "
+        f"fingerprint {summary.fingerprint[:12]}",
+        soft_wrap=True,
+    )
+    console.print(_genres(summary))
+    small, large = summary.smallest, summary.largest
+    console.print(f"posters   {small[0]}x{small[1]} to {large[0]}x{large[1]} pixels")
+    years = "  ".join(f"{decade} {count:,}" for decade, count in summary.decades.items())
+    console.print(f"years     {years}", soft_wrap=True)
+    biggest = f", the largest {len(summary.largest_groups[0])}" if summary.largest_groups else ""
+    console.print(
+        f"groups    {summary.groups:,} of near-duplicate posters, with "
+        f"{summary.grouped_films:,} films{biggest}"
+    )
+    console.print(f"rejected  {sum(summary.rejections.values()):,} (rejections.csv lists them)")
+    for reason, count in summary.rejections.items():
+        console.print(f"            {count:>6,}  {reason}", soft_wrap=True)
+    if summary.unmapped:
+        console.print("genre names that are not in the vocabulary")
+        for name, count in summary.unmapped.items():
+            hint = summary.suggestions.get(name)
+            console.print(f"            {count:>6,}  {name}" + (f" ({hint}?)" if hint else ""))
+    for note in summary.notes:
+        console.print(f"note      {note}", soft_wrap=True)
+
+
+def _genres(summary: "Summary") -> Table:
+    """Films of each genre, in all and in each split."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("genre", "films", "share", *summary.splits):
+        table.add_column(column, justify="left" if column == "genre" else "right", no_wrap=True)
+    for name, splits in summary.genres.items():
+        films = sum(splits.values())
+        counts = [f"{count:,}" for count in splits.values()]
+        table.add_row(name, f"{films:,}", f"{films / summary.films:.1%}", *counts)
+    totals = [f"{count:,}" for count in summary.splits.values()]
+    table.add_row("all", f"{summary.films:,}", "", *totals, style="bold")
+    return table

@@ -1,0 +1,96 @@
+"""Predictions as people read them: bars for a few posters, a line for each of many."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from keyart.bundle import Bundle
+from keyart.prediction import Failure, Prediction
+from keyart.writers import Written
+
+_SHOWN = 5  # genres of a poster
+_DETAILED = 12  # posters up to which bars are drawn
+_LISTED = 10  # unreadable posters on standard error
+_BAR = 24  # characters of a full bar
+
+
+def show_predictions(
+    films: Iterable[Prediction | Failure], posters: int, file: IO[str] | None = None
+) -> Written:
+    """Print predictions as they come.
+
+    posters: how many there will be. file: None for the terminal.
+    """
+    written = Written()
+    console = Console(file=file, highlight=False)
+    draw = _draw_bars if posters <= _DETAILED else _draw_line
+    for film in films:
+        if isinstance(film, Failure):
+            written.failures.append(film)
+        else:
+            written.predictions += 1
+            draw(film, console)
+    return written
+
+
+def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
+    """Lines for standard error: how many posters could not be read, and why."""
+    if not written.failures:
+        return
+    count = f"{len(written.failures):,} of {written.posters:,} posters could not be read"
+    if errors:
+        yield f"{count}; see {errors}"
+        return
+    yield count
+    for failure in written.failures[:_LISTED]:
+        yield f"  {failure.poster}: {failure.reason}"
+    if len(written.failures) > _LISTED:
+        yield "  ... and more; --errors FILE lists them all"
+
+
+def precision_line(bundle: Bundle) -> str:
+    """What thresholds for a wanted precision mean, in a line."""
+    at = bundle.thresholds
+    silent = [name for name, cut in zip(bundle.vocabulary.names, at, strict=True) if cut >= 1]
+    never = f"; never predicted, as they cannot reach it: {', '.join(silent)}" if silent else ""
+    return f"thresholds for a precision of {bundle.precision:.2f} on validation films{never}"
+
+
+def _draw_bars(film: Prediction, console: Console) -> None:
+    console.print(Text.assemble((Path(film.poster).name, "bold"), "  ", _verdict(film)))
+    table = Table.grid(padding=(0, 1))
+    for name, score in film.top(_SHOWN).items():
+        chosen = name in film.genres
+        table.add_row(
+            Text("  ●" if chosen else "   ", "green"),
+            Text(name, "bold" if chosen else "dim"),
+            _bar(score, film.thresholds[name], chosen),
+            Text(f"{score:4.0%}", "bold" if chosen else "dim"),
+        )
+    console.print(table)
+    console.print()
+
+
+def _bar(score: float, threshold: float, chosen: bool) -> Text:
+    """A bar as long as the score, with a mark at the genre's threshold."""
+    filled = round(score * _BAR)
+    bar = Text("━" * filled, "green" if chosen else "blue")
+    bar.append("─" * (_BAR - filled), "bright_black")
+    mark = min(_BAR - 1, int(threshold * _BAR))
+    plain = bar.plain
+    bar.plain = plain[:mark] + "┃" + plain[mark + 1 :]
+    return bar
+
+
+def _draw_line(film: Prediction, console: Console) -> None:
+    console.print(Text.assemble(film.poster, "  ", _verdict(film)), soft_wrap=True)
+
+
+def _verdict(film: Prediction) -> Text:
+    if film.unsure:
+        return Text("unsure", "yellow")
+    return Text(" · ".join(film.genres), "green")
