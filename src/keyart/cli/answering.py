@@ -142,8 +142,9 @@ def index(
     from keyart.similar import build_index
     from keyart.terminal.progress import progress
 
+    chosen = model or boxed_bundle()
     with progress("posters", quiet=quiet) as advance:
-        built = build_index(Catalog.open(catalog), model or boxed_bundle(), out, progress=advance)
+        built = build_index(Catalog.open(catalog), chosen, out, progress=advance)
     if not quiet:
         typer.echo(f"{out}: {len(built):,} posters")
 
