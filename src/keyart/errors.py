@@ -16,6 +16,7 @@
     ├── CorrectionsError        corrections cannot be read or stored
     │   └── AlreadyCorrectedError   the poster has another correction already
     ├── ServiceError            the service cannot start with these options
+    ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
 
 A message is one line: what happened, where, what to do.
@@ -87,6 +88,10 @@ class AlreadyCorrectedError(CorrectionsError):
 
 class ServiceError(KeyartError):
     """The service cannot start with these options."""
+
+
+class OutputError(KeyartError):
+    """A file cannot be written there: it is a device, a pipe or a folder."""
 
 
 class MissingExtraError(KeyartError, ImportError):
