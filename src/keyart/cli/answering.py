@@ -23,7 +23,7 @@ def predict(
         typer.Option(help="How to write them. Default: by the suffix of --out, else a table."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write. Default: standard output.")
+        Path | None, typer.Option(help="File to write; - or none for standard output.")
     ] = None,
     errors: Annotated[
         Path | None,
@@ -47,9 +47,9 @@ def predict(
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
     posters = list(find_posters(paths))
-    table = format == "table" or (format is None and (out is None or out.suffix == ".txt"))
+    table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
-    with progress("posters", quiet=quiet or out is None) as advance:
+    with progress("posters", quiet=quiet or out in (None, Path("-"))) as advance:
         films = advancing(predictor.predict_many(posters), len(posters), advance)
         if table:
             with writing_text(out) as file:
