@@ -317,6 +317,17 @@ class MetricTable:
             return words[self.criterion]
         return f"for a precision of {self.criterion:g}"
 
+    def provenance(self) -> dict[str, Any]:
+        """What a bundle keeps of the metrics, if the test split was scored."""
+        return {
+            "name": self.name,
+            "catalog": self.catalog,
+            "films": dict(self.films),
+            "metrics": intervals_to_json(self.splits["test"].model.metrics),
+            "notes": list(self.notes),
+            "thresholds": self.criterion,
+        }
+
     def __repr__(self) -> str:
         """The model, and its mAP on each split."""
         found = (f"{name} mAP {_text(s.model, 'mean_average_precision')}" for name, s in

@@ -293,6 +293,12 @@ class Run:
         with replacing(self.predictions_path(split)) as beside:
             pq.write_table(films.to_table(), beside)
 
+    def write_evaluation(self, metrics: MetricTable, films: Mapping[str, ScoredFilms]) -> None:
+        """Write predictions-SPLIT.parquet for each split, then metrics.json."""
+        for split, scored in films.items():
+            self.write_predictions(split, scored)
+        self.write_metrics(metrics)
+
     @property
     def has_origin(self) -> bool:
         """Whether the run knows its catalog."""
