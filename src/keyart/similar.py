@@ -177,6 +177,7 @@ def build_index(
             "more, put the embeddings into a library of approximate search, such as FAISS"
         )
     predictor = Predictor.load(model)
+    predictor.require("features")
     with new_folder(out) as beside:
         mean = _write_embeddings(predictor, catalog, beside, progress)
         np.save(beside / MEAN, mean)

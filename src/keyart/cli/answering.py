@@ -35,8 +35,8 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict the genres of posters."""
-    from keyart.files import write_csv, writing_text
     from keyart.catalog.poster_paths import find_posters
+    from keyart.files import write_csv, writing_text
     from keyart.predictor import Predictor
     from keyart.terminal.predictions import failure_lines, precision_line, show_predictions
     from keyart.terminal.progress import advancing, progress
@@ -86,12 +86,15 @@ def export(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to make everything in.")] = Path("demo"),
     films: Annotated[int, typer.Option(help="Posters to paint.")] = 1200,
+    paint_only: Annotated[
+        bool, typer.Option("--paint-only", help="Only paint the posters and their table.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Paint a small catalog, and train, score, report and predict on it."""
     from keyart.demo.run import run_demo
 
-    run_demo(out, films, quiet=quiet)
+    run_demo(out, films, paint_only=paint_only, quiet=quiet)
 
 
 @commands.command("explain")
@@ -138,8 +141,9 @@ def index(
     from keyart.similar import build_index
     from keyart.terminal.progress import progress
 
+    chosen = model or boxed_bundle()
     with progress("posters", quiet=quiet) as advance:
-        built = build_index(Catalog.open(catalog), model or boxed_bundle(), out, progress=advance)
+        built = build_index(Catalog.open(catalog), chosen, out, progress=advance)
     if not quiet:
         typer.echo(f"{out}: {len(built):,} posters")
 
