@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, KeyartError, WeightsError
-from keyart.evaluation.evaluate import read_metrics
 from keyart.milestone import experiment
 from keyart.milestone.experiment import run_milestone
 from keyart.milestone.pictures import write_pictures
 from keyart.milestone.plan import Request, plan_row
 from keyart.milestone.rows import choose_rows
+from keyart.run import Run
 from keyart.training.recipe import Recipe
 from tests.tiny_catalog import tiny_films
 
@@ -62,9 +62,9 @@ def test_predicting_nothing_scores_the_share_of_false_cells(done: Path) -> None:
 
 
 def test_the_leak_splits_copies_and_the_other_row_films(done: Path, catalog: Path) -> None:
-    leaky, honest = read_metrics(done / "scratch-leak"), read_metrics(done / "scratch")
-    assert sum(leaky["films"].values()) > 80
-    assert honest["films"]["validation"] + honest["films"]["test"] < 40
+    leaky, honest = (Run(done / name).metrics for name in ("scratch-leak", "scratch"))
+    assert sum(leaky.films.values()) > 80
+    assert honest.films["validation"] + honest.films["test"] < 40
     recipes = [(done / row / "recipe.toml").read_text() for row in ("scratch-leak", "scratch")]
     assert [line for line in recipes[0].splitlines() if line not in recipes[1].splitlines()] == [
         'split = "leaky"'

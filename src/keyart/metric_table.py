@@ -192,7 +192,10 @@ class ModelMetrics:
             "metrics": intervals_to_json(self.metrics),
             "genres": {name: asdict(genre) for name, genre in self.genres.items()},
         }
-        return plain | ({"unsure": asdict(self.unsure)} if self.unsure else {})
+        if self.unsure:
+            curve = [asdict(point) for point in self.unsure.curve]
+            plain["unsure"] = {**asdict(self.unsure), "curve": curve}
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "ModelMetrics":

@@ -137,9 +137,7 @@ def _check_genres(first: _Scored, second: _Scored, names: str) -> None:
         raise RunError(f"{names} know other genres ({what}), so they cannot be compared")
 
 
-def _common(
-    first: _Scored, second: _Scored, names: str, split: str
-) -> tuple[list[int], list[int]]:
+def _common(first: _Scored, second: _Scored, names: str, split: str) -> tuple[list[int], list[int]]:
     """The rows, in either, of the films that both have."""
     places = {film: row for row, film in enumerate(second.films.film_ids)}
     shared = [

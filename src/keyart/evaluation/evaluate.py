@@ -111,9 +111,7 @@ def _films(catalog: Catalog, split: str, rows: Rows) -> Rows:
     return rows
 
 
-def _scored_films(
-    catalog: Catalog, rows: Rows, scores: Scores, decision: Decision
-) -> ScoredFilms:
+def _scored_films(catalog: Catalog, rows: Rows, scores: Scores, decision: Decision) -> ScoredFilms:
     films = catalog.to_table()
 
     def texts(column: str) -> list[str]:

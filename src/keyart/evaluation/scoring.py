@@ -260,6 +260,4 @@ def _difference(compared: _Compared, column: int | None = None) -> Difference | 
 
 
 def _differences_to_json(found: Mapping[str, Difference | None]) -> dict[str, Any]:
-    return {
-        name: one and {**asdict(one), "real": one.is_real} for name, one in found.items()
-    }
+    return {name: one and {**asdict(one), "real": one.is_real} for name, one in found.items()}

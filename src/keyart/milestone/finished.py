@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from keyart.bundle import read_bundle
 from keyart.evaluation import metrics
-from keyart.evaluation.evaluate import read_metrics
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
 from keyart.evaluation.scoring import score_split
 from keyart.genres import Vocabulary
+from keyart.metric_table import intervals_to_json
 from keyart.milestone.scores import HALF, StudyScores, Sweep, study_scores, sweep
-from keyart.report.findings import read_predictions
 from keyart.report.glossary import Found
+from keyart.run import Run
 
 # As `StudyScores` and the study call them, and as `score_split` does.
 _SCORED = {
@@ -68,20 +68,20 @@ def read_finished(run: Path, *, calibrated: bool = False) -> Finished:
 
     calibrated: of its calibrated scores; else of those before, as the study took them.
     """
-    told = read_metrics(run)
-    vocabulary = Vocabulary(tuple(told["vocabulary"]))
+    table = Run(run).metrics
+    vocabulary = Vocabulary(table.vocabulary)
     calibration = read_bundle(run / "bundle").calibration
 
     def part(name: str) -> Part:
-        found = read_predictions(run / f"predictions-{name}.parquet", vocabulary)
+        found = Run(run).predictions(name)
         groups = np.array(found.groups, dtype=object)
         scores = found.scores if calibrated else calibration.undo(found.scores)
         return Part(scores, found.truth, groups)
 
-    films = told["films"]
+    films = table.films
     sizes = (films["train"], films["validation"], films["test"])
     found = scored(part("validation"), part("test"), vocabulary, sizes)
-    return replace(found, notes=tuple(told["notes"]))
+    return replace(found, notes=table.notes)
 
 
 def scored(
@@ -96,7 +96,7 @@ def scored(
         vocabulary,
         {},
     )
-    figures = split["model"]["figures"]
+    figures = intervals_to_json(split.model.metrics)
     chosen = sweep(validation.scores, validation.truth)
     threshold = float(chosen.thresholds[chosen.best])
     accuracy = float(metrics.label_accuracy(test.scores >= threshold, test.truth))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from keyart.report.glossary import aim
+from keyart.metric_table import MetricTable
+from keyart.report.glossary import aim, plain
 
 _SHOWN = {
     "mean_average_precision": "mAP (mean average precision)",
@@ -18,8 +19,9 @@ _SHOWN = {
 }
 
 
-def model_card(metrics: Mapping[str, Any], recipe: str) -> str:
+def model_card(table: MetricTable, recipe: str) -> str:
     """Markdown. metrics: as in metrics.json, with a test part. recipe: TOML."""
+    metrics = plain(table)
     test = metrics["splits"]["test"]
     model, guess = test["model"], test["baselines"]["genre_rates"]
     films = metrics["films"]

@@ -236,7 +236,7 @@ def counts_chart(genres: Mapping[str, Mapping[str, Any]]) -> Chart:
 
 def mistakes_chart(found: Predictions, names: Sequence[str]) -> tuple[Chart, list[str]]:
     """The heat map, and the pairs that stand out as sentences."""
-    seen = mistakes(found.chosen, found.truth)
+    seen = mistakes(found.predicted, found.truth)
     share = seen.share
     tips = [
         [
@@ -265,7 +265,7 @@ def mistakes_chart(found: Predictions, names: Sequence[str]) -> tuple[Chart, lis
 def coverage_chart(found: Predictions) -> Chart:
     """How much surer of its answers it is when it may keep silent."""
     curve = coverage_curve(found.scores, found.truth)
-    rest = answered(found.scores, found.chosen, found.truth)
+    rest = answered(found.scores, found.predicted, found.truth)
     # Of a handful of films a share is chance.
     films = len(found.truth)
     fewest = min(1.0, max(10, films // 100) / films)

@@ -1,49 +1,21 @@
 """What a run's predictions show beyond the figures: mistakes, surest hits, worst misses."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from keyart.errors import KeyartError, RunError
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
-from keyart.genres import Vocabulary
+from keyart.run import Run, ScoredFilms
+
+Predictions = ScoredFilms
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """A part's films. scores, truth, chosen: (films, genres); the others: (films,)."""
-
-    film_ids: list[str]
-    titles: list[str]
-    groups: list[str]
-    truth: Flags
-    chosen: Flags
-    scores: Floats
-
-
-def read_predictions(path: Path, vocabulary: Vocabulary) -> Predictions:
-    """Read predictions-PART.parquet. Raises RunError where it is damaged."""
-    try:
-        return predictions_of(pq.read_table(path), vocabulary)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, KeyartError) as error:
-        raise RunError(f"{path}: damaged ({error}); keyart evaluate {path.parent}") from error
-
-
-def predictions_of(table: pa.Table, vocabulary: Vocabulary) -> Predictions:
-    """The films of a table of predictions. KeyError, TypeError or ValueError for another table."""
-    scores = np.column_stack([table[name].to_numpy() for name in vocabulary.names])
-    truth, chosen = (vocabulary.encode(table[column].to_pylist()) for column in ("truth", "genres"))
-    texts = [table[column].to_pylist() for column in ("film_id", "title", "group")]
-    if not len(scores) or np.isnan(scores).any() or scores.min() < 0 or scores.max() > 1:
-        raise ValueError("it holds no scores from 0 to 1")
-    ids, titles, groups = ([str(text) for text in column] for column in texts)
-    return Predictions(ids, titles, groups, truth, chosen, scores.astype(np.float64))
+def read_predictions(path: Path) -> Predictions:
+    """Read predictions-SPLIT.parquet. Raises RunError if it is damaged."""
+    return Run(path.parent).predictions(path.stem.removeprefix("predictions-"))
 
 
 class Mistakes(NamedTuple):

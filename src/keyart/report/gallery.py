@@ -47,7 +47,7 @@ def gallery(
             for column, name in enumerate(names)
         ]
         falling = sorted(said, key=lambda one: -one.score)
-        chosen = {names[column] for column in found.chosen[row].nonzero()[0]}
+        chosen = {names[column] for column in found.predicted[row].nonzero()[0]}
         cards.append(
             Card(
                 found.titles[row],

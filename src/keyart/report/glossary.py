@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from keyart.metric_table import MetricTable
+
 
 class Entry(NamedTuple):
     """A figure's short name and its meaning; `low` where less is better."""
@@ -89,3 +91,14 @@ def verdict(name: str, found: Found, guess: Found) -> str:
     if found["low"] <= guess["value"] <= found["high"]:
         return "level"
     return "better" if (found["value"] < guess["value"]) == GLOSSARY[name].low else "worse"
+
+
+def plain(table: MetricTable) -> dict[str, Any]:
+    """The table as the page and the card still read it."""
+    told = table.to_json()
+    for split in told["splits"].values():
+        for model in (split["model"], *split["baselines"].values()):
+            model["figures"] = model.pop("metrics")
+        unsure = split["model"]["unsure"]
+        unsure["others"] = {name: unsure.pop(name) for name in ("top_class", "precision")}
+    return told | {"thresholds": told["criterion"]}

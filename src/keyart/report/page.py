@@ -18,14 +18,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import keyart
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
-from keyart.evaluation.evaluate import read_metrics
 from keyart.files import write_text
-from keyart.genres import Vocabulary
 from keyart.report import charts, side_by_side
 from keyart.report.findings import Predictions, read_predictions, surest
 from keyart.report.gallery import gallery, poster_uris
-from keyart.report.glossary import GLOSSARY, HEADLINE, Found, aim, best_guess, verdict
+from keyart.report.glossary import GLOSSARY, HEADLINE, Found, aim, best_guess, plain, verdict
 from keyart.report.svg import interval_bar
+from keyart.run import Run
 
 _PARTS = ("test", "validation", "train")  # the first that was scored is reported
 _BASELINES = {
@@ -270,14 +269,14 @@ def _distinct(names: Sequence[str]) -> list[str]:
 def _read_run(path: Path) -> _Run:
     if not any((path / name).is_file() for name in ("recipe.toml", "history.csv", "metrics.json")):
         raise RunError(f"{path}: not a run (no recipe.toml, history.csv or metrics.json in it)")
-    metrics = read_metrics(path) if (path / "metrics.json").is_file() else None
+    metrics = plain(Run(path).metrics) if (path / "metrics.json").is_file() else None
     part, predictions = _PARTS[0], None
     try:
         if metrics is not None:
             part = next((part for part in _PARTS if part in metrics["splits"]), part)
             file = path / f"predictions-{part}.parquet"
             if file.is_file():
-                predictions = read_predictions(file, Vocabulary(tuple(metrics["vocabulary"])))
+                predictions = read_predictions(file)
         name = str(metrics["name"]) if metrics else path.resolve().name
     except (KeyError, TypeError) as error:
         raise RunError(f"{path / 'metrics.json'}: damaged; keyart evaluate {path}") from error

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from keyart.evaluation.scoring import compare_scores
-from keyart.genres import Vocabulary
 from keyart.report.charts import Chart, History
 from keyart.report.findings import Predictions
 from keyart.report.glossary import GLOSSARY, Found
@@ -75,15 +74,8 @@ def difference(
     )
     if not same:
         return None
-    return compare_scores(
-        one.scores,
-        [row["threshold"] for row in one_genres.values()],
-        two.scores,
-        [row["threshold"] for row in two_genres.values()],
-        one.truth,
-        one.groups,
-        Vocabulary(tuple(one_genres)),
-    )
+    told = compare_scores(two, one).to_json()
+    return told | {"figures": told["metrics"]}
 
 
 def recipe_rows(recipes: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
