@@ -88,8 +88,12 @@ def test_the_page_is_as_dark_as_the_reader_asks_and_its_words_stand_out(page: Pa
 
     paper = lightness("body", "backgroundColor")
     assert (paper < 0.1) == dark
-    inks = [(word, "color") for word in ("h1", ".billing", ".lede", "figcaption", "td")]
-    inks += [(".said .right", "color"), (".said .wrong", "color"), (".chart text", "fill")]
+    inks = [(word, "color") for word in ("h1", ".billing", ".lede", ".caption", "td")]
+    inks += [
+        (".predicted .right", "color"),
+        (".predicted .wrong", "color"),
+        (".chart text", "fill"),
+    ]
     for selector, style in inks:
         ink = lightness(selector, style)
         contrast = (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
