@@ -214,7 +214,7 @@ def fuzz_api(examples: int, seed: int) -> int:
     from keyart.predictor import Predictor
     from keyart.review.corrections import Corrections
     from keyart.service.app import create_app
-    from keyart.similar import PosterIndex
+    from keyart.similar import Index
     from tests.serving import known_posters, running
     from tests.tiny import tiny_bundle
 
@@ -224,7 +224,7 @@ def fuzz_api(examples: int, seed: int) -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder:
         predictor = Predictor.load(tiny_bundle(Path(folder, "bundle")).path)
-        index = PosterIndex.open(known_posters(Path(folder), predictor.bundle.path))
+        index = Index.open(known_posters(Path(folder), predictor.bundle.path))
         store = Corrections(f"sqlite:///{folder}/corrections.sqlite")
         with running(create_app(predictor, index=index, corrections=store)) as url:
             config = Path(folder, "schemathesis.toml")

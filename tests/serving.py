@@ -17,7 +17,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.genres import Vocabulary
 from keyart.images.decode import Pixels
 from keyart.service.server import PatientProtocol
-from keyart.similar import build_index
+from keyart.similar import Index
 from tests.tiny import VOCABULARY
 from tests.wire import encoded
 
@@ -82,4 +82,4 @@ def known_posters(folder: Path, model: Path) -> Path:
     catalog = Catalog.build(
         folder / "known.csv", posters, folder / "catalog", vocabulary=Vocabulary(VOCABULARY.names)
     )
-    return build_index(catalog, model, folder / "index").path
+    return Index.build(catalog, out=folder / "index", model=model).path

@@ -31,7 +31,7 @@ from keyart.predictor import Predictor
 from keyart.report.page import write_report
 from keyart.run import write_origin
 from keyart.service.app import create_app
-from keyart.similar import build_index
+from keyart.similar import Index
 from keyart.training.classical_recipe import ForestRecipe
 from keyart.training.run import Watcher, export_run, train
 from keyart.writers import predict_posters
@@ -303,7 +303,7 @@ def test_hiding_parts_explains_it_and_what_it_lacks_is_said(
     with pytest.raises(BundleError, match=r"has no maps of its own; .* upper or lower, or hide"):
         explain(predictor, png(rgb), method="activation")
     with pytest.raises(BundleError, match="has no features of its own"):
-        build_index(catalog, ensemble, tmp_path / "index")
+        Index.build(catalog, out=tmp_path / "index", model=ensemble)
     assert not (tmp_path / "index").exists()
 
 

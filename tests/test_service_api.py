@@ -17,7 +17,7 @@ from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service import schemas
 from keyart.service.app import create_app
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 from tests.serving import DARK, GREEN, RED, client, known_posters, plain
 from tests.tiny import tiny_bundle
 from tests.wire import encoded
@@ -31,7 +31,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 @pytest.fixture(scope="module")
 def api(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("service")
-    index = PosterIndex.open(known_posters(folder, predictor.bundle.path), predictor.bundle)
+    index = Index.open(known_posters(folder, predictor.bundle.path), predictor)
     corrections = Corrections(f"sqlite:///{folder / 'corrections.sqlite'}")
     with client(create_app(predictor, index=index, corrections=corrections)) as talking:
         yield talking

@@ -17,7 +17,7 @@ from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.access import Tokens, new_token
 from keyart.service.app import create_app
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 from tests.serving import DARK, GREEN, RED, known_posters, plain, running
 from tests.tiny import tiny_bundle
 from tests.wire import encoded
@@ -44,7 +44,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 @pytest.fixture(scope="module")
 def url(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("service")
-    index = PosterIndex.open(known_posters(folder, predictor.bundle.path), predictor.bundle)
+    index = Index.open(known_posters(folder, predictor.bundle.path), predictor)
     store = Corrections(f"sqlite:///{folder / 'corrections.sqlite'}")
     with running(create_app(predictor, index=index, corrections=store)) as address:
         yield address

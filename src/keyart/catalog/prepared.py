@@ -1,4 +1,4 @@
-"""The films of a catalog as a network takes them: posters, prepared, and facts where it asks."""
+"""The films of a catalog as a network takes them: prepared posters, facts, or both."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from keyart.images.spec import FilmSpec, ImageSpec
 
 
 class _FilmRows:
-    """Rows of facts, behind the rows of a pixel store where there is one."""
+    """Rows of facts, after the rows of a pixel store if there is one."""
 
     def __init__(self, pixels: PixelRows | None, facts: Pixels) -> None:
         self._pixels, self._facts = pixels, facts

@@ -23,7 +23,7 @@ from keyart.service.handlers import MOST_SIMILAR, Service, json_response
 from keyart.service.limits import Bodies, Limits
 from keyart.service.metrics import CONTENT_TYPE, Metrics
 from keyart.service.problems import MEDIA_TYPE, Problem
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 
 _PAGE = {
     "index.html": "text/html; charset=utf-8",
@@ -43,7 +43,7 @@ def create_app(
     predictor: Predictor,
     *,
     limits: Limits | None = None,
-    index: PosterIndex | None = None,
+    index: Index | None = None,
     corrections: Corrections | None = None,
     tokens: Tokens | None = None,
     hosts: frozenset[str] | None = None,

@@ -28,7 +28,7 @@ from keyart.service.limits import Bodies, Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 from keyart.service.uploads import Form, Upload, check_kind, read_form
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 
 MOST_SIMILAR = 50
 
@@ -41,7 +41,7 @@ class Service:
     limits: Limits
     bodies: Bodies
     metrics: Metrics
-    index: PosterIndex | None
+    index: Index | None
     corrections: Corrections | None
     token: bool
     batcher: Batcher
@@ -302,7 +302,7 @@ def _correction(correction: Correction) -> dict[str, Any]:
     return {**asdict(correction), "time": correction.time.isoformat(timespec="seconds")}
 
 
-def _index(service: Service) -> PosterIndex:
+def _index(service: Service) -> Index:
     if service.index is None:
         raise Problem("not-offered", "start it with --index to find similar posters", early=True)
     return service.index

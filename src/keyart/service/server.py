@@ -25,7 +25,7 @@ from keyart.review.corrections import Corrections
 from keyart.service.access import LOOPBACK_HOSTS, VARIABLE, Tokens
 from keyart.service.app import create_app
 from keyart.service.limits import Limits
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 
 _SETTINGS = "KEYART_SERVICE_SETTINGS"  # how worker processes learn what to serve
 _HEADER_SECONDS = 10.0
@@ -99,7 +99,7 @@ def build_app(settings: Settings) -> FastAPI:
     return create_app(
         predictor,
         limits=limits,
-        index=PosterIndex.open(settings.index, predictor.bundle) if settings.index else None,
+        index=Index.open(settings.index, predictor) if settings.index else None,
         corrections=Corrections(settings.corrections) if settings.corrections else None,
         tokens=Tokens.read(settings.tokens),
         hosts=None if settings.any_host else LOOPBACK_HOSTS,
