@@ -1,4 +1,4 @@
-"""Draw README's picture: a poster and the scores that a model gives it.
+"""Draw the picture in the README: a poster and the scores that a model gives it.
 
 python docs/picture.py MODEL POSTER OUT.png
 """
@@ -8,41 +8,39 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from keyart.predictor import Prediction, Predictor
+import keyart
 
 PAPER, INK, FAINT, CHOSEN = "#f4f1ea", "#1d1b18", "#8a8478", "#c8452d"
 WIDTH, HEIGHT, MARGIN, SHOWN = 1200, 640, 48, 8
 
 
 def main(model: Path, poster: Path, out: Path) -> None:
-    """Predict `poster` with `model` and draw both."""
-    predictor = Predictor.load(model)
-    answer = predictor.predict_bytes(poster.stem, poster.read_bytes())
-    assert isinstance(answer, Prediction)
+    """Predict the genres of `poster` with `model`, and draw both."""
+    predictor = keyart.load(model)
+    prediction = predictor.predict(poster)
     sheet = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(sheet)
     tall = HEIGHT - 2 * MARGIN
     art = Image.open(poster).convert("RGB").resize((tall * 2 // 3, tall), Image.Resampling.LANCZOS)
     sheet.paste(art, (MARGIN, MARGIN))
     left, right = MARGIN + art.width + 56, WIDTH - MARGIN
-    title = " · ".join(answer.genres) or "unsure"
+    title = " · ".join(prediction.genres) or "unsure"
     draw.text((left, MARGIN + 4), title, INK, ImageFont.load_default(40))
     note = "calibrated scores; the mark is each genre's threshold"
     draw.text((left, MARGIN + 62), note, FAINT, ImageFont.load_default(18))
-    names, thresholds = predictor.bundle.vocabulary.names, predictor.bundle.thresholds
     start, bar_left, bar_right = MARGIN + 120, left + 150, right - 70
     step = (HEIGHT - MARGIN - start) / SHOWN
-    for line, index in enumerate((-answer.scores).argsort()[:SHOWN]):
-        score, chosen = float(answer.scores[index]), names[index] in answer.genres
-        middle = start + step * (line + 0.5)
-        font = ImageFont.load_default(22)
-        draw.text((left, middle), names[index], INK if chosen else FAINT, font, anchor="lm")
+    font = ImageFont.load_default(22)
+    for line, (genre, score) in enumerate(prediction.top(SHOWN).items()):
+        chosen = genre in prediction.genres
+        middle, ink = start + step * (line + 0.5), INK if chosen else FAINT
+        draw.text((left, middle), genre, ink, font, anchor="lm")
         draw.rectangle((bar_left, middle - 9, bar_right, middle + 9), "#e7e2d6")
         reach = bar_left + (bar_right - bar_left) * score
         draw.rectangle((bar_left, middle - 9, reach, middle + 9), CHOSEN if chosen else "#b3ab9a")
-        mark = bar_left + (bar_right - bar_left) * float(thresholds[index])
+        mark = bar_left + (bar_right - bar_left) * predictor.thresholds[genre]
         draw.rectangle((mark - 1, middle - 14, mark + 1, middle + 14), INK)
-        draw.text((right, middle), f"{score:.0%}", INK if chosen else FAINT, font, anchor="rm")
+        draw.text((right, middle), f"{score:.0%}", ink, font, anchor="rm")
     sheet.save(out, optimize=True)
 
 

@@ -1,4 +1,4 @@
-"""catalog/sources/painted.py: posters that repeat exactly, and tell of their genres without all."""
+"""Painted films: the same for a seed, and posters that show their genres in part."""
 
 import csv
 import io
@@ -13,8 +13,12 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from keyart.demo.accents import ACCENTS
+from keyart.demo.colors import PALETTES
+from keyart.demo.lettering import LETTERINGS
 from keyart.demo.painted import (
     RE_RELEASES,
+    SCENES,
     SIZE,
     artwork_of,
     design,
@@ -23,8 +27,6 @@ from keyart.demo.painted import (
     paint_poster,
     painted_film,
 )
-from keyart.demo.painting.lettering import LETTERINGS
-from keyart.demo.painting.looks import LOOKS
 from keyart.genres import DEFAULT_VOCABULARY
 from keyart.images.decode import decode
 from keyart.near_duplicates import near_pairs, poster_hash, thumbnail
@@ -65,7 +67,7 @@ def test_every_film_has_a_title_a_year_and_one_to_three_genres(painted: Path) ->
         assert all(genre in DEFAULT_VOCABULARY.names for genre in genres)
 
 
-def test_the_genres_are_as_unequal_as_in_life_and_none_is_missing() -> None:
+def test_genres_are_as_unequal_as_in_real_catalogs_and_none_is_missing() -> None:
     films = [design(number).film for number in range(1200)]
     counts = Counter(genre for film in films for genre in film.genres)
     assert set(counts) == set(DEFAULT_VOCABULARY.names)
@@ -82,7 +84,7 @@ def test_posters_decode_at_their_size(painted: Path) -> None:
     assert set(sizes) <= {(300, 200, 3), (240, 160, 3)}
 
 
-def test_re_releases_show_an_earlier_artwork_that_is_found_as_a_near_duplicate() -> None:
+def test_re_releases_show_an_earlier_artwork_and_are_found_as_near_duplicates() -> None:
     returns = [number for number in range(600) if artwork_of(number) != number]
     assert 0.5 * RE_RELEASES < len(returns) / 600 < 2 * RE_RELEASES
     for number in returns:
@@ -104,12 +106,13 @@ def test_a_re_release_of_a_re_release_shows_the_first_artwork() -> None:
         assert all(shown[original] == original for original in shown)
 
 
-def test_every_scene_lettering_and_accent_is_used_and_paints() -> None:
+def test_every_scene_palette_lettering_and_accent_is_used_and_paints() -> None:
     plans = [design(number) for number in range(2000)]
     for kind, known in (
-        ("scene", {scene for look in LOOKS.values() for scene in look.scenes}),
+        ("scene", set(SCENES)),
+        ("palette", set(PALETTES)),
         ("lettering", set(LETTERINGS)),
-        ("accent", {accent for look in LOOKS.values() for accent in look.accents} | {None}),
+        ("accent", {*ACCENTS, None}),
     ):
         firsts = {getattr(plan, kind): plan for plan in reversed(plans)}
         assert set(firsts) == known
@@ -117,8 +120,8 @@ def test_every_scene_lettering_and_accent_is_used_and_paints() -> None:
             assert paint_poster(plan, (80, 120)).size == (80, 120)
 
 
-def test_titles_stand_out_from_their_ground() -> None:
-    # The title's band holds both ink and ground: its brightest and darkest parts lie far apart.
+def test_titles_stand_out_from_their_background() -> None:
+    # The part with the title holds letters and background: its brightest and darkest pixels differ.
     spans = []
     for number in range(60):
         poster = np.asarray(paint_poster(design(number)).convert("L"), dtype=np.float64)
@@ -126,7 +129,7 @@ def test_titles_stand_out_from_their_ground() -> None:
     assert np.mean(np.array(spans) > 80) > 0.95
 
 
-def test_posters_tell_of_their_genres_and_never_all(painted: Path) -> None:
+def test_posters_show_their_genres_in_part(painted: Path) -> None:
     rows = table(painted)
     small = [
         np.asarray(Image.open(painted / "posters" / f"{row['film_id']}.jpg").resize((8, 12)))
@@ -147,7 +150,7 @@ def test_posters_tell_of_their_genres_and_never_all(painted: Path) -> None:
     assert np.mean(scores) < 0.9
 
 
-def test_new_posters_are_named_after_their_titles_and_in_no_catalog(
+def test_new_posters_are_named_after_their_titles_and_are_in_no_catalog(
     painted: Path, tmp_path: Path
 ) -> None:
     count = 150  # enough for a title to repeat

@@ -92,8 +92,9 @@ def _centred(thumbnails: Thumbnails) -> npt.NDArray[np.float32]:
     """Rows whose dot product is the correlation of two thumbnails, blind to brightness."""
     flat = thumbnails.reshape(len(thumbnails), math.prod(THUMBNAIL)).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
-    norm = np.linalg.norm(flat, axis=1, keepdims=True)
     # A poster of one colour is like its exact copies only: it has nothing else to compare.
+    flat[(thumbnails == thumbnails[:, :1, :1]).all((1, 2, 3))] = 0
+    norm = np.linalg.norm(flat, axis=1, keepdims=True)
     centred: npt.NDArray[np.float32] = np.divide(
         flat, norm, out=np.zeros_like(flat), where=norm > 0
     )

@@ -1,21 +1,44 @@
-"""What a run folder holds."""
+"""Run: what a run folder holds, and how it is read and written. No other room knows its files.
 
+    recipe.toml  history.csv  metrics.json  predictions-SPLIT.parquet  report.html
+    checkpoints/  bundle/
+
+The bundle is written last: a run that has one is finished.
+"""
+
+import csv
 import json
+import math
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from keyart.bundle import Bundle, read_bundle
 from keyart.catalog.catalog import Catalog
-from keyart.errors import RunError
-from keyart.files import write_json
+from keyart.errors import KeyartError, RunError
+from keyart.files import replacing, write_csv, write_json, write_text
+from keyart.genres import Vocabulary
+from keyart.metric_table import MetricTable
 
-_ORIGIN = "checkpoints/catalog.json"  # which catalog, so that evaluate and resume find it
+History = Mapping[str, npt.NDArray[np.float64]]
+"""The columns of history.csv, one number an epoch; NaN where a cell is empty."""
+
+_FACTS = ("film_id", "title", "group", "truth", "predicted")
 
 
 @dataclass(frozen=True)
 class Origin:
     """The catalog that a run was trained on: where it was, its fingerprint, and how it was split.
 
-    split: "catalog" where the run's parts are the catalog's own.
+    split: "catalog" if the run uses the splits of the catalog.
     """
 
     path: Path
@@ -23,30 +46,301 @@ class Origin:
     split: str
 
 
+@dataclass(frozen=True, repr=False)
+class ScoredFilms:
+    """The films of a split as a model scored them.
+
+    film_ids, titles, groups: one a film. truth, predicted, scores: (films, genres), in the order of
+    the vocabulary.
+    """
+
+    vocabulary: Vocabulary
+    film_ids: Sequence[str]
+    titles: Sequence[str]
+    groups: Sequence[str]
+    truth: npt.NDArray[np.bool_]
+    predicted: npt.NDArray[np.bool_]
+    scores: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.film_ids)
+
+    def __repr__(self) -> str:
+        return f"<ScoredFilms: {len(self):,} films, {len(self.vocabulary)} genres>"
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """The films of these rows, in this order."""
+        texts = ([column[row] for row in rows] for column in
+                 (self.film_ids, self.titles, self.groups))  # fmt: skip
+        tables = (table[list(rows)] for table in (self.truth, self.predicted, self.scores))
+        return type(self)(self.vocabulary, *texts, *tables)
+
+    def to_table(self) -> pa.Table:
+        """A row a film: film_id, title, group, truth, predicted, then a score for each genre."""
+        truth, predicted = (
+            pa.array([list(self.vocabulary.decode(row)) for row in flags], pa.list_(pa.string()))
+            for flags in (self.truth, self.predicted)
+        )
+        texts = (pa.array(list(column), pa.string()) for column in
+                 (self.film_ids, self.titles, self.groups))  # fmt: skip
+        scores = [pa.array(column.astype(np.float32)) for column in self.scores.T]
+        return pa.Table.from_arrays(
+            [*texts, truth, predicted, *scores], [*_FACTS, *self.vocabulary.names]
+        )
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Self:
+        """Read `to_table`. Raises KeyError, TypeError, ValueError or a KeyartError if it is not."""
+        if tuple(table.column_names[: len(_FACTS)]) != _FACTS:
+            raise ValueError(f"it does not start with the columns {', '.join(_FACTS)}")
+        vocabulary = Vocabulary(tuple(table.column_names[len(_FACTS) :]))
+        columns = table.columns
+        scores = np.column_stack([column.to_numpy() for column in columns[len(_FACTS) :]])
+        if not len(scores) or np.isnan(scores).any() or scores.min() < 0 or scores.max() > 1:
+            raise ValueError("it holds no scores from 0 to 1")
+        ids, titles, groups = ([str(text) for text in c.to_pylist()] for c in columns[:3])
+        truth, predicted = (vocabulary.encode(c.to_pylist()) for c in columns[3:5])
+        return cls(vocabulary, ids, titles, groups, truth, predicted, scores.astype(np.float64))
+
+
+class Run:
+    """A run folder. `Run.open` checks that there is one; `Run(path)` names one to be written."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """The run in a folder. Raises RunError if the folder holds no file of a run."""
+        run = cls(path)
+        if not run.exists():
+            raise RunError(f"{path}: not a run (no recipe.toml, history.csv or metrics.json in it)")
+        return run
+
+    def exists(self) -> bool:
+        """Whether the folder holds any file of a run. A bundle by itself is no run."""
+        files = (self.recipe_path, self.history_path, self.metrics_path, self.origin_path)
+        return any(file.is_file() for file in files)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __repr__(self) -> str:
+        """One line: the folder, and the mAP on the test split if it is known."""
+        state = "finished" if self.is_finished else "not finished"
+        try:
+            found = self.metrics.split("test").model["mean_average_precision"]
+        except (KeyartError, KeyError):
+            found = None
+        score = f", test mAP {found.value:.3f}" if found else ""
+        return f"<Run {str(self.path)!r}: {state}{score}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def recipe_path(self) -> Path:
+        """recipe.toml."""
+        return self.path / "recipe.toml"
+
+    @property
+    def history_path(self) -> Path:
+        """history.csv: a row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def metrics_path(self) -> Path:
+        """metrics.json."""
+        return self.path / "metrics.json"
+
+    def predictions_path(self, split: str) -> Path:
+        """predictions-SPLIT.parquet."""
+        return self.path / f"predictions-{split}.parquet"
+
+    @property
+    def report_path(self) -> Path:
+        """report.html."""
+        return self.path / "report.html"
+
+    @property
+    def bundle_path(self) -> Path:
+        """The folder of the saved model."""
+        return self.path / "bundle"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder that training resumes from."""
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Everything that training needs to resume."""
+        return self.checkpoints / "last.safetensors"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The weights that the bundle is made from."""
+        return self.checkpoints / "best.safetensors"
+
+    @property
+    def origin_path(self) -> Path:
+        """checkpoints/catalog.json: which catalog, so that evaluate and resume find it."""
+        return self.checkpoints / "catalog.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has its bundle, which is written last."""
+        return self.bundle_path.is_dir()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The saved model. Raises BundleError if there is none yet, or it is damaged."""
+        return read_bundle(self.bundle_path)
+
+    @property
+    def recipe_text(self) -> str:
+        """recipe.toml, checked to be TOML. Raises RunError if it is missing or is not."""
+        try:
+            text = self.recipe_path.read_text(encoding="utf-8")
+            tomllib.loads(text)
+        except FileNotFoundError as error:
+            raise RunError(f"{self.path}: has no recipe.toml") from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.recipe_path}: not TOML ({error}); mend or delete it") from error
+        return text.strip()
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings in recipe.toml, as they are written there. Raises RunError."""
+        return tomllib.loads(self.recipe_text)
+
+    def write_recipe(self, text: str) -> None:
+        """Write recipe.toml."""
+        write_text(self.recipe_path, text)
+
+    @property
+    def history(self) -> History | None:
+        """The columns of history.csv; None if no epoch has ended. Raises RunError for damage."""
+        file = self.history_path
+        if not file.is_file():
+            return None
+        try:
+            with file.open(newline="", encoding="utf-8") as text:
+                rows = list(csv.DictReader(text))
+            columns = {
+                name: np.array([float(row[name] or math.nan) for row in rows])
+                for name in (rows[0] if rows else {})
+            }
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise RunError(f"{file}: damaged ({error}); delete it to report without it") from error
+        if "epoch" not in columns:
+            return None
+        if not np.isfinite(columns["epoch"]).all():
+            raise RunError(
+                f"{file}: damaged (an epoch without a number); delete it to report without it"
+            )
+        return columns
+
+    def write_history(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write history.csv: a row an epoch, all with the same columns."""
+        write_csv(self.history_path, list(rows[0]), [list(row.values()) for row in rows])
+
+    @property
+    def metrics(self) -> MetricTable:
+        """The metrics of the run. Raises RunError if they are missing, damaged or too old."""
+        file = self.metrics_path
+        try:
+            plain = json.loads(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{self.path}: no metrics.json that can be read; make it with keyart evaluate "
+                f"{self.path}"
+            ) from error
+        try:
+            return MetricTable.from_json(plain)
+        except ValueError as error:
+            raise RunError(
+                f"{file}: {error}; make it again with keyart evaluate {self.path}"
+            ) from (error)
+
+    def write_metrics(self, metrics: MetricTable) -> None:
+        """Write metrics.json."""
+        write_json(self.metrics_path, metrics.to_json())
+
+    def predictions(self, split: str = "test") -> ScoredFilms:
+        """The films of a split as the run scored them. Raises RunError if missing or damaged."""
+        file = self.predictions_path(split)
+        remedy = f"make it with keyart evaluate {self.path} --split {split}"
+        if not file.is_file():
+            raise RunError(f"{self.path}: has no {file.name}; {remedy}")
+        try:
+            return ScoredFilms.from_table(pq.read_table(file))
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, KeyartError) as error:
+            raise RunError(f"{file}: damaged ({error}); {remedy}") from error
+
+    def write_predictions(self, split: str, films: ScoredFilms) -> None:
+        """Write predictions-SPLIT.parquet."""
+        with replacing(self.predictions_path(split)) as beside:
+            pq.write_table(films.to_table(), beside)
+
+    @property
+    def has_origin(self) -> bool:
+        """Whether the run knows its catalog."""
+        return self.origin_path.is_file()
+
+    @property
+    def origin(self) -> Origin:
+        """The catalog that the run was trained on. Raises RunError if it does not know."""
+        try:
+            origin: dict[str, str] = json.loads(self.origin_path.read_text())
+            return Origin(Path(origin["path"]), origin["fingerprint"], origin["split"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{self.path}: not a run (checkpoints/catalog.json is missing or damaged)"
+            ) from error
+
+    def write_origin(self, catalog: Catalog, split: str = "catalog") -> None:
+        """Have the run remember its catalog. split: see Origin."""
+        path = str(catalog.path.resolve())
+        facts = {"path": path, "fingerprint": catalog.fingerprint, "split": split}
+        write_json(self.origin_path, facts)
+
+    def catalog_path(self) -> Path:
+        """The folder of the run's catalog. Raises RunError if it is no longer there."""
+        path = self.origin.path
+        if not path.is_dir():
+            raise RunError(f"{self.path}: its catalog {path} is gone; name one with --catalog")
+        return path
+
+    @property
+    def catalog(self) -> Catalog:
+        """The run's catalog, opened. Raises RunError if it is gone, CatalogError if damaged."""
+        return Catalog.open(self.catalog_path())
+
+
 def write_origin(run: Path, catalog: Catalog, split: str = "catalog") -> None:
     """Have a run remember its catalog."""
-    path = str(catalog.path.resolve())
-    write_json(run / _ORIGIN, {"path": path, "fingerprint": catalog.fingerprint, "split": split})
+    Run(run).write_origin(catalog, split)
 
 
 def has_origin(path: Path) -> bool:
     """Whether a folder is a run, that is, knows its catalog; a bundle does not."""
-    return (path / _ORIGIN).exists()
+    return Run(path).has_origin
 
 
 def read_origin(run: Path) -> Origin:
     """The catalog of a run. Raises RunError."""
-    try:
-        origin: dict[str, str] = json.loads((run / _ORIGIN).read_text())
-        split = origin.get("split", "catalog")
-        return Origin(Path(origin["path"]), origin["fingerprint"], split)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run}: not a run ({_ORIGIN} is missing or damaged)") from error
+    return Run(run).origin
 
 
 def catalog_of(run: Path) -> Path:
-    """The catalog that a run was trained on. Raises RunError where it is no longer there."""
-    path = read_origin(run).path
-    if not path.is_dir():
-        raise RunError(f"{run}: its catalog {path} is gone; name one with --catalog")
-    return path
+    """The catalog that a run was trained on. Raises RunError if it is no longer there."""
+    return Run(run).catalog_path()

@@ -1,1 +1,1 @@
-"""Painted posters, and the whole way from a table to a report on them."""
+"""Painted posters, and a demo of everything from a table of films to predictions."""

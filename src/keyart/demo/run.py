@@ -1,5 +1,6 @@
-"""The demo: paint a small catalog and go the whole way through, in under three minutes."""
+"""The demo: paint a small catalog, train on it and predict, in under three minutes."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -19,25 +20,25 @@ from keyart.training.run import train
 _MARK = ".keyart-demo"
 
 
-def run_demo(folder: Path, films: int, *, quiet: bool) -> None:
-    """Paint `films` posters in `folder`, build, train, evaluate, report, and predict new ones.
+def run_demo(out: str | os.PathLike[str], films: int = 1200, *, quiet: bool = False) -> None:
+    """Paint `films` posters in `out`, build a catalog, train, evaluate, and predict new posters.
 
-    A folder that an earlier demo made is made anew. Raises KeyartError where anything else
-    stands there.
+    Replaces the folder of an earlier demo. Raises KeyartError if `out` holds anything else.
     """
+    folder = Path(out)
     if folder.exists() and any(folder.iterdir()):
         if not (folder / _MARK).exists():
-            raise KeyartError(f"{folder}: is there and was not made by a demo; use --out")
+            raise KeyartError(f"{folder}: already exists and is not a demo's; choose another --out")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()
     console = Console(stderr=True, highlight=False, quiet=quiet)
 
-    console.print(f"[bold]Painting[/] {films:,} posters of films that never were")
+    console.print(f"[bold]Painting[/] {films:,} posters of invented films")
     table = paint_films(films, folder)
     new_posters = paint_new_posters(3, folder / "new")
 
-    console.print("[bold]Building[/] a catalog: near-duplicates grouped, then split 60/20/20")
+    console.print("[bold]Building[/] a catalog: group near-duplicates, then split 60/20/20")
     catalog = Catalog.build(table, folder / "posters", folder / "catalog")
     catalog.contact_sheet(folder / "sheet.png")
 
@@ -46,7 +47,7 @@ def run_demo(folder: Path, films: int, *, quiet: bool) -> None:
     with watch_training(quiet=quiet) as watcher:
         train(catalog, load_recipe("demo"), run, watcher, resume=False)
 
-    console.print("[bold]Scores[/] on posters it has never seen, beside constant guesses")
+    console.print("[bold]Evaluating[/] on the test split, compared with constant guesses")
     if not quiet:
         show_scores(read_metrics(run), "test")
 
@@ -54,15 +55,15 @@ def run_demo(folder: Path, films: int, *, quiet: bool) -> None:
     if not quiet:
         show_predictions(Predictor.load(run).predict_many(new_posters), len(new_posters))
     console.print(
-        f"""[bold]Made[/] in {folder}:
+        f"""[bold]Written[/] to {folder}:
   films.csv, posters/   the painted films       sheet.png         a contact sheet
   catalog/              the catalog             run/report.html   the report: open it
   run/bundle/           the model               new/              the three new posters
 
-[bold]Next[/], with posters of your own:
+[bold]Next[/], with your own posters:
   keyart predict YOUR_POSTER.jpg --model {run}
   keyart catalog build --films films.csv --posters POSTERS --out CATALOG
   keyart train CATALOG --out RUN
-The demo's model knows painted posters alone; train on real ones before you believe it.""",
+The demo's model knows only painted posters. Train on real posters before you rely on it.""",
         soft_wrap=True,
     )

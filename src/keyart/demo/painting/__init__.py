@@ -1,1 +1,0 @@
-"""Painting posters of films that never were: scenes, colours, titles."""
