@@ -1,17 +1,18 @@
-"""Put a finished run into the package, as the model that answers where none is named.
+"""Put a finished run into the package, as the model that predicts if no other is named.
 
 python -m benchmarks.box RUN [--catalog CATALOG]
 
-Its network is halved (see training/halve.py), and scored as it then is on the test part of the
-run's catalog; those are the figures that its card tells.
+Its network is stored in float16 (see training/halve.py), and scored in that form on the test split
+of the run's catalog. Those are the metrics on its card.
 """
 
 import argparse
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from keyart.bundle import BOX, read_bundle, write_bundle
+from keyart.bundle import BOX, content_of, read_bundle, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.evaluation.rescore import score
 from keyart.predictor import Predictor
@@ -22,12 +23,12 @@ from keyart.training.run import export_run
 _NAME = "PosterNet, the model in the box"
 _MOST = 10_000_000  # bytes that the box may take
 _ORIGIN = (
-    "Its weights were random at first. While it learned, another network was its teacher: that "
-    "one's scores for the very pixels of each step were mixed into the genres, and its features "
-    "were to be like the teacher's. The teacher is MobileNetV2, pretrained on ImageNet "
-    "(Apache-2.0) and fine-tuned on the same films; none of its weights are in here. Posters "
-    "belong to their studios and were used for research; none of them is in here either.\n\n"
-    "Its weights are kept in 16 bits and computed with in 32; the figures are of it as it is here."
+    "It was trained from random weights, by distillation: a teacher's scores for the pixels of each "
+    "step were mixed into the labels, and its features were pulled towards the teacher's. The "
+    "teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same films; "
+    "none of its weights are in here. Posters belong to their studios and were used for research; "
+    "none of them is in here either.\n\n"
+    "Its weights are stored as float16 and used as float32; the metrics were measured in this form."
 )
 
 
@@ -47,22 +48,19 @@ def main() -> None:
         head, data, rest = card.partition("## Data\n")
         facts = {
             "name": _NAME,
-            "figures": evaluation.headline("test"),
+            "metrics": evaluation.headline("test"),
             "films": metrics["films"],
         }
         if BOX.exists():
             shutil.rmtree(BOX)
+        content = content_of(small)
         box = write_bundle(
             BOX,
-            onnx=small.onnx.read_bytes(),
-            weights=None,
-            card=f"{head}{data}\n{_ORIGIN}\n{rest}",
-            vocabulary=small.vocabulary,
-            spec=small.spec,
-            calibration=small.calibration,
-            thresholds=small.thresholds,
-            precision_thresholds=small.precision_thresholds,
-            provenance={**small.provenance, **facts},
+            replace(
+                content,
+                card=f"{head}{data}\n{_ORIGIN}\n{rest}",
+                provenance={**small.provenance, **facts},
+            ),
         )
     size = sum(file.stat().st_size for file in box.path.iterdir())
     if size > _MOST:

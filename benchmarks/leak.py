@@ -1,4 +1,4 @@
-"""The measured pair of docs/milestone.md, from what `keyart milestone` left.
+"""The measured pair of docs/study.md, from what `keyart milestone` left.
 
 python -m benchmarks.leak DIR
 """
@@ -12,7 +12,7 @@ from keyart.errors import KeyartError
 from keyart.files import write_text
 from keyart.milestone.published import FIGURES
 
-PAGE = Path("docs/milestone.md")
+PAGE = Path("docs/study.md")
 BEGIN, END = "<!-- leak:begin -->", "<!-- leak:end -->"
 _SHOWN = ("top_class", "label_accuracy", "null", "hamming_loss", "precision", "recall", "loss")
 
@@ -47,7 +47,7 @@ def leak_table(results: dict[str, Any], asked: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Put the table between its marks in docs/milestone.md."""
+    """Put the table between its marks in docs/study.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="of keyart milestone")
     folder = parser.parse_args().folder

@@ -32,13 +32,15 @@ _POSTERS = 512
 def posters_a_second(run: Path) -> float:
     """The rate of a run's exported network on prepared pixels, decoding not counted."""
     predictor = Predictor.load(run)
-    shape = (_POSTERS, *predictor.spec.shape)
+    shape = (_POSTERS, *predictor.image_specs[0].shape)
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     rows = np.arange(_POSTERS)
+    network = predictor.scorer.network
+    assert network is not None, "an ensemble has several networks"
     rates = []
     for _ in range(3):
         with Clock() as clock:
-            predictor.network.logits_of_rows(pixels, rows)
+            network.logits_of_rows(pixels, rows)
         rates.append(_POSTERS / clock.seconds)
     return max(rates)
 

@@ -1,4 +1,4 @@
-"""The page's pictures in docs/, from painted posters: python -m benchmarks.screenshots DEMO
+"""The page's pictures in docs/assets/, from painted posters: python -m benchmarks.screenshots DEMO
 
 DEMO: the folder that `keyart demo` left. Needs Chromium.
 """
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("demo", type=Path)
     parser.add_argument("--first", default="sing-melody", help="stem of the poster on top")
-    parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--out", type=Path, default=Path("docs/assets"))
     arguments = parser.parse_args()
     predictor = Predictor.load(arguments.demo / "run")
     with tempfile.TemporaryDirectory() as folder:

@@ -51,7 +51,7 @@ def fresh_bundle(folder: Path) -> Path:
     """The default network with fresh weights: speed asks no more."""
     import torch
 
-    from keyart.bundle import write_bundle
+    from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
     from keyart.calibration import Calibration
     from keyart.genres import DEFAULT_VOCABULARY
     from keyart.models.classifier import build_classifier
@@ -64,17 +64,10 @@ def fresh_bundle(folder: Path) -> Path:
     model = build_classifier(recipe.backbone, recipe.spec, genres, recipe.dropout)
     shape = (2, recipe.spec.height, recipe.spec.width, 3)
     samples = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return write_bundle(
-        folder / "bundle",
-        onnx=export_onnx(model, samples),
-        weights=b"",
-        card="",
-        vocabulary=DEFAULT_VOCABULARY,
-        spec=recipe.spec,
-        calibration=Calibration.identity(genres),
-        thresholds=np.full(genres, 0.5),
-        provenance={"name": "fresh"},
-    ).path
+    decisions = Decisions(Calibration.identity(genres), np.full(genres, 0.3))
+    network = NetworkFiles(export_onnx(model, samples), recipe.spec)
+    content = Content(network, DEFAULT_VOCABULARY, decisions, card="", provenance={})
+    return write_bundle(folder / "bundle", content).path
 
 
 @contextmanager
@@ -102,8 +95,8 @@ def bare_rate(predictor: Predictor, files: Sequence[bytes], count: int) -> float
 
     def loop(start: int) -> None:
         for number in range(start, count, threads):
-            pixels = predictor.spec.prepare(files[number % len(files)])
-            predictor.network.logits(pixels[None])
+            (pixels,) = predictor.prepare(files[number % len(files)])
+            predictor.logits([pixels[None]])
 
     with ThreadPoolExecutor(threads) as pool, Clock() as clock:
         list(pool.map(loop, range(threads)))

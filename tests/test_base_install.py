@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from keyart.__main__ import EXTRAS
+from keyart.extras import EXTRAS
 from tests.serving import RED, known_posters
 from tests.tiny import tiny_bundle
 
@@ -18,7 +18,7 @@ PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 # Refuses what the base install lacks, as if it were not there.
 SCRIPT = """
 import sys
-from keyart.__main__ import EXTRAS
+from keyart.extras import EXTRAS
 
 class Absent:
     def find_spec(self, name, path=None, target=None):

@@ -1,4 +1,4 @@
-"""The model in the box: what answers where --model names none."""
+"""The model in the box: it predicts if no other model is named."""
 
 import os
 import shutil
@@ -46,13 +46,13 @@ def test_the_box_that_ships_is_whole_small_and_tells_what_it_is() -> None:
     assert 'backbone = "posternet' in box.provenance["recipe"]
     for word in (
         "## Data",
-        "## Figures on the test part",
+        "## Metrics on the test split",
         "95% interval",
         "## Limits",
         "## Not for",
     ):
         assert word in box.card
-    figure = box.provenance["figures"]["mean_average_precision"]
+    figure = box.provenance["metrics"]["mean_average_precision"]
     assert f"| {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |" in box.card
     assert all(f"| {name} | " in box.card for name in box.vocabulary.names)
 

@@ -17,7 +17,6 @@ import torch
 from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
-from keyart.prediction import Prediction
 from keyart.predictor import Predictor
 from keyart.training.run import load_best
 from tests.tiny import tiny_bundle
@@ -102,9 +101,8 @@ def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path
         logits = model(torch.from_numpy(pixels)).numpy()
     by_torch = predictor.bundle.calibration.apply(logits)
     assert by_torch == pytest.approx(stored, abs=1e-4)
-    one = predictor.predict_bytes("x", files[0].read_bytes())
-    assert isinstance(one, Prediction)
-    assert one.scores == pytest.approx(stored[0], abs=1e-4)
+    one = predictor.predict(files[0].read_bytes())
+    assert list(one.scores.values()) == pytest.approx(stored[0], abs=1e-4)
 
 
 def test_thresholds_and_calibration_never_see_the_test_part(

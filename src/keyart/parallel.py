@@ -35,7 +35,8 @@ def ordered(
     bounded. Pass lists (see `batches`) if one item is too little work for a task.
 
     workers: threads; None means one for each core. An error of `work` is raised in its place in the
-    order; an error of `items` ends all at once. If the caller stops early, work that has not begun is dropped.
+    order; an error of `items` ends all at once. If the caller stops early, work that has not begun
+    is dropped.
     """
     count = workers or cores()
     if count < 1:

@@ -167,7 +167,7 @@ class Index:
                 " For more, put the embeddings into a library of approximate search, such as FAISS"
             )
         predictor = _predictor(model)
-        predictor.embed([])  # raises BundleError if the model has no embeddings
+        predictor.require("features")
         with new_folder(out) as beside:
             mean = _write_films(predictor, catalog, beside, progress)
             np.save(beside / MEAN, mean)

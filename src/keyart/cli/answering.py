@@ -86,12 +86,15 @@ def export(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to make everything in.")] = Path("demo"),
     films: Annotated[int, typer.Option(help="Posters to paint.")] = 1200,
+    paint_only: Annotated[
+        bool, typer.Option("--paint-only", help="Only paint the posters and their table.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Paint a small catalog, and train, score, report and predict on it."""
     from keyart.demo.run import run_demo
 
-    run_demo(out, films, quiet=quiet)
+    run_demo(out, films, paint_only=paint_only, quiet=quiet)
 
 
 @commands.command("explain")

@@ -20,10 +20,13 @@ from keyart.training.run import train
 _MARK = ".keyart-demo"
 
 
-def run_demo(out: str | os.PathLike[str], films: int = 1200, *, quiet: bool = False) -> None:
+def run_demo(
+    out: str | os.PathLike[str], films: int = 1200, *, paint_only: bool = False, quiet: bool = False
+) -> None:
     """Paint `films` posters in `out`, build a catalog, train, evaluate, and predict new posters.
 
-    Replaces the folder of an earlier demo. Raises KeyartError if `out` holds anything else.
+    paint_only: stop after painting. Replaces the folder of an earlier demo. Raises KeyartError if
+    `out` holds anything else.
     """
     folder = Path(out)
     if folder.exists() and any(folder.iterdir()):
@@ -37,6 +40,9 @@ def run_demo(out: str | os.PathLike[str], films: int = 1200, *, quiet: bool = Fa
     console.print(f"[bold]Painting[/] {films:,} posters of invented films")
     table = paint_films(films, folder)
     new_posters = paint_new_posters(3, folder / "new")
+    if paint_only:
+        console.print(f"[bold]Written[/] to {folder}: films.csv, posters/, new/")
+        return
 
     console.print("[bold]Building[/] a catalog: group near-duplicates, then split 60/20/20")
     catalog = Catalog.build(table, folder / "posters", folder / "catalog")
