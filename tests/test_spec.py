@@ -84,7 +84,7 @@ def test_a_poster_that_no_longer_decodes_leaves_no_store(tmp_path: Path) -> None
 
 
 def test_too_few_posters_leave_no_store(tmp_path: Path) -> None:
-    with pytest.raises(PosterError, match="promised 3"):
+    with pytest.raises(PosterError, match="has 1 posters, expected 3"):
         pixel_store(tmp_path, "a" * 64, SPEC, 3, lambda: iter([poster(1)]))
     assert list((tmp_path / "pixels").iterdir()) == []
 
