@@ -17,8 +17,8 @@ from keyart.demo.painted import paint_new_posters
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
+from keyart.service.server import running
 from keyart.similar import Index
-from tests.serving import running
 
 SHOTS = (
     ("desktop", 1280, 1010, "light"),
