@@ -138,11 +138,13 @@ def index(
 ) -> None:
     """Index a catalog's posters, to find similar ones."""
     from keyart.catalog.catalog import Catalog
+    from keyart.predictor import Predictor
     from keyart.similar import Index
     from keyart.terminal.progress import progress
 
+    predictor = Predictor.load(model)
     with progress("posters", quiet=quiet) as advance:
-        built = Index.build(Catalog.open(catalog), out=out, model=model, progress=advance)
+        built = Index.build(Catalog.open(catalog), out=out, model=predictor, progress=advance)
     if not quiet:
         typer.echo(f"{out}: {len(built):,} posters")
 
