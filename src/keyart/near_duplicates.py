@@ -26,7 +26,7 @@ THUMBNAIL = (12, 8, 3)
 RADIUS = 12
 LEAST_LIKENESS = 0.9
 _LATER, _EARLIER = 64, 4_096  # compared at once: what a core's cache holds
-_CANDIDATES = 65_536  # whose thumbnails are compared at once
+_CANDIDATES = 65_536  # pairs of thumbnails compared at once
 
 Hashes = npt.NDArray[np.uint64]
 Thumbnails = npt.NDArray[np.uint8]
@@ -89,7 +89,7 @@ def near_pairs(hashes: Hashes, thumbnails: Thumbnails, *, since: int = 0) -> npt
 
 
 def _centred(thumbnails: Thumbnails) -> npt.NDArray[np.float32]:
-    """Rows whose dot product is the correlation of two thumbnails, blind to brightness."""
+    """Rows so that the dot product of two is their correlation, which ignores brightness."""
     flat = thumbnails.reshape(len(thumbnails), math.prod(THUMBNAIL)).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
     # A poster of one colour is like its exact copies only: it has nothing else to compare.

@@ -1,4 +1,4 @@
-"""Known posters that look like another one, as a model's own network sees them.
+"""An index of known posters, to look up those that a model's network finds similar.
 
 An index is a folder:
     index.json       format, fingerprints of the model and of the catalog, counts
@@ -168,13 +168,13 @@ class Index:
             )
         predictor = _predictor(model)
         predictor.require("features")
-        with new_folder(out) as beside:
-            mean = _write_films(predictor, catalog, beside, progress)
-            np.save(beside / MEAN, mean)
-            _centre(beside / EMBEDDINGS, mean)
+        with new_folder(out) as partial:
+            mean = _write_films(predictor, catalog, partial, progress)
+            np.save(partial / MEAN, mean)
+            _centre(partial / EMBEDDINGS, mean)
             hashes, small = catalog.hashes()
-            np.save(beside / HASHES, hashes)
-            np.save(beside / SMALL, small)
+            np.save(partial / HASHES, hashes)
+            np.save(partial / SMALL, small)
             facts = {
                 "format": FORMAT,
                 "keyart": keyart.__version__,
@@ -183,7 +183,7 @@ class Index:
                 "films": len(catalog),
                 "channels": len(mean),
             }
-            write_json(beside / FACTS, facts)
+            write_json(partial / FACTS, facts)
         return cls.open(out, predictor)
 
     def __len__(self) -> int:

@@ -42,9 +42,9 @@ def build_catalog(
 
     placed = _place(vocabulary, [], offer.examined, fractions, seed)
     assert not placed.rejections, "without old films there are no two splits to choose from"
-    with new_folder(out) as beside:
-        shards = write_shards(beside, placed.rows, placed.posters, first=0)
-        rejected = write_rejections(beside, [], offer.rejections)
+    with new_folder(out) as partial:
+        shards = write_shards(partial, placed.rows, placed.posters, first=0)
+        rejected = write_rejections(partial, [], offer.rejections)
         facts = catalog_facts(
             vocabulary,
             placed.rows,
@@ -58,7 +58,7 @@ def build_catalog(
             notes=offer.notes,
             rejections=len(rejected),
         )
-        write_json(beside / FACTS, facts)
+        write_json(partial / FACTS, facts)
 
 
 def grow_catalog(

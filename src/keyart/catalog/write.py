@@ -44,8 +44,8 @@ def write_shards(
         path = folder / f"films-{number:05}.parquet"
         stop = min(start + SHARD, len(rows))
         with (
-            replacing(path) as beside,
-            pq.ParquetWriter(beside, SCHEMA, compression="none", use_dictionary=False) as file,
+            replacing(path) as partial,
+            pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
         ):
             for table in _row_groups(rows[start:stop], paths[start:stop]):
                 file.write_table(table, row_group_size=len(table))
@@ -70,8 +70,8 @@ def write_genres(
                 continue
             path = shard.with_name(f"{_next_name(shard.stem)}.parquet")
             with (
-                replacing(path) as beside,
-                pq.ParquetWriter(beside, SCHEMA, compression="none", use_dictionary=False) as file,
+                replacing(path) as partial,
+                pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
             ):
                 for number in range(source.num_row_groups):
                     table = _with_genres(source.read_row_group(number), genres)

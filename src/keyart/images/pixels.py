@@ -41,8 +41,8 @@ def pixel_store(
     """
     path = catalog / "pixels" / f"{fingerprint[:16]}-{spec.key}.npy"
     if not path.exists():
-        with replacing(path) as beside:
-            _build(beside, spec, count, posters(), progress)
+        with replacing(path) as partial:
+            _build(partial, spec, count, posters(), progress)
         _forget_others(path, fingerprint)
     pixels: Pixels = np.load(path, mmap_mode="r")
     return pixels
