@@ -67,7 +67,7 @@ def test_the_store_holds_what_prepare_returns(tmp_path: Path) -> None:
     assert seen[-1] == (70, 70)
 
 
-def test_the_store_is_made_once_and_anew_for_a_changed_catalog(tmp_path: Path) -> None:
+def test_the_store_is_made_once_and_again_for_a_changed_catalog(tmp_path: Path) -> None:
     def never() -> Iterator[bytes]:
         raise AssertionError("decoded again")
 
