@@ -15,9 +15,8 @@ needs neither pyarrow nor a catalog.
 
 import io
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,12 +29,12 @@ from PIL import Image
 
 import keyart
 from keyart.errors import PosterIndexError
-from keyart.files import new_folder, write_json
+from keyart.files import StrPath, new_folder, write_json
 from keyart.film import Film
 from keyart.images.decode import Pixels, decode
 from keyart.images.poster import Poster
 from keyart.near_duplicates import near_pairs
-from keyart.parallel import batches, ordered
+from keyart.parallel import Progress, batches, ordered
 from keyart.predictor import Embeddings, Predictor
 
 if TYPE_CHECKING:
@@ -57,9 +56,6 @@ CREATE TABLE films (
 )
 """
 _COLUMNS = "place, film_id, title, year, genres, poster_sha256"
-
-StrPath = str | os.PathLike[str]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

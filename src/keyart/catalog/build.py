@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.examine import Examined, Progress, kept_as_it_was, read_offer
+from keyart.catalog.examine import Examined, kept_as_it_was, read_offer
 from keyart.catalog.groups import join_groups
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
 from keyart.catalog.split import SPLITS, Fractions, split_groups
@@ -18,6 +18,7 @@ from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
 from keyart.genres import Vocabulary
 from keyart.near_duplicates import THUMBNAIL, near_pairs
+from keyart.parallel import Progress
 
 
 def build_catalog(

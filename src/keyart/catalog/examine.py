@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,8 @@ from keyart.genres import Vocabulary
 from keyart.images.decode import decode
 from keyart.images.poster import read_file
 from keyart.near_duplicates import poster_hash, thumbnail
-from keyart.parallel import batches, ordered
+from keyart.parallel import Progress, batches, ordered
 
-Progress = Callable[[int, int], None]
 _BATCH = 32  # posters a task
 
 

@@ -10,7 +10,6 @@ belong to the catalog.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import pyarrow.parquet as pq
 import keyart
 from keyart.catalog.split import SPLITS
 from keyart.errors import CatalogError, KeyartError, VocabularyError
+from keyart.files import StrPath
 from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.near_duplicates import THUMBNAIL
@@ -65,7 +65,7 @@ class CatalogTable:
     facts: Mapping[str, Any]
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
+    def open(cls, path: StrPath) -> Self:
         """Open a catalog.
 
         Checks that all files are there and have their size; `check` reads every byte.

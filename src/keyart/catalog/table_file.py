@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from keyart.errors import TableError
 from keyart.extras import extras
+from keyart.files import StrPath
 
 JSON_SUFFIXES = frozenset((".jsonl", ".ndjson", ".json"))
 SUFFIXES = frozenset((".csv", ".tsv", ".parquet")) | JSON_SUFFIXES
@@ -54,7 +54,7 @@ def folded(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def read_table(path: str | os.PathLike[str]) -> TableFile:
+def read_table(path: StrPath) -> TableFile:
     """Read a table file: Parquet by its first bytes, JSON lines and TSV by name, else CSV.
 
     Raises TableError if it cannot be read, and MissingExtraError for Parquet without pyarrow.

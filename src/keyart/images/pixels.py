@@ -12,7 +12,7 @@ from keyart.errors import PosterError
 from keyart.files import replacing
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
-from keyart.parallel import batches, ordered
+from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters a task: enough to hide the pool's overhead, few enough to keep memory flat
 
@@ -31,7 +31,7 @@ def pixel_store(
     spec: ImageSpec,
     count: int,
     posters: Callable[[], Iterator[bytes]],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Pixels:
     """The pixels of all posters of a catalog, made on first use and mapped from then on.
 
@@ -53,7 +53,7 @@ def _build(
     spec: ImageSpec,
     count: int,
     posters: Iterator[bytes],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> None:
     with path.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False}
