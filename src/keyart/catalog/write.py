@@ -25,7 +25,7 @@ from keyart.catalog.table import (
     sha256_of,
 )
 from keyart.errors import CatalogError
-from keyart.files import replacing
+from keyart.files import replacing, sweep
 from keyart.genres import Vocabulary
 
 Row = dict[str, Any]
@@ -191,6 +191,7 @@ def growing(folder: Path) -> Iterator[None]:
 def _remove_leftovers(folder: Path) -> None:
     """Remove shards that catalog.json does not name, and half-written files."""
     named = {shard.name for shard in CatalogTable.open(folder).shards}
-    for file in [*folder.glob("films-*.parquet"), *folder.glob(".*.partial")]:
+    for file in folder.glob("films-*.parquet"):
         if file.name not in named:
             file.unlink()
+    sweep(folder)

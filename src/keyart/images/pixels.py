@@ -1,6 +1,5 @@
 """Posters decoded and resized once, kept as bytes in a memory-mapped file in their catalog."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.errors import PosterError
-from keyart.files import replacing
+from keyart.files import replacing, sweep
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.parallel import Progress, batches, ordered
@@ -85,9 +84,7 @@ def prepare_all(posters: Iterator[bytes], spec: ImageSpec) -> Iterator[Pixels]:
 
 def _forget_others(path: Path, fingerprint: str) -> None:
     """Remove stores of earlier states of the catalog, and leftovers of killed processes."""
-    for other in path.parent.iterdir():
-        stale = other.suffix == ".npy" and not other.name.startswith(fingerprint[:16])
-        # Another process may be writing it, if it wrote within the last hour.
-        abandoned = other.suffix == ".partial" and other.stat().st_mtime < time.time() - 3600
-        if stale or abandoned:
+    for other in path.parent.glob("*.npy"):
+        if not other.name.startswith(fingerprint[:16]):
             other.unlink(missing_ok=True)
+    sweep(path.parent)
