@@ -115,3 +115,4 @@ def test_a_killed_build_leaves_no_store_and_the_next_one_works(tmp_path: Path) -
     assert not list(folder.glob("*.npy"))
     pixels = pixel_store(tmp_path, "a" * 64, SPEC, 1, lambda: iter([poster(1)]))
     assert (pixels[0] == SPEC.prepare(poster(1))).all()
+    assert [file.suffix for file in folder.iterdir()] == [".npy"]
