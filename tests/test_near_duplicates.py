@@ -1,4 +1,4 @@
-"""catalog/duplicates.py and groups.py: the same artwork is found, a like layout is not."""
+"""near_duplicates.py and catalog/groups.py: the same artwork is found, a like layout is not."""
 
 import io
 from collections.abc import Callable
