@@ -7,13 +7,17 @@ import math
 import shutil
 import sys
 import tomllib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -32,12 +36,11 @@ from keyart.predictor import Predictor
 from keyart.report.page import write_report
 from keyart.run import write_origin
 from keyart.service.app import create_app
-from keyart.similar import build_index
+from keyart.similar import Index
 from keyart.training.classical_recipe import ForestRecipe
 from keyart.training.run import Watcher, export_run, train
 from keyart.writers import write_predictions
 from tests.colours import colours_run
-from tests.serving import client
 from tests.tiny import VOCABULARY
 from tests.tiny_catalog import encoded, poster, write_posters, write_table
 
@@ -130,7 +133,10 @@ def test_its_scores_are_its_members_average_calibrated_again(
 
 
 def test_command_line_service_and_predictions_of_the_run_say_the_same(
-    ensemble: Path, catalog: Catalog, tmp_path: Path
+    ensemble: Path,
+    catalog: Catalog,
+    tmp_path: Path,
+    client_of: Callable[[FastAPI], AbstractContextManager[httpx.Client]],
 ) -> None:
     test = pq.read_table(ensemble / "predictions-test.parquet")
     films = catalog.columns(["film_id"])[0].to_pylist()
@@ -142,7 +148,7 @@ def test_command_line_service_and_predictions_of_the_run_say_the_same(
     model = Predictor.load(ensemble)
     write_predictions(model.predict_many(files), tmp_path / "p.csv", genres=model.genres)
     said = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text())))
-    with client(create_app(Predictor.load(ensemble))) as api:
+    with client_of(create_app(Predictor.load(ensemble))) as api:
         posters = [("poster", (file.name, file.read_bytes(), "image/jpeg")) for file in files]
         served = api.post("/v1/predictions", files=posters).json()["predictions"]
         assert api.get("/v1/model").json()["image"]["members"][1]["fit"] == "pad"
@@ -305,7 +311,7 @@ def test_hiding_parts_explains_it_and_what_it_lacks_is_said(
     with pytest.raises(BundleError, match=r"has no maps of its own; .* upper or lower, or hide"):
         predictor.explain(png(rgb), method="activation")
     with pytest.raises(BundleError, match="has no features of its own"):
-        build_index(catalog, ensemble, tmp_path / "index")
+        Index.build(catalog, out=tmp_path / "index", model=ensemble)
     assert not (tmp_path / "index").exists()
 
 
