@@ -10,7 +10,6 @@ A row is done if its run is finished. A milestone that was interrupted continues
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import make_ensemble
 from keyart.errors import KeyartError
 from keyart.evaluation.baselines import fit_baselines
-from keyart.files import write_json
+from keyart.files import StrPath, write_json
 from keyart.milestone.finished import guess_finished, read_finished
 from keyart.milestone.page import write_page
 from keyart.milestone.plan import Planned, Request, plan_row
@@ -92,15 +91,15 @@ class Milestone:
 
 
 def run_milestone(
-    catalog: Catalog | str | os.PathLike[str],
+    catalog: Catalog | StrPath,
     *,
-    out: str | os.PathLike[str],
+    out: StrPath,
     rows: Iterable[str] | None = None,
     films: int | None = None,
     epochs: int | None = None,
     full: bool = False,
     settings: Mapping[str, Sequence[str]] | None = None,
-    weights: Mapping[str, str | os.PathLike[str]] | None = None,
+    weights: Mapping[str, StrPath] | None = None,
     callbacks: Callbacks | None = None,
 ) -> Milestone:
     """Run the rows of the 2017 study and of keyart on a catalog, and compare them with the study.

@@ -1,12 +1,11 @@
 """The pictures of one run: learning curves, ROC curves, thresholds, filters and feature maps."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keyart.errors import PosterError, RunError
-from keyart.files import write_bytes, write_text
+from keyart.files import StrPath, write_bytes, write_text
 from keyart.milestone import charts
 from keyart.milestone.finished import Finished, read_finished
 from keyart.milestone.layers import Layer, Maps, choose_layers, convolutions, feature_maps
@@ -57,11 +56,11 @@ class RunPictures:
 
 
 def draw_pictures(
-    run: Run | str | os.PathLike[str],
+    run: Run | StrPath,
     *,
-    out: str | os.PathLike[str],
+    out: StrPath,
     layers: Sequence[str] = (),
-    poster: str | os.PathLike[str] | None = None,
+    poster: StrPath | None = None,
 ) -> Path:
     """Draw what a run has learned, as the 2017 study did, into the folder `out`.
 

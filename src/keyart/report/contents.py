@@ -1,9 +1,9 @@
 """What a report finds in a run, and which sentence says what is missing."""
 
-import os
 from dataclasses import dataclass
 from typing import Self
 
+from keyart.files import StrPath
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.run import History, Run, ScoredFilms
 
@@ -24,7 +24,7 @@ class Contents:
     is_ensemble: bool
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
+    def read(cls, path: StrPath) -> Self:
         """Read a run. Raises RunError if it is not a run, or if something in it is damaged."""
         run = Run.open(path)
         metrics = run.metrics if run.metrics_path.is_file() else None

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
-from keyart.files import write_text
+from keyart.files import StrPath, write_text
 from keyart.metric_table import (
     BASELINES,
     HEADLINE,
@@ -34,14 +34,14 @@ from keyart.report.svg import interval_bar
 from keyart.report.templates import template
 from keyart.run import Run, ScoredFilms
 
-Runs = Run | str | os.PathLike[str]
+AnyRun = Run | StrPath
 
 
 def write_report(
-    runs: Runs | Sequence[Runs],
-    out: str | os.PathLike[str],
+    runs: AnyRun | Sequence[AnyRun],
+    out: StrPath,
     *,
-    catalog: Catalog | str | os.PathLike[str] | None = None,
+    catalog: Catalog | StrPath | None = None,
 ) -> None:
     """Write the report of one run, or of several compared with each other, to the file `out`.
 
