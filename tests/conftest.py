@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
 
 from keyart.catalog.catalog import Catalog
 from keyart.genres import Vocabulary
@@ -22,6 +23,18 @@ from keyart.service.server import running
 from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.wire import encoded
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser. Not for the whole session, as it keeps an event loop in this thread."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

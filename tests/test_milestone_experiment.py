@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import timm
+from playwright.sync_api import Browser
 from safetensors.torch import save_file
 
 from keyart.catalog.catalog import Catalog
@@ -84,6 +85,27 @@ def test_the_report_has_the_leak_and_both_roc_curves(done: Path) -> None:
         assert text in page, text
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_pages_fit_the_screen_and_ask_nothing_of_anywhere_else(
+    done: Path, catalog: Path, tmp_path: Path, browser: Browser, width: int
+) -> None:
+    poster = next((catalog.parent / "posters").iterdir())
+    pictures = draw_pictures(done / "scratch", out=tmp_path, poster=poster)
+    context = browser.new_context(viewport={"width": width, "height": 900}, offline=True)
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("requestfailed", lambda asked: troubles.append(asked.url))
+    for shown in (done / "report.html", pictures):
+        page.goto(shown.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for image in page.locator("img").all():
+            assert image.evaluate("image => image.naturalWidth") > 0
+    assert page.locator(".tiles img").count() >= 7  # four of filters, three of maps
+    assert troubles == []
+    context.close()
 
 
 def test_rows_that_are_done_are_not_run_again(
