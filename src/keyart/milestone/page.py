@@ -15,7 +15,7 @@ from keyart.milestone.rows import HONEST, LEAKY
 from keyart.report.templates import template
 from keyart.run import Run
 
-# Rows whose thresholds and filters are shown; `keyart pictures` draws those of the others.
+# The rows with thresholds and filters on the page; `keyart pictures` draws those of the others.
 _THRESHOLDS = (LEAKY, HONEST, "vgg16")
 _FILTERS = (HONEST, "vgg16", "mobilenetv2", "posternet")
 
@@ -34,7 +34,7 @@ class LeakRow:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows. drawn: pictures by row. first: whose ROC curve is shown."""
+    """All that the template shows. drawn: pictures by row. first: for the ROC curve."""
 
     catalog: Catalog
     films: Mapping[str, int]

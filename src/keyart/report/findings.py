@@ -52,7 +52,7 @@ def standing_out(found: Mistakes, films: int, count: int = 5) -> list[tuple[int,
 
 
 def surest(films: ScoredFilms, *, right: bool, count: int = 12, each: int = 2) -> list[int]:
-    """The films with the highest top score whose top genre is right (or wrong), surest first.
+    """The films with the highest top scores that have a right (or wrong) top genre, surest first.
 
     At most `each` with the same top genre, so that one easy genre does not fill the page, and one
     of each group of near-duplicates. Returns row numbers.
