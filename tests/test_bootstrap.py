@@ -55,8 +55,7 @@ def test_the_size_of_chunks_changes_nothing() -> None:
 
 def test_the_seed_decides_the_interval() -> None:
     first, again, other = (
-        bootstrap(both, GROUPS, resamples=60, seed=seed)["average_precision"]
-        for seed in (1, 1, 2)
+        bootstrap(both, GROUPS, resamples=60, seed=seed)["average_precision"] for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert (first.low != other.low).any()
@@ -146,7 +145,7 @@ def test_a_value_is_never_outside_its_interval(values: list[int], seed: int) -> 
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
-    difference = paired_bootstrap(both, figures, GROUPS, resamples=30)["top_class"]
+    difference = paired_bootstrap(both, both, GROUPS, resamples=30)["top_class"]
     np.testing.assert_array_equal(difference, 0)
 
 

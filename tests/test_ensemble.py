@@ -209,7 +209,7 @@ def test_the_run_it_leaves_is_whole_and_tells_what_it_is(
     assert 'ensemble = ["upper", "lower"]' in bundle.card
     report = (ensemble / "report.html").read_text()
     assert "ensemble = [" in report
-    assert "both was not trained: it averages other runs" in report
+    assert "both was not trained. It averages other runs" in report
     members = [ensemble / "bundle" / "members" / place for place in ("0", "1")]
     assert all(set(load_file(one / "model.safetensors")) == {"scale"} for one in members)
     assert not [path for path in ensemble.parent.iterdir() if path.name.startswith(".")]

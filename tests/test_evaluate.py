@@ -60,8 +60,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def validation(run: Path, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
     rows = catalog.rows("validation")
-    pixels = np.stack([Predictor.load(run).spec.prepare(catalog.poster(row)) for row in rows])
-    return Predictor.load(run).scores(pixels), catalog.truth[rows]
+    model = Predictor.load(run)
+    return model.scores([model.prepare(catalog.poster(row)) for row in rows]), catalog.truth[rows]
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,16 @@ def test_predict_honours_a_wanted_precision_and_says_which_step_it_took(
     assert not ended.value.code
     shown = capsys.readouterr()
     assert "thresholds for a precision of 0.75 on validation films" in shown.err
-    scores = Predictor.load(run).predict_bytes("x", catalog.poster(0)).scores  # type: ignore[union-attr]
-    expected = VOCABULARY.decode(scores >= strict.thresholds)
+    scores = Predictor.load(run).predict(catalog.poster(0)).scores
+    expected = VOCABULARY.decode(np.array(list(scores.values())) >= strict.thresholds)
     assert json.loads(shown.out)[0]["genres"] == list(expected)
 
 
 def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) -> None:
     bundle = read_bundle(run / "bundle")
-    with pytest.raises(BundleError, match=r"made by an older keyart; .* --precision P --save"):
+    with pytest.raises(
+        BundleError, match=r"no thresholds for a wanted precision; .*--save"
+    ):
         bundle.at_precision(0.8)
     evaluate(run, thresholds="f1", save=True)
     fresh = read_bundle(run / "bundle")
