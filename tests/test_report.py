@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -308,7 +309,19 @@ def test_it_says_which_posters_it_could_not_find(run: Path, catalog: Path) -> No
     films = page.count('<article class="film">')
     assert 0 < lacking < films
     assert f"has no poster of {lacking} of these {films} films" in text(page)
-    assert "No catalog was given" in text(report(run))
+    assert "No catalog was found" in text(report(run))
+
+
+def test_posters_come_from_the_catalog_of_the_run_unless_it_is_gone(
+    catalog: Path, tmp_path: Path
+) -> None:
+    run, moved = make_run(tmp_path / "run"), tmp_path / "moved"
+    shutil.copytree(catalog, moved)
+    Run(run).write_origin(Catalog.open(moved))
+    assert "data:image/jpeg" in report(run)
+    assert report(run) == report(run, catalog=catalog)
+    shutil.rmtree(moved)
+    assert "No catalog was found" in text(report(run))
 
 
 def test_runs_side_by_side_are_compared_over_the_same_films(run: Path) -> None:

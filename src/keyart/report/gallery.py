@@ -55,7 +55,7 @@ class Gallery:
         lacking = sum(film not in posters for film in shown)
         note = ""
         if catalog is None:
-            note = "No catalog was given, so the films are shown without posters."
+            note = "No catalog was found, so the films are shown without posters."
         elif lacking:
             note = f"The catalog has no poster of {lacking} of these {len(shown)} films."
         return cls(

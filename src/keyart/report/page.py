@@ -45,17 +45,26 @@ def write_report(
 ) -> None:
     """Write the report of one run, or of several compared with each other, to the file `out`.
 
-    The first run is shown in full. catalog: for the posters of the gallery, found by film_id. If a
-    run lacks something, a sentence says so in its place. Raises RunError for a folder that is not a
-    run or is damaged, and CatalogError for a catalog that cannot be opened.
+    The first run is shown in full. catalog: for the posters of the gallery, found by film_id; by
+    default, the catalog of the first run if it is still there. If a run lacks something, a sentence
+    says so in its place. Raises RunError for a folder that is not a run or is damaged, and
+    CatalogError for a catalog that cannot be opened.
     """
     paths = [runs] if isinstance(runs, Run | str | os.PathLike) else list(runs)
     if not paths:
         raise RunError("no run to report on; name at least one run folder")
-    opened = catalog if catalog is None or isinstance(catalog, Catalog) else Catalog.open(catalog)
-    page = Page.of([Contents.read(path) for path in paths], opened)
+    read = [Contents.read(path) for path in paths]
+    page = Page.of(read, _open(catalog, read[0].run))
     text = template("report.html.j2").render(page=page, baselines=BASELINES, glossary=METRICS)
     write_text(Path(out), text)
+
+
+def _open(catalog: Catalog | StrPath | None, run: Run) -> Catalog | None:
+    if isinstance(catalog, Catalog):
+        return catalog
+    if catalog is not None:
+        return Catalog.open(catalog)
+    return run.catalog if run.has_origin and run.origin.path.is_dir() else None
 
 
 @dataclass(frozen=True)
