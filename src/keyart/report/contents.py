@@ -66,7 +66,7 @@ class Contents:
     def no_history(self) -> str:
         """Why there are no learning curves; empty if there are."""
         if self.is_ensemble:
-            return f"{self.name} was not trained. It averages other runs, which have their own reports."
+            return f"{self.name} was not trained. It averages other runs; see their reports."
         return "" if self.history else f"{self.name} has not finished an epoch yet."
 
     @property
