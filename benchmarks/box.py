@@ -14,7 +14,7 @@ from pathlib import Path
 
 from keyart.bundle import BOX, content_of, read_bundle, write_bundle
 from keyart.catalog.catalog import Catalog
-from keyart.evaluation.rescore import score
+from keyart.evaluation.evaluate import evaluate_model
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.run import catalog_of
@@ -42,15 +42,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         export_run(given.run, Path(folder) / "small", small=True)
         small = read_bundle(Path(folder) / "small")
-        _, evaluation = score(Predictor(small), catalog, ("validation", "test"))
-        metrics = evaluation.metrics | {"name": _NAME}
-        card = model_card(metrics, small.provenance["recipe"])
+        _, scored, _ = evaluate_model(Predictor(small), catalog, ("validation", "test"))
+        table = replace(scored, name=_NAME)
+        card = model_card(table, small.provenance["recipe"])
         head, data, rest = card.partition("## Data\n")
-        facts = {
-            "name": _NAME,
-            "metrics": evaluation.headline("test"),
-            "films": metrics["films"],
-        }
+        facts = {key: table.provenance()[key] for key in ("name", "metrics", "films")}
         if BOX.exists():
             shutil.rmtree(BOX)
         content = content_of(small)

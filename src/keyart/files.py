@@ -25,6 +25,8 @@ from zlib import crc32
 from keyart.errors import OutputError
 from keyart.exchange import exchange
 
+StrPath = str | os.PathLike[str]
+
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut. Does nothing if folders cannot be opened."""
