@@ -14,14 +14,27 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
 
 from keyart.catalog.catalog import Catalog
 from keyart.genres import Vocabulary
 from keyart.predictor import Predictor
 from keyart.service.server import running
-from keyart.similar import PosterIndex, build_index
+from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.wire import encoded
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser. Not for the whole session, as it keeps an event loop in this thread."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +44,22 @@ def tiny_predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 
 @pytest.fixture(scope="session")
+def tiny_model(tiny_predictor: Predictor) -> Path:
+    """The tiny model's bundle; it must not be changed."""
+    return tiny_predictor.bundle.path
+
+
+@pytest.fixture(scope="session")
 def known_posters() -> Callable[[Path, Path], Path]:
     """Index three films for a model: known_posters(folder, model) returns the index's folder."""
     return index_known_posters
 
 
 @pytest.fixture(scope="session")
-def film_index(tiny_predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> PosterIndex:
+def film_index(tiny_predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Index:
     """The index of three films for the tiny model."""
-    bundle = tiny_predictor.bundle
-    path = index_known_posters(tmp_path_factory.mktemp("films"), bundle.path)
-    return PosterIndex.open(path, bundle)
+    path = index_known_posters(tmp_path_factory.mktemp("films"), tiny_predictor.bundle.path)
+    return Index.open(path, tiny_predictor)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +109,7 @@ def index_known_posters(folder: Path, model: Path) -> Path:
     catalog = Catalog.build(
         folder / "known.csv", posters, folder / "catalog", vocabulary=Vocabulary(VOCABULARY.names)
     )
-    return build_index(catalog, model, folder / "index").path
+    return Index.build(catalog, out=folder / "index", model=model).path
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from keyart.predictor import Predictor
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.service.app import create_app
-from keyart.similar import build_index
+from keyart.similar import Index
 from keyart.training.classical_recipe import ForestRecipe
 from keyart.training.evaluate import evaluate
 from keyart.training.run import Watcher, export_run, train
@@ -209,7 +209,7 @@ def test_the_run_it_leaves_is_whole_and_tells_what_it_is(
     assert 'ensemble = ["upper", "lower"]' in bundle.card
     report = (ensemble / "report.html").read_text()
     assert "ensemble = [" in report
-    assert "both was not trained: it averages other runs" in report
+    assert "both was not trained. It averages other runs" in report
     members = [ensemble / "bundle" / "members" / place for place in ("0", "1")]
     assert all(set(load_file(one / "model.safetensors")) == {"scale"} for one in members)
     assert not [path for path in ensemble.parent.iterdir() if path.name.startswith(".")]
@@ -309,7 +309,7 @@ def test_hiding_parts_explains_it_and_what_it_lacks_is_said(
     with pytest.raises(BundleError, match=r"has no maps of its own; .* upper or lower, or hide"):
         predictor.explain(png(rgb), method="activation")
     with pytest.raises(BundleError, match="has no features of its own"):
-        build_index(catalog, ensemble, tmp_path / "index")
+        Index.build(catalog, out=tmp_path / "index", model=ensemble)
     assert not (tmp_path / "index").exists()
 
 

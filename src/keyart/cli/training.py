@@ -170,15 +170,17 @@ def evaluate(
 
 @commands.command("report")
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or several runs.")],
-    out: Annotated[Path, typer.Option(help="The page to write.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="One run, or several to compare with the first."),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")],
     catalog: Annotated[
         Path | None,
-        typer.Option(help="Catalog of the posters shown. Default: the run's own."),
+        typer.Option(help="Catalog with the posters to show. Default: that of the first run."),
     ] = None,
 ) -> None:
     """Write one page that shows how good runs are, and where they fail."""
     from keyart.report.page import write_report
-    from keyart.run import catalog_of
 
-    write_report(runs, out, catalog=catalog or catalog_of(runs[0]))
+    write_report(runs, out, catalog=catalog)
