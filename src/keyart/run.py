@@ -284,7 +284,9 @@ class Run:
         if not file.is_file():
             raise RunError(f"{self.path}: has no {file.name}; {remedy}")
         try:
-            return ScoredFilms.from_table(pq.read_table(file))
+            # Not read_table, which cannot read a genre that has the name of another column.
+            with pq.ParquetFile(file) as parquet:
+                return ScoredFilms.from_table(parquet.read())
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, KeyartError) as error:
             raise RunError(f"{file}: damaged ({error}); {remedy}") from error
 
