@@ -1,48 +1,65 @@
-# `make demo` and `make test` set everything up on a machine with Python >= 3.11 and make.
+# `make demo` and `make test` set everything up in .venv on a machine with Python >= 3.11 and make.
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := .venv/Scripts
+else
 PYTHON ?= python3
 BIN := .venv/bin
+endif
 READY := .venv/ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test check bench docs lock clean
+.PHONY: demo test check bench docs docs-serve dist lock clean
 demo: $(READY)
 	$(BIN)/keyart demo
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --durations=10
 
+# What a change must pass: linter, types, import order, pages that are current and link nowhere
+# in vain, and all tests.
 check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/typer keyart.cli utils docs --name keyart --title "The command line" | diff docs/cli.md - \
-		|| { echo "docs/cli.md is stale: make docs"; exit 1; }
-	$(BIN)/pytest
+	$(BIN)/python -m scripts.cli_page --check
+	$(BIN)/python -m scripts.recipes_page --check
+	$(BIN)/zensical build --clean --strict
+	$(BIN)/pytest --durations=10
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# The documentation site, in site/.
 docs: $(READY)
-	$(BIN)/typer keyart.cli utils docs --name keyart --title "The command line" > docs/cli.md
+	$(BIN)/python -m scripts.cli_page
+	$(BIN)/python -m scripts.recipes_page
+	$(BIN)/zensical build --clean --strict
 
-# Needs uv. The files name no host, so that any index with these very files will do.
+# The same, on this machine's port 8000, and again whenever a page is saved.
+docs-serve: $(READY)
+	$(BIN)/zensical serve
+
+# Wheel and sdist in dist/; the wheel predicts in an empty environment.
+dist: $(READY)
+	$(BIN)/python -m scripts.dist
+
+# Needs uv. The files name no host, so any index with these files will do.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header -q
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o requirements/base.txt
-	uv pip compile pyproject.toml --extra postgresql --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q \
-		-o requirements/service.txt
-	uv pip compile pyproject.toml --extra train --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q \
-		-o requirements/dev.txt
+	$(LOCK) -o requirements/base.txt
+	$(LOCK) --extra postgresql -o requirements/service.txt
+	$(LOCK) --extra train --group dev --group docs -o requirements/dev.txt
 
-# The mark is made last, so that a set-up that was cut short is begun anew.
+# The mark is made last, so a set-up that was interrupted starts again from scratch.
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keyart needs Python >= 3.11")'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(PIP) --require-hashes -r requirements/dev.txt
+	$(PIP) --no-build-isolation --no-deps -e .
 	@touch $(READY)
 
 clean:
-	rm -rf .venv demo benchmarks/results
+	rm -rf .venv .cache demo dist site benchmarks/results

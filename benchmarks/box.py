@@ -1,19 +1,20 @@
-"""Put a finished run into the package, as the model that answers where none is named.
+"""Put a finished run into the package, as the model that predicts if no other is named.
 
 python -m benchmarks.box RUN [--catalog CATALOG]
 
-Its network is halved (see training/halve.py), and scored as it then is on the test part of the
-run's catalog; those are the figures that its card tells.
+Its network is stored in float16 (see training/halve.py), and scored in that form on the test split
+of the run's catalog. Those are the metrics on its card.
 """
 
 import argparse
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from keyart.bundle import BOX, read_bundle, write_bundle
+from keyart.bundle import BOX, content_of, read_bundle, write_bundle
 from keyart.catalog.catalog import Catalog
-from keyart.evaluation.rescore import score
+from keyart.evaluation.evaluate import evaluate_model
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.run import catalog_of
@@ -22,12 +23,12 @@ from keyart.training.run import export_run
 _NAME = "PosterNet, the model in the box"
 _MOST = 10_000_000  # bytes that the box may take
 _ORIGIN = (
-    "Its weights were random at first. While it learned, another network was its teacher: that "
-    "one's scores for the very pixels of each step were mixed into the genres, and its features "
-    "were to be like the teacher's. The teacher is MobileNetV2, pretrained on ImageNet "
-    "(Apache-2.0) and fine-tuned on the same films; none of its weights are in here. Posters "
-    "belong to their studios and were used for research; none of them is in here either.\n\n"
-    "Its weights are kept in 16 bits and computed with in 32; the figures are of it as it is here."
+    "It was trained from random weights, by distillation: a teacher's scores for the pixels of each "
+    "step were mixed into the labels, and its features were pulled towards the teacher's. The "
+    "teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same films; "
+    "none of its weights are in here. Posters belong to their studios and were used for research; "
+    "none of them is in here either.\n\n"
+    "Its weights are stored as float16 and used as float32; the metrics were measured in this form."
 )
 
 
@@ -41,28 +42,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         export_run(given.run, Path(folder) / "small", small=True)
         small = read_bundle(Path(folder) / "small")
-        _, evaluation = score(Predictor(small), catalog, ("validation", "test"))
-        metrics = evaluation.metrics | {"name": _NAME}
-        card = model_card(metrics, small.provenance["recipe"])
+        _, scored, _ = evaluate_model(Predictor(small), catalog, ("validation", "test"))
+        table = replace(scored, name=_NAME)
+        card = model_card(table, small.provenance["recipe"])
         head, data, rest = card.partition("## Data\n")
-        facts = {
-            "name": _NAME,
-            "figures": evaluation.headline("test"),
-            "films": metrics["films"],
-        }
+        facts = {key: table.provenance()[key] for key in ("name", "metrics", "films")}
         if BOX.exists():
             shutil.rmtree(BOX)
+        content = content_of(small)
         box = write_bundle(
             BOX,
-            onnx=small.onnx.read_bytes(),
-            weights=None,
-            card=f"{head}{data}\n{_ORIGIN}\n{rest}",
-            vocabulary=small.vocabulary,
-            spec=small.spec,
-            calibration=small.calibration,
-            thresholds=small.thresholds,
-            precision_thresholds=small.precision_thresholds,
-            provenance={**small.provenance, **facts},
+            replace(
+                content,
+                card=f"{head}{data}\n{_ORIGIN}\n{rest}",
+                provenance={**small.provenance, **facts},
+            ),
         )
     size = sum(file.stat().st_size for file in box.path.iterdir())
     if size > _MOST:

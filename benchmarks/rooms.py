@@ -123,7 +123,7 @@ def bench_predict(work: Path, films: Path, posters: Path) -> list[Row]:
     """`predict` on 2,000 posters against decoding and the bare runtime, one after the other."""
     predictor = Predictor.load(_bundle(work))
     files = list(find_posters([posters]))[:2_000]
-    spec = predictor.spec
+    (spec,) = predictor.image_specs
     blocks = list(prepare_all((file.read_bytes() for file in files[:100]), spec))
     options = onnxruntime.SessionOptions()
     session = onnxruntime.InferenceSession(
@@ -139,7 +139,7 @@ def bench_predict(work: Path, films: Path, posters: Path) -> list[Row]:
             for start in range(0, len(ready), 16):
                 session.run(["logits"], {"pixels": ready[start : start + 16]})
         with Clock() as predicting:
-            answered = sum(1 for _ in predictor.predict(files))
+            answered = sum(1 for _ in predictor.predict_many(files))
         assert answered == len(files)
         rates.append(len(files) / predicting.seconds)
         ratios.append((decoding.seconds + running.seconds) / predicting.seconds)

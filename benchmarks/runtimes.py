@@ -146,7 +146,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
     predictor, catalog = Predictor.load(arguments.model), Catalog.open(arguments.catalog)
-    pixels = np.concatenate(list(prepare_all(catalog.posters(), predictor.spec)))
+    pixels = np.concatenate(list(prepare_all(catalog.posters(), predictor.image_specs[0])))
     calibration = pixels[catalog.rows("validation")[:_CALIBRATION]]
     rows = catalog.rows("test")[: arguments.posters]
     test, truth = pixels[rows], catalog.truth[rows]

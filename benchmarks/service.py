@@ -31,9 +31,11 @@ CLIENTS = 8
 _POSTER = (300, 444)  # width and height of the posters sent
 _SCRIPT = """
 import sys
-from pathlib import Path
-from keyart.service.server import Settings, serve
-serve(Settings(Path(sys.argv[1])), port=0, workers=int(sys.argv[2]))
+from keyart.service.server import serve
+def say(line):
+    print(line, file=sys.stderr, flush=True)
+if __name__ == "__main__":
+    serve(sys.argv[1], port=0, workers=int(sys.argv[2]), say=say)
 """
 
 
@@ -51,7 +53,7 @@ def fresh_bundle(folder: Path) -> Path:
     """The default network with fresh weights: speed asks no more."""
     import torch
 
-    from keyart.bundle import write_bundle
+    from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
     from keyart.calibration import Calibration
     from keyart.genres import DEFAULT_VOCABULARY
     from keyart.models.classifier import build_classifier
@@ -64,17 +66,10 @@ def fresh_bundle(folder: Path) -> Path:
     model = build_classifier(recipe.backbone, recipe.spec, genres, recipe.dropout)
     shape = (2, recipe.spec.height, recipe.spec.width, 3)
     samples = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return write_bundle(
-        folder / "bundle",
-        onnx=export_onnx(model, samples),
-        weights=b"",
-        card="",
-        vocabulary=DEFAULT_VOCABULARY,
-        spec=recipe.spec,
-        calibration=Calibration.identity(genres),
-        thresholds=np.full(genres, 0.5),
-        provenance={"name": "fresh"},
-    ).path
+    decisions = Decisions(Calibration.identity(genres), np.full(genres, 0.3))
+    network = NetworkFiles(export_onnx(model, samples), recipe.spec)
+    content = Content(network, DEFAULT_VOCABULARY, decisions, card="", provenance={})
+    return write_bundle(folder / "bundle", content).path
 
 
 @contextmanager
@@ -102,8 +97,8 @@ def bare_rate(predictor: Predictor, files: Sequence[bytes], count: int) -> float
 
     def loop(start: int) -> None:
         for number in range(start, count, threads):
-            pixels = predictor.spec.prepare(files[number % len(files)])
-            predictor.network.logits(pixels[None])
+            (pixels,) = predictor.prepare(files[number % len(files)])
+            predictor.logits([pixels[None]])
 
     with ThreadPoolExecutor(threads) as pool, Clock() as clock:
         list(pool.map(loop, range(threads)))

@@ -4,21 +4,22 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from keyart.__main__ import EXTRAS
-from tests.serving import RED, known_posters
+from keyart.extras import EXTRAS
 from tests.tiny import tiny_bundle
+from tests.wire import RED
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 # Refuses what the base install lacks, as if it were not there.
 SCRIPT = """
 import sys
-from keyart.__main__ import EXTRAS
+from keyart.extras import EXTRAS
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -38,7 +39,9 @@ def keyart(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(
+    tmp_path_factory: pytest.TempPathFactory, known_posters: Callable[[Path, Path], Path]
+) -> Path:
     """A folder with bundle/, index/ and red.jpg."""
     folder = tmp_path_factory.mktemp("base")
     known_posters(folder, tiny_bundle(folder / "bundle").path)

@@ -17,7 +17,6 @@ import torch
 from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
-from keyart.prediction import Prediction
 from keyart.predictor import Predictor
 from keyart.training.run import load_best
 from tests.tiny import tiny_bundle
@@ -78,7 +77,7 @@ def test_metrics_hold_every_figure_with_its_interval_beside_the_guesses(painted:
         assert scored["films"] == len(catalog.rows(part))
         assert set(scored["baselines"]) == {"nothing", "genre_rates", "most_frequent"}
         for who in (scored["model"], *scored["baselines"].values()):
-            figure = who["figures"]["mean_average_precision"]
+            figure = who["metrics"]["mean_average_precision"]
             assert 0 <= figure["low"] <= figure["high"] <= 1
 
 
@@ -102,9 +101,8 @@ def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path
         logits = model(torch.from_numpy(pixels)).numpy()
     by_torch = predictor.bundle.calibration.apply(logits)
     assert by_torch == pytest.approx(stored, abs=1e-4)
-    one = predictor.predict_bytes("x", files[0].read_bytes())
-    assert isinstance(one, Prediction)
-    assert one.scores == pytest.approx(stored[0], abs=1e-4)
+    one = predictor.predict(files[0].read_bytes())
+    assert list(one.scores.values()) == pytest.approx(stored[0], abs=1e-4)
 
 
 def test_thresholds_and_calibration_never_see_the_test_part(
@@ -139,7 +137,7 @@ def test_evaluate_gives_the_runs_figures_again(painted: Path) -> None:
     assert again.status == 0, again.err
     assert json.loads(again.out) == before["splits"]["test"]
     shown = keyart("evaluate", painted / "run", "--split", "validation")
-    assert "films of the validation part" in shown.out
+    assert "films of the validation split" in shown.out
     assert json.loads((painted / "run" / "metrics.json").read_text()) == before
 
 

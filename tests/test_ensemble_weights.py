@@ -1,11 +1,10 @@
-"""training/ensemble.py's sums: the weights that are learned, and the gate before a bundle."""
+"""ensemble/weights.py: the weights that are learned."""
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from keyart.ensemble.make import check_average, learned_weights, log_loss
-from keyart.errors import BundleError
+from keyart.ensemble.weights import learned_weights, log_loss
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -27,11 +26,3 @@ def test_the_weights_are_the_best_there_are(seed: int) -> None:
     least = loss(weights)
     assert least <= loss(np.full(3, 1 / 3))
     assert all(least <= loss(other) + 1e-6 for other in random.dirichlet(np.ones(3), 300))
-
-
-def test_a_merged_network_that_says_something_else_is_not_let_through() -> None:
-    logits = np.array([[0.0, 1.0]], np.float32)
-    check_average(logits, logits + np.float32(1e-6))
-    for wrong in (logits + np.float32(1e-3), logits * np.float32(np.nan)):
-        with pytest.raises(BundleError, match="differ from its members' average"):
-            check_average(wrong, logits)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from keyart.bundle import write_bundle
+from keyart.bundle import Bundle, Content, Decisions, NetworkFiles, write_bundle
 from keyart.calibration import Calibration
 from keyart.errors import BundleError, PosterError, UnknownGenreError
-from keyart.explain import Explanation, Method, draw, explain, explain_poster, glow
+from keyart.explain import Explanation, Method, draw_explanations, glow
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier, build_classifier
@@ -50,7 +50,7 @@ def test_the_map_finds_the_one_decisive_region(
     predictor: Predictor, method: Method, top: int, left: int, where: str
 ) -> None:
     data = encoded(poster(top, left, (255, 40, 40)))
-    (red,) = explain(predictor, data, ["Red"], method)
+    (red,) = predictor.explain(data, ["Red"], method)
     down, across = peak(red)
     assert top / 96 <= down <= (top + 16) / 96
     assert left / 72 <= across <= (left + 16) / 72
@@ -63,7 +63,7 @@ def test_the_map_finds_the_one_decisive_region(
 def test_each_genre_has_its_own_region(predictor: Predictor, method: Method) -> None:
     rgb = poster(4, 4, (255, 40, 40))
     rgb[72:88, 48:64] = (40, 40, 255)
-    red, green, blue = explain(predictor, encoded(rgb), None, method)
+    red, green, blue = predictor.explain(encoded(rgb), VOCABULARY.names, method)
     assert (red.genre, green.genre, blue.genre) == VOCABULARY.names
     assert red.where == "top left"
     assert blue.where == "bottom right"
@@ -72,7 +72,7 @@ def test_each_genre_has_its_own_region(predictor: Predictor, method: Method) -> 
 def test_occlusion_is_negative_where_a_place_speaks_against(predictor: Predictor) -> None:
     rgb = np.full((96, 72, 3), 200, np.uint8)
     rgb[4:20, 4:22] = (0, 200, 200)
-    (red,) = explain(predictor, encoded(rgb), ["Red"], "occlusion")
+    (red,) = predictor.explain(encoded(rgb), ["Red"], "occlusion")
     assert red.map.min() < -0.01
     row, column = np.unravel_index(int(red.map.argmin()), red.map.shape)
     assert max(int(row), int(column)) <= 1
@@ -96,34 +96,31 @@ def test_places_that_lower_a_rare_genre_least_are_its_heat() -> None:
 
 def test_scores_and_thresholds_are_the_predictions(predictor: Predictor) -> None:
     data = encoded(poster(4, 4, (255, 40, 40)))
-    answer = predictor.predict_bytes("x", data)
-    explained = explain(predictor, data)
-    assert [one.score for one in explained] == pytest.approx(list(answer.scores))  # type: ignore[union-attr]
+    film = predictor.predict(data)
+    explained = predictor.explain(data, VOCABULARY.names)
+    assert [one.score for one in explained] == pytest.approx(list(film.scores.values()))
     assert [one.threshold for one in explained] == [0.5, 0.5, 0.9]
 
 
 def padded_bundle(folder: Path) -> Predictor:
     """The tiny model, but with posters padded to its input, not squashed."""
-    tiny = tiny_bundle(folder / "squash")
-    bundle = write_bundle(
-        folder / "pad",
-        onnx=tiny.onnx.read_bytes(),
-        weights=b"",
-        card="",
-        vocabulary=VOCABULARY,
-        spec=ImageSpec(height=32, width=24, fit="pad"),
-        calibration=Calibration.identity(3),
-        thresholds=np.array([0.5, 0.5, 0.9]),
-        provenance={},
-    )
-    return Predictor.load(bundle.path)
+    onnx = tiny_bundle(folder / "squash").onnx.read_bytes()
+    spec = ImageSpec(height=32, width=24, fit="pad")
+    return Predictor(plain_bundle(folder / "pad", onnx, spec))
+
+
+def plain_bundle(path: Path, onnx: bytes, spec: ImageSpec) -> Bundle:
+    """A bundle of a network, without calibration."""
+    decisions = Decisions(Calibration.identity(3), np.array([0.5, 0.5, 0.9]))
+    content = Content(NetworkFiles(onnx, spec), VOCABULARY, decisions, card="", provenance={})
+    return write_bundle(path, content)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_padding_does_not_shift_the_map(tmp_path: Path, method: Method) -> None:
     wide = np.full((60, 180, 3), 40, np.uint8)  # fills an eighth of the height of the input
     wide[:, 120:] = (255, 40, 40)
-    (red,) = explain(padded_bundle(tmp_path), encoded(wide), ["Red"], method)
+    (red,) = padded_bundle(tmp_path).explain(encoded(wide), ["Red"], method)
     _, across = peak(red)
     assert across > 2 / 3
     assert red.map.shape[0] < red.map.shape[1]
@@ -134,20 +131,21 @@ def test_padding_does_not_shift_the_map(tmp_path: Path, method: Method) -> None:
 
 def test_a_network_without_maps_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor.load(tiny_bundle(tmp_path / "bundle").path)
-    monkeypatch.setattr(predictor.network, "has", lambda output: output == "logits")
+    network = predictor.scorer.network
+    monkeypatch.setattr(network, "has", lambda output: output == "logits")
     data = encoded(poster(4, 4, (255, 0, 0)))
-    with pytest.raises(BundleError, match="does not tell its maps"):
-        explain(predictor, data, method="activation")
-    assert [one.method for one in explain(predictor, data)] == ["occlusion"] * 3
+    with pytest.raises(BundleError, match="has no output maps"):
+        predictor.explain(data, method="activation")
+    assert [one.method for one in predictor.explain(data, VOCABULARY.names)] == ["occlusion"] * 3
 
 
 def test_what_cannot_be_explained_is_said(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(UnknownGenreError, match="Crimson"):
-        explain(predictor, encoded(poster(4, 4, (255, 0, 0))), ["Crimson"])
+        predictor.explain(encoded(poster(4, 4, (255, 0, 0))), ["Crimson"])
     with pytest.raises(PosterError):
-        explain(predictor, b"no poster")
+        predictor.explain(b"no poster")
     with pytest.raises(PosterError, match="No such file"):
-        explain_poster(tmp_path / "none.jpg", predictor.bundle.path)
+        predictor.explain(tmp_path / "none.jpg")
 
 
 def test_a_file_is_explained_by_its_own_genres_and_drawn(
@@ -156,12 +154,13 @@ def test_a_file_is_explained_by_its_own_genres_and_drawn(
     file = tmp_path / "poster.png"
     file.write_bytes(encoded(np.full((96, 72, 3), (250, 200, 30), np.uint8)))
     out = tmp_path / "heat.png"
-    explained = explain_poster(file, predictor.bundle.path, out=out)
+    explained = predictor.explain(file)
+    draw_explanations(file, explained).save(out)
     assert [one.genre for one in explained] == ["Red", "Green"]
     with Image.open(out) as picture:
         assert picture.width > 3 * 360
     file.write_bytes(encoded(np.full((96, 72, 3), (20, 60, 30), np.uint8)))
-    (guess,) = explain_poster(file, predictor.bundle.path)
+    (guess,) = predictor.explain(file)
     assert guess.genre == "Green"
     assert guess.score < guess.threshold
 
@@ -174,7 +173,7 @@ def test_the_lit_poster_is_brightest_where_the_evidence_is() -> None:
     assert lit.shape == rgb.shape
     assert lit[15:30, 30:45].mean() > 110
     assert lit[60:, :15].mean() < 60
-    assert draw(rgb, [Explanation("Red", 0.9, 0.5, "activation", heat)]).height > 480
+    assert draw_explanations(rgb, [Explanation("Red", 0.9, 0.5, "activation", heat)]).height > 480
 
 
 def trained_like(model: GenreClassifier) -> GenreClassifier:
@@ -194,18 +193,8 @@ def test_activation_maps_are_grad_cams_of_the_last_feature_map(tmp_path: Path) -
     spec = ImageSpec(height=96, width=64)
     model = trained_like(build_classifier("posternet-small", spec, 3, 0.0))
     samples = np.random.default_rng(0).integers(0, 256, (2, 96, 64, 3), dtype=np.uint8)
-    bundle = write_bundle(
-        tmp_path / "bundle",
-        onnx=export_onnx(model, samples),
-        weights=b"",
-        card="",
-        vocabulary=VOCABULARY,
-        spec=spec,
-        calibration=Calibration.identity(3),
-        thresholds=np.full(3, 0.5),
-        provenance={},
-    )
-    ours = explain(Predictor.load(bundle.path), encoded(samples[0]))
+    bundle = plain_bundle(tmp_path / "bundle", export_onnx(model, samples), spec)
+    ours = Predictor(bundle).explain(encoded(samples[0]), VOCABULARY.names)
 
     # A float copy, as gradients do not flow into bytes; the library wants planes first.
     planes = torch.from_numpy(samples[:1]).float().permute(0, 3, 1, 2)

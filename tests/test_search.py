@@ -338,17 +338,14 @@ def test_a_killed_search_goes_on_where_its_checkpoints_stand(
     epochs: list[int] = []
     said: list[str] = []
     watcher = Watcher(lambda *_: None, lambda step: epochs.append(step.epoch), said.append)
-    found = sought(catalog, out, trials=2, callbacks=watcher)
-    # Trial 1 began while trial 0 might have been alive still.
-    assert states(found) == ["FAIL", "COMPLETE", "COMPLETE"]
-    first, other, again = found.trials
-    assert other.params != first.params
+    # The trial that was asked for might be alive: the search waits until it is known to be lost.
+    found = sought(catalog, out, trials=1, callbacks=watcher)
+    assert states(found) == ["FAIL", "COMPLETE"]
+    first, again = found.trials
     assert again.params == first.params == {"learning_rate": load_recipe("demo").learning_rate}
     assert found.start == again
     assert sorted(again.intermediate_values) == [1, 2, 3, 4]
-    second = epochs[epochs.index(4) + 1 :]
-    assert set(epochs[: len(epochs) - len(second)]) == {1, 2, 3, 4}
-    assert min(second[second.index(3) :]) == min(second) == 3, "it goes on from its checkpoint"
+    assert set(epochs) == {3, 4}, "it goes on from its checkpoint"
     assert "trial 0 was cut short; it will be tried again" in said
     history = (out / "trials" / "0000" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", "1", "2", "3", "4"]

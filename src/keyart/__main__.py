@@ -9,11 +9,13 @@ def main() -> None:
     from keyart.cli import app
     from keyart.errors import KeyartError
     from keyart.extras import extras
+    from keyart.terminal.logs import show_logs
 
     debug = "--debug" in sys.argv
     if not debug:
         # Warnings of libraries are for programmers; the user of a command cannot act on them.
         warnings.simplefilter("ignore")
+    show_logs()
     try:
         with extras():
             app()

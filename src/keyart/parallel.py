@@ -9,6 +9,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
 
 
 def cores() -> int:
@@ -35,7 +37,8 @@ def ordered(
     bounded. Pass lists (see `batches`) if one item is too little work for a task.
 
     workers: threads; None means one for each core. An error of `work` is raised in its place in the
-    order; an error of `items` ends all at once. If the caller stops early, work that has not begun is dropped.
+    order; an error of `items` ends all at once. If the caller stops early, work that has not begun
+    is dropped.
     """
     count = workers or cores()
     if count < 1:

@@ -125,7 +125,7 @@ class Predictor:
         if method is None:
             method = "activation" if network and network.has("maps") else "occlusion"
         if method == "activation":
-            self._require("maps")
+            self.require("maps")
             assert network is not None
             maps = activation_maps(network, self.image_specs[0], pictures[0], height, width)
         else:
@@ -151,7 +151,7 @@ class Predictor:
         The mean of its last feature map. Raises PosterError for a poster that cannot be read, and
         BundleError for an ensemble, which has no features of its own.
         """
-        self._require("features")
+        self.require("features")
 
         def work(batch: list[Poster]) -> Embeddings:
             prepared = []
@@ -193,7 +193,7 @@ class Predictor:
 
     def embed_prepared(self, posters: Sequence[Prepared]) -> Embeddings:
         """As `embed`, of prepared posters: (posters, channels)."""
-        self._require("features")
+        self.require("features")
         assert self.scorer.network is not None
         pixels = np.stack([poster[0] for poster in posters])
         (features,) = self.scorer.network.run(["features"], pixels)
@@ -232,7 +232,7 @@ class Predictor:
     def _threshold(self, genre: int) -> float:
         return float(self.bundle.thresholds[genre])
 
-    def _require(self, output: str) -> None:
+    def require(self, output: str) -> None:
         """Raise BundleError if the model does not have this output of a network."""
         self.image_specs  # noqa: B018
         network = self.scorer.network

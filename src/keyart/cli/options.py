@@ -5,7 +5,11 @@ from typing import Annotated
 
 import typer
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
+from keyart.terminal.logs import hide_logs
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=hide_logs, help="Print no progress and no notes.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Model = Annotated[
     Path | None,

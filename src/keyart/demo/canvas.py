@@ -106,7 +106,10 @@ class Canvas:
 
     def gradient(self, *stops: Color) -> None:
         """Cover everything, from the first colour at the top to the last at the bottom."""
-        self.image.paste(bands(stops, self.image.size), (0, 0))
+        way, levels = np.linspace(0, 1, self.image.height), np.linspace(0, 1, len(stops))
+        bands = [np.interp(way, levels, band) for band in zip(*stops, strict=True)]
+        column = Image.fromarray(np.stack(bands, axis=1).astype(np.uint8)[:, None])
+        self.image.paste(column.resize(self.image.size, Image.Resampling.NEAREST))
 
     def polygon(self, points: Iterable[Point], tone: Color, alpha: int = 255) -> None:
         """A filled polygon."""
@@ -181,14 +184,6 @@ class Canvas:
         piece = _grain(max(poster.size) + 256).crop(box)
         printed = ImageChops.overlay(poster, Image.merge("RGB", (piece,) * 3))
         return Image.blend(poster, printed, grain)
-
-
-def bands(stops: Sequence[Color], size: tuple[int, int]) -> Image.Image:
-    """An image of `size` (in pixels) that runs from the first colour down to the last."""
-    way, levels = np.linspace(0, 1, size[1]), np.linspace(0, 1, len(stops))
-    column = np.stack([np.interp(way, levels, band) for band in zip(*stops, strict=True)], axis=1)
-    field = Image.fromarray(column.astype(np.uint8)[:, None])
-    return field.resize(size, Image.Resampling.NEAREST)
 
 
 @lru_cache(maxsize=256)

@@ -35,7 +35,7 @@ _ACCENTED = 0.75  # of the posters have an accent of their last genre
 _LAST_YEAR = 2024
 _NEW = 1 << 32  # numbers of new posters start here, far from those of any catalog
 
-SCENES: dict[str, Callable[[Canvas], None]] = {
+SCENES = {
     scene.__name__: scene
     for scene in (
         *(places.battlefield, places.castle, places.desert, places.haunted_house, places.horizon),

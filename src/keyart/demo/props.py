@@ -75,7 +75,7 @@ def stars(art: Canvas, count: int, low: float) -> None:
 def bare_tree(art: Canvas, start: Point, length: float, angle: float, depth: int = 5) -> None:
     """A leafless tree that forks `depth` times. `angle` in degrees: -90 is straight up."""
     [end] = placed([(length, 0)], *start, 1, angle)
-    art.line([start, end], art.shade, 0.42 * 1.5**depth * 0.7)
+    art.line([start, end], art.shade, 0.29 * 1.5**depth)
     if depth > 1:
         for side in (-1, 1):
             lean, reach = angle + side * art.between(14, 42), length * art.between(0.62, 0.82)

@@ -9,8 +9,8 @@ from rich.console import Console
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
-from keyart.evaluation.evaluate import read_metrics
 from keyart.predictor import Predictor
+from keyart.run import Run
 from keyart.terminal.predictions import show_predictions
 from keyart.terminal.scores import show_scores
 from keyart.terminal.screens import watch_training
@@ -20,10 +20,13 @@ from keyart.training.run import train
 _MARK = ".keyart-demo"
 
 
-def run_demo(out: str | os.PathLike[str], films: int = 1200, *, quiet: bool = False) -> None:
+def run_demo(
+    out: str | os.PathLike[str], films: int = 1200, *, paint_only: bool = False, quiet: bool = False
+) -> None:
     """Paint `films` posters in `out`, build a catalog, train, evaluate, and predict new posters.
 
-    Replaces the folder of an earlier demo. Raises KeyartError if `out` holds anything else.
+    paint_only: stop after painting. Replaces the folder of an earlier demo. Raises KeyartError if
+    `out` holds anything else.
     """
     folder = Path(out)
     if folder.exists() and any(folder.iterdir()):
@@ -37,6 +40,9 @@ def run_demo(out: str | os.PathLike[str], films: int = 1200, *, quiet: bool = Fa
     console.print(f"[bold]Painting[/] {films:,} posters of invented films")
     table = paint_films(films, folder)
     new_posters = paint_new_posters(3, folder / "new")
+    if paint_only:
+        console.print(f"[bold]Written[/] to {folder}: films.csv, posters/, new/")
+        return
 
     console.print("[bold]Building[/] a catalog: group near-duplicates, then split 60/20/20")
     catalog = Catalog.build(table, folder / "posters", folder / "catalog")
@@ -49,7 +55,7 @@ def run_demo(out: str | os.PathLike[str], films: int = 1200, *, quiet: bool = Fa
 
     console.print("[bold]Evaluating[/] on the test split, compared with constant guesses")
     if not quiet:
-        show_scores(read_metrics(run), "test")
+        show_scores(Run(run).metrics, "test")
 
     console.print("\n[bold]Predicting[/] three new posters")
     if not quiet:

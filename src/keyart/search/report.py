@@ -14,7 +14,6 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import optuna.visualization.matplotlib as charts
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from optuna.importance import get_param_importances
@@ -23,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 import keyart
 from keyart.files import write_text
 from keyart.report.charts import Chart
+from keyart.report.templates import template
 from keyart.search.space import rounded, written
 from keyart.search.study import Search
 from keyart.training.recipe import Recipe
@@ -63,16 +63,7 @@ def best_recipe_toml(search: Search, recipe: Recipe) -> str:
 
 def write_search_report(search: Search) -> None:
     """Write the page of a search as it stands, whole or not at all."""
-    loaders = [PackageLoader(f"keyart.{room}", "") for room in ("search", "report")]
-    environment = Environment(
-        loader=ChoiceLoader(loaders),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     page = {
-        "version": keyart.__version__,
         "search": search,
         "counts": _counts(search),
         "time": _time(search),
@@ -86,7 +77,7 @@ def write_search_report(search: Search) -> None:
         "rows": _rows(search),
         "listed": _LISTED,
     }
-    write_text(search.report_path, environment.get_template("search.html.j2").render(page))
+    write_text(search.report_path, template("search.html.j2", room="search").render(page))
 
 
 def _counts(search: Search) -> str:
@@ -200,7 +191,9 @@ def _chart(title: str, draw: Callable[[], Axes], caption: str) -> Chart:
         assert figure is not None
         figure.savefig(file, format="svg", bbox_inches="tight", transparent=True, metadata=nothing)
         plt.close(figure)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", file.getvalue()[file.getvalue().index("<svg") :])
+    svg = file.getvalue()[file.getvalue().index("<svg") :]
+    # HTML needs no namespaces, and the page sets the size.
+    svg = re.sub(r' (xmlns(:xlink)?="[^"]*"|(width|height)="[^"]*pt")', "", svg)
     for colour, variable in _COLOURS.items():
         svg = svg.replace(colour, variable)
     said = f'<svg role="img" aria-label="{escape(title)}"'

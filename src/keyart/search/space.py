@@ -98,13 +98,12 @@ def read_space(settings: Sequence[str], variant: Variant) -> Space:
     for key, dimension in space.items():
         if key not in known:
             raise RecipeError(f"--search: no recipe key {key!r}{nearest(key, known)}")
-        values = (
-            dimension.choices
-            if isinstance(dimension, CategoricalDistribution)
-            else (dimension.low, dimension.high)
-        )
-        for value in values:
-            variant({key: value})
+        if isinstance(dimension, CategoricalDistribution):
+            ends: tuple[Value, ...] = tuple(dimension.choices)
+        else:
+            ends = dimension.low, dimension.high
+        for end in ends:
+            variant({key: end})
     return space
 
 
