@@ -23,9 +23,9 @@ from keyart.training.run import export_run
 _NAME = "PosterNet, the model in the box"
 _MOST = 10_000_000  # bytes that the box may take
 _ORIGIN = (
-    "It was trained from random weights, by distillation: a teacher's scores for the pixels of each "
-    "step were mixed into the labels, and its features were pulled towards the teacher's. The "
-    "teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same films; "
+    "It was trained from random weights, by distillation: in each step a teacher's scores for the "
+    "same pixels were mixed into the labels, and its features were pulled towards the teacher's. "
+    "The teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same films; "
     "none of its weights are in here. Posters belong to their studios and were used for research; "
     "none of them is in here either.\n\n"
     "Its weights are stored as float16 and used as float32; the metrics were measured in this form."

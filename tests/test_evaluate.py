@@ -208,9 +208,7 @@ def test_predict_honours_a_wanted_precision_and_says_which_step_it_took(
 
 def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) -> None:
     bundle = read_bundle(run / "bundle")
-    with pytest.raises(
-        BundleError, match=r"no thresholds for a wanted precision; .*--save"
-    ):
+    with pytest.raises(BundleError, match=r"no thresholds for a wanted precision; .*--save"):
         bundle.at_precision(0.8)
     evaluate(run, thresholds="f1", save=True)
     fresh = read_bundle(run / "bundle")

@@ -235,7 +235,8 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or str(error.filename).endswith((_PARTIAL, ".incomplete")):
+        ours = error.filename is None or str(error.filename).endswith((_PARTIAL, ".incomplete"))
+        if ours and error.errno is not None:
             error.filename = str(path)
         raise
 
