@@ -334,23 +334,3 @@ class Run:
     def catalog(self) -> Catalog:
         """The run's catalog, opened. Raises RunError if it is gone, CatalogError if damaged."""
         return Catalog.open(self.catalog_path())
-
-
-def write_origin(run: Path, catalog: Catalog, split: str = "catalog") -> None:
-    """Have a run remember its catalog."""
-    Run(run).write_origin(catalog, split)
-
-
-def has_origin(path: Path) -> bool:
-    """Whether a folder is a run, that is, knows its catalog; a bundle does not."""
-    return Run(path).has_origin
-
-
-def read_origin(run: Path) -> Origin:
-    """The catalog of a run. Raises RunError."""
-    return Run(run).origin
-
-
-def catalog_of(run: Path) -> Path:
-    """The catalog that a run was trained on. Raises RunError if it is no longer there."""
-    return Run(run).catalog_path()
