@@ -29,14 +29,14 @@ from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
 
 History = Mapping[str, npt.NDArray[np.float64]]
-"""The columns of history.csv, one number an epoch; NaN where a cell is empty."""
+"""The columns of history.csv, one number for each epoch; NaN if a cell is empty."""
 
 _FACTS = ("film_id", "title", "group", "truth", "predicted")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The catalog that a run was trained on: where it was, its fingerprint, and how it was split.
+    """The catalog that a run was trained on: its folder, its fingerprint, and how it was split.
 
     split: "catalog" if the run uses the splits of the catalog.
     """
@@ -46,7 +46,7 @@ class Origin:
     split: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class ScoredFilms:
     """The films of a split as a model scored them.
 
