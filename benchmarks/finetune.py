@@ -27,7 +27,7 @@ from keyart.training.freezing import freeze_stages
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import Machine, choose_machine
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.run import Watcher, catalog_pixels, train
 from keyart.training.sources import PixelSource, Whole
 
@@ -58,8 +58,8 @@ def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
     computed, found = features(1), features(1)
     features(2)
     # A head alone, as `frozen` trains it, from the recipe to its best weights.
-    frozen = replace(
-        recipe, frozen=True, head_epochs=0, mixup=0, cutmix=0, epochs=20, batch_size=256
+    frozen = recipe.with_settings(
+        frozen=True, head_epochs=0, mixup=0, cutmix=0, epochs=20, batch_size=256
     )
     with tempfile.TemporaryDirectory() as folder:
         seconds: list[float] = []
@@ -88,7 +88,10 @@ def plain(
     def turn() -> float:
         with Clock() as clock:
             for step in range(_STEPS):
-                batch = slice(step * recipe.optimisation.batch_size, (step + 1) * recipe.optimisation.batch_size)
+                batch = slice(
+                    step * recipe.optimisation.batch_size,
+                    (step + 1) * recipe.optimisation.batch_size,
+                )
                 loss = F.binary_cross_entropy_with_logits(model(pixels[batch]), truth[batch])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
@@ -144,7 +147,7 @@ def main() -> None:
     parser.add_argument("catalog", type=Path)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     given = parser.parse_args()
-    recipe = load_recipe("mobilenetv2", ["weights=none", *given.settings])
+    recipe = load_recipe("mobilenetv2", parse_settings(["weights=none", *given.settings]))
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     with tempfile.TemporaryDirectory() as folder:
         # A copy, so that the catalog's own cache stays as it is.

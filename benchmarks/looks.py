@@ -8,7 +8,6 @@ whether it would have to be. rate: posters a second, as a share of the first lin
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch

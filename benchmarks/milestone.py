@@ -34,7 +34,7 @@ from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, Progress, fit
 from keyart.training.machine import choose_machine
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.run import Watcher, catalog_pixels, train
 from keyart.training.sources import PixelSource, Whole
 
@@ -62,7 +62,9 @@ def network(recipe: Recipe) -> GenreClassifier:
 def random_posters(count: int, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (count, height, width, 3) and genres (count, GENRES)."""
     random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (count, recipe.data.height, recipe.data.width, 3), dtype=np.uint8)
+    pixels = random.integers(
+        0, 256, (count, recipe.data.height, recipe.data.width, 3), dtype=np.uint8
+    )
     return pixels, random.random((count, GENRES)) < 0.1
 
 
@@ -99,7 +101,7 @@ def beside(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[T
 def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     """Images a second of the network from scratch, in training, over whole steps."""
     settings = [f"batch_size={BATCH}", "epochs=1", "compile=on", 'split="catalog"', "upsample=0"]
-    recipe = load_recipe("milestone-scratch", settings)
+    recipe = load_recipe("milestone-scratch", parse_settings(settings))
     steps = IMAGES // BATCH
     found: dict[str, list[float]] = {"keyart": []}
     with ExitStack() as stack:
@@ -183,8 +185,10 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     table = paint_films(films, work / "films")
     fractions = (train_images / films, validation / films, _TEST / films)
     catalog = Catalog.build(table, work / "films" / "posters", work / "c", split=fractions)
-    settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "views=1", "compile=on"]
-    recipe = load_recipe("milestone-vgg16", [*settings, "early_stopping_patience=none"])
+    settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "feature_views=1", "compile=on"]
+    recipe = load_recipe(
+        "milestone-vgg16", parse_settings([*settings, "early_stopping_patience=none"])
+    )
     machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32
     catalog_pixels(catalog, recipe)
@@ -225,7 +229,9 @@ def _features_again(catalog: Catalog, recipe: Recipe) -> float:
     pixels = catalog_pixels(catalog, recipe)
     batches = [
         torch.from_numpy(np.array(pixels[start : start + recipe.optimisation.batch_size]))
-        for start in range(0, SAMPLE + recipe.optimisation.batch_size, recipe.optimisation.batch_size)
+        for start in range(
+            0, SAMPLE + recipe.optimisation.batch_size, recipe.optimisation.batch_size
+        )
     ]
     with torch.no_grad(), machine.arithmetic():
         model.pooled(batches[0])

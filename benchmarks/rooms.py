@@ -65,7 +65,7 @@ def dense_rate(dtype: torch.dtype, seconds: float = 2.0) -> float:
 
 def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     """PosterNet's training, by its own multiply-adds, against the machine's matrix rate."""
-    recipe = load_recipe("posternet", ["epochs=3", "compile=on"])
+    recipe = load_recipe("posternet", {"epochs": 3, "compile": "on"})
     torch.manual_seed(0)
     count, genres = 3_200, 19
     random = np.random.default_rng(0)

@@ -163,7 +163,10 @@ def fit(
                 group["lr"] = rate * group["share"]
                 if "momentum" in group:
                     group["momentum"] = momentum_of(
-                        epoch, recipe.optimisation.epochs, recipe.optimisation.momentum, recipe.optimisation.final_momentum
+                        epoch,
+                        recipe.optimisation.epochs,
+                        recipe.optimisation.momentum,
+                        recipe.optimisation.final_momentum,
                     )
             changed, truth = mix(
                 source.changed(images, draws),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
@@ -81,11 +80,14 @@ class Tables:
         """
         groups, homes = cls.groups(), cls.homes()
         for name, values in tables.items():
+            if name in groups and not isinstance(values, dict):
+                raise RecipeError(f"{where}: {name} is a table; write [{name}]")
             if not isinstance(values, dict):
                 raise RecipeError(_outside(name, homes, where))
             if name not in groups:
                 raise RecipeError(
-                    f"{where}: no table [{name}]{nearest(name, groups)} The tables are: {_list(groups)}"
+                    f"{where}: no table [{name}]{nearest(name, groups)} The tables are: "
+                    f"{_list(groups)}"
                 )
             known = [one.name for one in fields(groups[name])]
             for given in values:
@@ -104,7 +106,7 @@ class Tables:
     def with_settings(self, **settings: Any) -> Self:
         """The same recipe with other values for some keys, of whatever table. Raises RecipeError.
 
-            recipe.with_settings(epochs=5, dropout=0.2)
+        recipe.with_settings(epochs=5, dropout=0.2)
         """
         homes = self.homes()
         values: dict[str, dict[str, Any]] = asdict(self)
@@ -152,18 +154,13 @@ class Tables:
 def _valid(group: type[Any], values: Mapping[str, Any], where: str) -> Any:
     try:
         # JSON, because in it an integer may stand for a real number, as people write them.
-        return _adapter(group).validate_json(json.dumps(dict(values), default=str))
+        return TypeAdapter(group).validate_json(json.dumps(dict(values), default=str))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else group.__name__.lower()
         raise RecipeError(
             f"{where}: {name} = {first['input']!r}: {first['msg'].lower()}"
         ) from error
-
-
-@cache
-def _adapter(group: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(group)
 
 
 def _outside(name: str, homes: Mapping[str, str], where: str) -> str:

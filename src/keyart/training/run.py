@@ -97,7 +97,11 @@ def learn(
     Returns the catalog's pixels and the parts' images, None where the run is finished already.
     """
     parts = choose_images(
-        catalog, recipe.data.split, recipe.data.upsample, recipe.data.upsample_genres, recipe.optimisation.seed
+        catalog,
+        recipe.data.split,
+        recipe.data.upsample,
+        recipe.data.upsample_genres,
+        recipe.optimisation.seed,
     )
     torch.manual_seed(recipe.optimisation.seed)
     # While it learns it looks once: several looks would be most of what a validation costs.
@@ -115,8 +119,8 @@ def learn(
         _fit_head(model, recipe, catalog, pixels, parts, run, watcher)
     else:
         if recipe.optimisation.head_epochs:
-            first = replace(
-                recipe, epochs=recipe.optimisation.head_epochs, learning_rate=_HEAD_RATE, schedule="cosine",
+            first = recipe.with_settings(
+                epochs=recipe.optimisation.head_epochs, learning_rate=_HEAD_RATE, schedule="cosine",
                 warmup_epochs=0, early_stopping_patience=None, ema_decay=None, mixup=0, cutmix=0,
             )  # fmt: skip
             watcher.say("training the head alone")
@@ -150,9 +154,16 @@ def _fit_head(
 ) -> None:
     """Train a classifier's head on its backbone's kept features; the best weights end in it."""
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
-    views = max(recipe.network.feature_views, 1 + any(images.flipped.any() for images in parts.values()))
+    views = max(
+        recipe.network.feature_views, 1 + any(images.flipped.any() for images in parts.values())
+    )
     changes = Changes(
-        recipe.data.zoom, recipe.data.shift, recipe.data.crop, recipe.data.colour, recipe.data.erase, recipe.data.randaugment
+        recipe.data.zoom,
+        recipe.data.shift,
+        recipe.data.crop,
+        recipe.data.colour,
+        recipe.data.erase,
+        recipe.data.randaugment,
     )
     features = cached_features(
         catalog, pixels, model, recipe.spec, views, changes, machine,
@@ -186,7 +197,9 @@ def _fit_whole(
     watcher: Watcher,
 ) -> None:
     freeze_stages(model, recipe.network.frozen_stages)
-    passes = 3 * recipe.optimisation.epochs * len(parts["train"])  # a backward pass costs two forward ones
+    passes = (
+        3 * recipe.optimisation.epochs * len(parts["train"])
+    )  # a backward pass costs two forward ones
     gflop = passes * 2e-9 * multiply_adds(model, recipe.spec)
     if has_depthwise(model) and not torch.cuda.is_available():
         gflop = 0.0  # compiled for a CPU, these trained at 0.7x the rate: MobileNetV2, two cores
@@ -309,12 +322,12 @@ def _backbone_facts(backbone: str | None, weights: str | None) -> dict[str, Any]
 def _train_classical(
     catalog: Catalog, recipe: ClassicalRecipe, run: Path, watcher: Watcher, *, resume: bool
 ) -> None:
-    parts = choose_images(catalog, "catalog", 0, (), recipe.optimisation.seed)
+    parts = choose_images(catalog, "catalog", 0, (), recipe.classifier.seed)
     open_run(run, catalog, recipe, resume=resume)
     if (run / "bundle").is_dir():
         watcher.say(f"{run}: finished already")
         return
-    watcher.say(f"fitting {recipe.classifier} to {len(catalog.rows('train')):,} films")
+    watcher.say(f"fitting {recipe.classifier.kind} to {len(catalog.rows('train')):,} films")
     fit_classical(recipe, catalog, run, watcher.pixels)
     watcher.say("scoring the validation and test parts")
     fitted = load_classical(recipe, run / "checkpoints" / BEST)

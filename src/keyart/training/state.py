@@ -33,7 +33,10 @@ class LoopState:
         else:
             self.waited += 1
             self.stale += 1
-        if recipe.optimisation.schedule == "plateau" and self.waited >= recipe.optimisation.plateau_patience:
+        if (
+            recipe.optimisation.schedule == "plateau"
+            and self.waited >= recipe.optimisation.plateau_patience
+        ):
             lowest = recipe.optimisation.final_learning_rate / recipe.optimisation.learning_rate
             self.rate_factor = max(lowest, self.rate_factor * recipe.optimisation.plateau_factor)
             self.waited = 0
