@@ -30,7 +30,7 @@ from optuna.trial import TrialState
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_text
-from keyart.run import has_origin
+from keyart.run import Run
 from keyart.search import study as storing
 from keyart.search.report import best_recipe_toml, write_search_report
 from keyart.search.space import assignments, rounded, suggest
@@ -173,7 +173,7 @@ class _Objective:
         self.taken_over = False
         values = suggest(trial, self._search.space)
         folder = self._search.trial_folder(known[trial.number])
-        if folder.exists() and not has_origin(folder):
+        if folder.exists() and not Run(folder).has_origin:
             shutil.rmtree(folder)  # killed before the training began
         say, started = self._watcher.say, time.monotonic()
         say(f"trial {trial.number}: {', '.join(assignments(values))}")
