@@ -107,7 +107,7 @@ def tune(
         )
         opened.study.pruner = optuna.pruners.MedianPruner(
             n_startup_trials=min(5, max(1, trials // 4)),
-            n_warmup_steps=max(2, opened.recipe({}).epochs // 5),
+            n_warmup_steps=max(2, opened.recipe({}).optimisation.epochs // 5),
         )
         objective = _Objective(opened, catalog, watcher, trials, until)
         reported = time.monotonic()
@@ -152,7 +152,7 @@ def _seed(search: Search) -> int:
     """A seed for the next trial, which other processes that ask at this moment do not have."""
     now = search.trials
     shared = any(one.state == TrialState.RUNNING for one in now)
-    parts = [search.recipe({}).seed, len(now), os.getpid() if shared else 0]
+    parts = [search.recipe({}).optimisation.seed, len(now), os.getpid() if shared else 0]
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
@@ -248,7 +248,7 @@ def _kept(folder: Path, recipe: Recipe) -> tuple[int, float]:
     with (folder / "history.csv").open(newline="", encoding="utf-8") as text:
         scores = [float(row[_SCORE]) for row in csv.DictReader(text)]
     epoch = len(scores)
-    if recipe.keep == "best":
+    if recipe.ending.keep == "best":
         epoch = int(load_tensors(folder / "checkpoints" / BEST)[1]["epoch"])
     if math.isnan(scores[epoch - 1]):
         raise TrainingError("its validation mAP is undefined: no validation film has a genre")
