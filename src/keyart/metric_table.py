@@ -192,7 +192,10 @@ class ModelMetrics:
             "metrics": intervals_to_json(self.metrics),
             "genres": {name: asdict(genre) for name, genre in self.genres.items()},
         }
-        return plain | ({"unsure": asdict(self.unsure)} if self.unsure else {})
+        if self.unsure:
+            curve = [asdict(point) for point in self.unsure.curve]
+            plain["unsure"] = {**asdict(self.unsure), "curve": curve}
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "ModelMetrics":
@@ -317,11 +320,24 @@ class MetricTable:
             return words[self.criterion]
         return f"for a precision of {self.criterion:g}"
 
+    def provenance(self) -> dict[str, Any]:
+        """What a bundle keeps of the metrics, if the test split was scored."""
+        return {
+            "name": self.name,
+            "catalog": self.catalog,
+            "films": dict(self.films),
+            "metrics": intervals_to_json(self.splits["test"].model.metrics),
+            "notes": list(self.notes),
+            "thresholds": self.criterion,
+        }
+
     def __repr__(self) -> str:
-        """The model, and its mAP on each split."""
-        found = (f"{name} mAP {_text(s.model, 'mean_average_precision')}" for name, s in
-                 self.splits.items())  # fmt: skip
-        return f"MetricTable({self.name!r}, {', '.join(found)})"
+        scores = ", ".join(
+            f"{name} mAP {found.value:.3f}"
+            for name, split in self.splits.items()
+            if (found := split.model["mean_average_precision"])
+        )
+        return f"<MetricTable {self.name!r}: {scores}>"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as in metrics.json."""
@@ -378,15 +394,8 @@ def _unsure(plain: Mapping[str, Any]) -> Unsure:
         _interval(plain["precision"]),
         tuple(
             CoveragePoint(
-                float(point["coverage"]),
-                float(point["confidence"]),
-                _interval(point["top_class"]),
+                float(point["coverage"]), float(point["confidence"]), _interval(point["top_class"])
             )
             for point in plain["curve"]
         ),
     )
-
-
-def _text(model: ModelMetrics, name: str) -> str:
-    found = model[name]
-    return "undefined" if found is None else f"{found.value:.3f}"
