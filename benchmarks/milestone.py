@@ -56,13 +56,13 @@ Turn = Callable[[], float]
 def network(recipe: Recipe) -> GenreClassifier:
     """The recipe's network, with random weights."""
     torch.manual_seed(0)
-    return build_classifier(recipe.backbone, recipe.spec, GENRES, recipe.dropout)
+    return build_classifier(recipe.network.backbone, recipe.spec, GENRES, recipe.network.dropout)
 
 
 def random_posters(count: int, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (count, height, width, 3) and genres (count, GENRES)."""
     random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (count, recipe.height, recipe.width, 3), dtype=np.uint8)
+    pixels = random.integers(0, 256, (count, recipe.data.height, recipe.data.width, 3), dtype=np.uint8)
     return pixels, random.random((count, GENRES)) < 0.1
 
 
@@ -126,7 +126,7 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
 
         count = BATCH * (_WARM + steps * ROUNDS)
         pixels, truth = random_posters(count + BATCH, recipe)
-        machine = choose_machine(recipe.precision, recipe.compile, 0)
+        machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
         parts = np.split(np.arange(count + BATCH), [count])
         learned, validated = map(as_found, parts)
         examples = Examples(PixelSource(pixels, recipe, machine), truth, learned, validated)
@@ -184,8 +184,8 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     fractions = (train_images / films, validation / films, _TEST / films)
     catalog = Catalog.build(table, work / "films" / "posters", work / "c", split=fractions)
     settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "views=1", "compile=on"]
-    recipe = load_recipe("milestone-vgg16", [*settings, "early_stop_patience=none"])
-    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    recipe = load_recipe("milestone-vgg16", [*settings, "early_stopping_patience=none"])
+    machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32
     catalog_pixels(catalog, recipe)
     before = dense_rate(dtype)
@@ -220,12 +220,12 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
 
 def _features_again(catalog: Catalog, recipe: Recipe) -> float:
     """Images a second of the frozen convolutions alone, in the loop's batches and arithmetic."""
-    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     model = network(recipe).eval()
     pixels = catalog_pixels(catalog, recipe)
     batches = [
-        torch.from_numpy(np.array(pixels[start : start + recipe.batch_size]))
-        for start in range(0, SAMPLE + recipe.batch_size, recipe.batch_size)
+        torch.from_numpy(np.array(pixels[start : start + recipe.optimisation.batch_size]))
+        for start in range(0, SAMPLE + recipe.optimisation.batch_size, recipe.optimisation.batch_size)
     ]
     with torch.no_grad(), machine.arithmetic():
         model.pooled(batches[0])

@@ -21,8 +21,8 @@ from keyart.training.export import export_onnx
 
 TOLERANCE = 1e-4
 VOCABULARY = Vocabulary(("Bright", "Busy", "Rare"))
-FOREST = ForestRecipe(height=32, width=32, trees=7, least_leaf=3)
-QDA = QdaRecipe(height=32, width=32, components=12, regularisation=0.2)
+FOREST = ForestRecipe().with_settings(height=32, width=32, trees=7, min_samples_leaf=3)
+QDA = QdaRecipe().with_settings(height=32, width=32, components=12, reg_param=0.2)
 RECIPES = pytest.mark.parametrize("recipe", [FOREST, QDA], ids=["random-forest", "qda"])
 
 Truth = npt.NDArray[np.bool_]
@@ -96,12 +96,12 @@ def test_edges_are_told_by_their_direction() -> None:
 def test_a_forest_scores_as_scikit_learn_does() -> None:
     pixels = posters(120)
     numbers, truth = statistics(pixels), genres(pixels)
-    for recipe in (replace(FOREST, balance=False), FOREST):
+    for recipe in (FOREST.with_settings(balance=False), FOREST):
         found = scores(fit_head(recipe, numbers[:80], truth[:80], VOCABULARY).head, numbers)
         for genre in (0, 1):
             forest = RandomForestClassifier(
                 recipe.trees,
-                min_samples_leaf=recipe.least_leaf,
+                min_samples_leaf=recipe.min_samples_leaf,
                 class_weight="balanced" if recipe.balance else None,
                 random_state=recipe.seed,
             ).fit(numbers[:80], truth[:80, genre])

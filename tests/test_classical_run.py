@@ -28,8 +28,8 @@ from tests.tiny_catalog import encoded, poster, write_posters
 
 FILMS = 160
 VOCABULARY = Vocabulary(("Red", "Late", "Rare"))
-FOREST = ForestRecipe(height=32, width=32, trees=8, least_leaf=4)
-QDA = QdaRecipe(height=32, width=32, components=8)
+FOREST = ForestRecipe().with_settings(height=32, width=32, trees=8, min_samples_leaf=4)
+QDA = QdaRecipe().with_settings(height=32, width=32, components=8)
 QUIET = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
 
 
@@ -128,7 +128,7 @@ def test_an_export_of_other_weights_is_refused(run: Path, catalog: Catalog, tmp_
     recipe = any_recipe(str(run / "recipe.toml"))
     assert not isinstance(recipe, Recipe)
     swapped = shutil.copytree(run, tmp_path / "swapped")
-    other = QDA if isinstance(recipe, ForestRecipe) else replace(recipe, components=4)
+    other = QDA if isinstance(recipe, ForestRecipe) else recipe.with_settings(components=4)
     fit_classical(other, catalog, swapped, QUIET.pixels)
     with pytest.raises(BundleError, match="scores differ from PyTorch's"):
         export_run(swapped, tmp_path / "bundle")
@@ -147,12 +147,12 @@ def test_a_run_goes_on_to_the_same_weights(run: Path, catalog: Catalog, tmp_path
     second, _ = load_tensors(tmp_path / "killed" / "checkpoints" / "best.safetensors")
     assert all((first[name] == second[name]).all() for name in first)
     with pytest.raises(RunError, match="was begun with another recipe"):
-        trained(catalog, replace(recipe, seed=9), tmp_path / "killed", resume=True)
+        trained(catalog, recipe.with_settings(seed=9), tmp_path / "killed", resume=True)
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [replace(FOREST, features="poster+facts"), replace(QDA, features="facts")],
+    [FOREST.with_settings(features="poster+facts"), QDA.with_settings(features="facts")],
     ids=["poster+facts", "facts"],
 )
 def test_titles_and_years_tell_what_posters_do_not(
@@ -168,7 +168,7 @@ def test_titles_and_years_tell_what_posters_do_not(
 
 
 def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) -> None:
-    recipe = replace(QDA, features="facts", words=3)
+    recipe = QDA.with_settings(features="facts", words=3)
     made = trained(catalog, recipe, tmp_path / "facts")
     image = json.loads((made / "bundle" / "keyart.json").read_text())["image"]
     assert set(image["words"]) == {"the", "no", "first"}
@@ -179,7 +179,7 @@ def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) ->
 def test_a_backbones_features_can_be_what_is_looked_at(
     recipe: ClassicalRecipe, catalog: Catalog, tmp_path: Path
 ) -> None:
-    recipe = replace(recipe, features="backbone", backbone="posternet-small", width=24)
+    recipe = recipe.with_settings(features="backbone", backbone="posternet-small", width=24)
     made = trained(catalog, recipe, tmp_path / "run")
     found, guess = ap(made, "Red")
     assert found > guess + 0.1

@@ -169,8 +169,8 @@ def test_the_short_plan_looks_once_at_a_poster_and_the_full_one_as_the_recipe_sa
     request = Request(epochs=1, full=full, weights={"mobilenetv2": str(file)})
     planned = plan_row(row, Catalog.open(catalog), request)
     assert isinstance(planned.recipe, Recipe)
-    assert planned.recipe.test_crops == looks
-    more = replace(request, settings={"mobilenetv2": ("test_crops=10",)})
+    assert planned.recipe.network.tta == looks
+    more = replace(request, settings={"mobilenetv2": ("tta=10",)})
     assert plan_row(row, Catalog.open(catalog), more).seconds > planned.seconds
 
 

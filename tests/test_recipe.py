@@ -21,7 +21,7 @@ def test_every_shipped_recipe_loads_and_opens_with_its_evidence() -> None:
 
 
 def test_a_recipe_survives_toml(tmp_path: Path) -> None:
-    recipe = Recipe(epochs=3, average_decay=0.5, early_stop_patience=4, schedule="plateau")
+    recipe = Recipe().with_settings(epochs=3, ema_decay=0.5, early_stopping_patience=4, schedule="plateau")
     (tmp_path / "r.toml").write_text(recipe.to_toml())
     loaded = load_recipe(str(tmp_path / "r.toml"))
     assert loaded == recipe
@@ -31,10 +31,10 @@ def test_a_recipe_survives_toml(tmp_path: Path) -> None:
 
 def test_set_overrides_the_recipe() -> None:
     recipe = load_recipe(
-        "posternet", ["epochs=2", "learning_rate=1", "schedule=constant", "average_decay=none"]
+        "posternet", ["epochs=2", "learning_rate=1", "schedule=constant", "ema_decay=none"]
     )
-    assert (recipe.epochs, recipe.learning_rate, recipe.schedule) == (2, 1.0, "constant")
-    assert recipe.average_decay is None
+    assert (recipe.optimisation.epochs, recipe.optimisation.learning_rate, recipe.optimisation.schedule) == (2, 1.0, "constant")
+    assert recipe.regularisation.ema_decay is None
 
 
 @pytest.mark.parametrize(

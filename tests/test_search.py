@@ -55,7 +55,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 def score_of(recipe: Recipe) -> float:
     """What a pretended training reaches: best near a rate of 0.01."""
-    return 0.5 - 0.1 * abs(math.log10(recipe.learning_rate) + 2)
+    return 0.5 - 0.1 * abs(math.log10(recipe.optimisation.learning_rate) + 2)
 
 
 def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool) -> None:
@@ -66,11 +66,11 @@ def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, re
     file = run / "history.csv"
     done = len(file.read_text().splitlines()) - 1 if file.exists() else 0
     rows = [row_of(recipe, epoch) for epoch in range(1, done + 1)]
-    for epoch in range(done + 1, recipe.epochs + 1):
+    for epoch in range(done + 1, recipe.optimisation.epochs + 1):
         rows.append(row_of(recipe, epoch))
         write_csv(file, list(rows[0]), [list(row.values()) for row in rows])
         checkpoint(run, rows)
-        watcher.steps(Progress(epoch, recipe.epochs, 1, 1, 0.5, 0.1, rows[-1]))
+        watcher.steps(Progress(epoch, recipe.optimisation.epochs, 1, 1, 0.5, 0.1, rows[-1]))
 
 
 def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
@@ -79,7 +79,7 @@ def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
 
 
 def row_of(recipe: Recipe, epoch: int) -> dict[str, float]:
-    score = score_of(recipe) * epoch / recipe.epochs
+    score = score_of(recipe) * epoch / recipe.optimisation.epochs
     return {"epoch": epoch, "validation_loss": 0.5, "validation_mean_average_precision": score}
 
 
@@ -115,8 +115,8 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     assert f"validation mAP of {best.value:.4f}" in text
     assert f"began with has {first.value:.4f}" in text
     recipe = load_recipe(str(tmp_path / "out" / "best.toml"))
-    assert recipe.learning_rate == float(f"{best.params['learning_rate']:.3g}")
-    assert recipe.height == 32
+    assert recipe.optimisation.learning_rate == float(f"{best.params['learning_rate']:.3g}")
+    assert recipe.data.height == 32
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"Trial {best.number} has a validation mAP of {best.value:.4f}" in page
     assert "<script" not in page
@@ -134,7 +134,7 @@ def test_what_lies_below_the_median_is_stopped_early(catalog: Catalog, tmp_path:
         folder = tmp_path / "out" / "trials" / f"{trial.number:04}"
         assert len((folder / "history.csv").read_text().splitlines()) - 1 < 4
         assert not (folder / "checkpoints").exists()
-        assert score_of(Recipe(learning_rate=trial.params["learning_rate"])) < max(complete)
+        assert score_of(Recipe().with_settings(learning_rate=trial.params["learning_rate"])) < max(complete)
 
 
 @pytest.mark.usefixtures("pretended")
@@ -421,8 +421,8 @@ def test_a_space_is_read_from_settings_and_from_a_table(tmp_path: Path) -> None:
     assert isinstance(rate, Range)
     assert isinstance(epochs, Range)
     assert (rate.log, rate.whole, epochs.log, epochs.whole) == (True, False, False, True)
-    assert read_space(["average_decay=none|0.99"], variant) == {
-        "average_decay": Choice((None, 0.99))
+    assert read_space(["ema_decay=none|0.99"], variant) == {
+        "ema_decay": Choice((None, 0.99))
     }
 
 
@@ -444,9 +444,9 @@ def test_a_space_that_no_recipe_has_is_refused(setting: str, message: str) -> No
 
 
 def test_the_default_space_is_about_the_recipe_and_holds_it() -> None:
-    plain = Recipe(dropout=0.2)
+    plain = Recipe().with_settings(dropout=0.2)
     space = default_space(plain)
     assert start_of(space, plain).keys() == space.keys()
-    frozen = default_space(Recipe(frozen=True))
+    frozen = default_space(Recipe().with_settings(frozen=True))
     assert "zoom" not in frozen
-    assert "layer_decay" in default_space(Recipe(weights="hub"))
+    assert "layer_decay" in default_space(Recipe().with_settings(weights="hub"))

@@ -118,10 +118,10 @@ def _of_layers(
     if not isinstance(any_recipe(str(run / "recipe.toml")), Recipe):
         return [], [], None, none
     model, recipe = load_best(run)
-    known = convolutions(model, bgr=recipe.channels == "BGR")
+    known = convolutions(model, bgr=recipe.network.channels == "BGR")
     if not known:
         return [], [], None, none
-    chosen = choose_layers(known, recipe.backbone, names)
+    chosen = choose_layers(known, recipe.network.backbone, names)
     filters = [picture for layer in chosen for picture in _filters(layer)]
     if poster is None:
         return filters, [], None, ""

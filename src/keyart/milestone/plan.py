@@ -21,7 +21,7 @@ from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe
 # rate (1,500 real films, 26 epochs: the leak, too, found no more first genres than a guess does).
 SHORT = ("height=32", "width=32", "batch_size=32", 'balance="none"')
 # And in all rows of networks: several looks at a poster would take the time of several epochs.
-_ONE_LOOK = "test_crops=1"
+_ONE_LOOK = "tta=1"
 
 # Seconds of training that the short plan gives a row, and thereby its epochs.
 _SHARES = {
@@ -67,7 +67,7 @@ class Planned:
     @property
     def epochs(self) -> int | None:
         """At most; a training may stop earlier."""
-        return self.recipe.epochs if isinstance(self.recipe, Recipe) else None
+        return self.recipe.optimisation.epochs if isinstance(self.recipe, Recipe) else None
 
 
 def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
@@ -102,7 +102,7 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
         if request.weights.get(row.name) != "hub":
             raise
         return Planned(row, why=str(error))
-    epochs = recipe.epochs
+    epochs = recipe.optimisation.epochs
     if request.epochs is not None:
         epochs = min(epochs, request.epochs)
     elif not request.full:
@@ -123,19 +123,19 @@ class _Cost:
 
 def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
     classifier = build_classifier(
-        recipe.backbone,
+        recipe.network.backbone,
         recipe.spec,
         len(catalog.vocabulary),
-        recipe.dropout,
-        weights=recipe.weights,
-        padding=recipe.padding,
+        recipe.network.dropout,
+        weights=recipe.network.weights,
+        pad_type=recipe.network.pad_type,
     )
     forward = 2.0 * multiply_adds(classifier, recipe.spec) * _SLOW.get(row.name, 1.0)
     parts = _images(recipe, catalog)
-    once = forward * recipe.test_crops * (parts["validation"] + parts["test"]) / _SCORING_RATE
-    if recipe.frozen or recipe.head_epochs:
-        once += forward * recipe.views * len(catalog) / _TRAINING_RATE
-    if recipe.frozen:
+    once = forward * recipe.network.tta * (parts["validation"] + parts["test"]) / _SCORING_RATE
+    if recipe.network.frozen or recipe.optimisation.head_epochs:
+        once += forward * recipe.network.feature_views * len(catalog) / _TRAINING_RATE
+    if recipe.network.frozen:
         head = sum(p.numel() for p in classifier.head.parameters())
         return _Cost(parts["train"], once, 6.0 * head * parts["train"] / _TRAINING_RATE)
     epoch = forward * (3 * parts["train"] + parts["validation"]) / _TRAINING_RATE
@@ -145,6 +145,6 @@ def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
 def _images(recipe: Recipe, catalog: Catalog) -> dict[str, int]:
     """Images of each part, with the copies that the recipe makes."""
     parts = choose_images(
-        catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
+        catalog, recipe.data.split, recipe.data.upsample, recipe.data.upsample_genres, recipe.optimisation.seed
     )
     return {part: len(images) for part, images in parts.items()}

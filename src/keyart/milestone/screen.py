@@ -33,7 +33,7 @@ def show_plan(planned: Sequence[Planned], done: Sequence[Row], console: Console)
     left = 0.0
     for one in planned:
         recipe = one.recipe
-        size = f"{recipe.height}x{recipe.width}" if recipe else ""
+        size = f"{recipe.data.height}x{recipe.data.width}" if recipe else ""
         images = f"{one.images:,}" if recipe else ""
         epochs = "" if one.epochs is None else str(one.epochs)
         if one.row in done:

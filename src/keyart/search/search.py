@@ -117,7 +117,7 @@ def tune(
     opened = open_search(catalog, recipe, out, settings=settings, search=search)
     opened.study.pruner = optuna.pruners.MedianPruner(
         n_startup_trials=min(5, max(1, trials // 4)),
-        n_warmup_steps=max(2, opened.recipe.epochs // 5),
+        n_warmup_steps=max(2, opened.recipe.optimisation.epochs // 5),
     )
     while until is None or time.monotonic() < until:
         with locked(out / "lock"):
@@ -228,7 +228,7 @@ def _ask(search: Search) -> tuple[optuna.Trial, HeldLock]:
     number = len(search.trials())
     # A seed a trial: processes that ask one after the other do not draw the same.
     search.study.sampler = optuna.samplers.TPESampler(
-        seed=(search.recipe.seed * 1_000_003 + number) % 2**32
+        seed=(search.recipe.optimisation.seed * 1_000_003 + number) % 2**32
     )
     trial = search.study.ask()
     lock = HeldLock(search.lock(trial.number))
@@ -320,7 +320,7 @@ def _kept(folder: Path, recipe: Recipe) -> tuple[int, float]:
     with (folder / "history.csv").open(newline="", encoding="utf-8") as text:
         scores = [float(row[_SCORE]) for row in csv.DictReader(text)]
     epoch = len(scores)
-    if recipe.keep == "best":
+    if recipe.ending.keep == "best":
         epoch = int(load_tensors(folder / "checkpoints" / BEST)[1]["epoch"])
     if math.isnan(scores[epoch - 1]):
         raise TrainingError("its validation mAP is no number: no validation film has a genre")

@@ -68,22 +68,22 @@ def default_space(recipe: Recipe) -> Space:
     Where a frozen backbone's head is trained posters are not changed; where weights are fine-tuned
     deeper layers may learn at a lower rate.
     """
-    rate = recipe.learning_rate
-    decay = Range(0.005, 0.5) if recipe.optimizer == "adamw" else Range(1e-5, 1e-2)
+    rate = recipe.optimisation.learning_rate
+    decay = Range(0.005, 0.5) if recipe.optimisation.optimizer == "adamw" else Range(1e-5, 1e-2)
     space: dict[str, Range | Choice] = {
         "learning_rate": Range(rate / 5, rate * 5),
         "weight_decay": decay,
         "batch_size": Choice((32, 64, 128)),
         "dropout": Range(0.0, 0.5),
     }
-    if not recipe.frozen:
+    if not recipe.network.frozen:
         space |= {
             "zoom": Range(0.0, 0.25),
             "shift": Range(0.0, 0.12),
             "colour": Range(0.0, 0.3),
             "erase": Range(0.0, 0.5),
         }
-        if recipe.weights is not None:
+        if recipe.network.weights is not None:
             space["layer_decay"] = Range(0.6, 1.0)
     return space
 

@@ -59,8 +59,8 @@ def fit_classical(
     train, validation = catalog.rows("train"), catalog.rows("validation")
     spec = _learned_spec(recipe, catalog, train)
     films = prepared_films(catalog, spec, progress)
-    torch.manual_seed(recipe.seed)  # a backbone's, where it has no weights
-    body = _backbone(recipe, recipe.weights)
+    torch.manual_seed(recipe.optimisation.seed)  # a backbone's, where it has no weights
+    body = _backbone(recipe, recipe.network.weights)
     started = time.monotonic()
     if recipe.features == "backbone":
         numbers = _kept_features(recipe, catalog, body, films, progress)
@@ -113,10 +113,10 @@ def _learned_spec(
 
 def _backbone(recipe: ClassicalRecipe, weights: str | None) -> nn.Module:
     """What makes numbers of a poster."""
-    if recipe.backbone is None:
-        return PosterStatistics(recipe.height, recipe.width)
+    if recipe.network.backbone is None:
+        return PosterStatistics(recipe.data.height, recipe.data.width)
     return Pooled(
-        build_backbone(recipe.backbone, recipe.spec, weights=weights, padding=recipe.padding)
+        build_backbone(recipe.network.backbone, recipe.spec, weights=weights, pad_type=recipe.network.pad_type)
     )
 
 

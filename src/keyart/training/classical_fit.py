@@ -121,7 +121,7 @@ def _discriminants(
 def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -> ForestHead:
     """A random forest for each genre that `fits` tells."""
     rates = (truth.sum(0) + 1) / (len(truth) + 2)
-    offset = np.where(fits & recipe.balance, np.log(rates / (1 - rates)), 0.0)
+    offset = np.where(fits & recipe.optimisation.balance, np.log(rates / (1 - rates)), 0.0)
     grown: list[_Tree] = []
     roots: list[list[int]] = []
     nodes = 0
@@ -129,9 +129,9 @@ def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -
         if fits[genre]:
             forest = RandomForestClassifier(
                 recipe.trees,
-                min_samples_leaf=recipe.least_leaf,
-                class_weight="balanced" if recipe.balance else None,
-                random_state=recipe.seed,
+                min_samples_leaf=recipe.min_samples_leaf,
+                class_weight="balanced" if recipe.optimisation.balance else None,
+                random_state=recipe.optimisation.seed,
                 n_jobs=-1,  # of threads; whatever their number, the trees are the same
             ).fit(numbers, truth[:, genre])
             trees = [_tree(estimator) for estimator in forest.estimators_]
