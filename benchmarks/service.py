@@ -31,9 +31,11 @@ CLIENTS = 8
 _POSTER = (300, 444)  # width and height of the posters sent
 _SCRIPT = """
 import sys
-from pathlib import Path
-from keyart.service.server import Settings, serve
-serve(Settings(Path(sys.argv[1])), port=0, workers=int(sys.argv[2]))
+from keyart.service.server import serve
+def say(line):
+    print(line, file=sys.stderr, flush=True)
+if __name__ == "__main__":
+    serve(sys.argv[1], port=0, workers=int(sys.argv[2]), say=say)
 """
 
 

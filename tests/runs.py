@@ -1,16 +1,15 @@
-"""Small run folders for tests: made-up scores, and figures that are truly theirs."""
+"""Small run folders for tests: made-up scores, and metrics that follow from them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from keyart.evaluation.baselines import fit_baselines
-from keyart.evaluation.evaluate import Evaluation, write_evaluation
 from keyart.evaluation.scoring import score_split
-from keyart.files import write_csv, write_text
 from keyart.genres import Vocabulary
+from keyart.metric_table import MetricTable
+from keyart.run import Run, ScoredFilms
 
 # No film is a Western, and a genre may be spelled like markup.
 GENRES = ("Action", "Comedy", "Drama", "Rock & <b>Roll", "Western")
@@ -30,20 +29,21 @@ def make_run(
     epochs: int = 8,
     recipe: str = 'model = "tiny"\nepochs = 8\n',
 ) -> Path:
-    """Write a run folder: film i is `film-i` in the test part; the first have `titles`.
+    """Write a run folder: film i is `film-i` in the test split; the first have `titles`.
 
-    The films depend on `truth_seed`, what the run says of them on `skill` and `seed`.
+    The films depend on `truth_seed`, its scores on `skill` and `seed`.
     """
     vocabulary = Vocabulary(tuple(genres))
     rng = np.random.default_rng(seed)
     thresholds = np.full(len(genres), 0.45)
-    splits, predictions = {}, {}
-    for part in ("validation", "test"):
+    splits, scored = {}, {}
+    for split in ("validation", "test"):
         truth = np.random.default_rng(truth_seed).random((films, len(genres))) < RATES
         noise = rng.random(truth.shape)
-        scores = (skill * truth + (1 - skill) * noise).astype(np.float32)
+        # As they are read back: predictions are stored in single precision.
+        scores = (skill * truth + (1 - skill) * noise).astype(np.float32).astype(np.float64)
         groups = [f"group-{film // 2}" for film in range(films)]
-        splits[part] = score_split(
+        splits[split] = score_split(
             scores,
             truth,
             thresholds,
@@ -53,36 +53,39 @@ def make_run(
             resamples=resamples,
         )
         names = [*titles, *(f"Film {film}" for film in range(len(titles), films))]
-        ids = [f"film-{film}" if part == "test" else f"other-{film}" for film in range(films)]
-        columns: dict[str, object] = {
-            "film_id": ids,
-            "title": names,
-            "group": groups,
-            "truth": [list(vocabulary.decode(row)) for row in truth],
-            "genres": [list(vocabulary.decode(row)) for row in scores >= thresholds],
-        }
-        columns |= {name: scores[:, column] for column, name in enumerate(genres)}
-        predictions[part] = pa.table(columns)
-    metrics = {
-        "format": 1,
-        "name": path.name,
-        "catalog": "c0ffee",
-        "vocabulary": list(genres),
-        "films": {"train": 3 * films, "validation": films, "test": films},
-        "notes": ["Western: threshold: none of 60 films has it"],
-        "splits": splits,
-    }
+        ids = [f"film-{film}" if split == "test" else f"other-{film}" for film in range(films)]
+        scored[split] = ScoredFilms(
+            vocabulary, ids, names, groups, truth, scores >= thresholds, scores
+        )
+    run = Run(path)
     path.mkdir(parents=True)
-    write_evaluation(path, Evaluation(metrics, predictions))
-    write_text(path / "recipe.toml", recipe)
+    run.write_evaluation(
+        MetricTable(
+            path.name,
+            "c0ffee",
+            vocabulary.names,
+            {"train": 3 * films, "validation": films, "test": films},
+            "f1",
+            ("Western: threshold: none of 60 films has it",),
+            splits,
+        ),
+        scored,
+    )
+    run.write_recipe(recipe)
     header = ["epoch", "seconds", "learning_rate", "train_loss", "train_label_accuracy"]
     header += ["validation_loss", "validation_label_accuracy", "validation_mean_average_precision"]
-    rows = [
-        (
-            *(epoch, 1.5, 0.01, 0.8 / epoch, 0.9 - 0.4 / epoch),
-            *(0.5 + (epoch - 5) ** 2 / 100, 0.88 - 0.1 / epoch, 0.3 - 0.2 / epoch),
+    rows: list[dict[str, object]] = [
+        dict(
+            zip(
+                header,
+                (
+                    *(epoch, 1.5, 0.01, 0.8 / epoch, 0.9 - 0.4 / epoch),
+                    *(0.5 + (epoch - 5) ** 2 / 100, 0.88 - 0.1 / epoch, 0.3 - 0.2 / epoch),
+                ),
+                strict=True,
+            )
         )
         for epoch in range(1, epochs + 1)
     ]
-    write_csv(path / "history.csv", header, rows)
+    run.write_history(rows)
     return path

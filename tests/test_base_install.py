@@ -4,14 +4,15 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 from keyart.extras import EXTRAS
-from tests.serving import RED, known_posters
 from tests.tiny import tiny_bundle
+from tests.wire import RED
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
@@ -38,7 +39,9 @@ def keyart(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(
+    tmp_path_factory: pytest.TempPathFactory, known_posters: Callable[[Path, Path], Path]
+) -> Path:
     """A folder with bundle/, index/ and red.jpg."""
     folder = tmp_path_factory.mktemp("base")
     known_posters(folder, tiny_bundle(folder / "bundle").path)

@@ -5,24 +5,28 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from keyart.bundle import BOX, read_bundle
 from keyart.cli import app
-from keyart.errors import BundleError
+from keyart.errors import BundleError, ServiceError
 from keyart.genres import DEFAULT_VOCABULARY
-from keyart.similar import PosterIndex
-from tests.serving import RED, known_posters
+from keyart.similar import Index
 from tests.tiny import tiny_bundle
+from tests.wire import RED
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known_posters: Callable[[Path, Path], Path]
+) -> Path:
     """A folder with red.jpg, catalog/ and index/, and keyart with the tiny model in its box."""
     monkeypatch.setattr("keyart.bundle.BOX", tiny_bundle(tmp_path / "box").path)
     known_posters(tmp_path, tmp_path / "box")
@@ -61,17 +65,19 @@ def test_every_command_that_takes_a_model_takes_the_one_in_the_box(folder: Path)
     assert "red.jpg,Red," in keyart("predict", folder / "red.jpg", "--format", "csv")
     assert "Red" in keyart("explain", folder / "red.jpg")
     keyart("index", folder / "catalog", "--out", folder / "again")
-    assert len(PosterIndex.open(folder / "again")) == 3
+    assert len(Index.open(folder / "again")) == 3
     assert "Carrie" in keyart("similar", folder / "red.jpg", "--index", folder / "again")
 
 
 def test_the_service_takes_the_one_in_the_box(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-    monkeypatch.setattr("keyart.service.server.serve", lambda settings, *_: asked.append(settings))
-    keyart("serve")
-    assert [settings.model for settings in asked] == [folder / "box"]
+    def load(settings: Any) -> None:
+        raise ServiceError(f"asked for {settings.model}")
+
+    monkeypatch.setattr("keyart.service.server._load", load)
+    with pytest.raises(ServiceError, match=f"asked for {folder / 'box'}$"):
+        keyart("serve")
 
 
 def test_a_model_that_is_named_goes_before_the_one_in_the_box(folder: Path) -> None:

@@ -14,18 +14,8 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.genres import Vocabulary
 from keyart.review.corrections import Correction, Corrections, export_corrections
-from tests.postgres import server, server_folder
 from tests.tiny import VOCABULARY
 from tests.wire import encoded
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    binaries = server_folder()
-    if binaries is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with server(binaries) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -33,7 +23,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty store's URL, of both kinds."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'corrections.sqlite'}"
-    found: str = request.getfixturevalue("postgres")
+    found: str = request.getfixturevalue("postgres_url")
     import psycopg
 
     with psycopg.connect(found, autocommit=True) as connection:

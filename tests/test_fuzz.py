@@ -2,10 +2,13 @@
 
 import contextlib
 import time
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from benchmarks.fuzz import SLOWEST, mutate, seeds
 from keyart.errors import PosterError
@@ -13,8 +16,7 @@ from keyart.images.spec import ImageSpec
 from keyart.predictor import Predictor
 from keyart.service.app import create_app
 from keyart.service.limits import Limits
-from tests.serving import RED, client
-from tests.tiny import tiny_bundle
+from tests.wire import RED
 
 FIRST = 1_000_000  # other pictures than the benchmark's
 
@@ -32,11 +34,12 @@ def test_mutated_pictures_decode_or_are_said_to_be_none() -> None:
     assert 150 < decoded < 1_350
 
 
-def test_mutated_pictures_never_break_the_service(tmp_path: Path) -> None:
+def test_mutated_pictures_never_break_the_service(
+    tiny_predictor: Predictor, client_of: Callable[[FastAPI], AbstractContextManager[httpx.Client]]
+) -> None:
     originals = seeds()
     statuses = set()
-    app = create_app(Predictor.load(tiny_bundle(tmp_path / "bundle").path))
-    with client(app) as talking:
+    with client_of(create_app(tiny_predictor)) as talking:
         for number in range(FIRST, FIRST + 400):
             rng = np.random.default_rng(number)
             data = mutate(originals[number % len(originals)], originals, rng)

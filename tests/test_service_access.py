@@ -1,26 +1,24 @@
-"""service/access.py, guard.py: who may ask, and what browsers are told."""
+"""service/tokens.py, guard.py: who may use the API, and what browsers may do."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from keyart.errors import ServiceError
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
-from keyart.service.access import LOOPBACK_HOSTS, Tokens, new_token
 from keyart.service.app import create_app
-from tests.serving import RED, client
-from tests.tiny import tiny_bundle
+from keyart.service.guard import LOOPBACK_HOSTS
+from keyart.service.tokens import Tokens, new_token
+from tests.wire import RED
 
+Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
 GUARDED = ("/v1/model", "/v1/corrections/" + "0" * 64, "/metrics")
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return Predictor.load(tiny_bundle(tmp_path_factory.mktemp("model") / "bundle").path)
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +32,14 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
 
 @pytest.fixture(scope="module")
 def closed(
-    predictor: Predictor,
+    tiny_predictor: Predictor,
     tokens: tuple[Path, str, str],
+    client_of: Serve,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[httpx.Client]:
     store = Corrections(f"sqlite:///{tmp_path_factory.mktemp('store') / 'c.sqlite'}")
-    app = create_app(predictor, tokens=Tokens.read(tokens[0]), corrections=store)
-    with client(app) as talking:
+    app = create_app(tiny_predictor, tokens=Tokens.read(tokens[0]), corrections=store)
+    with client_of(app) as talking:
         yield talking
 
 
@@ -113,11 +112,11 @@ def test_a_tokens_file_that_is_none_is_said(
     monkeypatch.setenv("KEYART_TOKEN", "open sesame")
     found = Tokens.read(None)
     assert found is not None
-    assert found.holder("Bearer open sesame") == "token"
+    assert found.holder("open sesame") == "token"
 
 
-def test_pages_of_other_sites_may_not_post(predictor: Predictor) -> None:
-    with client(create_app(predictor, hosts=LOOPBACK_HOSTS)) as talking:
+def test_pages_of_other_sites_may_not_post(tiny_predictor: Predictor, client_of: Serve) -> None:
+    with client_of(create_app(tiny_predictor, hosts=LOOPBACK_HOSTS)) as talking:
         own = {"origin": str(talking.base_url).rstrip("/"), "sec-fetch-site": "same-origin"}
         assert talking.post("/v1/predictions", content=RED, headers=own).status_code == 200
         assert talking.post("/v1/predictions", content=RED).status_code == 200
@@ -133,17 +132,15 @@ def test_pages_of_other_sites_may_not_post(predictor: Predictor) -> None:
         assert "access-control-allow-origin" not in talking.get("/v1/model").headers
 
 
-def test_loopback_answers_to_no_other_name(predictor: Predictor) -> None:
-    with client(create_app(predictor, hosts=LOOPBACK_HOSTS)) as talking:
+def test_loopback_answers_to_no_other_name(tiny_predictor: Predictor, client_of: Serve) -> None:
+    with client_of(create_app(tiny_predictor, hosts=LOOPBACK_HOSTS)) as talking:
         for host in ("localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "[::1]"):
             assert talking.get("/v1/model", headers={"host": host}).status_code == 200
         for host in ("evil.example", "localhost.evil.example", "evil.example:8000", ""):
             assert talking.get("/v1/model", headers={"host": host}).status_code == 421
 
 
-def test_every_answer_tells_browsers_to_load_nothing_from_elsewhere(
-    predictor: Predictor, closed: httpx.Client
-) -> None:
+def test_every_answer_tells_browsers_to_load_nothing_from_elsewhere(closed: httpx.Client) -> None:
     for path in ("/", "/page/app.js", "/healthz", "/nope", "/v1/model"):
         headers = closed.get(path).headers
         policy = headers["content-security-policy"]

@@ -3,37 +3,38 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from PIL import Image
+from pydantic import TypeAdapter
 
-from keyart.prediction import Prediction
 from keyart.predictor import Predictor
-from keyart.review.corrections import Corrections
+from keyart.review.corrections import Correction, Corrections
 from keyart.service import schemas
 from keyart.service.app import create_app
-from keyart.similar import PosterIndex
-from tests.serving import DARK, GREEN, RED, client, known_posters, plain
-from tests.tiny import tiny_bundle
-from tests.wire import encoded
+from keyart.service.problems import ProblemDocument
+from keyart.similar import Index
+from tests.wire import DARK, GREEN, RED, encoded, plain
+
+Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return Predictor.load(tiny_bundle(tmp_path_factory.mktemp("model") / "bundle").path)
-
-
-@pytest.fixture(scope="module")
-def api(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    folder = tmp_path_factory.mktemp("service")
-    index = PosterIndex.open(known_posters(folder, predictor.bundle.path), predictor.bundle)
-    corrections = Corrections(f"sqlite:///{folder / 'corrections.sqlite'}")
-    with client(create_app(predictor, index=index, corrections=corrections)) as talking:
+def api(
+    tiny_predictor: Predictor,
+    film_index: Index,
+    client_of: Serve,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[httpx.Client]:
+    store = Corrections(f"sqlite:///{tmp_path_factory.mktemp('store') / 'corrections.sqlite'}")
+    app = create_app(tiny_predictor, index=film_index, corrections=store)
+    with client_of(app) as talking:
         yield talking
 
 
@@ -45,17 +46,19 @@ def form(*posters: bytes, **fields: Any) -> dict[str, Any]:
 def problem(response: httpx.Response, status: int) -> dict[str, Any]:
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    schemas.ProblemDocument.model_validate(response.json())
+    ProblemDocument.model_validate(response.json())
     assert response.json()["status"] == status
     document: dict[str, Any] = response.json()
     return document
 
 
-def test_one_poster_or_many_are_answered_in_order(api: httpx.Client, predictor: Predictor) -> None:
+def test_one_poster_or_many_are_answered_in_order(
+    api: httpx.Client, tiny_predictor: Predictor
+) -> None:
     answer = api.post("/v1/predictions", **form(RED, GREEN, DARK))
     assert answer.status_code == 200
     found = schemas.Predictions.model_validate(answer.json())
-    assert found.model == predictor.bundle.fingerprint
+    assert found.model == tiny_predictor.bundle.fingerprint
     assert [one.poster for one in found.predictions] == ["p0.jpg", "p1.jpg", "p2.jpg"]
     red, green, dark = found.predictions
     assert isinstance(red, schemas.Prediction)
@@ -73,18 +76,17 @@ def test_a_picture_alone_may_be_the_body(api: httpx.Client, kind: str | None) ->
     assert answer.json()["predictions"][0]["genres"] == ["Red"]
 
 
-def test_scores_are_those_of_the_command_line(api: httpx.Client, predictor: Predictor) -> None:
+def test_scores_are_those_of_the_command_line(api: httpx.Client, tiny_predictor: Predictor) -> None:
     rng = np.random.default_rng(3)
     rgb = rng.integers(0, 256, (444, 300, 3), dtype=np.uint8)
     for format in ("JPEG", "PNG", "WEBP"):
         data = encoded(rgb, format)
         (answer,) = api.post("/v1/predictions", content=data).json()["predictions"]
-        expected = predictor.predict_bytes("x", data)
-        assert isinstance(expected, Prediction)
-        assert list(answer["scores"].values()) == pytest.approx(list(expected.scores), abs=1e-6)
+        expected = tiny_predictor.predict(data).scores
+        assert answer["scores"] == pytest.approx(expected, abs=1e-6)
         explained = api.post("/v1/explanations", content=data).json()["explanations"]
-        scores = [one["score"] for one in explained]
-        assert scores == pytest.approx(list(expected.scores), abs=1e-6)
+        scores = {one["genre"]: one["score"] for one in explained}
+        assert scores == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_bad_poster_among_good_ones_is_a_problem_of_its_own(api: httpx.Client) -> None:
@@ -138,17 +140,19 @@ def test_similar_films_come_with_genres_and_thumbnails(api: httpx.Client) -> Non
     problem(api.post("/v1/similar?count=0", content=RED), 422)
 
 
-def test_a_correction_is_kept_with_what_was_shown(api: httpx.Client, predictor: Predictor) -> None:
+def test_a_correction_is_kept_with_what_was_shown(
+    api: httpx.Client, tiny_predictor: Predictor
+) -> None:
     data = encoded(plain((250, 240, 10)), "JPEG")
     sha256 = hashlib.sha256(data).hexdigest()
     assert api.get(f"/v1/corrections/{sha256}").json() == {"correction": None}
     sent = form(data, genre=["Blue", "red"], title="Jaune", author="Ada")
     answer = api.post("/v1/corrections", **sent)
     assert answer.status_code == 201
-    kept = schemas.CorrectionKept.model_validate(answer.json())
-    assert (kept.old_genres, kept.new_genres) == (["Red", "Green"], ["Red", "Blue"])
+    kept = TypeAdapter(Correction).validate_python(answer.json())
+    assert (kept.old_genres, kept.new_genres) == (("Red", "Green"), ("Red", "Blue"))
     assert (kept.author, kept.title) == ("Ada", "Jaune")
-    assert kept.model == predictor.bundle.fingerprint
+    assert kept.model == tiny_predictor.bundle.fingerprint
     assert kept.scores["Red"] > 0.99
     assert api.get(f"/v1/corrections/{sha256}").json()["correction"] == answer.json()
     assert api.post("/v1/corrections", **sent).status_code == 200
@@ -206,14 +210,13 @@ def test_the_openapi_document_is_whole_and_its_examples_hold(api: httpx.Client) 
         part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]
     }
     assert references <= names
-    for name in ("Predictions", "Explanations", "SimilarFilms", "CorrectionKept"):
+    for name in ("Predictions", "Explanations", "SimilarFilms", "StandingCorrection"):
         schema = document["components"]["schemas"][name]
         getattr(schemas, name).model_validate(schema["example"])
 
 
-def test_what_was_not_started_is_said(tmp_path: Path) -> None:
-    predictor = Predictor.load(tiny_bundle(tmp_path / "bundle").path)
-    with client(create_app(predictor)) as talking:
+def test_what_was_not_started_is_said(tiny_predictor: Predictor, client_of: Serve) -> None:
+    with client_of(create_app(tiny_predictor)) as talking:
         assert "--index" in problem(talking.post("/v1/similar", content=RED), 501)["detail"]
         sent = form(RED, genre="Red")
         assert "--corrections" in problem(talking.post("/v1/corrections", **sent), 501)["detail"]

@@ -2,42 +2,36 @@
 
 import asyncio
 import threading
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from keyart.errors import PosterError
-from keyart.images.decode import Pixels
-from keyart.predictor import Predictor, Scores
+from keyart.predictor import Predictor, Prepared
+from keyart.scorer import Scores
 from keyart.service.batching import Batcher
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
-from tests.serving import DARK, GREEN, RED
-from tests.tiny import tiny_bundle
-
-
-@pytest.fixture
-def predictor(tmp_path: Path) -> Predictor:
-    return Predictor.load(tiny_bundle(tmp_path / "bundle").path)
+from tests.wire import DARK, GREEN, RED
 
 
 class Gate:
     """Holds the network up until it is opened, and counts the posters of each run."""
 
-    def __init__(self, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()
         self.sizes: list[int] = []
-        score = predictor.scores
+        score = tiny_predictor.scores
 
-        def gated(pixels: Pixels) -> Scores:
+        def gated(posters: Sequence[Prepared]) -> Scores:
             self.open.wait(10)
-            self.sizes.append(len(pixels))
-            return score(pixels)
+            self.sizes.append(len(posters))
+            return score(posters)
 
-        monkeypatch.setattr(predictor, "scores", gated)
+        monkeypatch.setattr(tiny_predictor, "scores", gated)
 
 
 async def settled() -> None:
@@ -45,12 +39,12 @@ async def settled() -> None:
 
 
 def test_posters_that_wait_are_scored_together_and_each_gets_its_own(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = Gate(predictor, monkeypatch)
+    gate = Gate(tiny_predictor, monkeypatch)
 
     async def ask() -> list[Any]:
-        batcher = Batcher(predictor, Limits(batch=4), Metrics(), threads=1)
+        batcher = Batcher(tiny_predictor, Limits(batch=4), Metrics(), threads=1)
         first = asyncio.create_task(batcher.scores([RED]))
         await settled()
         rest = asyncio.create_task(batcher.scores([GREEN, b"broken", RED, GREEN, DARK]))
@@ -70,12 +64,12 @@ def test_posters_that_wait_are_scored_together_and_each_gets_its_own(
 
 
 def test_a_batch_leaves_other_threads_their_share(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = Gate(predictor, monkeypatch)
+    gate = Gate(tiny_predictor, monkeypatch)
 
     async def ask() -> None:
-        batcher = Batcher(predictor, Limits(batch=8), Metrics(), threads=2)
+        batcher = Batcher(tiny_predictor, Limits(batch=8), Metrics(), threads=2)
         blockers = [asyncio.create_task(batcher.scores([RED])) for _ in range(2)]
         await settled()
         waiting = asyncio.create_task(batcher.scores([RED] * 8))
@@ -89,12 +83,12 @@ def test_a_batch_leaves_other_threads_their_share(
 
 
 def test_a_full_queue_refuses_at_once_and_opens_again(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = Gate(predictor, monkeypatch)
+    gate = Gate(tiny_predictor, monkeypatch)
 
     async def ask() -> None:
-        batcher = Batcher(predictor, Limits(waiting=3), Metrics(), threads=1)
+        batcher = Batcher(tiny_predictor, Limits(waiting=3), Metrics(), threads=1)
         accepted = [asyncio.create_task(batcher.scores([RED])) for _ in range(3)]
         await settled()
         with pytest.raises(Problem, match="3 posters are waiting"):
@@ -111,12 +105,12 @@ def test_a_full_queue_refuses_at_once_and_opens_again(
 
 
 def test_closing_answers_what_was_accepted_and_nothing_more(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = Gate(predictor, monkeypatch)
+    gate = Gate(tiny_predictor, monkeypatch)
 
     async def ask() -> list[Any]:
-        batcher = Batcher(predictor, Limits(), Metrics(), threads=2)
+        batcher = Batcher(tiny_predictor, Limits(), Metrics(), threads=2)
         accepted = [asyncio.create_task(batcher.scores([RED])) for _ in range(10)]
         await settled()
         closing = asyncio.create_task(batcher.close())
@@ -133,12 +127,12 @@ def test_closing_answers_what_was_accepted_and_nothing_more(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("keyart-")]
 
 
-def test_other_work_keeps_its_place_and_its_errors(predictor: Predictor) -> None:
+def test_other_work_keeps_its_place_and_its_errors(tiny_predictor: Predictor) -> None:
     def broken() -> None:
         raise PosterError("no")
 
     async def ask() -> list[Any]:
-        batcher = Batcher(predictor, Limits(), Metrics(), threads=1)
+        batcher = Batcher(tiny_predictor, Limits(), Metrics(), threads=1)
         tasks = [
             asyncio.create_task(batcher.scores([RED])),
             asyncio.create_task(batcher.run(lambda: "work")),
@@ -157,15 +151,15 @@ def test_other_work_keeps_its_place_and_its_errors(predictor: Predictor) -> None
 
 
 def test_a_network_that_breaks_is_an_error_of_all_in_its_batch(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(pixels: Pixels) -> Scores:
+    def broken(posters: Sequence[Prepared]) -> Scores:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(predictor, "scores", broken)
+    monkeypatch.setattr(tiny_predictor, "scores", broken)
 
     async def ask() -> list[Any]:
-        batcher = Batcher(predictor, Limits(), Metrics(), threads=1)
+        batcher = Batcher(tiny_predictor, Limits(), Metrics(), threads=1)
         answers = await batcher.scores([RED, GREEN])
         assert batcher.alive
         await batcher.close()

@@ -4,33 +4,33 @@ import contextlib
 import io
 import json
 import socket
+import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from keyart.predictor import Predictor
 from keyart.service.app import create_app
 from keyart.service.limits import Limits
 from keyart.service.uploads import safe_name
-from tests.serving import GREEN, RED, client, plain
 from tests.test_decode import png_header
-from tests.tiny import tiny_bundle
-from tests.wire import encoded
+from tests.wire import GREEN, RED, encoded, plain
 
+Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
 LIMITS = Limits(body=1_000_000, posters=4, fields=6, field=100, pixels=1_000_000, seconds=0.5)
 BOUNDARY = "x" * 20
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    bundle = tiny_bundle(tmp_path_factory.mktemp("model") / "bundle")
-    with client(create_app(Predictor.load(bundle.path), limits=LIMITS)) as talking:
+def api(tiny_predictor: Predictor, client_of: Serve) -> Iterator[httpx.Client]:
+    with client_of(create_app(tiny_predictor, limits=LIMITS)) as talking:
         yield talking
 
 
@@ -248,24 +248,55 @@ def test_a_form_without_boundary_or_of_another_type_is_refused(api: httpx.Client
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        (b"../../etc/passwd", "passwd"),
-        (b"..\\..\\windows\\evil.jpg", "evil.jpg"),
-        (b"/abs/olute.png", "olute.png"),
-        (b"a\x00b\r\nSet-Cookie: x.jpg", "abSet-Cookie: x.jpg"),
-        (b"<script>alert(1)</script>.jpg", "script>.jpg"),
-        ("ünï\u202egpj.exe".encode(), "ünïgpj.exe"),
-        (b"\xff\xfe.jpg", "\ufffd\ufffd.jpg"),
-        (b"", "poster"),
-        (b"a" * 999, "a" * 200),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\windows\\evil.jpg", "evil.jpg"),
+        ("/abs/olute.png", "olute.png"),
+        ("a\x00b\r\nSet-Cookie: x.jpg", "abSet-Cookie: x.jpg"),
+        ("<script>alert(1)</script>.jpg", "script>.jpg"),
+        ("ünï\u202egpj.exe", "ünïgpj.exe"),
+        ("\ufffd\ufffd.jpg", "\ufffd\ufffd.jpg"),
+        ("", "poster"),
+        ("a" * 999, "a" * 200),
     ],
 )
-def test_a_file_name_is_its_last_printable_part(given: bytes, kept: str) -> None:
+def test_a_file_name_is_its_last_printable_part(given: str, kept: str) -> None:
     assert safe_name(given) == kept
 
 
 def test_a_path_in_a_file_name_goes_nowhere(api: httpx.Client) -> None:
     body = multipart(('form-data; name="poster"; filename="../../../tmp/evil.jpg"', RED))
     assert send(api, body).json()["predictions"][0]["poster"] == "evil.jpg"
+
+
+def test_a_file_name_that_is_no_utf_8_is_still_shown(api: httpx.Client) -> None:
+    body = multipart(('form-data; name="poster"; filename="NAME"', RED))
+    answer = send(api, body.replace(b"NAME", b"\xff\xfe.jpg"))
+    assert answer.json()["predictions"][0]["poster"].endswith(".jpg")
+
+
+@pytest.mark.parametrize("charset", ["idna", "unicode_escape", "zlib", "no-such"])
+def test_a_form_is_read_as_utf_8_or_not_at_all(api: httpx.Client, charset: str) -> None:
+    headers = {"content-type": f"multipart/form-data; boundary={BOUNDARY}; charset={charset}"}
+    body = multipart(('form-data; name="poster"; filename="a.jpg"', RED))
+    problem(api.post("/v1/predictions", content=body, headers=headers), 415)
+
+
+def test_no_poster_of_a_form_that_is_cut_off_is_answered(api: httpx.Client) -> None:
+    part = ('form-data; name="poster"; filename="a.jpg"', RED)
+    assert "ends before" in problem(send(api, multipart(part, part)[:-60]), 400)
+
+
+def test_uploads_never_reach_the_disk(
+    tiny_predictor: Predictor, client_of: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rollover(file: object) -> None:
+        raise AssertionError("a temporary file was written")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rollover)
+    with client_of(create_app(tiny_predictor)) as talking:
+        files = {"poster": ("large.jpg", RED + b"\0" * 9_000_000, "image/jpeg")}
+        answer = talking.post("/v1/predictions", files=files)
+    assert answer.json()["predictions"][0]["genres"] == ["Red"]
 
 
 @pytest.mark.parametrize(
@@ -309,10 +340,10 @@ def test_no_address_is_fetched_for_a_client(api: httpx.Client) -> None:
             trap.accept()
 
 
-def test_all_bodies_together_are_bounded(tmp_path: Path) -> None:
-    predictor = Predictor.load(tiny_bundle(tmp_path / "bundle").path)
+def test_all_bodies_together_are_bounded(tiny_predictor: Predictor, client_of: Serve) -> None:
     limits = Limits(body=100_000, memory=150_000, seconds=5)
-    with client(create_app(predictor, limits=limits)) as talking, connect(talking) as first:
+    app = create_app(tiny_predictor, limits=limits)
+    with client_of(app) as talking, connect(talking) as first:
         first.sendall(post("content-length: 99000\r\n") + b"a" * 90_000)
         time.sleep(0.3)
         answer = talking.post("/v1/predictions", content=b"a" * 90_000)

@@ -15,12 +15,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
-from keyart.service.access import Tokens, new_token
 from keyart.service.app import create_app
-from keyart.similar import PosterIndex
-from tests.serving import DARK, GREEN, RED, known_posters, plain, running
-from tests.tiny import tiny_bundle
-from tests.wire import encoded
+from keyart.service.server import running
+from keyart.service.tokens import Tokens, new_token
+from keyart.similar import Index
+from tests.wire import DARK, GREEN, RED, encoded, plain
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 pytestmark = pytest.mark.skipif(
@@ -37,16 +36,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    return Predictor.load(tiny_bundle(tmp_path_factory.mktemp("model") / "bundle").path)
-
-
-@pytest.fixture(scope="module")
-def url(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("service")
-    index = PosterIndex.open(known_posters(folder, predictor.bundle.path), predictor.bundle)
-    store = Corrections(f"sqlite:///{folder / 'corrections.sqlite'}")
-    with running(create_app(predictor, index=index, corrections=store)) as address:
+def url(
+    tiny_predictor: Predictor, film_index: Index, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    store = Corrections(f"sqlite:///{tmp_path_factory.mktemp('store') / 'corrections.sqlite'}")
+    with running(create_app(tiny_predictor, index=film_index, corrections=store)) as address:
         yield address
 
 
@@ -362,11 +356,11 @@ def test_it_is_legible_by_day_by_night_and_on_a_phone(
 
 
 def test_a_closed_service_asks_for_the_token_once(
-    browser: Browser, predictor: Predictor, tmp_path: Path
+    browser: Browser, tiny_predictor: Predictor, tmp_path: Path
 ) -> None:
     token, line = new_token("ada")
     (tmp_path / "tokens").write_text(line)
-    app = create_app(predictor, tokens=Tokens.read(tmp_path / "tokens"))
+    app = create_app(tiny_predictor, tokens=Tokens.read(tmp_path / "tokens"))
     with running(app) as address:
         opened = browser.new_context()
         page = opened.new_page()

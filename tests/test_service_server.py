@@ -16,17 +16,19 @@ import httpx
 import pytest
 
 from keyart.errors import BundleError, ServiceError
-from keyart.service.server import Settings, _listen, serve
-from tests.serving import GREEN, RED
+from keyart.service.server import _listen, serve
 from tests.tiny import tiny_bundle
+from tests.wire import GREEN, RED
 
 SCRIPT = """
 import sys
 for name in ("torch", "timm", "scipy", "sklearn", "imagehash", "matplotlib", "onnx", "pyarrow"):
     sys.modules[name] = None
-from pathlib import Path
-from keyart.service.server import Settings, serve
-serve(Settings(Path(sys.argv[1])), host=sys.argv[2], port=0, workers=int(sys.argv[3]))
+from keyart.service.server import serve
+def say(line):
+    print(line, file=sys.stderr, flush=True)
+if __name__ == "__main__":
+    serve(sys.argv[1], host=sys.argv[2], port=0, workers=int(sys.argv[3]), say=say)
 """
 
 
@@ -154,10 +156,10 @@ def test_workers_share_the_port_and_their_figures(model: Path) -> None:
 
 def test_what_cannot_be_served_is_said(model: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such bundle"):
-        serve(Settings(tmp_path / "none"))
+        serve(tmp_path / "none")
     with pytest.raises(ServiceError, match="--workers 0"):
-        serve(Settings(model), workers=0)
+        serve(model, workers=0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServiceError, match=f"127.0.0.1:{port}: cannot listen"):
-            serve(Settings(model), port=port)
+            serve(model, port=port)

@@ -49,7 +49,7 @@ _HOMES = {
     # serving and corrections
     "serve": "keyart.service.server",
     "create_app": "keyart.service.app",
-    "new_token": "keyart.service.access",
+    "new_token": "keyart.service.tokens",
     "export_corrections": "keyart.review.corrections",
     # the study and the demo
     "run_milestone": "keyart.milestone.experiment",

@@ -26,7 +26,7 @@ import numpy.typing as npt
 import keyart
 from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError
-from keyart.files import new_folder, replacing_folder, write_json
+from keyart.files import new_folder, recover_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json
 
@@ -300,6 +300,7 @@ def _identity(content: bytes) -> dict[str, Any]:
 
 def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
+    recover_folder(path)
     if not path.is_dir():
         raise BundleError(f"{path}: no such bundle; name a run or a bundle folder")
     try:

@@ -1,4 +1,4 @@
-"""Calibration: the curve, one a genre, that turns a model's logits into scores to be trusted."""
+"""Calibration: for each genre the curve that turns a model's logits into probabilities."""
 
 import math
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 Method = Literal["identity", "temperature", "platt", "isotonic"]
 
-# Far past where a sigmoid is 0 or 1; keeps slope x logit within what a float holds.
+# Far beyond the point where a sigmoid is 0 or 1; keeps slope x logit finite.
 LARGEST_LOGIT = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class GenreCalibration:
-    """A strictly rising curve from logit to calibrated logit, so that no ranking is changed.
+    """A strictly rising curve from logit to calibrated logit: it keeps the order of films.
 
-    Without knots it is the line `slope` * logit + `intercept`. Between knots (logit, calibrated
-    logit) it is straight, and beyond them it goes on with `slope`.
+    Without knots it is the line `slope` * logit + `intercept`. With knots (logit, calibrated logit)
+    it is straight between them and continues beyond them with `slope`.
     """
 
     method: Method
@@ -49,7 +49,7 @@ class GenreCalibration:
         return joined + self.slope * (logits - within)
 
     def undo(self, calibrated: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The logits that `apply` made `calibrated` of."""
+        """The inverse of `apply`."""
         if not self.knots:
             return (calibrated - self.intercept) / self.slope
         at, value = np.array(self.knots).T
@@ -60,7 +60,7 @@ class GenreCalibration:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One curve a genre, in vocabulary order."""
+    """One curve for each genre, in vocabulary order."""
 
     genres: tuple[GenreCalibration, ...]
 
@@ -70,7 +70,7 @@ class Calibration:
         return cls((GenreCalibration("identity"),) * genres)
 
     def apply(self, logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Scores from 0 to 1. logits: (..., genres), finite. Raises ValueError for others."""
+        """Scores from 0 to 1. logits: (..., genres), finite; ValueError otherwise."""
         values = np.asarray(logits, dtype=np.float64)
         if values.ndim == 0 or values.shape[-1] != len(self.genres):
             raise ValueError(f"logits: expected (..., {len(self.genres)}), got {values.shape}")
@@ -81,9 +81,9 @@ class Calibration:
         return sigmoid(np.stack(curved, axis=-1))
 
     def undo(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Plain sigmoids of the logits that `apply` made `scores` (..., genres) of.
+        """Plain sigmoids of the logits that `apply` turned into `scores` (..., genres).
 
-        A score that a file rounded to 0 or 1 stands for one just within.
+        A score that a file rounded to 0 or 1 counts as the nearest number inside.
         """
         edge = float(np.finfo(np.float32).epsneg) / 2
         values = np.clip(np.asarray(scores, dtype=np.float64), np.finfo(np.float32).tiny, 1 - edge)
@@ -92,7 +92,7 @@ class Calibration:
         return sigmoid(np.stack(plain, axis=-1))
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain JSON: one object a genre, in vocabulary order."""
+        """Plain JSON: one object for each genre, in vocabulary order."""
         return [
             {"method": curve.method, "slope": curve.slope, "intercept": curve.intercept}
             | ({"knots": [list(knot) for knot in curve.knots]} if curve.knots else {})
@@ -101,7 +101,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, value: Sequence[dict[str, Any]]) -> "Calibration":
-        """The calibration that `to_json` wrote. ValueError, with the genre, for anything else."""
+        """The inverse of `to_json`. Raises ValueError, with the genre, for anything else."""
         if not isinstance(value, list):
             raise ValueError(f"calibration: expected a list, got {type(value).__name__}")
         genres = []

@@ -1,24 +1,25 @@
-"""Every error keyart raises, drawn as a tree.
+"""Every error keyart raises.
 
     KeyartError
-    ├── TableError          a films table cannot be read: no such file, column, encoding
-    ├── VocabularyError     a vocabulary file is not one
+    ├── TableError              a films table cannot be read: no such file, column, encoding
+    ├── VocabularyError         a vocabulary file cannot be used
     │   └── UnknownGenreError   a genre that the vocabulary does not have
-    ├── PosterError         the bytes are not a poster we can use
-    ├── CatalogError        a catalog is missing, damaged or already there
-    ├── RecipeError         a recipe has an unknown key or an impossible value
-    │   └── WeightsError        a backbone that is unknown, or weights that are not its own
-    ├── TrainingError       training cannot start or go on
-    ├── RunError            a run folder is missing, incomplete or already there
-    ├── SearchError         a search cannot begin or go on in a folder
-    ├── BundleError         a bundle is missing, damaged or too new
-    ├── PosterIndexError    an index of known posters is missing, damaged or another model's
-    ├── CorrectionsError    corrections cannot be read or kept
-    │   └── AlreadyCorrectedError   a poster has a correction, and no one asked to replace it
-    ├── ServiceError        the service cannot start as it was asked to
-    └── MissingExtraError   a package that only an extra of the install brings
+    ├── PosterError             a poster that cannot be read
+    ├── CatalogError            a catalog is missing, damaged or already there
+    ├── RecipeError             a recipe has an unknown key or an impossible value
+    │   └── WeightsError        an unknown backbone, or weights that do not fit it
+    ├── TrainingError           training cannot start or continue
+    ├── RunError                a run folder is missing, incomplete or already there
+    ├── SearchError             a search cannot start or continue in a folder
+    ├── BundleError             a bundle is missing, damaged or of another format
+    ├── PosterIndexError        an index is missing, damaged or of another model
+    ├── CorrectionsError        corrections cannot be read or stored
+    │   └── AlreadyCorrectedError   the poster has another correction already
+    ├── ServiceError            the service cannot start with these options
+    ├── OutputError             a file cannot be written there: a device, a pipe or a folder
+    └── MissingExtraError       a package that only an extra of the install brings
 
-A message is one line that says what, where, and what to do.
+A message is one line: what happened, where, what to do.
 """
 
 import difflib
@@ -26,7 +27,7 @@ from collections.abc import Iterable
 
 
 class KeyartError(Exception):
-    """The root: whatever a user can mend. The command line prints it without a traceback."""
+    """The root: what a user can fix. The command line prints it as one line."""
 
 
 class TableError(KeyartError):
@@ -38,11 +39,11 @@ class VocabularyError(KeyartError):
 
 
 class UnknownGenreError(VocabularyError):
-    """A genre was named that the vocabulary does not have."""
+    """The vocabulary does not have this genre."""
 
 
 class PosterError(KeyartError):
-    """The bytes at hand are not a poster that can be used."""
+    """A poster cannot be read."""
 
 
 class CatalogError(KeyartError):
@@ -54,11 +55,11 @@ class RecipeError(KeyartError):
 
 
 class WeightsError(RecipeError):
-    """A backbone that no one knows, or weights that are missing or another network's."""
+    """A backbone is unknown, or weights are missing or do not fit."""
 
 
 class TrainingError(KeyartError):
-    """Training cannot start or cannot go on."""
+    """Training cannot start or continue."""
 
 
 class RunError(KeyartError):
@@ -66,35 +67,39 @@ class RunError(KeyartError):
 
 
 class SearchError(KeyartError):
-    """A search cannot begin, or cannot go on: another search's journal, or no trial that ends."""
+    """A search cannot start or continue: another search's folder, or no trial finishes."""
 
 
 class BundleError(KeyartError):
-    """A bundle is missing, damaged, or of a newer format."""
+    """A bundle is missing, damaged, or of another format."""
 
 
 class PosterIndexError(KeyartError):
-    """An index of known posters is missing, damaged, or was made with another model."""
+    """An index of posters is missing, damaged, or made with another model."""
 
 
 class CorrectionsError(KeyartError):
-    """The store of corrections cannot be reached, or a correction cannot be kept."""
+    """The store of corrections cannot be reached, or a correction cannot be stored."""
 
 
 class AlreadyCorrectedError(CorrectionsError):
-    """A poster has another correction already, which is not replaced without being asked."""
+    """The poster has another correction already, and replacing it was not requested."""
 
 
 class ServiceError(KeyartError):
-    """The service cannot start as it was asked to."""
+    """The service cannot start with these options."""
+
+
+class OutputError(KeyartError):
+    """A file cannot be written there: it is a device, a pipe or a folder."""
 
 
 class MissingExtraError(KeyartError, ImportError):
-    """A package is missing that only an extra of the install brings."""
+    """A package is missing; an extra of the install brings it."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'X'?`` for the known name nearest to `name`, or nothing."""
+    """``; did you mean 'X'?`` with the known name that is most like `name`, or nothing."""
     folded = {candidate.casefold(): candidate for candidate in known}
     match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[match[0]]!r}?" if match else ""

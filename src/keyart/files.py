@@ -1,19 +1,35 @@
-"""Writes that are whole or absent: made beside their place, synced, then renamed into it."""
+"""Writes that are whole or absent: to a partial file next to the target, synced, then renamed.
+
+A partial is called `.NAME.OWNER.HEX.partial`. OWNER names the process that writes it, so that the
+next writer of NAME can remove what a killed process left, and leaves alone what another one is
+still writing.
+"""
 
 import csv
 import json
 import os
 import shutil
+import socket
+import stat
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
+from glob import escape
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
+
+from keyart.errors import OutputError
+from keyart.exchange import exchange
+
+StrPath = str | os.PathLike[str]
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut (a no-op where folders cannot be opened)."""
+    """Make a rename in `folder` survive a power cut. Does nothing if folders cannot be opened."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -25,73 +41,116 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Have the disk hold what `path` holds."""
+    """Make the content of a file survive a power cut."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write a file to; on success it takes the place of `path`.
+    """Yield a partial file to write; on success it replaces the file at `path`.
 
-    After an error nothing new is left and what stood at `path` is untouched.
+    After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
+    its mode. A symbolic link stays a link: its target is replaced. Raises OutputError if there is
+    a device, a pipe or a folder at `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    target = _regular_target(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sweep(target.parent, target.name)
+    partial = _partial(target)
     try:
-        yield beside
-        sync_file(beside)
-        os.replace(beside, path)
+        with _named(path):
+            yield partial
+            _keep_mode(target, partial)
+            sync_file(partial)
+            os.replace(partial, target)
     finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
+        partial.unlink(missing_ok=True)
+    sync_folder(target.parent)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` to fill; on success it becomes `path`, which must not exist.
+    """Yield a partial folder to fill; on success it becomes `path`, which must not exist.
 
-    After an error nothing is left. The caller has made sure that nothing stands at `path`.
+    After an error nothing is left. The caller has checked that there is nothing at `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    beside.mkdir()
-    try:
-        yield beside
-        for file in beside.rglob("*"):
-            if file.is_file():
-                sync_file(file)
-        sync_folder(beside)
-        os.rename(beside, path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    sync_folder(path.parent)
+    with _filling(path) as partial:
+        yield partial
+        _sync_all(partial)
+        os.rename(partial, path)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` to fill; on success it takes the place of the folder there.
+    """Yield a partial folder to fill; on success it replaces the folder at `path`.
 
-    After an error what stood at `path` is untouched. Folders cannot be exchanged in one step: a
-    machine that stops between the two renames leaves nothing at `path`, but never half of it.
+    After an error the folder at `path` is as it was. The system exchanges the two in one step. If
+    it cannot, a process that is killed between two renames leaves the old folder under another
+    name, and `recover_folder` puts it back.
     """
-    tag = uuid.uuid4().hex[:8]
-    fresh, stale = (path.with_name(f".{path.name}.{tag}.{end}.partial") for end in ("new", "old"))
+    recover_folder(path)
+    with _filling(path) as partial:
+        yield partial
+        _sync_all(partial)
+        if not exchange(partial, path):
+            stale = partial.with_name(partial.name + _OLD)
+            os.rename(path, stale)
+            os.rename(partial, path)
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+@contextmanager
+def _filling(path: Path) -> Iterator[Path]:
+    """Yield a new partial folder for `path`; what is left of it afterwards is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent, path.name)
+    partial = _partial(path)
+    partial.mkdir()
     try:
-        with new_folder(fresh) as beside:
-            yield beside
-        os.rename(path, stale)
-        os.rename(fresh, path)
+        with _named(path):
+            yield partial
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(stale, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
     sync_folder(path.parent)
+
+
+def _sync_all(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            sync_file(file)
+    sync_folder(folder)
+
+
+def recover_folder(path: Path) -> None:
+    """Put a folder back that a killed `replacing_folder` had moved out of its place."""
+    if path.exists():
+        return
+    for stale in path.parent.glob(f".{escape(path.name)}.*{_PARTIAL}{_OLD}"):
+        if not _is_alive(stale):
+            with suppress(OSError):  # another process may have done it
+                os.rename(stale, path)
+            return
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what killed processes left half-written in `folder`, of the file `name` or of all."""
+    pattern = name if name == "*" else escape(name)
+    for partial in folder.glob(f".{pattern}.*{_PARTIAL}*"):
+        only = partial.suffix == _OLD and not (folder / _target(partial)).exists()
+        if only or _is_alive(partial):
+            continue
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                partial.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
-    with replacing(path) as beside:
-        beside.write_bytes(content)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -106,7 +165,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV with `header`, whole or not at all."""
-    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
@@ -114,10 +173,105 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 @contextmanager
 def writing_text(path: Path | None) -> Iterator[IO[str]]:
-    """Yield a UTF-8 text file for `path`, written whole or not at all; None is standard output."""
-    if path is None:
+    """Yield a UTF-8 text file for `path`; None or '-' is standard output.
+
+    While it is written the file is called NAME.incomplete, and stays so if the process is killed:
+    its rows can still be used. After an error it is removed.
+    """
+    if path is None or str(path) == "-":
         yield sys.stdout
         sys.stdout.flush()
-    else:
-        with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
+        return
+    target = _regular_target(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    incomplete = _regular_target(target.with_name(f"{target.name}.incomplete"))
+    try:
+        with _named(path):
+            with incomplete.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            _keep_mode(target, incomplete)
+            sync_file(incomplete)
+            os.replace(incomplete, target)
+    except BaseException:
+        incomplete.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+
+
+_PARTIAL, _OLD = ".partial", ".old"
+_FORGOTTEN = 7 * 86_400  # seconds after which another machine's partial counts as left behind
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{_owner()}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
+
+
+def _target(partial: Path) -> str:
+    """The name of the file or folder that a partial is for."""
+    return ".".join(partial.name.rpartition(_PARTIAL)[0].split(".")[1:-2])
+
+
+def _regular_target(path: Path) -> Path:
+    """The file that a write to `path` replaces. Raises OutputError if it is not a regular file."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    try:
+        mode = target.stat().st_mode
+    except OSError:
+        return target
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+        raise OutputError(f"{path}: is {kind}, not a regular file; name another file to write")
+    return target
+
+
+def _keep_mode(target: Path, partial: Path) -> None:
+    with suppress(OSError):
+        os.chmod(partial, stat.S_IMODE(target.stat().st_mode))
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of the system name the file that was to be written, not its partial."""
+    try:
+        yield
+    except OSError as error:
+        ours = error.filename is None or str(error.filename).endswith((_PARTIAL, ".incomplete"))
+        if ours and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
+@cache
+def _owner() -> str:
+    """This process, told apart from every other one on any machine that shares the disk."""
+    return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
+
+
+def _is_alive(partial: Path) -> bool:
+    """Whether the process that writes a partial is alive, as far as this machine can know."""
+    before, _, _ = partial.name.rpartition(_PARTIAL)
+    machine, pid, started = [*before.split(".")[-2].split("-"), "", ""][:3]
+    if machine == _machine() and pid.isdigit():
+        return _started(int(pid)) == started
+    with suppress(OSError):
+        return time.time() - partial.stat().st_mtime < _FORGOTTEN
+    return False
+
+
+@cache
+def _machine() -> str:
+    return f"{crc32(socket.gethostname().encode()):08x}"
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in the system's own count; empty if there is no such process."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return fields[19]
+    try:  # no /proc: a process id may be used again, but a partial is never lost by that
+        os.kill(pid, 0)
+    except PermissionError:
+        return "0"
+    except (OSError, ValueError):
+        return ""
+    return "0"

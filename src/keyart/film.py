@@ -1,14 +1,14 @@
-"""Film: the record that everything here is about."""
+"""A film: what everything here is about."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """One film, with the genres its cataloguers gave it.
+    """One film, with the genres that its catalog lists.
 
-    `film_id` is unique in a catalog; `year` is None where unknown; `genres` are names of the
-    vocabulary, in its order.
+    film_id: unique in a catalog. year: None if unknown. genres: names of the vocabulary, in its
+    order.
     """
 
     film_id: str

@@ -1,4 +1,4 @@
-"""The ordered vocabulary of genres, and the other names that sources give them."""
+"""The ordered vocabulary of genres, and the names that other databases use for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ def _key(name: str) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The genres a model knows, in column order, with aliases from other catalogs.
+    """The genres that a model knows, in column order, with aliases.
 
     An alias may stand for several genres (TMDb's 'Action & Adventure').
     """
@@ -50,7 +50,7 @@ class Vocabulary:
         return len(self.names)
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """The genres that `name` stands for; empty where it maps to nothing."""
+        """The genres that `name` stands for; empty if it stands for none."""
         return self._lookup.get(_key(name), ())
 
     def index(self, name: str) -> int:
@@ -81,7 +81,7 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path) -> "Vocabulary":
-        """Read a vocabulary: a genre a line, aliases after '=', '#' starts a comment.
+        """Read a vocabulary: one genre per line, aliases after '=', '#' starts a comment.
 
             Sci-Fi = Science Fiction, SF
             Drama
@@ -116,7 +116,7 @@ STUDY_GENRES = (
     "Thriller", "War", "Western",
 )  # fmt: skip
 
-# Names of IMDb, TMDb and MovieLens. Biography, Film-Noir, Sport, Short, News and the like have no
+# Names of IMDb, TMDb and MovieLens. Biography, Film-Noir, Sport, Short, News and others have no
 # counterpart among the 19: they are counted as unmapped, as the study did.
 DEFAULT_VOCABULARY = Vocabulary(
     STUDY_GENRES,

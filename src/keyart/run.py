@@ -70,10 +70,12 @@ class ScoredFilms:
 
     def take(self, rows: Sequence[int]) -> Self:
         """The films of these rows, in this order."""
-        texts = ([column[row] for row in rows] for column in
-                 (self.film_ids, self.titles, self.groups))  # fmt: skip
-        tables = (table[list(rows)] for table in (self.truth, self.predicted, self.scores))
-        return type(self)(self.vocabulary, *texts, *tables)
+        at = list(rows)
+        ids, titles, groups = (
+            [column[row] for row in at] for column in (self.film_ids, self.titles, self.groups)
+        )
+        flags = (self.truth[at], self.predicted[at])
+        return type(self)(self.vocabulary, ids, titles, groups, *flags, self.scores[at])
 
     def to_table(self) -> pa.Table:
         """A row a film: film_id, title, group, truth, predicted, then a score for each genre."""
@@ -290,6 +292,12 @@ class Run:
         """Write predictions-SPLIT.parquet."""
         with replacing(self.predictions_path(split)) as beside:
             pq.write_table(films.to_table(), beside)
+
+    def write_evaluation(self, metrics: MetricTable, films: Mapping[str, ScoredFilms]) -> None:
+        """Write predictions-SPLIT.parquet for each split, then metrics.json."""
+        for split, scored in films.items():
+            self.write_predictions(split, scored)
+        self.write_metrics(metrics)
 
     @property
     def has_origin(self) -> bool:

@@ -1,5 +1,6 @@
 """Commands that ask a finished model, and the demo."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +23,7 @@ def predict(
         typer.Option(help="How to write them. Default: by the suffix of --out, else a table."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write. Default: standard output.")
+        Path | None, typer.Option(help="File to write; - or none for standard output.")
     ] = None,
     errors: Annotated[
         Path | None,
@@ -46,9 +47,9 @@ def predict(
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
     posters = list(find_posters(paths))
-    table = format == "table" or (format is None and (out is None or out.suffix == ".txt"))
+    table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
-    with progress("posters", quiet=quiet or out is None) as advance:
+    with progress("posters", quiet=quiet or out in (None, Path("-"))) as advance:
         films = advancing(predictor.predict_many(posters), len(posters), advance)
         if table:
             with writing_text(out) as file:
@@ -136,14 +137,14 @@ def index(
     quiet: Quiet = False,
 ) -> None:
     """Index a catalog's posters, to find similar ones."""
-    from keyart.bundle import boxed_bundle
     from keyart.catalog.catalog import Catalog
-    from keyart.similar import build_index
+    from keyart.predictor import Predictor
+    from keyart.similar import Index
     from keyart.terminal.progress import progress
 
-    chosen = model or boxed_bundle()
+    predictor = Predictor.load(model)
     with progress("posters", quiet=quiet) as advance:
-        built = build_index(Catalog.open(catalog), chosen, out, progress=advance)
+        built = Index.build(Catalog.open(catalog), out=out, model=predictor, progress=advance)
     if not quiet:
         typer.echo(f"{out}: {len(built):,} posters")
 
@@ -152,23 +153,24 @@ def index(
 def similar(
     poster: Annotated[
         Path | None,
-        typer.Argument(metavar="POSTER", help="A poster. Without one: the index's own twins."),
+        typer.Argument(
+            metavar="POSTER", help="A poster. Without one: the near-duplicates in the index."
+        ),
     ] = None,
     *,
     model: Model = None,
-    index: Annotated[Path, typer.Option(help="An index, made by keyart index.")],
+    index: Annotated[Path, typer.Option(help="Folder of an index, made by keyart index.")],
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 5,
 ) -> None:
-    """Find the known posters most like a poster, or the near-duplicates among the known ones."""
-    from keyart.bundle import boxed_bundle
-    from keyart.similar import find_similar
-    from keyart.terminal.similar import show_similar, show_twins
-    from keyart.twins import find_twins
+    """Find the known posters most like a poster, or the near-duplicates among them."""
+    from keyart.similar import Index
+    from keyart.terminal.similar import show_near_duplicates, show_similar
 
+    known = Index.open(index, model)
     if poster:
-        show_similar(find_similar(poster, model or boxed_bundle(), index, count))
+        show_similar(known.nearest(poster, count))
     else:
-        show_twins(find_twins(model or boxed_bundle(), index))
+        show_near_duplicates(known.near_duplicates())
 
 
 @commands.command("serve")
@@ -176,29 +178,37 @@ def serve(
     model: Model = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes, each with the model.")] = 1,
+    workers: Annotated[int, typer.Option(help="Number of processes, each with the model.")] = 1,
     index: Annotated[
-        Path | None, typer.Option(help="Index of known posters, to show similar ones.")
+        Path | None, typer.Option(help="An index of known posters, to show similar ones.")
     ] = None,
     corrections: Annotated[
-        str, typer.Option(help="Where corrections are kept: an SQLite or PostgreSQL URL.")
+        str, typer.Option(help="Where to keep corrections: an SQLite or PostgreSQL URL.")
     ] = "sqlite:///keyart-corrections.sqlite",
     tokens: Annotated[
-        Path | None, typer.Option(help="Tokens that let in, a line each; see keyart token.")
+        Path | None, typer.Option(help="File of tokens that are let in; see keyart token.")
     ] = None,
 ) -> None:
     """Serve a web page and an HTTP API."""
-    from keyart.bundle import boxed_bundle
-    from keyart.service.server import Settings, serve
+    from keyart.service.server import serve
 
-    serve(Settings(model or boxed_bundle(), index, corrections, tokens), host, port, workers)
+    serve(
+        model,
+        host=host,
+        port=port,
+        workers=workers,
+        index=index,
+        corrections=corrections,
+        tokens=tokens,
+        say=partial(typer.echo, err=True),
+    )
 
 
 @commands.command("token")
-def token(name: Annotated[str, typer.Argument(metavar="NAME", help="Who will hold it.")]) -> None:
-    """Make a token for the service: the token, and the line that lets it in."""
-    from keyart.service.access import new_token
+def token(name: Annotated[str, typer.Argument(metavar="NAME", help="Who gets the token.")]) -> None:
+    """Make a token for the service, and the line of the tokens file that lets it in."""
+    from keyart.service.tokens import new_token
 
     secret, line = new_token(name)
-    typer.echo(f"token, to be kept secret: {secret}")
+    typer.echo(f"token (keep it secret): {secret}")
     typer.echo(f"line for the --tokens file: {line}")

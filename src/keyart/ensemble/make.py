@@ -7,25 +7,24 @@ average of calibrated scores is too cautious.
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from keyart.bundle import Content, Decisions, Member, write_bundle
+from keyart.bundle import Content, Member, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.ensemble.weights import Weights, learned_weights, log_loss
 from keyart.errors import RunError
-from keyart.evaluation.decide import Decision, decide
-from keyart.evaluation.evaluate import Evaluation, catalog_logits, evaluate, write_evaluation
+from keyart.evaluation.decide import decide
+from keyart.evaluation.evaluate import catalog_logits, evaluate_logits
 from keyart.files import new_folder, write_text
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
-from keyart.run import catalog_of, has_origin, read_origin, write_origin
+from keyart.run import Run, catalog_of, has_origin, read_origin, write_origin
 from keyart.scorer import Scores, average_logits
 
 _SPLITS = ("validation", "test")
@@ -83,7 +82,7 @@ def make_ensemble(
         learn_weights,
     )
     name = folder.resolve().name
-    evaluation = evaluate(decision, opened, logits, name=name)
+    table, scored = evaluate_logits(decision, opened, logits, name=name)
     recipe = _recipe(ensemble, predictors)
     members = [
         Member(member, float(weight), one.bundle)
@@ -92,14 +91,14 @@ def make_ensemble(
     content = Content(
         members,
         opened.vocabulary,
-        Decisions(decision.calibration, decision.thresholds, decision.precision_thresholds),
-        card=model_card(evaluation.metrics, recipe),
-        provenance=_provenance(name, recipe, decision, evaluation),
+        decision.decisions,
+        card=model_card(table, recipe),
+        provenance=table.provenance() | {"recipe": recipe},
     )
     with new_folder(folder) as partial:
         write_text(partial / "recipe.toml", recipe)
         write_origin(partial, opened)
-        write_evaluation(partial, evaluation)
+        Run(partial).write_evaluation(table, scored)
         write_report([partial], partial / "report.html", catalog=opened.path)
         write_bundle(partial / "bundle", content)
     return ensemble
@@ -179,20 +178,3 @@ def _recipe(ensemble: Ensemble, predictors: Sequence[Predictor]) -> str:
         f"weights = {json.dumps([round(float(weight), 6) for weight in ensemble.weights])}\n"
         f"bundles = {json.dumps([one.bundle.fingerprint for one in predictors])}\n"
     )
-
-
-def _provenance(
-    name: str,
-    recipe: str,
-    decision: Decision,
-    evaluation: Evaluation,
-) -> Mapping[str, Any]:
-    return {
-        "name": name,
-        "recipe": recipe,
-        "catalog": evaluation.metrics["catalog"],
-        "films": evaluation.metrics["films"],
-        "metrics": evaluation.headline("test"),
-        "notes": list(decision.notes),
-        "thresholds": decision.criterion,
-    }

@@ -146,7 +146,7 @@ def _history_chart(complete: Sequence[FrozenTrial], start: FrozenTrial | None) -
         lines, Axis("trial", 0, float(ends[1])), around("", values),
         "Validation mAP of each trial, and the best so far", points=points,
     )  # fmt: skip
-    legend = [(line.look, line.name) for line in lines]
+    legend = [(line.style, line.name) for line in lines]
     return Chart("Validation mAP, trial by trial", picture, legend, "A dot: a complete trial.")
 
 

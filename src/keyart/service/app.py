@@ -1,78 +1,64 @@
-"""create_app: the routes of the page and the API, and what surrounds them."""
+"""create_app: the API, the page, health and metrics as one application."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Annotated, Any
+from pathlib import PurePath
 
-from fastapi import FastAPI, Path, Query, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 from starlette.responses import Response
 
 import keyart
-from keyart.explain import Method
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
-from keyart.service import handlers, schemas
-from keyart.service.access import Tokens
+from keyart.service import routes, schemas
 from keyart.service.batching import Batcher
+from keyart.service.dependencies import Service, Shared, needs_token
 from keyart.service.guard import Guard
-from keyart.service.handlers import MOST_SIMILAR, Service, json_response
-from keyart.service.limits import Bodies, Limits
+from keyart.service.limits import Limits
 from keyart.service.metrics import CONTENT_TYPE, Metrics
-from keyart.service.problems import MEDIA_TYPE, Problem
-from keyart.similar import PosterIndex
+from keyart.service.problems import Problem, answer_with_problems, describe
+from keyart.service.tokens import Tokens
+from keyart.service.uploads import Bodies
+from keyart.similar import Index
 
-_PAGE = {
-    "index.html": "text/html; charset=utf-8",
-    "style.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-    **dict.fromkeys(
-        ("app.js", "api.js", "card.js", "downloads.js", "heat.js"),
-        "text/javascript; charset=utf-8",
-    ),
+# Starlette's StaticFiles asks the machine for these; some Windows call .js plain text, and browsers
+# do not run that.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FILE = {"type": "string", "contentMediaType": "image/jpeg", "format": "binary"}
 
 
 def create_app(
     predictor: Predictor,
     *,
     limits: Limits | None = None,
-    index: PosterIndex | None = None,
+    index: Index | None = None,
     corrections: Corrections | None = None,
     tokens: Tokens | None = None,
     hosts: frozenset[str] | None = None,
     threads: int | None = None,
 ) -> FastAPI:
-    """The service of one bundle.
+    """The service of one model, as an ASGI application.
 
-    index, corrections: None leaves out similar posters, or the keeping of corrections. tokens:
-    None lets everybody in. hosts: the host names it answers to, None for any. threads: None is one
-    a core.
+    index, corrections: without them there are no similar posters, and corrections are not kept.
+    tokens: None lets everybody in. hosts: the host names it answers to, None for any. threads:
+    None means one for each core.
     """
     limits = limits or Limits()
     metrics = Metrics()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Service]]:
         batcher = Batcher(predictor, limits, metrics, threads=threads)
-        app.state.service = Service(
-            predictor,
-            limits,
-            Bodies(limits),
-            metrics,
-            index,
-            corrections,
-            tokens is not None,
-            batcher,
-        )
+        bodies = Bodies(limits)
+        service = Service(predictor, limits, metrics, bodies, batcher, index, corrections, tokens)
         try:
-            yield
+            yield {"service": service}
         finally:
             await batcher.close()
             if corrections:
@@ -81,226 +67,55 @@ def create_app(
     app = FastAPI(
         title="keyart",
         version=keyart.__version__,
-        summary="Predict a film's genres from its poster, and say how far to trust the answer.",
+        summary="Predict a film's genres from its poster, with calibrated scores.",
         lifespan=lifespan,
-        # The usual pages of documentation load scripts from elsewhere; ours does not.
+        # The usual documentation pages load scripts from other sites.
         docs_url=None,
         redoc_url=None,
     )
-    document = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        """The document, with the schema that all problems point to."""
-        schemas_of = document().setdefault("components", {}).setdefault("schemas", {})
-        schemas_of["ProblemDocument"] = schemas.ProblemDocument.model_json_schema()
-        return document()
-
-    app.openapi = openapi  # type: ignore[method-assign]
-    app.add_middleware(Guard, metrics=metrics, tokens=tokens, hosts=hosts)
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http_problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Guard, metrics=metrics, hosts=hosts)
+    answer_with_problems(app)
+    app.include_router(routes.router)
+    _add_health(app)
     _add_page(app)
-    _add_health(app, metrics)
-    _add_api(app)
     return app
 
 
-def _add_page(app: FastAPI) -> None:
-    folder = files("keyart.service") / "page"
-    contents = {name: (folder / name).read_bytes() for name in _PAGE}
+def _add_health(app: FastAPI) -> None:
+    @app.get("/healthz", summary="Whether the process is alive")
+    async def healthz() -> schemas.Health:
+        return schemas.Health()
 
-    def serve(name: str) -> Response:
-        headers = {"Cache-Control": "no-cache"}
-        return Response(contents[name], media_type=_PAGE[name], headers=headers)
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return serve("index.html")
-
-    @app.get("/page/{name}", include_in_schema=False)
-    async def asset(name: str) -> Response:
-        if name not in _PAGE:
-            raise Problem("not-found", "the page has no such file")
-        return serve(name)
-
-
-def _add_health(app: FastAPI, metrics: Metrics) -> None:
-    @app.get("/healthz", response_model=schemas.Health, summary="Whether the process lives")
-    async def healthz() -> Response:
-        return json_response({"status": "ok"})
-
-    @app.get(
-        "/readyz",
-        response_model=schemas.Health,
-        responses=_problems(503),
-        summary="Whether posters are answered",
-    )
-    async def readyz(request: Request) -> Response:
-        service = _service(request)
+    @app.get("/readyz", responses=describe(503), summary="Whether posters are accepted")
+    async def readyz(service: Shared) -> schemas.Health:
         if not service.batcher.alive:
             raise Problem("unavailable", "the service is stopping")
-        return json_response({"status": "ok"})
+        return schemas.Health()
 
     @app.get(
         "/metrics",
+        dependencies=[needs_token],
         response_class=Response,
-        responses={200: {"content": {"text/plain": {}}}, **_problems(401)},
-        summary="Figures for Prometheus",
+        responses={200: {"content": {"text/plain": {}}}, **describe(401)},
+        summary="Metrics for Prometheus",
     )
-    async def metrics_text() -> Response:
-        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+    async def metrics(service: Shared) -> Response:
+        return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _add_api(app: FastAPI) -> None:
-    posting = _problems(400, 401, 403, 408, 413, 415, 421, 422, 503)
-
-    @app.post(
-        "/v1/predictions",
-        response_model=schemas.Predictions,
-        responses=posting,
-        openapi_extra=_takes(many=True),
-        summary="The genres of one or many posters",
-    )
-    async def predictions(request: Request) -> Response:
-        return await handlers.predict(_service(request), request)
-
-    @app.post(
-        "/v1/explanations",
-        response_model=schemas.Explanations,
-        responses={200: {"content": {"image/png": _BINARY}}, **posting, **_problems(501)},
-        openapi_extra=_takes(genre=True),
-        summary="Where on a poster its genres come from",
-    )
-    async def explanations(
-        request: Request,
-        genre: Annotated[
-            list[str] | None, Query(description="Default: all genres.", examples=["Drama"])
-        ] = None,
-        method: Annotated[
-            Method, Query(description="'occlusion' hides parts instead: slower, trusts nothing.")
-        ] = "activation",
-    ) -> Response:
-        return await handlers.explain_poster(_service(request), request, genre or (), method)
-
-    @app.post(
-        "/v1/similar",
-        response_model=schemas.SimilarFilms,
-        responses={**posting, **_problems(501)},
-        openapi_extra=_takes(),
-        summary="The known posters most alike",
-    )
-    async def similar(
-        request: Request,
-        count: Annotated[int, Query(ge=1, le=MOST_SIMILAR)] = 5,
-    ) -> Response:
-        return await handlers.find_similar(_service(request), request, count)
-
-    @app.get(
-        "/v1/similar/{place}.jpg",
-        response_class=Response,
-        responses={
-            200: {"content": {"image/jpeg": _BINARY}},
-            **_problems(401, 404, 422, 501),
-        },
-        summary="A known poster, small",
-    )
-    async def thumbnail(
-        request: Request, place: Annotated[int, Path(ge=0, le=10_000_000)]
-    ) -> Response:
-        return await handlers.thumbnail(_service(request), place)
-
-    @app.post(
-        "/v1/corrections",
-        response_model=schemas.CorrectionKept,
-        status_code=201,
-        responses={
-            200: {"model": schemas.CorrectionKept, "description": "It was said already"},
-            **posting,
-            **_problems(409, 501),
-        },
-        openapi_extra=_takes(correction=True),
-        summary="Say what a poster's genres are",
-    )
-    async def corrections(request: Request) -> Response:
-        return await handlers.correct(_service(request), request)
-
-    @app.get(
-        "/v1/corrections/{sha256}",
-        response_model=schemas.StandingCorrection,
-        responses=_problems(401, 422, 501, 503),
-        summary="The correction that counts for a poster",
-    )
-    async def standing(
-        request: Request, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
-    ) -> Response:
-        return await handlers.standing_correction(_service(request), sha256)
-
-    @app.get(
-        "/v1/model",
-        response_model=schemas.ModelCard,
-        responses=_problems(401),
-        summary="The model: its genres, figures and card",
-    )
-    async def model(request: Request) -> Response:
-        return json_response(handlers.describe_model(_service(request)))
-
-
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
-    return {
-        status: {"description": "A problem document (RFC 9457)", "content": content}
-        for status in statuses
+def _add_page(app: FastAPI) -> None:
+    page = {
+        file.name: (file.read_bytes(), _TYPES[PurePath(file.name).suffix])
+        for file in (files("keyart.service") / "page").iterdir()
     }
 
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return await file("index.html")
 
-def _takes(*, many: bool = False, genre: bool = False, correction: bool = False) -> dict[str, Any]:
-    """The request body as OpenAPI says it: a form with posters, or a poster alone."""
-    properties: dict[str, Any] = {
-        "poster": {"type": "array", "items": _FILE, "minItems": 1} if many else _FILE
-    }
-    required = ["poster"]
-    names = {"type": "array", "items": {"type": "string"}}
-    if genre:
-        properties["genre"] = names
-    if correction:
-        required.append("genre")
-        properties |= {
-            "genre": {**names, "minItems": 1, "example": ["Drama", "Sci-Fi"]},
-            "title": {"type": "string"},
-            "author": {"type": "string"},
-            "model": {"type": "string", "description": "Fingerprint of what was shown."},
-            "replace": {"type": "boolean", "default": False},
-        }
-    form = {"type": "object", "properties": properties, "required": required}
-    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
-    if not correction:
-        content |= {kind: _BINARY for kind in ("image/jpeg", "image/png", "image/webp")}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-async def _problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
-
-
-async def _http_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    kind = {404: "not-found", 405: "method"}.get(error.status_code, "malformed")
-    detail = f"{request.method} {request.url.path}: see /openapi.json for what there is"
-    response = Problem(kind, detail, early=True).response()
-    if error.headers and "allow" in {name.lower() for name in error.headers}:
-        response.headers["Allow"] = error.headers.get("Allow", "")
-    return response
-
-
-async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return Problem("invalid", f"{where}: {first['msg']}", early=True).response()
+    @app.get("/page/{name}", include_in_schema=False)
+    async def file(name: str) -> Response:
+        if name not in page:
+            raise Problem("not-found", "the page has no such file")
+        content, kind = page[name]
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})

@@ -1,27 +1,30 @@
-"""A bounded queue of posters, worked off in small batches by one thread a core."""
+"""A bounded queue of posters, worked off in small batches by one thread for each core."""
 
 import asyncio
 import os
-import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from keyart.errors import PosterError
+from keyart.parallel import cores
 from keyart.predictor import Predictor
 from keyart.scorer import Scores
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 
-_NICER = 2  # of 20 steps; each gives a thread some 1.25 times less of a busy core
+Result = TypeVar("Result")
+
+_NICER = 2  # of 20 steps; each gives a thread about 1.25 times less of a busy core
 
 
 @dataclass(slots=True)
 class _Job:
-    """A poster to score, or other work that takes a poster's place in the queue."""
+    """A poster to score, or other work that takes the place of a poster in the queue."""
 
     future: asyncio.Future[Any]
     data: bytes = b""
@@ -30,10 +33,10 @@ class _Job:
 
 
 class Batcher:
-    """Answers posters in the order they came. All methods belong to one event loop.
+    """Scores posters in the order they came. All methods belong to one event loop.
 
-    What was accepted is answered, also while closing. What comes when the queue is full is refused
-    at once: waiting would only make everybody late.
+    Every accepted poster is answered, also while closing. If the queue is full, more posters are
+    refused at once: waiting would only make everybody late.
     """
 
     def __init__(
@@ -44,61 +47,61 @@ class Batcher:
         *,
         threads: int | None = None,
     ) -> None:
-        """threads: None is one a core."""
+        """threads: None means one for each core."""
         self._predictor = predictor
         self._limits = limits
         self._metrics = metrics
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._changed = threading.Condition()
         self._loop = asyncio.get_running_loop()
         self.waiting = 0
         self.closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"keyart-{number}", daemon=True)
-            for number in range(threads or os.cpu_count() or 1)
+            for number in range(threads or cores())
         ]
         for thread in self._threads:
             thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether posters are answered."""
+        """Whether posters are accepted."""
         return not self.closed and all(thread.is_alive() for thread in self._threads)
 
     def admit(self) -> None:
-        """Raise Problem 503 where there is no room for another request."""
+        """Raise Problem 503 if there is no room for another request."""
         if self.closed:
-            raise Problem("unavailable", "the service is stopping", early=True)
+            raise Problem("unavailable", "the service is stopping")
         if self.waiting >= self._limits.waiting * len(self._threads):
-            raise Problem("busy", f"{self.waiting} posters are waiting already", early=True)
+            raise Problem("busy", f"{self.waiting} posters are waiting already")
 
     async def scores(self, posters: Sequence[bytes]) -> list[Scores | Exception]:
         """Calibrated scores (genres,) of each poster, or the PosterError of one that has none."""
-        self.admit()
-        jobs = [_Job(self._loop.create_future(), data) for data in posters]
-        return await self._answers(jobs)
+        return await self._answers([_Job(self._loop.create_future(), data) for data in posters])
 
-    async def run(self, work: Callable[[], Any]) -> Any:
+    async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns, run in the place of a poster. Raises what it raises."""
-        self.admit()
         (result,) = await self._answers([_Job(self._loop.create_future(), work=work)])
         if isinstance(result, Exception):
             raise result
-        return result
+        answer: Result = result
+        return answer
 
     async def close(self) -> None:
         """Answer everything that was accepted, then stop the threads."""
-        self.closed = True
-        # These come last in the queue: a thread that meets one has answered all before it.
-        for _ in self._threads:
-            self._queue.put(None)
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
     async def _answers(self, jobs: list[_Job]) -> list[Any]:
+        self.admit()
         self.waiting += len(jobs)
         self._metrics.waiting.inc(len(jobs))
-        for job in jobs:
-            self._queue.put(job)
+        with self._changed:
+            self._jobs.extend(jobs)
+            self._changed.notify(len(jobs))
         return [await job.future for job in jobs]
 
     def _deliver(self, batch: list[_Job]) -> None:
@@ -110,67 +113,58 @@ class Batcher:
 
     def _work(self) -> None:
         _give_way()
-        carried: _Job | None = None
-        while True:
-            job = carried or self._queue.get()
-            carried = None
-            if job is None:
-                return
-            batch = [job]
-            if job.work is None:
-                # A fair share: a batch that took all would leave the other cores idle.
-                share = -(-(1 + self._queue.qsize()) // len(self._threads))
-                carried = self._fill(batch, min(share, self._limits.batch))
+        while batch := self._next_batch():
             self._run(batch)
             try:
                 self._loop.call_soon_threadsafe(self._deliver, batch)
-            except RuntimeError:  # the loop was closed under us: nobody waits any more
+            except RuntimeError:  # the loop was closed: nobody waits any more
                 return
 
-    def _fill(self, batch: list[_Job], most: int) -> _Job | None:
-        """Take further posters, up to `most`. Returns a job that belongs to no batch."""
-        while len(batch) < most:
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return None
-            if job is None:
-                self._queue.put(None)
-                return None
-            if job.work is not None:
-                return job
-            batch.append(job)
-        return None
+    def _next_batch(self) -> list[_Job]:
+        """Posters to score together, or one other job. Waits for it; empty means stop."""
+        with self._changed:
+            while not self._jobs:
+                if self.closed:
+                    return []
+                self._changed.wait()
+            # A fair share: a batch of all posters would leave the other cores idle.
+            share = min(-(-len(self._jobs) // len(self._threads)), self._limits.batch)
+            batch = [self._jobs.popleft()]
+            while len(batch) < share and batch[0].work is None:
+                if not self._jobs or self._jobs[0].work is not None:
+                    break
+                batch.append(self._jobs.popleft())
+            return batch
 
     def _run(self, batch: list[_Job]) -> None:
-        if batch[0].work is not None:
-            try:
-                batch[0].outcome = batch[0].work()
-            except Exception as error:  # whoever waits for it must hear of it
-                batch[0].outcome = error
-            return
         try:
-            pixels = []
-            for job in batch:
-                try:
-                    pixels.append(self._predictor.prepare(job.data, self._limits.pixels))
-                except PosterError as error:
-                    job.outcome = error
-            if pixels:
-                scores = iter(self._predictor.scores(pixels))
-                for job in batch:
-                    if job.outcome is None:
-                        job.outcome = next(scores)
-            self._metrics.batch.observe(len(pixels))
-        except Exception as error:
+            if batch[0].work is not None:
+                batch[0].outcome = batch[0].work()
+            else:
+                self._score(batch)
+        except Exception as error:  # whoever waits for a job must get its error
             for job in batch:
                 job.outcome = error
 
+    def _score(self, batch: list[_Job]) -> None:
+        prepared = []
+        for job in batch:
+            try:
+                prepared.append(self._predictor.prepare(job.data, self._limits.pixels))
+            except PosterError as error:
+                job.outcome = error
+        if prepared:
+            scores = iter(self._predictor.scores(prepared))
+            for job in batch:
+                if job.outcome is None:
+                    job.outcome = next(scores)
+        self._metrics.batch.observe(len(prepared))
+
 
 def _give_way() -> None:
-    """Let the event loop go before this thread: refusals are worth most when all cores are busy.
+    """Let the event loop go before this thread: refusals matter most when all cores are busy.
 
-    Linux has a priority for each thread; elsewhere it is the process's, and stays as it is.
+    Linux has a priority for each thread. Elsewhere it belongs to the process and is not changed.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -1,47 +1,49 @@
-"""What surrounds every request: who may ask, how browsers must behave, how long it took."""
+"""What surrounds every request: hosts and origins, headers for browsers, metrics."""
 
+import asyncio
+import contextlib
 import logging
 import time
+from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from keyart.service.access import Tokens, check_origin
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 
+LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
+
 _log = logging.getLogger("keyart.service")
 
-# Nothing but our own files; posters that the page holds are blobs. No inline script or style.
+# Only our own files; posters that the page shows are blobs. No inline script or style.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+_HEADERS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+_NO_STORE = (b"cache-control", b"no-store")
 _HEADER_BYTES = 16_000
-_GUARDED = ("/v1/", "/metrics")
+_LINGER = 2.0  # seconds that a refused client is read on, so that it gets the refusal
+_LINGER_BYTES = 64_000_000
 
 
 class Guard:
-    """ASGI middleware. tokens: None lets everybody in. hosts: None answers to any host."""
+    """ASGI middleware. hosts: names that the service answers to, None for any.
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        metrics: Metrics,
-        tokens: Tokens | None,
-        hosts: frozenset[str] | None,
-    ) -> None:
+    Starlette's TrustedHostMiddleware and its handler of unexpected errors answer outside of this:
+    in plain text, without these headers and uncounted. So both are done here.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, hosts: frozenset[str] | None) -> None:
         self._app = app
         self._metrics = metrics
-        self._tokens = tokens
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,38 +52,71 @@ class Guard:
             return
         started = time.perf_counter()
         status = 500
+        complete = False  # the whole request was read, or the client is gone
+
+        async def receive_watched() -> Message:
+            nonlocal complete
+            message = await receive()
+            complete = message["type"] != "http.request" or not message.get("more_body")
+            return message
+
+        async def linger() -> None:
+            """Read on a little: the client may lose an answer if its bytes are left unread."""
+            left = _LINGER_BYTES
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER):
+                    while not complete and left > 0:
+                        left -= len((await receive_watched()).get("body", b""))
 
         async def send_guarded(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
+                headers = [*message["headers"], *_HEADERS]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append(_NO_STORE)
+                message = {**message, "headers": headers}
+            elif status >= 400 and not complete and not message.get("more_body"):
+                await send({**message, "more_body": True})
+                await linger()
+                message = {"type": "http.response.body"}
             await send(message)
 
         try:
-            if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
-                raise Problem("headers", f"up to {_HEADER_BYTES:,} bytes are read", early=True)
-            headers = Headers(scope=scope)
-            check_origin(headers, scope["method"], self._hosts)
-            if self._tokens and scope["path"].startswith(_GUARDED):
-                scope["keyart.holder"] = self._tokens.holder(headers.get("authorization", ""))
-            await self._app(scope, receive, send_guarded)
+            check_headers(Headers(scope=scope), scope["method"], self._hosts)
+            await self._app(scope, receive_watched, send_guarded)
         except Problem as problem:
-            await problem.response()(scope, receive, send_guarded)
+            await problem.response()(scope, receive_watched, send_guarded)
         except Exception:
             _log.exception("%s %s", scope["method"], scope["path"])
             if status == 500:  # nothing was sent yet
-                broken = Problem("internal", "the service's log tells what", early=True)
-                await broken.response()(scope, receive, send_guarded)
+                broken = Problem("internal", "the reason is in the log of the service")
+                await broken.response()(scope, receive_watched, send_guarded)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.requests.labels(route, _known(scope["method"]), str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
 
+def check_headers(headers: Headers, method: str, hosts: frozenset[str] | None) -> None:
+    """Refuse too many headers, requests for other hosts, and those of other sites' pages.
+
+    Without this, a page anywhere on the web could use a service on its visitor's machine. Raises
+    Problem: 403, 421, 431.
+    """
+    if sum(len(name) + len(value) for name, value in headers.raw) > _HEADER_BYTES:
+        raise Problem("headers", f"they may have up to {_HEADER_BYTES:,} bytes")
+    host = headers.get("host", "")
+    if hosts is not None and host.rsplit(":", 1)[0] not in hosts and host not in hosts:
+        raise Problem("misdirected", "this service only answers to localhost")
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return
+    origin = headers.get("origin")
+    elsewhere = origin is not None and urlsplit(origin).netloc != host
+    if elsewhere or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        raise Problem("forbidden", "pages of other sites may not use this service")
+
+
 def _known(method: str) -> str:
-    """The method, or 'other': a client must not be able to make series without end."""
+    """The method, or 'other': a client must not be able to create any number of series."""
     return method if method in ("GET", "HEAD", "POST", "OPTIONS") else "other"

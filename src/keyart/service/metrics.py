@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests, times, posters, batches, the queue."""
+"""Metrics for Prometheus: requests, times, posters, batches, the queue."""
 
 import os
 
@@ -16,7 +16,7 @@ _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 
 
 
 class Metrics:
-    """One set an application. Many worker processes share theirs in $PROMETHEUS_MULTIPROC_DIR."""
+    """One set for an application. Many workers share theirs in $PROMETHEUS_MULTIPROC_DIR."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -28,20 +28,20 @@ class Metrics:
         )
         self.seconds = Histogram(
             "keyart_request_seconds",
-            "Time from a request's headers to its answer's end.",
+            "Time from the headers of a request to the end of its answer.",
             ["route"],
             buckets=_SECONDS,
             registry=self._registry,
         )
         self.posters = Counter(
             "keyart_posters",
-            "Posters taken, by outcome: answered, unreadable, refused.",
+            "Posters received, by outcome: answered, unreadable, refused.",
             ["outcome"],
             registry=self._registry,
         )
         self.batch = Histogram(
             "keyart_batch_posters",
-            "Posters scored in one run of the network.",
+            "Posters in one run of the network.",
             buckets=(1, 2, 3, 4, 6, 8, 16),
             registry=self._registry,
         )
@@ -53,7 +53,7 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """All figures, of all workers, in Prometheus' text format."""
+        """All metrics, of all workers, in the text format of Prometheus."""
         registry = self._registry
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             registry = CollectorRegistry()

@@ -1,25 +1,25 @@
 """Errors as clients see them: RFC 9457 problem documents."""
 
-import asyncio
-import json
-from collections.abc import Mapping
 from typing import Any
 
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 MEDIA_TYPE = "application/problem+json"
 
 # kind: (status, title). The type of a problem is "urn:keyart:problem:" and its kind.
 KINDS: dict[str, tuple[int, str]] = {
-    "malformed": (400, "The request cannot be understood"),
-    "hung-up": (400, "The client hung up"),
+    "malformed": (400, "The request cannot be read"),
+    "hung-up": (400, "The client closed the connection"),
     "unauthorized": (401, "A token is needed"),
-    "forbidden": (403, "The request comes from elsewhere"),
-    "not-found": (404, "There is no such thing here"),
-    "method": (405, "The method does not fit"),
+    "forbidden": (403, "The request comes from another site"),
+    "not-found": (404, "Not found"),
+    "method": (405, "The method is not allowed here"),
     "too-slow": (408, "The request took too long to arrive"),
-    "already-corrected": (409, "The poster has another correction"),
+    "already-corrected": (409, "The poster already has another correction"),
     "other-model": (409, "The model has changed"),
     "too-large": (413, "The request is too large"),
     "too-many": (413, "The request has too many parts"),
@@ -27,89 +27,91 @@ KINDS: dict[str, tuple[int, str]] = {
     "misdirected": (421, "The request is for another host"),
     "unreadable": (422, "The poster cannot be read"),
     "invalid": (422, "The request has a wrong value"),
-    "headers": (431, "The request's headers are too large"),
-    "internal": (500, "Something broke here"),
-    "not-offered": (501, "This service was started without it"),
+    "headers": (431, "The headers of the request are too large"),
+    "internal": (500, "The service has an internal error"),
+    "not-offered": (501, "The service was started without this feature"),
     "busy": (503, "The service is busy"),
-    "unavailable": (503, "The service cannot do this at the moment"),
+    "unavailable": (503, "The service cannot do this right now"),
+}
+_RETRY = {"Retry-After": "1"}
+_HEADERS = {
+    "unauthorized": {"WWW-Authenticate": 'Bearer realm="keyart"'},
+    "unsupported": {"Accept-Post": "image/jpeg, image/png, image/webp, multipart/form-data"},
+    "busy": _RETRY,
+    "unavailable": _RETRY,
 }
 
-RETRY_AFTER = 1  # seconds
-_LINGER = 2.0  # seconds that a refused client is listened to, so that it reads the refusal
-_LINGER_BYTES = 64_000_000
+
+class ProblemDocument(BaseModel):
+    """An error, as RFC 9457 defines it."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "example": {
+                "type": "urn:keyart:problem:unsupported",
+                "title": "Not a JPEG, PNG or WebP poster",
+                "status": 415,
+                "detail": "this is a ZIP archive; send JPEG, PNG or WebP",
+            }
+        },
+    )
+    type: str
+    title: str
+    status: int
+    detail: str
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """A request that is answered with a problem document.
 
-    kind: of KINDS. detail: one line for people. early: the body was not read to its end. more:
-    further members of the document.
+    kind: a key of KINDS. detail: one line for people. more: further members of the document.
     """
 
-    def __init__(self, kind: str, detail: str, *, early: bool = False, **more: Any) -> None:
-        super().__init__(detail)
+    def __init__(self, kind: str, detail: str, **more: Any) -> None:
+        status, title = KINDS[kind]
+        super().__init__(status, detail, _HEADERS.get(kind))
         self.kind = kind
-        self.detail = detail
-        self.early = early
-        self.more = more
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return KINDS[self.kind][0]
-
-    def document(self) -> dict[str, Any]:
-        """The problem as RFC 9457 has it."""
-        status, title = KINDS[self.kind]
-        return {
-            "type": f"urn:keyart:problem:{self.kind}",
-            "title": title,
-            "status": status,
-            "detail": self.detail,
-            **self.more,
-        }
+        self.document = ProblemDocument(
+            type=f"urn:keyart:problem:{kind}", title=title, status=status, detail=detail, **more
+        )
 
     def response(self) -> Response:
         """The answer to send."""
-        headers = {}
-        if self.kind in ("busy", "unavailable"):
-            headers["Retry-After"] = str(RETRY_AFTER)
-        if self.kind == "unauthorized":
-            headers["WWW-Authenticate"] = 'Bearer realm="keyart"'
-        if self.kind == "unsupported":
-            headers["Accept-Post"] = "image/jpeg, image/png, image/webp, multipart/form-data"
-        return _ProblemResponse(self, headers)
+        content = self.document.model_dump_json()
+        return Response(content, self.status_code, self.headers, media_type=MEDIA_TYPE)
 
 
-class _ProblemResponse(Response):
-    """Sends a problem and, where the body was not read, listens on a little.
+def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Problems with these statuses, for the `responses` of a route in OpenAPI."""
+    # FastAPI's "model" would document them as application/json.
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    description = "A problem document (RFC 9457)"
+    return {status: {"description": description, "content": content} for status in statuses}
 
-    A connection that is closed with unread bytes is reset, and the client may lose the answer that
-    is on its way.
-    """
 
-    media_type = MEDIA_TYPE
+def first_error(errors: list[Any], where: int = 0) -> str:
+    """The first of Pydantic's errors as one line. where: parts of its location to leave out."""
+    place = ".".join(str(part) for part in errors[0]["loc"][where:])
+    return f"{place}: {errors[0]['msg']}"
 
-    def __init__(self, problem: Problem, headers: Mapping[str, str]) -> None:
-        content = json.dumps(problem.document(), ensure_ascii=False).encode("utf-8")
-        super().__init__(content, problem.status, dict(headers))
-        self._early = problem.early
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._early:
-            await super().__call__(scope, receive, send)
-            return
-        headers = self.raw_headers
-        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        try:
-            async with asyncio.timeout(_LINGER):
-                left = _LINGER_BYTES
-                while left > 0:
-                    message = await receive()
-                    left -= len(message.get("body", b""))
-                    if message["type"] != "http.request" or not message.get("more_body"):
-                        break
-        except TimeoutError:
-            pass
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+def answer_with_problems(app: FastAPI) -> None:
+    """Turn the errors of the framework, and our own, into problem documents."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_value)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if isinstance(error, Problem):
+        return error.response()
+    kind = {404: "not-found", 405: "method"}.get(error.status_code, "malformed")
+    problem = Problem(kind, f"{request.method} {request.url.path}: see /openapi.json for the API")
+    problem.headers = error.headers
+    return problem.response()
+
+
+async def _invalid_value(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return Problem("invalid", first_error(list(error.errors()))).response()

@@ -1,38 +1,93 @@
-"""What the API answers, for its OpenAPI document. The tests hold every answer to it."""
+"""What requests bring and what the API answers: the records, which also make its OpenAPI."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from keyart.explain import Method
+from keyart.review.corrections import Correction
+from keyart.service.problems import Problem, ProblemDocument, first_error
+from keyart.service.uploads import Body, Upload
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Fingerprint = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _MODEL = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+_POSTER = {"model": _MODEL, "poster": "the-silent-orbit.jpg", "sha256": _SHA256}
+BINARY = {"type": "string", "format": "binary"}
+
+Poster = Annotated[Upload, WithJsonSchema({**BINARY, "contentMediaType": "image/jpeg"})]
 
 
-class ProblemDocument(BaseModel):
-    """An error, as RFC 9457 has it."""
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(protected_namespaces=(), json_schema_extra={"example": values})
 
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "example": {
-                "type": "urn:keyart:problem:unsupported",
-                "title": "Not a JPEG, PNG or WebP poster",
-                "status": 415,
-                "detail": "this is a ZIP archive; send JPEG, PNG or WebP",
-            }
-        },
-    )
-    type: str
-    title: str
-    status: int
-    detail: str
+
+class Form(BaseModel):
+    """The form of a request."""
+
+    @classmethod
+    def of(cls, body: Body) -> Self:
+        """Fill it from a request's body. Raises Problem."""
+        values: dict[str, Any] = {}
+        for name, info in cls.model_fields.items():
+            found = body.posters if name == "poster" else body.fields.get(name, ())
+            if get_origin(info.annotation) is list:
+                values[name] = list(found)
+            elif name == "poster" and len(found) > 1:
+                raise Problem("too-many", f"send one poster at a time, not {len(found)}")
+            elif found:
+                values[name] = found[0]
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise Problem("invalid", first_error(list(error.errors()))) from error
+
+    @classmethod
+    def openapi(cls) -> dict[str, Any]:
+        """The request body in OpenAPI: this form, or a poster alone if nothing else is required."""
+        schema = cls.model_json_schema()
+        content: dict[str, Any] = {"multipart/form-data": {"schema": schema}}
+        if schema["required"] == ["poster"]:
+            pictures = ("image/jpeg", "image/png", "image/webp")
+            content |= {kind: {"schema": BINARY} for kind in pictures}
+        return {"requestBody": {"required": True, "content": content}}
+
+
+class PostersForm(Form):
+    """Posters to predict."""
+
+    poster: list[Poster] = Field(min_length=1)
+
+
+class PosterForm(Form):
+    """One poster."""
+
+    poster: Poster
+
+
+class ExplanationForm(PosterForm):
+    """A poster, and genres to explain. Default: all genres."""
+
+    genre: list[str] = []
+
+
+class CorrectionForm(PosterForm):
+    """A poster, and what its genres are.
+
+    model: fingerprint of the model whose genres were shown.
+    """
+
+    genre: list[str] = Field(examples=[["Drama", "Sci-Fi"]], json_schema_extra={"minItems": 1})
+    title: str = ""
+    author: str = ""
+    model: str = ""
+    replace: bool = False
 
 
 class Prediction(BaseModel):
-    """A poster's genres: those whose calibrated score reaches their threshold."""
+    """A poster's genres: those with a calibrated score of at least their threshold."""
 
     poster: str
     sha256: Fingerprint
@@ -49,33 +104,29 @@ class Unread(BaseModel):
 
 
 class Predictions(BaseModel):
-    """The answers, in the order of the posters."""
+    """The predictions, in the order of the posters."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "model": _MODEL,
-                "predictions": [
-                    {
-                        "poster": "the-silent-orbit.jpg",
-                        "sha256": _SHA256,
-                        "genres": ["Sci-Fi", "Thriller"],
-                        "unsure": False,
-                        "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.55},
-                    }
-                ],
+    model_config = _example(
+        model=_MODEL,
+        predictions=[
+            {
+                "poster": "the-silent-orbit.jpg",
+                "sha256": _SHA256,
+                "genres": ["Sci-Fi", "Thriller"],
+                "unsure": False,
+                "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.55},
             }
-        }
+        ],
     )
     model: Fingerprint
     predictions: list[Prediction | Unread]
 
 
 class Place(BaseModel):
-    """Where one genre comes from.
+    """Where on the poster one genre comes from.
 
     map: rows over the poster, from its top; what each place adds to the genre's logit. heat: the
-    same from 0 to 1, to be shown.
+    same from 0 to 1, for display.
     """
 
     genre: str
@@ -87,37 +138,31 @@ class Place(BaseModel):
 
 
 class Explanations(BaseModel):
-    """Where genres come from on one poster."""
+    """Where the genres of one poster come from."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "model": _MODEL,
-                "poster": "the-silent-orbit.jpg",
-                "sha256": _SHA256,
-                "method": "activation",
-                "explanations": [
-                    {
-                        "genre": "Sci-Fi",
-                        "score": 0.82,
-                        "threshold": 0.4,
-                        "where": "top right",
-                        "map": [[0.1, 2.4], [-0.3, 0.2]],
-                        "heat": [[0.0, 1.0], [0.0, 0.0]],
-                    }
-                ],
+    model_config = _example(
+        **_POSTER,
+        method="activation",
+        explanations=[
+            {
+                "genre": "Sci-Fi",
+                "score": 0.82,
+                "threshold": 0.4,
+                "where": "top right",
+                "map": [[0.1, 2.4], [-0.3, 0.2]],
+                "heat": [[0.0, 1.0], [0.0, 0.0]],
             }
-        }
+        ],
     )
     model: Fingerprint
     poster: str
     sha256: Fingerprint
-    method: Literal["activation", "occlusion"]
+    method: Method
     explanations: list[Place]
 
 
 class KnownFilm(BaseModel):
-    """A film of the index. thumbnail: path of its poster, small. same: it is the very same file."""
+    """A film of the index. thumbnail: path of its small poster. same: it is the same file."""
 
     film_id: str
     title: str
@@ -129,27 +174,21 @@ class KnownFilm(BaseModel):
 
 
 class SimilarFilms(BaseModel):
-    """Known films whose posters look most alike, most alike first."""
+    """Known films with the most similar posters, most similar first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "model": _MODEL,
-                "poster": "the-silent-orbit.jpg",
-                "sha256": _SHA256,
-                "similar": [
-                    {
-                        "film_id": "tt0000001",
-                        "title": "Orbit of Silence",
-                        "year": 1979,
-                        "genres": ["Sci-Fi"],
-                        "similarity": 0.91,
-                        "same": False,
-                        "thumbnail": "/v1/similar/17.jpg",
-                    }
-                ],
+    model_config = _example(
+        **_POSTER,
+        similar=[
+            {
+                "film_id": "tt0000001",
+                "title": "Orbit of Silence",
+                "year": 1979,
+                "genres": ["Sci-Fi"],
+                "similarity": 0.91,
+                "same": False,
+                "thumbnail": "/v1/similar/17.jpg",
             }
-        }
+        ],
     )
     model: Fingerprint
     poster: str
@@ -157,48 +196,33 @@ class SimilarFilms(BaseModel):
     similar: list[KnownFilm]
 
 
-class CorrectionKept(BaseModel):
-    """A correction, with what was shown when it was made."""
+class StandingCorrection(BaseModel):
+    """The correction that counts for a poster, null if there is none."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "poster_sha256": _SHA256,
-                "title": "The Silent Orbit",
-                "model": _MODEL,
-                "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.55},
-                "old_genres": ["Sci-Fi", "Thriller"],
-                "new_genres": ["Drama", "Sci-Fi"],
-                "author": "ada",
-                "time": "2025-01-31T12:00:00+00:00",
-            }
+    model_config = _example(
+        correction={
+            "poster_sha256": _SHA256,
+            "title": "The Silent Orbit",
+            "model": _MODEL,
+            "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.55},
+            "old_genres": ["Sci-Fi", "Thriller"],
+            "new_genres": ["Drama", "Sci-Fi"],
+            "author": "ada",
+            "time": "2025-01-31T12:00:00Z",
         }
     )
-    poster_sha256: Fingerprint
-    title: str
-    model: Fingerprint
-    scores: dict[str, Score]
-    old_genres: list[str]
-    new_genres: list[str]
-    author: str
-    time: str
-
-
-class StandingCorrection(BaseModel):
-    """The correction that counts for a poster, null where there is none."""
-
-    correction: CorrectionKept | None
+    correction: Correction | None
 
 
 class Genre(BaseModel):
-    """A genre of the model, and the score from which it is answered."""
+    """A genre of the model, and the score from which it is predicted."""
 
     name: str
     threshold: float
 
 
 class Offers(BaseModel):
-    """What this service was started with."""
+    """What this service was started with. similar: films in its index."""
 
     explanations: bool
     similar: int
@@ -215,7 +239,7 @@ class Bounds(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """The model that answers."""
+    """The model of this service."""
 
     model_config = ConfigDict(protected_namespaces=())
     model: Fingerprint
@@ -223,7 +247,7 @@ class ModelCard(BaseModel):
     keyart: str
     genres: list[Genre]
     image: dict[str, Any]
-    figures: dict[str, Any]
+    metrics: dict[str, Any]
     films: dict[str, Any]
     card: str
     offers: Offers
@@ -233,4 +257,4 @@ class ModelCard(BaseModel):
 class Health(BaseModel):
     """'ok'."""
 
-    status: Literal["ok"]
+    status: Literal["ok"] = "ok"

@@ -1,105 +1,114 @@
-"""serve: the service on a socket, in one process or several, until it is told to stop."""
+"""serve: the service on a socket, in one process or several, until it is stopped."""
 
 import asyncio
 import ipaddress
-import json
 import logging
 import os
 import socket
-import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors.multiprocess import Multiprocess
 
+from keyart.bundle import boxed_bundle
 from keyart.errors import ServiceError
+from keyart.parallel import cores
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
-from keyart.service.access import LOOPBACK_HOSTS, VARIABLE, Tokens
 from keyart.service.app import create_app
-from keyart.service.limits import Limits
-from keyart.similar import PosterIndex
+from keyart.service.guard import LOOPBACK_HOSTS
+from keyart.service.tokens import VARIABLE, Tokens
+from keyart.similar import Index
 
-_SETTINGS = "KEYART_SERVICE_SETTINGS"  # how worker processes learn what to serve
 _HEADER_SECONDS = 10.0
 _STOP_SECONDS = 60
 _CONNECTIONS = 1_000
 
+StrPath = str | os.PathLike[str]
+
+_log = logging.getLogger("keyart.service")
+
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What to serve.
-
-    model: a run or a bundle. index: of known posters, None for none. corrections: URL of their
-    store, None keeps none. tokens: file of those that may ask, None lets everybody in unless
-    $KEYART_TOKEN is set. waiting: posters a core accepted and unanswered, None for the default.
-    """
+class _Settings:
+    """What a process serves; worker processes get a copy and load it all themselves."""
 
     model: Path
-    index: Path | None = None
-    corrections: str | None = None
-    tokens: Path | None = None
-    waiting: int | None = None
-    threads: int | None = None
-    any_host: bool = False
+    index: Path | None
+    corrections: str | None
+    tokens: Path | None
+    threads: int
+    any_host: bool
 
 
 def serve(
-    settings: Settings,
+    model: StrPath | None = None,
+    *,
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int = 1,
-    *,
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+    index: StrPath | None = None,
+    corrections: str | None = None,
+    tokens: StrPath | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then answer what was accepted and return.
 
-    port: 0 takes a free one. workers: processes, each with its own copy of the model. say: gets the
-    lines for people. Raises ServiceError, BundleError, PosterIndexError, CorrectionsError.
+    model: a run or a bundle; None for the model that comes with keyart. port: 0 takes a free one.
+    workers: processes, each with its own copy of the model. index: folder of known posters.
+    corrections: an SQLite or PostgreSQL URL; None keeps none. tokens: file of the tokens that are
+    let in; None lets everybody in, unless $KEYART_TOKEN is set. say: gets the lines for people;
+    None logs them. Raises ServiceError, BundleError, PosterIndexError, CorrectionsError.
     """
     if workers < 1:
         raise ServiceError(f"--workers {workers}: at least one process must serve")
     loopback = _is_loopback(host)
-    tokens = Tokens.read(settings.tokens)
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    # Loopback without tokens answers to localhost alone, whatever name a web page gave it.
-    any_host = not loopback or tokens is not None
-    settings = replace(settings, threads=threads, any_host=any_host)
-    app = build_app(settings)  # also with several workers: what is wrong is said here, once
+    open_to_all = Tokens.read(tokens) is None
+    settings = _Settings(
+        model=Path(model) if model else boxed_bundle(),
+        index=Path(index) if index else None,
+        corrections=corrections,
+        tokens=Path(tokens) if tokens else None,
+        threads=max(1, cores() // workers),
+        # Loopback without tokens only answers to localhost, whatever name a web page gave it.
+        any_host=not loopback or not open_to_all,
+    )
+    app = _load(settings)  # also if there are several workers: it finds errors early, and once
     listener = _listen(host, port)
     bound = listener.getsockname()[1]
-    if not loopback and tokens is None:
-        say(
+    if not loopback and open_to_all:
+        (say or _log.warning)(
             f"warning: anybody who reaches {host}:{bound} may use this service and correct genres; "
             f"set --tokens FILE or ${VARIABLE}"
         )
     shown = f"[{host}]" if ":" in host else host
-    say(f"keyart serves {settings.model} at http://{shown}:{bound} (Ctrl-C stops it)")
-    # What clients get wrong is theirs to know, and in the figures; a log of it would fill the disk.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    with _environment(settings, workers):
-        config = _config(app if workers == 1 else "keyart.service.server:worker_app", workers)
-        if workers == 1:
-            uvicorn.Server(config).run(sockets=[listener])
-        else:
-            Multiprocess(config, sockets=[listener]).run()
+    (say or _log.info)(
+        f"keyart serves {settings.model} at http://{shown}:{bound} (Ctrl-C stops it)"
+    )
+    if workers == 1:
+        uvicorn.Server(_config(lambda: app)).run(sockets=[listener])
+        return
+    with _shared_metrics():
+        Multiprocess(_config(partial(_load, settings), workers), sockets=[listener]).run()
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """Load all that `settings` name and make the application."""
+def _load(settings: _Settings) -> FastAPI:
     predictor = Predictor.load(settings.model)
-    limits = Limits() if settings.waiting is None else Limits(waiting=settings.waiting)
     return create_app(
         predictor,
-        limits=limits,
-        index=PosterIndex.open(settings.index, predictor.bundle) if settings.index else None,
+        index=Index.open(settings.index, predictor) if settings.index else None,
         corrections=Corrections(settings.corrections) if settings.corrections else None,
         tokens=Tokens.read(settings.tokens),
         hosts=None if settings.any_host else LOOPBACK_HOSTS,
@@ -107,17 +116,30 @@ def build_app(settings: Settings) -> FastAPI:
     )
 
 
-def worker_app() -> FastAPI:
-    """The application of a worker process, which finds its settings in the environment."""
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    values = json.loads(os.environ[_SETTINGS])
-    for name in ("model", "index", "tokens"):
-        values[name] = Path(values[name]) if values[name] else None
-    return build_app(Settings(**values))
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """Serve `app` in a thread of this process, on a free port of loopback; yields its URL.
+
+    For notebooks and tests. Leaving the block answers what was accepted, then stops.
+    """
+    with _listen("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(_config(lambda: app))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that waits for a request's headers, but not for ever."""
+    """HTTP/1.1 that waits for a request's headers, but not forever.
+
+    uvicorn has a time limit only between two requests.
+    """
 
     _waiting: asyncio.TimerHandle | None = None
 
@@ -127,12 +149,12 @@ class PatientProtocol(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Go on waiting while headers are incomplete; a byte now and then buys no time."""
+        """Keep the deadline while headers are incomplete; a byte now and then does not move it."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         self._unwatch()
         super().connection_lost(exc)
 
@@ -158,13 +180,17 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def _config(app: FastAPI | str, workers: int) -> uvicorn.Config:
+def _config(factory: Callable[[], FastAPI], workers: int = 1) -> uvicorn.Config:
+    log_config = deepcopy(LOGGING_CONFIG)
+    # A log of malformed forms would fill the disk; clients are told, and metrics count them.
+    log_config["loggers"]["python_multipart"] = {"level": "ERROR"}
     return uvicorn.Config(
-        app,
-        factory=isinstance(app, str),
+        factory,
+        factory=True,
         workers=workers,
         http=PatientProtocol,
         ws="none",
+        log_config=log_config,
         log_level="error",
         access_log=False,
         server_header=False,
@@ -174,18 +200,14 @@ def _config(app: FastAPI | str, workers: int) -> uvicorn.Config:
 
 
 @contextmanager
-def _environment(settings: Settings, workers: int) -> Iterator[None]:
-    """What worker processes inherit: the settings, and a folder where they add up their figures."""
-    if workers == 1:
-        yield
-        return
+def _shared_metrics() -> Iterator[None]:
+    """A folder in which worker processes add up their metrics."""
     with tempfile.TemporaryDirectory(prefix="keyart-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        os.environ[_SETTINGS] = json.dumps(asdict(settings), default=str)
         try:
             yield
         finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"], os.environ[_SETTINGS]
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -193,7 +215,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=1024)
         # Connections inherit it; asyncio sets it only on sockets that name their protocol. Without
-        # it an answer's body waits 40 ms for the client to acknowledge its head.
+        # it, the body of an answer waits 40 ms until the client acknowledges the head.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:

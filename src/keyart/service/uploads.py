@@ -1,12 +1,16 @@
-"""Posters and fields out of a request's body: a form with one or many, or a picture alone."""
+"""Posters and fields from a request's body: a form with one or many, or a picture alone."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
 
-from keyart.service.limits import Limits
+from keyart.service.limits import MEGABYTE, Limits
 from keyart.service.problems import Problem
 
 _PICTURES = (b"", b"application/octet-stream", b"image/jpeg", b"image/png", b"image/webp")
@@ -23,42 +27,137 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """What a request brought."""
+class Body:
+    """The content of a request: at least one poster, and the form's fields by name."""
 
     posters: Sequence[Upload]
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def one(self) -> Upload:
-        """The only poster. Raises Problem where there are more."""
-        if len(self.posters) != 1:
-            raise Problem("too-many", f"send one poster at a time, not {len(self.posters)}")
-        return self.posters[0]
 
-    def value(self, name: str) -> str:
-        """The first value of a field, '' where there is none."""
-        return next(iter(self.fields.get(name, ())), "")
+class Bodies:
+    """Reads request bodies: each within a limit, and all together within another.
 
+    Starlette's own body limit answers with plain text, and it knows neither a time limit nor the
+    bytes that all requests hold together. So the bytes are counted here.
+    """
 
-def read_form(body: bytes, content_type: str, limits: Limits) -> Form:
-    """Take a request's body apart. Raises Problem: 400, 413, 415, 422."""
-    kind, options = parse_options_header(content_type)
-    if kind == b"multipart/form-data":
-        form = _read_multipart(body, options.get(b"boundary", b""), limits)
-    elif kind in _PICTURES:
-        form = Form([Upload("poster", body)] if body else [])
-    else:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.held = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[Body]:
+        """Yield the body; its bytes count as held until the block ends.
+
+        Raises Problem: 400 malformed or closed, 408 too slow, 413 too large, 415 another type,
+        422 no poster, 503 too much at once.
+        """
+        taken = 0
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            nonlocal taken
+            async for chunk in request.stream():
+                taken += len(chunk)
+                self.held += len(chunk)
+                self._check_size(taken)
+                if self.held > self._limits.memory:
+                    raise Problem("busy", "too many uploads at once")
+                yield chunk
+
+        length = request.headers.get("content-length", "")
+        if length.isascii() and length.isdigit():
+            self._check_size(int(length))
+        try:
+            async with aclosing(chunks()) as stream:
+                body = await self._parse(request.headers, stream)
+            if not body.posters:
+                raise Problem("invalid", "there is no poster in the request")
+            yield body
+        finally:
+            self.held -= taken
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.body:
+            most = self._limits.body / MEGABYTE
+            raise Problem("too-large", f"a request may have up to {most:g} MB")
+
+    async def _parse(self, headers: Headers, stream: AsyncGenerator[bytes, None]) -> Body:
+        kind, options = parse_options_header(headers.get("content-type", ""))
+        seconds = self._limits.seconds
+        try:
+            async with asyncio.timeout(seconds):
+                if kind == b"multipart/form-data":
+                    if options.get(b"charset", b"utf-8").lower() != b"utf-8":
+                        # Starlette would decode it by any of Python's codecs.
+                        raise Problem("unsupported", "a form must be in UTF-8")
+                    return await _read_form(headers, stream, self._limits)
+                if kind in _PICTURES:
+                    data = b"".join([chunk async for chunk in stream])
+                    return Body([Upload("poster", data)] if data else [])
+        except TimeoutError as error:
+            late = f"the request did not arrive within {seconds:g} seconds"
+            raise Problem("too-slow", late) from error
+        except ClientDisconnect as error:
+            raise Problem("hung-up", "the client closed the connection") from error
         raise Problem(
             "unsupported",
             "send a form (multipart/form-data) or a JPEG, PNG or WebP as the body",
         )
-    if not form.posters:
-        raise Problem("invalid", "there is no poster in the request")
-    return form
+
+
+class _FormParser(MultiPartParser):
+    """Starlette's parser, without its temporary files: `Limits.memory` bounds what it holds."""
+
+    spool_max_size = 0  # for a SpooledTemporaryFile: never write to disk
+    ended = False
+
+    def on_end(self) -> None:
+        """The form's last boundary was read."""
+        self.ended = True
+
+
+async def _read_form(headers: Headers, stream: AsyncGenerator[bytes, None], limits: Limits) -> Body:
+    async def whole() -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not parser.ended:  # raised in here, so that the parser closes its files
+            raise MultiPartException("it ends before its last part does")
+
+    parser = _FormParser(
+        headers,
+        whole(),
+        max_files=limits.posters,
+        max_fields=limits.fields,
+        max_part_size=limits.field,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise _form_problem(error.message, limits) from error
+    posters: list[Upload] = []
+    fields: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            fields.setdefault(name, []).append(value)
+        elif value.size or value.filename:  # a browser sends an empty file if none was chosen
+            posters.append(Upload(safe_name(value.filename or ""), await value.read()))
+    await form.close()
+    return Body(posters, fields)
+
+
+def _form_problem(message: str, limits: Limits) -> Problem:
+    """Starlette has one exception for all that is wrong with a form; only its text differs."""
+    if message.startswith("Too many files"):
+        return Problem("too-many", f"send up to {limits.posters} posters at a time")
+    if message.startswith("Too many fields"):
+        return Problem("too-many", f"a form may have up to {limits.fields} fields")
+    if message.startswith("Part exceeded"):
+        return Problem("too-large", f"a field may have up to {limits.field:,} bytes")
+    return Problem("malformed", f"the form cannot be read ({message.rstrip('.')})")
 
 
 def check_kind(data: bytes) -> None:
-    """Let JPEG, PNG and WebP pass, by content. Raises Problem 415 for anything else."""
+    """Accept JPEG, PNG and WebP, by content. Raises Problem 415 for anything else."""
     if (
         data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
         or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
@@ -67,92 +166,11 @@ def check_kind(data: bytes) -> None:
     if not data:
         raise Problem("unreadable", "the file is empty")
     found = next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
-    detail = f"this is {found}" if found else "this is not a picture that is taken here"
+    detail = f"this is {found}" if found else "this is not a picture of a known format"
     raise Problem("unsupported", f"{detail}; send JPEG, PNG or WebP")
 
 
-def safe_name(raw: bytes) -> str:
-    """A file name as it may be shown: its last part, printable, not too long."""
-    text = raw.decode("utf-8", "replace").replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(x for x in text if x.isprintable()).strip()[:_LONGEST_NAME] or "poster"
-
-
-class _Collector:
-    """The callbacks of the parser: collects parts, and counts them as they come."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.posters: list[Upload] = []
-        self.fields: dict[str, list[str]] = {}
-        self._fields = 0
-        self.ended = False
-        self._headers: dict[bytes, bytes] = {}
-        self._name = self._value = b""
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._disposition: dict[bytes, bytes] = {}
-
-    def on_part_begin(self) -> None:
-        self._headers, self._pieces, self._size = {}, [], 0
-
-    def on_header_begin(self) -> None:
-        self._name = self._value = b""
-
-    def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def on_header_end(self) -> None:
-        self._headers[self._name.lower()] = self._value
-
-    def on_headers_finished(self) -> None:
-        disposition = self._headers.get(b"content-disposition", b"")
-        kind, self._disposition = parse_options_header(disposition.decode("latin-1"))
-        if kind != b"form-data" or b"name" not in self._disposition:
-            raise Problem("malformed", "a part of the form has no name")
-        if b"filename" in self._disposition:
-            if len(self.posters) >= self.limits.posters:
-                raise Problem("too-many", f"send up to {self.limits.posters} posters at a time")
-        else:
-            self._fields += 1
-            if self._fields > self.limits.fields:
-                raise Problem("too-many", f"a form may have up to {self.limits.fields} fields")
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self._size += end - start
-        if b"filename" not in self._disposition and self._size > self.limits.field:
-            raise Problem("too-large", f"a field may have up to {self.limits.field:,} bytes")
-        self._pieces.append(data[start:end])
-
-    def on_part_end(self) -> None:
-        content = b"".join(self._pieces)
-        if b"filename" in self._disposition:
-            # A browser sends an empty, nameless file where none was chosen.
-            filename = self._disposition[b"filename"]
-            if content or filename:
-                self.posters.append(Upload(safe_name(filename), content))
-            return
-        name = self._disposition[b"name"].decode("utf-8", "replace")
-        self.fields.setdefault(name, []).append(content.decode("utf-8", "replace"))
-
-    def on_end(self) -> None:
-        self.ended = True
-
-
-def _read_multipart(body: bytes, boundary: bytes, limits: Limits) -> Form:
-    if not boundary:
-        raise Problem("malformed", "the form's content type has no boundary")
-    collector = _Collector(limits)
-    names = [name for name in dir(collector) if name.startswith("on_")]
-    callbacks = {name: getattr(collector, name) for name in names}
-    try:
-        parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
-        parser.write(body)
-        parser.finalize()
-    except FormParserError as error:
-        raise Problem("malformed", f"the form cannot be taken apart ({error})") from error
-    if not collector.ended:
-        raise Problem("malformed", "the form ends before its last part does")
-    return Form(collector.posters, collector.fields)
+def safe_name(text: str) -> str:
+    """A file name that is safe to show: its last part, printable, not too long."""
+    last = text.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(x for x in last if x.isprintable()).strip()[:_LONGEST_NAME] or "poster"

@@ -34,10 +34,10 @@ async function loadModel() {
   }
 }
 
-function describe({ card, figures, films, name }) {
-  const figure = figures.mean_average_precision;
+function describe({ card, metrics, films, name }) {
+  const metric = metrics.mean_average_precision;
   const parts = [name && `Model “${name}”`, films.train && `trained on ${films.train.toLocaleString("en")} films`];
-  if (figure) parts.push(`mean average precision ${figure.value.toFixed(3)} on films it has never seen`);
+  if (metric) parts.push(`mean average precision ${metric.value.toFixed(3)} on films it was not trained on`);
   byId("figures").textContent = parts.filter(Boolean).join(", ");
   byId("card").textContent = card;
   byId("about").hidden = false;

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
+from keyart.bundle import Content, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import evaluate, write_evaluation
+from keyart.evaluation.evaluate import evaluate_logits
 from keyart.files import write_text
 from keyart.images.spec import FilmSpec, ImageSpec
 from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
-from keyart.run import has_origin, read_origin, write_origin
+from keyart.run import Run, has_origin, read_origin, write_origin
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.loop import BEST
 from keyart.training.recipe import Recipe, any_recipe, portable
@@ -94,8 +94,8 @@ def fill_run(
         recipe.ending.thresholds,
     )
     decision = replace(decision, notes=(*notes, *decision.notes))
-    evaluation = evaluate(decision, catalog, logits, name=run.name, rows=rows)
-    write_evaluation(run, evaluation)
+    table, scored = evaluate_logits(decision, catalog, logits, name=run.name, rows=rows)
+    Run(run).write_evaluation(table, scored)
     write_report([run], run / "report.html", catalog=catalog.path)
     told = portable(recipe).to_toml()
     write_bundle(
@@ -103,16 +103,11 @@ def fill_run(
         Content(
             NetworkFiles(onnx, spec, (run / "checkpoints" / BEST).read_bytes()),
             catalog.vocabulary,
-            Decisions(decision.calibration, decision.thresholds, decision.precision_thresholds),
-            card=model_card(evaluation.metrics, told),
+            decision.decisions,
+            card=model_card(table, told),
             provenance={
-                "name": run.name,
+                **table.provenance(),
                 "recipe": told,
-                "catalog": catalog.fingerprint,
-                "films": evaluation.metrics["films"],
-                "metrics": evaluation.headline("test"),
-                "notes": list(decision.notes),
-                "thresholds": decision.criterion,
                 **(provenance or {}),
             },
         ),

@@ -1,0 +1,160 @@
+"""What the routes depend on: the service's parts, the caller's name, the request's form."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection
+
+from keyart.errors import BundleError, PosterError, UnknownGenreError
+from keyart.predictor import Predictor
+from keyart.review.corrections import Corrections
+from keyart.scorer import Scores
+from keyart.service import schemas
+from keyart.service.batching import Batcher
+from keyart.service.limits import Limits
+from keyart.service.metrics import Metrics
+from keyart.service.problems import Problem
+from keyart.service.tokens import Tokens
+from keyart.service.uploads import Bodies, Upload, check_kind
+from keyart.similar import Index
+
+FormT = TypeVar("FormT", bound=schemas.Form)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all requests share. index, corrections, tokens: None if it was started without."""
+
+    predictor: Predictor
+    limits: Limits
+    metrics: Metrics
+    bodies: Bodies
+    batcher: Batcher
+    index: Index | None
+    corrections: Corrections | None
+    tokens: Tokens | None
+
+    @property
+    def model(self) -> str:
+        """The bundle's fingerprint."""
+        return self.predictor.bundle.fingerprint
+
+    def genres(self, names: Sequence[str]) -> list[str]:
+        """Names or aliases as genres of the vocabulary, in its order, each once. Raises Problem."""
+        vocabulary = self.predictor.bundle.vocabulary
+        try:
+            places = {vocabulary.index(name) for name in names}
+        except UnknownGenreError as error:
+            raise Problem("invalid", str(error)) from error
+        return [vocabulary.names[place] for place in sorted(places)]
+
+    async def score(self, uploads: Sequence[Upload]) -> list[Scores | Problem]:
+        """Scores (genres,) of each poster, or the problem with it.
+
+        A file of another kind never enters the queue.
+        """
+        outcomes: dict[int, Scores | Problem] = {}
+        good = []
+        for place, upload in enumerate(uploads):
+            try:
+                check_kind(upload.data)
+                good.append(place)
+            except Problem as problem:
+                outcomes[place] = problem
+        answers = await self.batcher.scores([uploads[place].data for place in good]) if good else []
+        for place, answer in zip(good, answers, strict=True):
+            if isinstance(answer, PosterError):
+                outcomes[place] = Problem("unreadable", str(answer))
+            elif isinstance(answer, Exception):
+                raise answer
+            else:
+                outcomes[place] = answer
+        unread = sum(isinstance(outcome, Problem) for outcome in outcomes.values())
+        self.metrics.posters.labels("unreadable").inc(unread)
+        self.metrics.posters.labels("answered").inc(len(uploads) - unread)
+        return [outcomes[place] for place in range(len(uploads))]
+
+    async def run(self, upload: Upload, work: Callable[[], Result]) -> Result:
+        """What `work` returns for this poster, run in the queue of posters. Raises Problem."""
+        check_kind(upload.data)
+        try:
+            return await self.batcher.run(work)
+        except PosterError as error:
+            raise Problem("unreadable", str(error)) from error
+        except BundleError as error:
+            raise Problem("not-offered", str(error)) from error
+
+
+# All are coroutines: FastAPI would run plain functions in a thread each. They depend on the request
+# alone: each further step costs 20 µs, also of a request that is refused.
+def _of(request: HTTPConnection) -> Service:
+    service: Service = request.state.service
+    return service
+
+
+async def _service(request: Request) -> Service:
+    return _of(request)
+
+
+class _TokenHolder(HTTPBearer):
+    """The name of the caller's token, None if the service has no tokens. Raises Problem 401."""
+
+    async def __call__(self, request: HTTPConnection) -> str | None:  # type: ignore[override]
+        tokens = _of(request).tokens
+        if tokens is None:
+            return None
+        credentials = await super().__call__(request)
+        name = tokens.holder(credentials.credentials) if credentials else None
+        if name is None:
+            raise Problem("unauthorized", "send 'Authorization: Bearer TOKEN'")
+        return name
+
+
+async def _index(request: Request) -> Index:
+    index = _of(request).index
+    if index is None:
+        raise Problem("not-offered", "start the service with --index to find similar posters")
+    return index
+
+
+async def _corrections(request: Request) -> Corrections:
+    corrections = _of(request).corrections
+    if corrections is None:
+        raise Problem("not-offered", "start the service with --corrections to keep them")
+    return corrections
+
+
+needs_token = Depends(_TokenHolder(auto_error=False, description="If the service has tokens."))
+
+Shared = Annotated[Service, Depends(_service)]
+Holder = Annotated[str | None, needs_token]
+KnownPosters = Annotated[Index, Depends(_index)]
+Store = Annotated[Corrections, Depends(_corrections)]
+
+
+def _form(kind: type[FormT]) -> Any:
+    """A dependency: the request's form. A request that finds the queue full is not read."""
+
+    async def read(request: Request) -> AsyncIterator[FormT]:
+        service = _of(request)
+        try:
+            service.batcher.admit()
+            async with service.bodies.read(request) as body:
+                yield kind.of(body)
+        except Problem as problem:
+            if problem.kind == "busy":
+                service.metrics.posters.labels("refused").inc()
+            raise
+
+    # "function": its bytes are free before the answer is sent, however slowly the client reads it.
+    return Depends(read, scope="function")
+
+
+PostersForm = Annotated[schemas.PostersForm, _form(schemas.PostersForm)]
+PosterForm = Annotated[schemas.PosterForm, _form(schemas.PosterForm)]
+ExplanationForm = Annotated[schemas.ExplanationForm, _form(schemas.ExplanationForm)]
+CorrectionForm = Annotated[schemas.CorrectionForm, _form(schemas.CorrectionForm)]

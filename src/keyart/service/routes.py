@@ -1,0 +1,265 @@
+"""The API: posters in; genres, explanations, similar films and corrections out."""
+
+import asyncio
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+import keyart
+from keyart.errors import AlreadyCorrectedError, CorrectionsError
+from keyart.explain import Explanation, Method, glow_png
+from keyart.review.corrections import Correction
+from keyart.scorer import Scores
+from keyart.service import schemas
+from keyart.service.dependencies import (
+    CorrectionForm,
+    ExplanationForm,
+    Holder,
+    KnownPosters,
+    PosterForm,
+    PostersForm,
+    Service,
+    Shared,
+    Store,
+    needs_token,
+)
+from keyart.service.problems import Problem, describe
+from keyart.service.uploads import Upload
+from keyart.similar import Similar
+
+MOST_SIMILAR = 50
+
+_POSTING = describe(400, 403, 408, 413, 415, 421, 422, 503)
+_BINARY = {"schema": schemas.BINARY}
+
+router = APIRouter(prefix="/v1", dependencies=[needs_token], responses=describe(401))
+
+
+@router.post(
+    "/predictions",
+    summary="Predict the genres of one or many posters",
+    responses=_POSTING,
+    openapi_extra=schemas.PostersForm.openapi(),
+)
+async def predict(service: Shared, form: PostersForm) -> schemas.Predictions:
+    """Each poster gets a prediction, or the problem with it; a single one raises its problem."""
+    outcomes = await service.score(form.poster)
+    problems = [one for one in outcomes if isinstance(one, Problem)]
+    if len(problems) == len(outcomes) == 1:
+        raise problems[0]
+    answers = [
+        schemas.Unread(poster=upload.name, problem=outcome.document)
+        if isinstance(outcome, Problem)
+        else _prediction(service, upload, outcome)
+        for upload, outcome in zip(form.poster, outcomes, strict=True)
+    ]
+    if len(problems) == len(outcomes):
+        raise Problem("unreadable", "none of the posters can be read", predictions=answers)
+    return schemas.Predictions(model=service.model, predictions=answers)
+
+
+@router.post(
+    "/explanations",
+    summary="Show where on a poster its genres come from",
+    response_model=schemas.Explanations,
+    responses={200: {"content": {"image/png": _BINARY}}, **_POSTING, **describe(501)},
+    openapi_extra=schemas.ExplanationForm.openapi(),
+)
+async def explain_poster(
+    service: Shared,
+    form: ExplanationForm,
+    genre: Annotated[list[str], Query(description="Default: all genres.", examples=["Drama"])] = [],  # noqa: B006 - FastAPI copies it
+    method: Annotated[
+        Method, Query(description="'occlusion' hides parts of the poster: slow, any model.")
+    ] = "activation",
+    accept: Annotated[str, Header()] = "",
+) -> Any:
+    """Heat maps as numbers, or the poster with a heat map if image/png is accepted."""
+    upload = form.poster
+    genres = service.genres([*genre, *form.genre])
+    picture = "image/png" in accept
+    if picture and len(genres) != 1:
+        raise Problem("invalid", "a picture shows one genre; name it: ?genre=Drama")
+    limit = service.limits.pixels
+
+    def work() -> bytes | list[Explanation]:
+        wanted = genres or service.predictor.genres
+        found = service.predictor.explain(upload.data, wanted, method, max_pixels=limit)
+        return glow_png(upload.data, found[0], max_pixels=limit) if picture else found
+
+    result = await service.run(upload, work)
+    if isinstance(result, bytes):
+        return Response(result, media_type="image/png")
+    return schemas.Explanations(
+        **_about(service, upload), method=method, explanations=[_place(one) for one in result]
+    )
+
+
+@router.post(
+    "/similar",
+    summary="Find the known posters that are most similar",
+    responses={**_POSTING, **describe(501)},
+    openapi_extra=schemas.PosterForm.openapi(),
+)
+async def find_similar(
+    service: Shared,
+    index: KnownPosters,
+    form: PosterForm,
+    count: Annotated[int, Query(ge=1, le=MOST_SIMILAR)] = 5,
+) -> schemas.SimilarFilms:
+    """Most similar first, with genres and the paths of thumbnails."""
+    upload = form.poster
+
+    def work() -> list[Similar]:
+        prepared = service.predictor.prepare(upload.data, service.limits.pixels)
+        return index.nearest(service.predictor.embed_prepared([prepared])[0], count)
+
+    found = await service.run(upload, work)
+    about = _about(service, upload)
+    films = [
+        schemas.KnownFilm(
+            film_id=film.film_id,
+            title=film.title,
+            year=film.year,
+            genres=list(film.genres),
+            similarity=round(film.similarity, 6),
+            same=film.poster_sha256 == about["sha256"],
+            thumbnail=f"{router.prefix}/similar/{film.place}.jpg",
+        )
+        for film in found
+    ]
+    return schemas.SimilarFilms(**about, similar=films)
+
+
+@router.get(
+    "/similar/{place}.jpg",
+    summary="A known poster, small",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": _BINARY}}, **describe(404, 422, 501)},
+)
+async def thumbnail(
+    index: KnownPosters, place: Annotated[int, Path(ge=0, le=10_000_000)]
+) -> Response:
+    """place: the poster's row in the index."""
+    try:
+        content = await asyncio.to_thread(index.thumbnail, place)
+    except IndexError as error:
+        raise Problem("not-found", f"the index has no poster {place}") from error
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return Response(content, media_type="image/jpeg", headers=headers)
+
+
+@router.post(
+    "/corrections",
+    summary="Say what the genres of a poster are",
+    status_code=201,
+    responses={
+        200: {"model": Correction, "description": "The same correction is already kept"},
+        **_POSTING,
+        **describe(409, 501),
+    },
+    openapi_extra=schemas.CorrectionForm.openapi(),
+)
+async def correct(
+    service: Shared, store: Store, form: CorrectionForm, holder: Holder, response: Response
+) -> Correction:
+    """The correction is kept with the scores that this model gives the poster."""
+    upload = form.poster
+    genres = service.genres(form.genre)
+    if not genres:
+        raise Problem("invalid", "name the genres: one or more fields 'genre'")
+    if form.model and form.model != service.model:
+        raise Problem("other-model", "the service has another model now; look at its genres first")
+    (outcome,) = await service.score([upload])
+    if isinstance(outcome, Problem):
+        raise outcome
+    shown = _prediction(service, upload, outcome)
+    correction = Correction(
+        poster_sha256=shown.sha256,
+        title=form.title or upload.name,
+        model=service.model,
+        scores=shown.scores,
+        old_genres=tuple(shown.genres),
+        new_genres=tuple(genres),
+        # The holder of a token cannot speak in the name of another.
+        author=holder or form.author,
+    )
+    try:
+        kept, new = await asyncio.to_thread(
+            store.add, correction, upload.data, replace=form.replace
+        )
+    except AlreadyCorrectedError as error:
+        raise Problem("already-corrected", str(error)) from error
+    except CorrectionsError as error:
+        raise Problem("unavailable", "the store of corrections cannot be reached") from error
+    response.status_code = 201 if new else 200
+    return kept
+
+
+@router.get(
+    "/corrections/{sha256}",
+    summary="The correction that counts for a poster",
+    responses=describe(422, 501, 503),
+)
+async def standing_correction(
+    store: Store, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+) -> schemas.StandingCorrection:
+    """sha256: of the poster's file."""
+    try:
+        found = await asyncio.to_thread(store.latest, sha256)
+    except CorrectionsError as error:
+        raise Problem("unavailable", "the store of corrections cannot be reached") from error
+    return schemas.StandingCorrection(correction=found)
+
+
+@router.get("/model", summary="The model: its genres, metrics and card")
+async def model(service: Shared) -> schemas.ModelCard:
+    """And what this service offers."""
+    bundle = service.predictor.bundle
+    provenance = bundle.provenance
+    limits = service.limits
+    network = service.predictor.scorer.network
+    return schemas.ModelCard(
+        model=bundle.fingerprint,
+        name=str(provenance.get("name", "")),
+        keyart=keyart.__version__,
+        genres=[
+            schemas.Genre(name=name, threshold=threshold)
+            for name, threshold in service.predictor.thresholds.items()
+        ],
+        image=bundle.image_to_json(),
+        metrics=dict(provenance.get("metrics", {})),
+        films=dict(provenance.get("films", {})),
+        card=bundle.card,
+        offers=schemas.Offers(
+            explanations=network is not None and network.has("maps"),
+            similar=len(service.index) if service.index else 0,
+            corrections=service.corrections is not None,
+            token=service.tokens is not None,
+        ),
+        limits=schemas.Bounds(body_bytes=limits.body, posters=limits.posters, pixels=limits.pixels),
+    )
+
+
+def _about(service: Service, upload: Upload) -> dict[str, Any]:
+    sha256 = hashlib.sha256(upload.data).hexdigest()
+    return {"model": service.model, "poster": upload.name, "sha256": sha256}
+
+
+def _prediction(service: Service, upload: Upload, scores: Scores) -> schemas.Prediction:
+    sha256 = hashlib.sha256(upload.data).hexdigest()
+    answer = service.predictor.answer(upload.name, scores).to_dict()
+    answer["scores"] = {name: round(score, 6) for name, score in answer["scores"].items()}
+    return schemas.Prediction(sha256=sha256, **answer)
+
+
+def _place(one: Explanation) -> schemas.Place:
+    return schemas.Place(
+        genre=one.genre,
+        score=round(one.score, 6),
+        threshold=one.threshold,
+        where=one.where,
+        map=one.map.round(4).tolist(),
+        heat=one.heat.round(3).tolist(),
+    )

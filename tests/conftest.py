@@ -1,0 +1,146 @@
+"""Fixtures that several test files share."""
+
+import csv
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
+
+from keyart.catalog.catalog import Catalog
+from keyart.genres import Vocabulary
+from keyart.predictor import Predictor
+from keyart.service.server import running
+from keyart.similar import Index
+from tests.tiny import VOCABULARY, tiny_bundle
+from tests.wire import encoded
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser. Not for the whole session, as it keeps an event loop in this thread."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """The tiny model, loaded once; it must not be changed."""
+    return Predictor.load(tiny_bundle(tmp_path_factory.mktemp("tiny") / "bundle").path)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_predictor: Predictor) -> Path:
+    """The tiny model's bundle; it must not be changed."""
+    return tiny_predictor.bundle.path
+
+
+@pytest.fixture(scope="session")
+def known_posters() -> Callable[[Path, Path], Path]:
+    """Index three films for a model: known_posters(folder, model) returns the index's folder."""
+    return index_known_posters
+
+
+@pytest.fixture(scope="session")
+def film_index(tiny_predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Index:
+    """The index of three films for the tiny model."""
+    path = index_known_posters(tmp_path_factory.mktemp("films"), tiny_predictor.bundle.path)
+    return Index.open(path, tiny_predictor)
+
+
+@pytest.fixture(scope="session")
+def client_of() -> Callable[[FastAPI], AbstractContextManager[httpx.Client]]:
+    """A client of a service that really listens: `with client_of(app) as client`."""
+
+    @contextmanager
+    def client(app: FastAPI) -> Iterator[httpx.Client]:
+        with (
+            running(app) as url,
+            httpx.Client(base_url=url, timeout=30, trust_env=False) as talking,
+        ):
+            yield talking
+
+    return client
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of an empty database, in a PostgreSQL server of our own on a free port."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = found[-1] if found else shutil.which("initdb")
+    if initdb is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with _postgres(Path(initdb).resolve().parent) as url:
+        yield url
+
+
+def index_known_posters(folder: Path, model: Path) -> Path:
+    """An index of three films, one of them with a title that must be escaped in HTML."""
+    posters = folder / "known"
+    posters.mkdir()
+    films = [
+        ("red", "<script>alert('Carrie')</script>", (240, 20, 20), "Red"),
+        ("green", "Soylent Green & Co", (20, 240, 20), "Green"),
+        ("blue", "Blue Velvet", (20, 20, 240), "Blue|Red"),
+    ]
+    rng = np.random.default_rng(0)
+    with (folder / "known.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["film_id", "title", "year", "genres"])
+        for film_id, title, colour, genres in films:
+            noise = rng.integers(0, 15, (60, 40, 3))
+            rgb = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            (posters / f"{film_id}.png").write_bytes(encoded(rgb))
+            writer.writerow([film_id, title, 1976, genres])
+    catalog = Catalog.build(
+        folder / "known.csv", posters, folder / "catalog", vocabulary=Vocabulary(VOCABULARY.names)
+    )
+    return Index.build(catalog, out=folder / "index", model=model).path
+
+
+@contextmanager
+def _postgres(binaries: Path) -> Iterator[str]:
+    """Start a cluster, yield the URL of its empty database, stop it and remove it."""
+    # initdb refuses root: Debian's package brings the user postgres.
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    folder = Path(tempfile.mkdtemp(prefix="keyart-postgres-"))
+    if prefix:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def run(*command: object) -> None:
+        done = subprocess.run(
+            [*prefix, *map(str, command)], capture_output=True, text=True, cwd=folder, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+
+    data = folder / "data"
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+    try:
+        run(binaries / "initdb", "-D", data, "-A", "trust", "-U", "keyart", "-E", "UTF8", "-N")
+        control = (binaries / "pg_ctl", "-D", data, "-w", "-t", "60")
+        # The server must not hold this process's pipes open.
+        run(*control, "-o", options, "-l", folder / "log", "start")
+        try:
+            yield f"postgresql://keyart@127.0.0.1:{port}/postgres"
+        finally:
+            run(*control, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
