@@ -68,7 +68,7 @@ class Vgg16Convolutions(nn.Sequential):
         inputs = 3
         for outputs, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
             for _ in range(count):
-                layers += [nn.Conv2d(inputs, outputs, 3, pad_type=1), nn.ReLU()]
+                layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
                 inputs = outputs
             layers.append(nn.MaxPool2d(2))
         super().__init__(*layers)

@@ -1,14 +1,7 @@
-"""A run's folder: begun with a recipe, and filled once a model was learned.
-
-    recipe.toml  history.csv  metrics.json  predictions-validation.parquet
-    predictions-test.parquet  report.html  checkpoints/  bundle/
-
-The bundle is written last: a run that has one is whole.
-"""
+"""A run's folder: started with a recipe, and finished once a model is trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,91 +17,75 @@ from keyart.images.spec import FilmSpec, ImageSpec
 from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
-from keyart.run import Run, has_origin, read_origin, write_origin
-from keyart.training.classical_recipe import ClassicalRecipe
-from keyart.training.loop import BEST
-from keyart.training.recipe import Recipe, any_recipe, portable
-
-RECIPE = "recipe.toml"
+from keyart.run import Run
+from keyart.training.recipe import AnyRecipe, any_recipe, portable
 
 
-def open_run(
-    run: Path,
-    catalog: Catalog,
-    recipe: Recipe | ClassicalRecipe,
-    split: str = "catalog",
-    *,
-    resume: bool,
-) -> None:
-    """Begin a run's folder, or see that it is this training's.
+@dataclass(frozen=True)
+class Trained:
+    """A trained model that is exported and has seen the films to be scored.
 
-    split: 'catalog' where the run's parts are the catalog's own. Raises RunError where `run` is
-    there already or, to resume, is another training's.
+    logits: of the validation and test splits, (films, genres) each. rows: the films of all three
+    splits. notes: about the model, for metrics and card. provenance: more facts for the bundle.
     """
-    if resume:
-        if has_origin(run):
-            _same_training(run, catalog, recipe)
-            return
-        if run.exists() and any(run.iterdir()):
-            raise RunError(f"{run}: holds no training to resume; name another folder")
-    elif run.exists() and any(run.iterdir()):
-        raise RunError(f"{run}: is already there; add --resume to go on, or name another folder")
-    write_text(run / RECIPE, recipe.to_toml())
-    write_origin(run, catalog, split)
+
+    onnx: bytes
+    spec: ImageSpec | FilmSpec
+    logits: Mapping[str, Logits]
+    rows: Mapping[str, npt.NDArray[np.int64]]
+    notes: Sequence[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _same_training(run: Path, catalog: Catalog, recipe: Recipe | ClassicalRecipe) -> None:
-    if any_recipe(str(run / RECIPE)) != recipe:
+def start_run(
+    run: Run, catalog: Catalog, recipe: AnyRecipe, split: str = "catalog", *, resume: bool
+) -> None:
+    """Start a run's folder, or check that it belongs to this training.
+
+    split: 'catalog' if the run uses the catalog's own splits. Raises RunError if the folder exists
+    already or, to resume, belongs to another training.
+    """
+    path = run.path
+    if resume and run.has_origin:
+        if any_recipe(run.recipe_path) != recipe:
+            raise RunError(
+                f"{path}: was started with another recipe ({run.recipe_path}); resume with that one"
+            )
+        if run.origin.fingerprint != catalog.fingerprint:
+            raise RunError(f"{path}: the catalog has changed since; train into a new folder")
+        return
+    if path.exists() and any(path.iterdir()):
+        if resume:
+            raise RunError(f"{path}: has no training to resume; name another folder")
         raise RunError(
-            f"{run}: was begun with another recipe ({run / RECIPE}); resume with that one"
+            f"{path}: is already there; add --resume to continue, or name another folder"
         )
-    if read_origin(run).fingerprint != catalog.fingerprint:
-        raise RunError(f"{run}: the catalog has changed since; train into a new folder")
+    write_text(run.recipe_path, recipe.to_toml())
+    run.write_origin(catalog, split)
 
 
-def fill_run(
-    run: Path,
-    recipe: Recipe | ClassicalRecipe,
-    catalog: Catalog,
-    onnx: bytes,
-    spec: ImageSpec | FilmSpec,
-    logits: Mapping[str, Logits],
-    rows: Mapping[str, npt.NDArray[np.int64]],
-    *,
-    notes: Sequence[str] = (),
-    provenance: Mapping[str, Any] | None = None,
-) -> None:
-    """From an exported network to a run's figures, predictions, report and bundle.
-
-    spec: how films are prepared for it. logits, rows: of the
-    validation and test parts what the network tells, and which films they are (of rows, also of
-    the training part). notes: on the model, which the figures and the card repeat. provenance:
-    what else the bundle tells.
-    """
-    validation = rows["validation"]
+def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
+    """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
+    validation = trained.rows["validation"]
     decision = decide(
-        logits["validation"],
+        trained.logits["validation"],
         catalog.truth[validation],
         catalog.groups[validation],
         catalog.vocabulary,
         recipe.ending.thresholds,
     )
-    decision = replace(decision, notes=(*notes, *decision.notes))
-    table, scored = evaluate_logits(decision, catalog, logits, name=run.name, rows=rows)
-    Run(run).write_evaluation(table, scored)
-    write_report([run], run / "report.html", catalog=catalog.path)
-    told = portable(recipe).to_toml()
-    write_bundle(
-        run / "bundle",
-        Content(
-            NetworkFiles(onnx, spec, (run / "checkpoints" / BEST).read_bytes()),
-            catalog.vocabulary,
-            decision.decisions,
-            card=model_card(table, told),
-            provenance={
-                **table.provenance(),
-                "recipe": told,
-                **(provenance or {}),
-            },
-        ),
+    decision = replace(decision, notes=(*trained.notes, *decision.notes))
+    table, scored = evaluate_logits(
+        decision, catalog, trained.logits, name=run.name, rows=trained.rows
     )
+    run.write_evaluation(table, scored)
+    write_report([run.path], run.report_path, catalog=catalog.path)
+    toml = portable(recipe).to_toml()
+    content = Content(
+        NetworkFiles(trained.onnx, trained.spec, run.best_checkpoint.read_bytes()),
+        catalog.vocabulary,
+        decision.decisions,
+        card=model_card(table, toml),
+        provenance={**table.provenance(), "recipe": toml, **trained.provenance},
+    )
+    write_bundle(run.bundle_path, content)

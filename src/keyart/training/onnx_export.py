@@ -1,6 +1,5 @@
 """A trained network as ONNX, let through only if it scores posters as PyTorch does."""
 
-import logging
 import warnings
 
 import numpy as np
@@ -14,8 +13,10 @@ from keyart.images.decode import Pixels
 from keyart.models.classical import ForestHead
 from keyart.models.classifier import GenreClassifier
 from keyart.models.heads import GenreHead
+from keyart.models.quiet import errors_only
 
 TOLERANCE = 1e-4
+PARITY_POSTERS = 64  # that an exported network is compared with PyTorch on
 
 
 class _Exported(nn.Module):
@@ -47,8 +48,7 @@ def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
     model = model.cpu().eval()
     pixels = torch.from_numpy(np.array(samples))
     exported = _Exported(model).eval()
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with errors_only("torch.onnx"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations; parity decides
         program = torch.onnx.export(
             exported,

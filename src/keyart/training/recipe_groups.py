@@ -195,7 +195,7 @@ class Optimisation(Table):
         1e-6, "Where the cosine ends, and the least that plateau cuts reach.", "Rarely."
     )
     plateau_factor: Fraction = key(
-        0.1, "Factor of a cut on a plateau.", "With `schedule = \"plateau\"`."
+        0.1, "Factor of a cut on a plateau.", 'With `schedule = "plateau"`.'
     )
     plateau_patience: Positive = key(
         10,

@@ -104,7 +104,7 @@ class Tables:
     def with_settings(self, **settings: Any) -> Self:
         """The same recipe with other values for some keys, of whatever table. Raises RecipeError.
 
-            recipe.with_settings(epochs=5, dropout=0.2)
+        recipe.with_settings(epochs=5, dropout=0.2)
         """
         homes = self.homes()
         values: dict[str, dict[str, Any]] = asdict(self)
@@ -162,7 +162,7 @@ def _valid(group: type[Any], values: Mapping[str, Any], where: str) -> Any:
 
 
 @cache
-def _adapter(group: type[Any]) -> TypeAdapter[Any]:
+def _adapter(group: Any) -> TypeAdapter[Any]:
     return TypeAdapter(group)
 
 
