@@ -21,18 +21,21 @@ from torch.nn import functional as F
 from benchmarks.measure import Clock, Row, print_rows
 from keyart.catalog.catalog import Catalog
 from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.run import Run
 from keyart.training.averaging import start_average
+from keyart.training.callbacks import Callbacks
 from keyart.training.features import Changes, cached_features
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import Machine, choose_machine
-from keyart.training.recipe import Recipe, load_recipe
-from keyart.training.run import Watcher, catalog_pixels, train
+from keyart.training.networks import catalog_pixels
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.sources import PixelSource, Whole
+from keyart.training.train import train
 
 _TURNS, _STEPS = 3, 8
-_SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+_SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 
 
 def build(recipe: Recipe, genres: int) -> GenreClassifier:
@@ -58,15 +61,15 @@ def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
     computed, found = features(1), features(1)
     features(2)
     # A head alone, as `frozen` trains it, from the recipe to its best weights.
-    frozen = replace(
-        recipe, frozen=True, head_epochs=0, mixup=0, cutmix=0, epochs=20, batch_size=256
+    frozen = recipe.with_settings(
+        frozen=True, head_epochs=0, mixup=0, cutmix=0, epochs=20, batch_size=256
     )
     with tempfile.TemporaryDirectory() as folder:
         seconds: list[float] = []
         watcher = replace(
             _SILENT, steps=lambda step: seconds.append(step.row["seconds"]) if step.row else None
         )
-        train(catalog, frozen, Path(folder) / "run", watcher, resume=False)
+        train(catalog, frozen, out=Path(folder) / "run", callbacks=watcher, resume=False)
     rate = len(catalog) / computed
     return [
         Row(
@@ -88,7 +91,10 @@ def plain(
     def turn() -> float:
         with Clock() as clock:
             for step in range(_STEPS):
-                batch = slice(step * recipe.optimisation.batch_size, (step + 1) * recipe.optimisation.batch_size)
+                batch = slice(
+                    step * recipe.optimisation.batch_size,
+                    (step + 1) * recipe.optimisation.batch_size,
+                )
                 loss = F.binary_cross_entropy_with_logits(model(pixels[batch]), truth[batch])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
@@ -128,7 +134,8 @@ def bench_tuning(recipe: Recipe, genres: int, machine: Machine) -> list[Row]:
 
     with tempfile.TemporaryDirectory() as folder:
         trainee = Whole(model, None, 0)
-        fit(trainee, examples, epochs, machine, Path(folder), watch, print, model.state_dict)
+        callbacks = Callbacks(steps=watch)
+        fit(trainee, examples, epochs, machine, Run(folder), callbacks, model.state_dict)
     mine, plainly = images / float(np.median(ours[1:])), images / float(np.median(theirs[1:]))
     ratio = mine / plainly
     return [
@@ -144,7 +151,7 @@ def main() -> None:
     parser.add_argument("catalog", type=Path)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     given = parser.parse_args()
-    recipe = load_recipe("mobilenetv2", ["weights=none", *given.settings])
+    recipe = load_recipe("mobilenetv2", parse_settings(["weights=none", *given.settings]))
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     with tempfile.TemporaryDirectory() as folder:
         # A copy, so that the catalog's own cache stays as it is.

@@ -9,7 +9,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,13 @@ import torch
 
 from keyart.errors import RunError, TrainingError
 from keyart.models.classifier import build_classifier
+from keyart.run import Run
 from keyart.training import loop
 from keyart.training.averaging import evaluating, follow, start_average
+from keyart.training.callbacks import Callbacks, Step
 from keyart.training.checkpoint import load_tensors
 from keyart.training.images import as_found
-from keyart.training.loop import Examples, Progress, fit
+from keyart.training.loop import Examples, fit
 from keyart.training.machine import Compiled, Machine, choose_machine
 from keyart.training.recipe import Recipe
 from keyart.training.sources import PixelSource, Whole
@@ -42,8 +43,8 @@ RECIPE = Recipe().with_settings(
 )
 
 
-PLAIN = replace(
-    RECIPE, epochs=1, flip=False, zoom=0, shift=0, crop=0, colour=0, erase=0, dropout=0,
+PLAIN = RECIPE.with_settings(
+        epochs=1, flip=False, zoom=0, shift=0, crop=0, colour=0, erase=0, dropout=0,
     ema_decay=None, optimizer="sgd", learning_rate=0.01,
 )  # fmt: skip
 
@@ -70,14 +71,15 @@ def trained(
     recipe: Recipe = RECIPE,
     *,
     machine: Machine = MACHINE,
-    watch: Callable[[Progress], None] = lambda step: None,
+    watch: Callable[[Step], None] = lambda step: None,
 ) -> LoopState:
     torch.set_num_threads(1)  # so small a network only waits for a second one
     torch.manual_seed(recipe.optimisation.seed)
     model = build_classifier(recipe.network.backbone, recipe.spec, 2, recipe.network.dropout)
     trainee = Whole(model, None, 0)
     examples = colour_films(recipe)
-    return fit(trainee, examples, recipe, machine, run, watch, lambda line: None, model.state_dict)
+    callbacks = Callbacks(steps=watch)
+    return fit(trainee, examples, recipe, machine, Run(run), callbacks, model.state_dict)
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +125,13 @@ def test_two_runs_of_a_recipe_have_equal_weights_and_another_seed_has_others(
 def test_a_training_that_stops_within_an_epoch_goes_on_to_the_same_weights(
     tmp_path: Path, optimizer: str
 ) -> None:
-    recipe = RECIPE.with_settings(optimizer=optimizer, dropout=0.3)  # type: ignore[arg-type]
+    recipe = RECIPE.with_settings(optimizer=optimizer, dropout=0.3)
     trained(tmp_path / "whole", recipe)
 
     class StopHereError(Exception):
         pass
 
-    def stop(step: Progress) -> None:
+    def stop(step: Step) -> None:
         if step.epoch == 3 and step.step == 2:
             raise StopHereError
 
@@ -166,7 +168,7 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         time.sleep(pause)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert 1 <= len((cut / "history.csv").read_text().splitlines()) - 1 < RECIPE.epochs
+    assert 1 <= len((cut / "history.csv").read_text().splitlines()) - 1 < RECIPE.optimisation.epochs
     trained(cut)
     trained(tmp_path / "whole")
     assert equal(tmp_path / "whole", cut)
@@ -177,14 +179,16 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch \d, step \d"):
-        trained(tmp_path, RECIPE.with_settings(learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd"))
+        trained(
+            tmp_path, RECIPE.with_settings(learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd")
+        )
 
 
 def test_weights_that_break_in_the_last_step_of_an_epoch_are_found_in_validation(
     tmp_path: Path,
 ) -> None:
-    recipe = replace(
-        RECIPE, learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
+    recipe = RECIPE.with_settings(
+        learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
         ema_decay=None,
     )  # fmt: skip
     with pytest.raises(TrainingError, match="loss became nan in epoch 1, validation; no epoch"):
@@ -196,7 +200,7 @@ def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoin
 ) -> None:
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 1e9)
 
-    def poison(step: Progress) -> None:
+    def poison(step: Step) -> None:
         if step.epoch == 3:
             monkeypatch.setattr(loop, "loss_of", lambda _, logits, truth: logits * torch.nan)
 
@@ -218,13 +222,13 @@ def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoin
 def test_every_key_of_learning_changes_what_is_learned(
     change: dict[str, Any], plainly_trained: Path, tmp_path: Path
 ) -> None:
-    trained(tmp_path, replace(PLAIN, **change))
+    trained(tmp_path, PLAIN.with_settings(**change))
     assert not equal(plainly_trained, tmp_path)
 
 
 def test_weights_by_first_genre_teach_otherwise_than_by_genre(tmp_path: Path) -> None:
     for by in ("genre", "first_genre"):
-        trained(tmp_path / by, replace(PLAIN, balance="study", balance_by=by))
+        trained(tmp_path / by, PLAIN.with_settings(balance="study", balance_by=by))
     assert not equal(tmp_path / "genre", tmp_path / "first_genre")
 
 

@@ -22,25 +22,24 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run at --out where it stopped.")
+        bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model on a catalog: weights, bundle, figures and report in one folder."""
-    from keyart.catalog.catalog import Catalog
-    from keyart.run import Run
+    """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
     from keyart.terminal.scores import show_scores
-    from keyart.terminal.screens import watch_training
-    from keyart.training.recipe import any_recipe
-    from keyart.training.run import train
+    from keyart.terminal.training import watch_training
+    from keyart.training.machine import keep_freed_memory
+    from keyart.training.recipe import parse_settings
+    from keyart.training.train import train
 
-    with watch_training(quiet=quiet) as watcher:
-        train(
-            Catalog.open(catalog), any_recipe(recipe, settings or []), out, watcher, resume=resume
-        )
+    keep_freed_memory()
+    overrides = parse_settings(settings or [])
+    with watch_training(quiet=quiet) as callbacks:
+        run = train(catalog, recipe, out=out, resume=resume, callbacks=callbacks, **overrides)
     if not quiet:
-        show_scores(Run(out).metrics, "test")
-        typer.echo(f"report: {out / 'report.html'}")
+        show_scores(run.metrics, "test")
+        typer.echo(f"report: {run.path / 'report.html'}")
 
 
 @commands.command("ensemble")
@@ -48,11 +47,11 @@ def ensemble(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN RUN...", help="Finished runs of one catalog.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run that is made of them.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
     learn_weights: Annotated[
         bool,
         typer.Option(
-            "--learn-weights", help="Learn a weight a run on the validation part. Default: equal."
+            "--learn-weights", help="Learn the weights on the validation split. Default: equal."
         ),
     ] = False,
     catalog: Annotated[
@@ -60,11 +59,11 @@ def ensemble(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Average the calibrated scores of several runs, and leave a run like any other."""
+    """Average the calibrated scores of several runs into a new run."""
     from keyart.ensemble.make import make_ensemble
     from keyart.run import Run
     from keyart.terminal.scores import show_scores
-    from keyart.terminal.screens import show_ensemble
+    from keyart.terminal.training import show_ensemble
 
     made = make_ensemble(runs, out=out, learn_weights=learn_weights, catalog=catalog)
     if not quiet:
@@ -76,13 +75,15 @@ def ensemble(
 @commands.command("tune")
 def tune(
     catalog: CatalogFolder,
-    out: Annotated[Path, typer.Option(help="Folder of the search; one that is there goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the search. A search that is there already goes on.")
+    ],
     recipe: Annotated[
         str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
     ] = "posternet",
-    trials: Annotated[int, typer.Option(min=1, help="Stop at so many trials in all.")] = 30,
+    trials: Annotated[int, typer.Option(min=1, help="Stop after this many trials in all.")] = 30,
     hours: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many hours. Default: no limit.")
+        float | None, typer.Option(min=0, help="Stop after this many hours. Default: no limit.")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -92,29 +93,39 @@ def tune(
         list[str] | None,
         typer.Option(
             metavar="KEY=LOW..HIGH",
-            help="Search this key alone, and others so named; or KEY=A|B, or a TOML file.",
+            help="Search this key instead of the default ones; may be repeated. Or KEY=A|B, or a "
+            "TOML file.",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Database of the trials, for a search on several machines. Default: a SQLite "
+            "file in the folder.",
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Search for a better recipe: train variants, drop the hopeless early, write down the best."""
-    from keyart.catalog.catalog import Catalog
+    """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
     from keyart.search.search import tune
-    from keyart.terminal.screens import show_search, watch_search
+    from keyart.terminal.search import show_search, watch_search
+    from keyart.training.recipe import parse_settings
 
-    with watch_search(quiet=quiet) as watcher:
-        opened = tune(
-            Catalog.open(catalog),
+    with watch_search(quiet=quiet) as callbacks:
+        found = tune(
+            catalog,
             recipe,
-            out,
-            watcher,
+            out=out,
             trials=trials,
             hours=hours,
-            settings=settings or [],
             search=search or [],
+            storage=storage,
+            callbacks=callbacks,
+            **parse_settings(settings or []),
         )
     if not quiet:
-        show_search(opened)
+        show_search(found)
 
 
 @commands.command("evaluate")

@@ -13,7 +13,7 @@ from keyart.errors import WeightsError
 from keyart.milestone.rows import HONEST, LEAKY, Row
 from keyart.models.classifier import build_classifier, multiply_adds
 from keyart.training.images import choose_images
-from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe
+from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe, parse_settings
 
 # What the short plan changes in both from-scratch rows: pictures of 32x32 cost 1/35 of 128x128, and
 # small batches give thousands of steps even on a small catalog. The class weights of the study
@@ -80,24 +80,24 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
         return Planned(row, done=True)
     if row.kind == "classical":
         images = len(catalog.rows("train"))
-        settings = request.settings.get(row.name, ())
-        return Planned(row, _CLASSICAL, any_recipe(row.recipe or row.name, settings), images)
+        given = parse_settings(request.settings.get(row.name, ()))
+        return Planned(row, _CLASSICAL, any_recipe(row.recipe or row.name, given), images)
     if row.kind == "ensemble":
         return Planned(row, seconds=_ENSEMBLE)
     assert row.recipe
     settings = list(row.settings)
     if row.weights:
-        given = request.weights.get(row.name)
-        if given is None:
+        file = request.weights.get(row.name)
+        if file is None:
             return Planned(
                 row, why=f"no weights (give --weights {row.name}=FILE, {row.weights}, or hub)"
             )
-        where = given if given == "hub" else str(Path(given).resolve())
+        where = file if file == "hub" else str(Path(file).resolve())
         settings.append(f'weights="{where}"')
     if not request.full:
         settings += [_NO_TTA, *(SHORT if row.name in (LEAKY, HONEST) else ())]
     settings += request.settings.get(HONEST if row.name == LEAKY else row.name, ())
-    recipe = load_recipe(row.recipe, settings)
+    recipe = load_recipe(row.recipe, parse_settings(settings))
     try:
         cost = _cost(row, recipe, catalog)
     except WeightsError as error:
@@ -110,7 +110,7 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
     elif not request.full:
         share = _SHARES[row.name] - cost.once
         epochs = min(epochs, max(1, int(share // cost.epoch)))
-    recipe = load_recipe(row.recipe, [*settings, f"epochs={epochs}"])
+    recipe = recipe.with_settings(epochs=epochs)
     return Planned(row, _BEGIN + cost.once + epochs * cost.epoch, recipe, cost.images)
 
 
@@ -134,8 +134,7 @@ def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
     )
     forward = 2.0 * multiply_adds(classifier, recipe.spec) * _SLOW.get(row.name, 1.0)
     images = _images(recipe, catalog)
-    scored = images["validation"] + images["test"]
-    once = forward * recipe.network.tta * scored / _SCORING_RATE
+    once = forward * recipe.network.tta * (images["validation"] + images["test"]) / _SCORING_RATE
     if recipe.network.frozen or recipe.optimisation.head_epochs:
         once += forward * recipe.network.feature_views * len(catalog) / _TRAINING_RATE
     if recipe.network.frozen:
@@ -147,6 +146,11 @@ def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
 
 def _images(recipe: Recipe, catalog: Catalog) -> dict[str, int]:
     """How many images each split has, with the copies that the recipe makes."""
-    data, seed = recipe.data, recipe.optimisation.seed
-    splits = choose_images(catalog, data.split, data.upsample, data.upsample_genres, seed)
+    splits = choose_images(
+        catalog,
+        recipe.data.split,
+        recipe.data.upsample,
+        recipe.data.upsample_genres,
+        recipe.optimisation.seed,
+    )
     return {split: len(images) for split, images in splits.items()}

@@ -32,7 +32,7 @@ class GenreClassifier(nn.Module):
         self.backbone = backbone
         self.head = head
         self.bgr = bgr
-        self.tta = looks
+        self.tta = tta
         self.register_buffer("mean", torch.tensor(spec.mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(spec.std) * 255, persistent=False)
 

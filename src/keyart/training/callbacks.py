@@ -12,7 +12,7 @@ _log = logging.getLogger("keyart.training")
 
 @dataclass(frozen=True)
 class Step:
-    """Where a training is after a step. row: the epoch's row of the history, after its last step."""
+    """The state after a step. row: the epoch's row of history.csv, after its last step."""
 
     epoch: int
     epochs: int

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
@@ -58,7 +57,7 @@ class Tables:
         return {one.name: table for table, group in cls.groups().items() for one in fields(group)}
 
     @classmethod
-    def keys(cls) -> list[Key]:
+    def documented_keys(cls) -> list[Key]:
         """All keys in order, with their documentation."""
         return [
             Key(
@@ -85,7 +84,8 @@ class Tables:
                 raise RecipeError(_outside(name, homes, where))
             if name not in groups:
                 raise RecipeError(
-                    f"{where}: no table [{name}]{nearest(name, groups)} The tables are: {_list(groups)}"
+                    f"{where}: no table [{name}]{nearest(name, groups)} The tables are: "
+                    f"{_list(groups)}"
                 )
             known = [one.name for one in fields(groups[name])]
             for given in values:
@@ -161,9 +161,13 @@ def _valid(group: type[Any], values: Mapping[str, Any], where: str) -> Any:
         ) from error
 
 
-@cache
-def _adapter(group: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(group)
+def _adapter(group: type[Any]) -> TypeAdapter[Any]:
+    if group not in _ADAPTERS:
+        _ADAPTERS[group] = TypeAdapter(group)
+    return _ADAPTERS[group]
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def _outside(name: str, homes: Mapping[str, str], where: str) -> str:
