@@ -71,7 +71,7 @@ def _tables(recipe: type[Tables]) -> Iterable[str]:
 
 def _rows(recipe: type[Tables], table: str) -> str:
     lines = ["| key | type | default | what it does | when to change it |", "|---|---|---|---|---|"]
-    documented = recipe.keys()
+    documented = recipe.documented_keys()
     lines += [_row(key) for key in documented if key.table == table]
     return "\n".join([*lines, ""])
 

@@ -32,7 +32,7 @@ def _text(page: str) -> str:
 
 def _smaller(code: str) -> str:
     """A page's command on fewer films and smaller pictures; all else stays."""
-    code = code.replace("--films 600", "--films 80")
+    code = code.replace("--films 400", "--films 80")
     if code.startswith("keyart train") and "--recipe demo" in code:
         code += " --set epochs=2 --set height=48 --set width=32"
     return code
