@@ -5,10 +5,9 @@ import sys
 from collections.abc import Iterable
 from importlib import resources
 
-from keyart.training.recipe_tables import Key, Tables
-
 from keyart.training.classical_recipe import ForestRecipe, QdaRecipe
 from keyart.training.recipe import Recipe, recipe_names
+from keyart.training.recipe_tables import Key, Tables
 from scripts.pages import cell, publish
 
 _INTRO = """# Recipe keys
