@@ -215,7 +215,7 @@ def fuzz_api(examples: int, seed: int) -> int:
     from keyart.review.corrections import Corrections
     from keyart.service.app import create_app
     from keyart.service.server import running
-    from keyart.similar import PosterIndex
+    from keyart.similar import Index
     from tests.conftest import index_known_posters
     from tests.tiny import tiny_bundle
 
@@ -225,7 +225,7 @@ def fuzz_api(examples: int, seed: int) -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder:
         predictor = Predictor.load(tiny_bundle(Path(folder, "bundle")).path)
-        index = PosterIndex.open(index_known_posters(Path(folder), predictor.bundle.path))
+        index = Index.open(index_known_posters(Path(folder), predictor.bundle.path))
         store = Corrections(f"sqlite:///{folder}/corrections.sqlite")
         with running(create_app(predictor, index=index, corrections=store)) as url:
             config = Path(folder, "schemathesis.toml")

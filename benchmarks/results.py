@@ -1,24 +1,24 @@
-"""The table of docs/results.md: what finished runs reached on the test part, and at what cost.
+"""The table of docs/results.md: what finished runs reached on the test split, and at what cost.
 
 python -m benchmarks.results RUN [RUN ...]
 
-Figures and intervals come from each run's metrics.json, the time of training from its history.csv,
+Metrics and intervals come from each run's metrics.json, the time of training from its history.csv,
 the parameters from its weights; posters/s is measured here: the exported network on prepared
 pixels, on all cores, the best of three rounds.
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import Clock
-from keyart.evaluation.evaluate import read_metrics
+from keyart.bundle import WEIGHTS
 from keyart.predictor import Predictor
+from keyart.run import Run
 from keyart.training.checkpoint import load_tensors
 
-FIGURES = {
+METRICS = {
     "mean_average_precision": "mAP",
     "top_class": "top class",
     "top_three": "top three",
@@ -45,27 +45,25 @@ def posters_a_second(run: Path) -> float:
     return max(rates)
 
 
-def training_time(run: Path) -> str:
+def training_time(run: Run) -> str:
     """The time that a run's epochs took; nothing for an ensemble, which has none."""
-    history = run / "history.csv"
-    if not history.exists():
+    if run.history is None:
         return ""
-    with history.open() as file:
-        seconds = sum(float(line["seconds"]) for line in csv.DictReader(file))
+    seconds = float(run.history["seconds"].sum())
     return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
-def row(run: Path) -> str:
+def row(run: Run) -> str:
     """A run's row of the table, in Markdown."""
-    figures = read_metrics(run)["splits"]["test"]["model"]["figures"]
+    model = run.metrics.split("test").model
     cells = [run.name]
-    for name in FIGURES:
-        figure = figures[name]
-        cells.append(f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})")
-    tensors, _ = load_tensors(run / "bundle" / "model.safetensors")
+    for name in METRICS:
+        found = model[name]
+        cells.append(f"{found.value:.3f} ({found.low:.3f}-{found.high:.3f})" if found else "-")
+    tensors, _ = load_tensors(run.bundle_path / WEIGHTS)
     cells.append(f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.1f} M")
     cells.append(training_time(run))
-    cells.append(f"{posters_a_second(run):,.0f}")
+    cells.append(f"{posters_a_second(run.path):,.0f}")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -74,11 +72,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
     runs = parser.parse_args().runs
-    head = ["run", *FIGURES.values(), "parameters", "training", "posters/s"]
+    head = ["run", *METRICS.values(), "parameters", "training", "posters/s"]
     print("| " + " | ".join(head) + " |")
     print("|---" * len(head) + "|")
     for run in runs:
-        print(row(run))
+        print(row(Run.open(run)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
 from keyart.service.server import running
-from keyart.similar import build_index
+from keyart.similar import Index
 
 SHOTS = (
     ("desktop", 1280, 1010, "light"),
@@ -61,7 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         catalog = Catalog.open(arguments.demo / "catalog")
-        index = build_index(catalog, predictor.bundle.path, work / "index")
+        index = Index.build(catalog, out=work / "index", model=predictor.bundle.path)
         posters = paint_new_posters(24, work / "new")
         posters.sort(key=lambda poster: poster.stem != arguments.first)
         store = Corrections(f"sqlite:///{work / 'corrections.sqlite'}")

@@ -18,7 +18,8 @@ import numpy as np
 
 from benchmarks.measure import Row, print_rows
 from keyart.files import write_json
-from keyart.similar import EMBEDDINGS, FACTS, FILMS, FORMAT, MEAN, TABLE, PosterIndex
+from keyart.near_duplicates import THUMBNAIL
+from keyart.similar import EMBEDDINGS, FACTS, FILMS, FORMAT, HASHES, MEAN, SMALL, TABLE, Index
 
 _BLOCK = 50_000  # films written at once
 
@@ -35,6 +36,8 @@ def write_index(folder: Path, films: int, channels: int) -> Path:
             block /= np.linalg.norm(block, axis=1, keepdims=True)
             file.write(block.data)
     np.save(folder / MEAN, np.zeros(channels, np.float32))
+    np.save(folder / HASHES, rng.integers(0, 2**64, films, dtype=np.uint64))
+    np.save(folder / SMALL, rng.integers(0, 256, (films, *THUMBNAIL), dtype=np.uint8))
     rows = (
         (
             place,
@@ -42,7 +45,6 @@ def write_index(folder: Path, films: int, channels: int) -> Path:
             f"Film {place}",
             1990,
             "Drama|Romance",
-            f"tt{place:08}",
             "0" * 64,
             b"",
         )
@@ -50,7 +52,7 @@ def write_index(folder: Path, films: int, channels: int) -> Path:
     )
     with closing(sqlite3.connect(folder / FILMS)) as database:
         database.execute(TABLE)
-        database.executemany("INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        database.executemany("INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         database.commit()
     write_json(folder / FACTS, {"format": FORMAT, "films": films, "channels": channels})
     return folder
@@ -64,7 +66,7 @@ def memory(kind: str) -> float:
 
 def bench(folder: Path, films: int, channels: int, queries: int) -> list[Row]:
     """Warm queries, one after the other, each of another poster."""
-    index = PosterIndex.open(write_index(folder, films, channels))
+    index = Index.open(write_index(folder, films, channels))
     rng = np.random.default_rng(1)
     asked = rng.integers(0, films, queries)
     own, seconds, bare = memory("RssAnon"), [], []

@@ -1,4 +1,4 @@
-"""Build wheel and sdist, install the wheel in an empty environment, and predict: python -m scripts.dist"""
+"""Build wheel and sdist, install the wheel in an empty environment, and predict with it."""
 
 import os
 import shutil

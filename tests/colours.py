@@ -7,15 +7,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save
 
-from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
+from keyart.bundle import Content, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.evaluation.decide import decide
-from keyart.evaluation.rescore import evaluate_again
-from keyart.files import write_text
 from keyart.images.pixels import pixel_store
 from keyart.images.spec import ImageSpec
 from keyart.network import Network
-from keyart.run import write_origin
+from keyart.run import Run
+from keyart.training.evaluate import evaluate
 
 
 def colours_onnx(
@@ -79,17 +78,17 @@ def colours_run(
     logits = Network(onnx).logits_of_rows(pixels, films)
     decision = decide(logits, catalog.truth[films], catalog.groups[films], catalog.vocabulary)
     recipe = f"height = {spec.height}\nwidth = {spec.width}\n"
-    write_text(path / "recipe.toml", recipe)
-    write_origin(path, catalog)
+    Run(path).write_recipe(recipe)
+    Run(path).write_origin(catalog)
     write_bundle(
         path / "bundle",
         Content(
             NetworkFiles(onnx, spec, save({"scale": torch.tensor([scale])})),
             catalog.vocabulary,
-            Decisions(decision.calibration, decision.thresholds, decision.precision_thresholds),
+            decision.decisions,
             card=f"# {path.name}\n",
             provenance={"name": path.name, "recipe": recipe, **facts},
         ),
     )
-    evaluate_again(path, None, "test")
+    evaluate(path)
     return path

@@ -16,7 +16,7 @@ from keyart.bundle import BOX, read_bundle
 from keyart.cli import app
 from keyart.errors import BundleError, ServiceError
 from keyart.genres import DEFAULT_VOCABULARY
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 from tests.tiny import tiny_bundle
 from tests.wire import RED
 
@@ -65,7 +65,7 @@ def test_every_command_that_takes_a_model_takes_the_one_in_the_box(folder: Path)
     assert "red.jpg,Red," in keyart("predict", folder / "red.jpg", "--format", "csv")
     assert "Red" in keyart("explain", folder / "red.jpg")
     keyart("index", folder / "catalog", "--out", folder / "again")
-    assert len(PosterIndex.open(folder / "again")) == 3
+    assert len(Index.open(folder / "again")) == 3
     assert "Carrie" in keyart("similar", folder / "red.jpg", "--index", folder / "again")
 
 

@@ -48,10 +48,10 @@ def test_a_catalog_holds_each_film_with_its_poster_as_found(tmp_path: Path) -> N
         assert set(film["genres"]) == set(listed[film["film_id"]]["genres"].split("|"))
         assert catalog.vocabulary.decode(catalog.truth[row]) == tuple(film["genres"])
         assert film["group"] == film["film_id"]
-    parts = Counter(film["split"] for film in films)
-    assert parts == catalog.facts["splits"]
-    assert abs(parts["train"] - 36) <= 3
-    assert sorted(np.concatenate([catalog.rows(part) for part in parts])) == list(range(60))
+    splits = Counter(film["split"] for film in films)
+    assert splits == catalog.facts["splits"]
+    assert abs(splits["train"] - 36) <= 3
+    assert sorted(np.concatenate([catalog.rows(split) for split in splits])) == list(range(60))
     assert calls[-1] == (60, 60)
     assert check_catalog(tmp_path / "cat") == []
 
@@ -158,9 +158,9 @@ def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason
 
     taken = catalog.to_table()["film_id"].to_pylist()
     assert taken == [name for name in names if name.startswith("ok-")]
-    told = dict(rejections(catalog))
-    assert told.pop("bad-cut").startswith("bad-cut.jpg: damaged JPEG file: ")
-    assert told == {
+    rejected = dict(rejections(catalog))
+    assert rejected.pop("bad-cut").startswith("bad-cut.jpg: damaged JPEG file: ")
+    assert rejected == {
         "bad-bomb": "bad-bomb.png: too large to decode: over 80,000,000 pixels",
         "bad-dot": "bad-dot.png: 1x1 pixels; a poster needs at least 16 on each side",
         "bad-empty": "bad-empty.jpg: the file is empty",

@@ -75,7 +75,7 @@ def test_rewriting_it_unchanged_is_no_damage(path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [0.01, 0.5, 0.99])
-def test_one_changed_byte_is_told(path: Path, place: float) -> None:
+def test_one_changed_byte_is_reported(path: Path, place: float) -> None:
     shard = path / "films-00001.parquet"
     content = bytearray(shard.read_bytes())
     content[int(place * len(content))] ^= 1
@@ -83,7 +83,7 @@ def test_one_changed_byte_is_told(path: Path, place: float) -> None:
     assert check_catalog(path) == [f"{shard}: changed since it was written"]
 
 
-def test_a_cut_shard_is_told(path: Path) -> None:
+def test_a_cut_shard_is_reported(path: Path) -> None:
     shard = path / "films-00001.parquet"
     size = shard.stat().st_size
     shard.write_bytes(shard.read_bytes()[:-9])
@@ -94,13 +94,13 @@ def test_a_cut_shard_is_told(path: Path) -> None:
     assert str(caught.value) == message
 
 
-def test_a_missing_shard_is_told(path: Path) -> None:
+def test_a_missing_shard_is_reported(path: Path) -> None:
     shard = path / "films-00001.parquet"
     shard.unlink()
     assert check_catalog(path) == [f"{shard}: missing from the catalog"]
 
 
-def test_a_shard_that_is_not_parquet_is_told(path: Path) -> None:
+def test_a_shard_that_is_not_parquet_is_reported(path: Path) -> None:
     shard = path / "films-00000.parquet"
     shard.write_bytes(b"PAR1 or not")
     shards = facts(path)["shards"]
@@ -140,7 +140,7 @@ def test_a_shard_without_a_column_is_one_line(path: Path) -> None:
         Catalog.open(path).rows("train")
 
 
-def test_other_columns_are_told(path: Path) -> None:
+def test_other_columns_are_reported(path: Path) -> None:
     shard = path / "films-00000.parquet"
     table = pq.ParquetFile(shard).read().drop_columns(["width"])
     pq.write_table(table, shard)
@@ -151,24 +151,24 @@ def test_other_columns_are_told(path: Path) -> None:
     assert check_catalog(path) == [f"{shard}: its columns are not those of a catalog"]
 
 
-def test_a_film_in_another_split_than_its_group_is_told(path: Path) -> None:
+def test_a_film_in_another_split_than_its_group_is_reported(path: Path) -> None:
     # f0000 and f0008 show the same artwork and lie in different shards.
     films = {row["film_id"]: row for row in Catalog.open(path).to_table().to_pylist()}
     assert films["f0000"]["group"] == films["f0008"]["group"] == "f0000"
-    side = films["f0008"]["split"]
-    other = "test" if side == "train" else "train"
+    split = films["f0008"]["split"]
+    other = "test" if split == "train" else "train"
     tamper(path, lambda rows: rows[0].update(split=other), honest=True)
-    first, second = sorted([side, other])
+    first, second = sorted([split, other])
     assert check_catalog(path) == [f"group f0000: is in {first} and {second}; that leaks"]
 
 
-def test_a_split_changed_by_hand_is_told_even_if_no_group_is_cut(path: Path) -> None:
+def test_a_split_changed_by_hand_is_reported_even_if_no_group_is_cut(path: Path) -> None:
     def swap(rows: list[Row]) -> None:
         rows[1]["split"] = "test" if rows[1]["split"] == "train" else "train"
 
     tamper(path, swap)
-    told = check_catalog(path)
-    assert f"{path}: its films are not those that catalog.json was written for" in told
+    problems = check_catalog(path)
+    assert f"{path}: its films are not those that catalog.json was written for" in problems
 
 
 @pytest.mark.parametrize(
@@ -188,34 +188,37 @@ def test_a_split_changed_by_hand_is_told_even_if_no_group_is_cut(path: Path) -> 
     ],
     ids=["split", "genre", "no genre", "id", "width", "poster", "no poster", "undecodable"],
 )
-def test_a_row_that_breaks_a_rule_is_told(path: Path, change: Row, problem: str) -> None:
+def test_a_row_that_breaks_a_rule_is_reported(path: Path, change: Row, problem: str) -> None:
     tamper(
         path, lambda rows: rows[1].update(change), honest=not {"genres", "split"} & change.keys()
     )
-    told = check_catalog(path)
-    assert told[0] == problem
-    assert told[1:] in ([], [f"{path}: its films are not those that catalog.json was written for"])
+    problems = check_catalog(path)
+    assert problems[0] == problem
+    assert problems[1:] in (
+        [],
+        [f"{path}: its films are not those that catalog.json was written for"],
+    )
 
 
 @pytest.mark.parametrize("column", ["film_id", "genres", "group", "split", "poster_sha256"])
-def test_an_empty_cell_is_told(path: Path, column: str) -> None:
+def test_an_empty_cell_is_reported(path: Path, column: str) -> None:
     tamper(path, lambda rows: rows[1].update({column: None}))
     assert check_catalog(path) == [f"{path}: 1 films without {column}"]
 
 
-def test_a_lost_row_is_told(path: Path) -> None:
+def test_a_lost_row_is_reported(path: Path) -> None:
     tamper(path, lambda rows: rows.__delitem__(-1))
     assert f"{path}: has 8 films, but catalog.json says 9" in check_catalog(path)
 
 
-def test_counts_that_do_not_fit_the_films_are_told(path: Path) -> None:
+def test_counts_that_do_not_fit_the_films_are_reported(path: Path) -> None:
     counts = facts(path)["counts"]
     counts["Drama"]["train"] += 1
     put_facts(path, counts=counts)
     assert check_catalog(path) == [f"{path}: the counts in catalog.json are not those of its films"]
 
 
-def test_lost_rejections_are_told(path: Path) -> None:
+def test_lost_rejections_are_reported(path: Path) -> None:
     rejections = path / "rejections.csv"
     rejections.write_text("film_id,reason\n")
     assert check_catalog(path) == [f"{path}: rejections are missing from rejections.csv"]
@@ -259,7 +262,7 @@ def test_a_catalog_json_that_lacks_something_is_one_line(path: Path, key: str) -
     assert problem.startswith(f"{path / 'catalog.json'}: damaged (")
 
 
-def test_a_folder_that_is_no_catalog_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_catalog_is_reported(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none"):
         assert check_catalog(path) == [
             f"{path}: no catalog here (no catalog.json); make one with keyart catalog build"

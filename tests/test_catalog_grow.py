@@ -41,7 +41,7 @@ def row_of(catalog: Catalog, film_id: str) -> dict[str, object]:
     return found
 
 
-def told(catalog: Catalog) -> list[tuple[str, str]]:
+def rejections(catalog: Catalog) -> list[tuple[str, str]]:
     return [(one.film_id, one.reason) for one in catalog.rejections()]
 
 
@@ -76,15 +76,15 @@ def test_no_film_ever_moves_and_no_copy_crosses_whatever_is_added(
         after = catalog.to_table().to_pylist()
         home = {row["film_id"]: row["split"] for row in after}
         new_ids = films.keys() - set(before["film_id"].to_pylist())
-        rejected = {film_id for film_id, _ in told(catalog)}
+        rejected = {film_id for film_id, _ in rejections(catalog)}
         assert new_ids <= home.keys() | rejected
     # The check above trusts the groups: look at the pictures themselves.
     pictures = [decode(content) for content in catalog.posters()]
     hashes = np.array([poster_hash(rgb) for rgb in pictures], np.uint64)
     pairs = near_pairs(hashes, np.stack([thumbnail(rgb) for rgb in pictures]))
-    side = catalog.to_table()["split"].to_numpy()
+    split = catalog.to_table()["split"].to_numpy()
     assert len(pairs) > 0
-    assert (side[pairs[:, 0]] == side[pairs[:, 1]]).all()
+    assert (split[pairs[:, 0]] == split[pairs[:, 1]]).all()
 
 
 def test_a_copy_of_an_old_poster_joins_its_group_and_split(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_copy_of_an_old_poster_joins_its_group_and_split(tmp_path: Path) -> No
     for seed in range(30):
         old, new = row_of(grown, f"f{seed:04}"), row_of(grown, f"copy{seed:02}")
         assert (new["group"], new["split"]) == (old["group"], old["split"])
-    assert told(grown) == []
+    assert rejections(grown) == []
 
 
 def test_a_poster_between_two_splits_is_rejected_and_others_are_not(tmp_path: Path) -> None:
@@ -112,21 +112,21 @@ def test_a_poster_between_two_splits_is_rejected_and_others_are_not(tmp_path: Pa
     seed = 0
     while True:
         catalog = Catalog.build(table, folder, tmp_path / f"cat{seed}", seed=seed)
-        sides = [row_of(catalog, f"end{end}")["split"] for end in (0, 1)]
-        if set(sides) == {"train", "test"}:
+        splits = [row_of(catalog, f"end{end}")["split"] for end in (0, 1)]
+        if set(splits) == {"train", "test"}:
             break
         seed += 1
-        assert seed < 40, sides
+        assert seed < 40, splits
 
     grown = grow(
         catalog,
         tmp_path / "new",
         {"between": (middle, "Drama"), "copy": (middle, "War"), "new": (poster(99), "War")},
     )
-    named = sorted((str(side), f"end{end}") for end, side in enumerate(sides))
-    where = " and ".join(f"{group} ({side})" for side, group in named)
+    named = sorted((str(split), f"end{end}") for end, split in enumerate(splits))
+    where = " and ".join(f"{group} ({split})" for split, group in named)
     reason = f"its poster is a near-duplicate of films in two splits: {where}"
-    assert told(grown) == [("between", reason), ("copy", reason)]
+    assert rejections(grown) == [("between", reason), ("copy", reason)]
     assert len(grown) == len(catalog) + 1
     assert row_of(grown, "new")["group"] == "new"
 
@@ -143,7 +143,7 @@ def test_films_that_are_there_already_stay_as_they_were(tmp_path: Path) -> None:
     }
     grown = grow(catalog, tmp_path / "new", films)
     assert grown.to_table().slice(0, 3).equals(catalog.to_table())
-    assert told(grown) == [
+    assert rejections(grown) == [
         ("f0000", "is in the catalog already"),
         ("f0001", "is in the catalog with Drama, not Drama|War; kept as it was"),
         ("f0002", "is in the catalog with Drama, not none; kept as it was"),
@@ -189,7 +189,7 @@ def test_genres_are_replaced_where_that_is_asked_for_and_nothing_else_is(
     assert grown.fingerprint != kept.fingerprint
     assert grown.facts["splits"] == kept.facts["splits"]
     assert (grown.truth == grown.vocabulary.encode([row["genres"] for row in after])).all()
-    # One shard of five was written anew, and the old one is gone.
+    # One shard of five was written again, and the old one is gone.
     names = sorted(file.name for file in grown.path.glob("films-*"))
     assert names == [shard.name for shard in grown.shards]
     assert names == [shard.name for shard in sorted(kept.shards)[:1]] + [
@@ -231,8 +231,8 @@ def test_growing_by_one_table_twice_adds_nothing_the_second_time(tmp_path: Path)
     assert once.fingerprint == twice.fingerprint != catalog.fingerprint
     assert (len(once), len(twice)) == (9, 9)
     assert (
-        told(twice)
-        == told(thrice)
+        rejections(twice)
+        == rejections(thrice)
         == [(f"f{seed:04}", "is in the catalog already") for seed in range(5, 9)]
     )
     assert check_catalog(tmp_path / "cat") == []
@@ -243,11 +243,11 @@ def test_old_and_new_films_together_are_balanced(tmp_path: Path) -> None:
     for number in range(1, 6):
         new = range(60 * number, 60 * number + 12)
         catalog = catalog.grow(*tiny_films(tmp_path / f"new{number}", new))
-    share = np.array([catalog.facts["splits"][part] for part in ("train", "validation", "test")])
+    share = np.array([catalog.facts["splits"][split] for split in ("train", "validation", "test")])
     assert np.abs(share / 120 - (0.6, 0.2, 0.2)).max() < 0.04
     counts = catalog.facts["counts"]
     for genre in STUDY_GENRES[:4]:
-        held = np.array([counts[genre][part] for part in ("train", "validation", "test")])
+        held = np.array([counts[genre][split] for split in ("train", "validation", "test")])
         assert np.abs(held / held.sum() - (0.6, 0.2, 0.2)).max() < 0.08, genre
 
 
@@ -272,7 +272,7 @@ def test_nothing_to_add_is_no_error_and_changes_no_film(tmp_path: Path) -> None:
     table = write_table(tmp_path / "gone.csv", [("gone", "Drama")])
     grown = catalog.grow(table, tmp_path / "old" / "posters")
     assert grown.fingerprint == catalog.fingerprint
-    assert told(grown) == [("gone", "no poster found")]
+    assert rejections(grown) == [("gone", "no poster found")]
     assert check_catalog(tmp_path / "cat") == []
 
 

@@ -1,4 +1,4 @@
-"""Catalogs of real posters, as they are found: where KEYART_REAL_POSTERS names a folder of them."""
+"""Catalogs of real posters, as they are found, if KEYART_REAL_POSTERS names a folder of them."""
 
 import csv
 import os
@@ -51,14 +51,14 @@ def test_a_catalog_of_real_posters_is_sound_balanced_and_accounts_for_every_film
     assert catalog.facts["unmapped"]["Short"] == shorts > 50
 
     overall = catalog.truth.mean(0)
-    for part in SPLITS:
-        assert np.abs(catalog.truth[catalog.rows(part)].mean(0) - overall).max() < 0.02
+    for split in SPLITS:
+        assert np.abs(catalog.truth[catalog.rows(split)].mean(0) - overall).max() < 0.02
     # Three films of 1911 to 1914 share one poster.
     groups = dict(zip(catalog.to_table()["film_id"].to_pylist(), catalog.groups, strict=True))
     assert sum(group == "tt0001789" for group in groups.values()) == 3
 
 
-def test_another_copy_of_a_real_poster_lands_on_the_side_of_the_first(tmp_path: Path) -> None:
+def test_another_copy_of_a_real_poster_lands_in_the_split_of_the_first(tmp_path: Path) -> None:
     # The copies are the posters as they were found: larger, JPEG, some grey.
     originals = sorted((FOLDER / "originals").iterdir())[::4]
     by_id = {film["imdb_id"]: film for film in listed()}

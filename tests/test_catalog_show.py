@@ -51,15 +51,15 @@ def test_the_numbers_are_right(catalog: Catalog) -> None:
     assert summary.fingerprint == catalog.fingerprint
     assert summary.films == 6
     assert sum(summary.splits.values()) == 6
-    counts = {name: sum(parts.values()) for name, parts in summary.genres.items()}
+    counts = {name: sum(splits.values()) for name, splits in summary.genres.items()}
     assert {name: count for name, count in counts.items() if count} == {
         "Drama": 4, "War": 2, "Horror": 1, "Sci-Fi": 1,
     }  # fmt: skip
     assert list(counts) == list(catalog.vocabulary.names)
-    for name, parts in summary.genres.items():
+    for name, splits in summary.genres.items():
         column = catalog.vocabulary.index(name)
-        for part, count in parts.items():
-            assert catalog.truth[catalog.rows(part), column].sum() == count
+        for split, count in splits.items():
+            assert catalog.truth[catalog.rows(split), column].sum() == count
     assert (summary.smallest, summary.largest) == ((20, 30), (120, 180))
     assert summary.decades == {"1950s": 4, "2000s": 1, "unknown": 1}
     assert (summary.groups, summary.grouped_films) == (1, 2)
@@ -79,10 +79,10 @@ def test_rejections_are_counted_by_kind(catalog: Catalog, tmp_path: Path) -> Non
     }
     table = write_table(tmp_path / "more.csv", [("a", "Drama|War"), ("b", "War"), ("z", "War")])
     grown = catalog.grow(table, tmp_path / "posters")
-    told = grown.summary().rejections
-    assert told["is in the catalog already"] == 1
-    assert told["is in the catalog with other genres"] == 1
-    assert told["no poster found"] == 1
+    counts = grown.summary().rejections
+    assert counts["is in the catalog already"] == 1
+    assert counts["is in the catalog with other genres"] == 1
+    assert counts["no poster found"] == 1
 
 
 def test_posters_of_many_sizes_are_rejected_for_one_reason(tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ import torch
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, RecipeError, RunError, TrainingError
-from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.rescore import evaluate_again
 from keyart.genres import Vocabulary
 from keyart.prediction import Prediction
 from keyart.predictor import Predictor
+from keyart.run import Run
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
+from keyart.training.evaluate import evaluate
 from keyart.training.folder import open_run
 from keyart.training.recipe import Recipe, any_recipe, load_recipe
 from keyart.training.run import Watcher, export_run, train
@@ -75,10 +75,12 @@ def run(
 
 def ap(run: Path, genre: str) -> tuple[float, float]:
     """A genre's average precision on the test part, and a constant guess's."""
-    test = read_metrics(run)["splits"]["test"]
-    sides = (test["model"], test["baselines"]["genre_rates"])
-    found, guess = (side["genres"][genre]["average_precision"]["value"] for side in sides)
-    return found, guess
+    test = Run(run).metrics.split("test")
+    sides = (test.model, test.baselines["genre_rates"])
+    found, guess = (side.genres[genre].average_precision for side in sides)
+    assert found is not None
+    assert guess is not None
+    return found.value, guess.value
 
 
 def test_a_run_holds_what_it_promises_and_beats_a_guess(run: Path) -> None:
@@ -101,7 +103,7 @@ def test_a_recipe_survives_its_run(run: Path) -> None:
 
 
 def test_a_genre_without_films_is_told_in_figures_report_and_card(run: Path) -> None:
-    notes = [note for note in read_metrics(run)["notes"] if note.startswith("Rare: not fitted")]
+    notes = [note for note in Run(run).metrics.notes if note.startswith("Rare: not fitted")]
     assert len(notes) == 1
     assert notes[0] in (run / "bundle" / "MODEL_CARD.md").read_text()
     assert "every film scores its rate" in (run / "report.html").read_text()
@@ -118,8 +120,8 @@ def test_posters_are_predicted_as_the_run_scored_them(run: Path, catalog: Catalo
 
 
 def test_it_is_evaluated_and_exported_like_any_run(run: Path, tmp_path: Path) -> None:
-    before = read_metrics(run)["splits"]["test"]["model"]["figures"]
-    assert evaluate_again(run, None, "test")["splits"]["test"]["model"]["figures"] == before
+    before = Run(run).metrics.split("test").model.metrics
+    assert evaluate(run).split("test").model.metrics == before
     bundle = export_run(run, tmp_path / "bundle")
     assert bundle.onnx.read_bytes() == (run / "bundle" / "model.onnx").read_bytes()
 
@@ -160,8 +162,8 @@ def test_titles_and_years_tell_what_posters_do_not(
 ) -> None:
     made = trained(catalog, recipe, tmp_path / "facts")
     assert ap(made, "Late")[0] > 0.95 > ap(run, "Late")[0]
-    before = read_metrics(made)["splits"]["test"]["model"]["figures"]
-    assert evaluate_again(made, None, "test")["splits"]["test"]["model"]["figures"] == before
+    before = Run(made).metrics.split("test").model.metrics
+    assert evaluate(made).split("test").model.metrics == before
     export_run(made, tmp_path / "bundle")
     with pytest.raises(BundleError, match="asks for titles and years, which posters do not tell"):
         Predictor.load(made)

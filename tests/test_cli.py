@@ -77,7 +77,7 @@ def test_metrics_hold_every_figure_with_its_interval_beside_the_guesses(painted:
         assert scored["films"] == len(catalog.rows(part))
         assert set(scored["baselines"]) == {"nothing", "genre_rates", "most_frequent"}
         for who in (scored["model"], *scored["baselines"].values()):
-            figure = who["figures"]["mean_average_precision"]
+            figure = who["metrics"]["mean_average_precision"]
             assert 0 <= figure["low"] <= figure["high"] <= 1
 
 
@@ -137,7 +137,7 @@ def test_evaluate_gives_the_runs_figures_again(painted: Path) -> None:
     assert again.status == 0, again.err
     assert json.loads(again.out) == before["splits"]["test"]
     shown = keyart("evaluate", painted / "run", "--split", "validation")
-    assert "films of the validation part" in shown.out
+    assert "films of the validation split" in shown.out
     assert json.loads((painted / "run" / "metrics.json").read_text()) == before
 
 

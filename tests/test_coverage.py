@@ -1,4 +1,4 @@
-"""Unsure films: counted, and the others' correctness equal to a plain loop over films."""
+"""Unsure films are counted, and the metrics of the others equal a plain loop over films."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from keyart.evaluation.coverage import (
     answered,
     coverage_curve,
     top_class_at,
-    unsure_figures,
+    unsure_metrics,
 )
 from keyart.evaluation.ranking import Floats
 
@@ -75,7 +75,7 @@ def test_a_film_of_weight_two_counts_as_two_films() -> None:
         assert found == pytest.approx(other)
 
 
-def test_answering_every_film_is_right_as_often_as_the_top_class_figure() -> None:
+def test_answering_every_film_is_right_as_often_as_the_top_class_metric() -> None:
     everyone = metrics.top_class(SCORES, TRUTH)
     assert top_class_at(SCORES, TRUTH, [1.0])[0] == pytest.approx(everyone)
     curve = coverage_curve(SCORES, TRUTH)
@@ -86,7 +86,7 @@ def test_answering_every_film_is_right_as_often_as_the_top_class_figure() -> Non
     assert top_class_at(SCORES, TRUTH, curve.covered) == pytest.approx(curve.top_class)
 
 
-def test_the_answered_are_those_with_a_genre_said() -> None:
+def test_the_answered_films_are_those_with_a_predicted_genre() -> None:
     found = answered(SCORES, CHOSEN, TRUTH)
     sure = CHOSEN.any(axis=1)
     assert 0 < sure.mean() < 1
@@ -96,7 +96,7 @@ def test_the_answered_are_those_with_a_genre_said() -> None:
     assert found.precision == pytest.approx(float(micro))
 
 
-def test_where_no_film_is_answered_there_is_nothing_to_be_right_about() -> None:
+def test_if_no_film_is_answered_there_is_nothing_to_be_right_about() -> None:
     silent = np.zeros_like(CHOSEN)
     found = answered(SCORES, silent, TRUTH)
     assert found.share == 0
@@ -104,11 +104,11 @@ def test_where_no_film_is_answered_there_is_nothing_to_be_right_about() -> None:
     assert np.isnan(found.precision)
 
 
-def test_all_figures_come_from_one_ordering() -> None:
+def test_all_metrics_come_from_one_ordering() -> None:
     weights = RNG.integers(0, 3, (6, 40)).astype(np.float64)
-    figures = unsure_figures(SCORES, CHOSEN, TRUTH)(weights)
+    found_metrics = unsure_metrics(SCORES, CHOSEN, TRUTH)(weights)
     found = answered(SCORES, CHOSEN, TRUTH, weights)
-    assert figures["unsure"] == pytest.approx(1 - found.share)
-    assert figures["top_class"] == pytest.approx(found.top_class)
-    assert figures["precision"] == pytest.approx(found.precision)
-    assert figures["curve"] == pytest.approx(top_class_at(SCORES, TRUTH, COVERAGES, weights))
+    assert found_metrics["share"] == pytest.approx(1 - found.share)
+    assert found_metrics["top_class"] == pytest.approx(found.top_class)
+    assert found_metrics["precision"] == pytest.approx(found.precision)
+    assert found_metrics["curve"] == pytest.approx(top_class_at(SCORES, TRUTH, COVERAGES, weights))

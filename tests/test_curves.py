@@ -1,4 +1,4 @@
-"""The curves against scikit-learn, and against the figures that they draw."""
+"""The curves against scikit-learn, and against the metrics that they draw."""
 
 import numpy as np
 import pytest
@@ -24,8 +24,8 @@ def test_precision_and_recall_match_the_oracle(weights: np.ndarray | None) -> No
     np.testing.assert_allclose(curve.recall, recall[-2::-1])
     np.testing.assert_array_equal(curve.thresholds, thresholds[::-1])
     area = np.sum(np.diff(curve.recall, prepend=0) * curve.precision)
-    figure = metrics.average_precision(SCORES, TRUTH, weights)[0]
-    assert area == pytest.approx(figure)
+    expected = metrics.average_precision(SCORES, TRUTH, weights)[0]
+    assert area == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
@@ -71,7 +71,7 @@ def test_constant_scores_make_one_point(strategy: str) -> None:
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
-def test_the_sweep_tells_each_figure_at_each_threshold(weights: np.ndarray | None) -> None:
+def test_the_sweep_has_each_metric_at_each_threshold(weights: np.ndarray | None) -> None:
     sweep = curves.threshold_sweep(SCORES, TRUTH, weights)
     assert len(sweep.thresholds) == 101
     for place in (0, 33, 50, 100):
@@ -85,8 +85,8 @@ def test_the_sweep_tells_each_figure_at_each_threshold(weights: np.ndarray | Non
                 assert getattr(sweep, f"{name}_{average}")[place] == pytest.approx(rate)
         macro = metrics.precision_recall_f1(predicted, TRUTH, "macro", weights).f1
         assert sweep.f1_macro[place] == pytest.approx(macro)
-        said = np.average(predicted.sum(axis=1), weights=weights)
-        assert sweep.genres_per_film[place] == pytest.approx(said)
+        count = np.average(predicted.sum(axis=1), weights=weights)
+        assert sweep.genres_per_film[place] == pytest.approx(count)
     assert sweep.recall_micro[0] == 1
 
 

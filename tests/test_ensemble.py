@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import shutil
 import sys
@@ -28,16 +27,15 @@ from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import make_ensemble
 from keyart.ensemble.weights import learned_weights
 from keyart.errors import BundleError, RunError
-from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.rescore import evaluate_again
 from keyart.genres import Vocabulary
 from keyart.images.spec import FilmSpec, ImageSpec
 from keyart.predictor import Predictor
 from keyart.report.page import write_report
-from keyart.run import write_origin
+from keyart.run import Run
 from keyart.service.app import create_app
-from keyart.similar import build_index
+from keyart.similar import Index
 from keyart.training.classical_recipe import ForestRecipe
+from keyart.training.evaluate import evaluate
 from keyart.training.run import Watcher, export_run, train
 from keyart.writers import write_predictions
 from tests.colours import colours_run
@@ -158,13 +156,14 @@ def test_command_line_service_and_predictions_of_the_run_say_the_same(
             score = test[name][place].as_py()
             assert float(said[place][name]) == pytest.approx(score, abs=2e-6)
             assert served[place]["scores"][name] == pytest.approx(score, abs=2e-6)
-        assert served[place]["genres"] == test["genres"][place].as_py()
+        assert served[place]["genres"] == test["predicted"][place].as_py()
 
 
 def test_it_is_scored_better_than_its_members(ensemble: Path, runs: dict[str, Path]) -> None:
     def found(run: Path) -> float:
-        figures = read_metrics(run)["splits"]["test"]["model"]["figures"]
-        return float(figures["mean_average_precision"]["value"])
+        row = Run(run).metrics.split("test").model["mean_average_precision"]
+        assert row is not None
+        return row.value
 
     assert found(ensemble) > max(found(runs["upper"]), found(runs["lower"])) + 0.01
 
@@ -210,7 +209,7 @@ def test_the_run_it_leaves_is_whole_and_tells_what_it_is(
     assert 'ensemble = ["upper", "lower"]' in bundle.card
     report = (ensemble / "report.html").read_text()
     assert "ensemble = [" in report
-    assert "both was not trained: it averages other runs" in report
+    assert "both was not trained. It averages other runs" in report
     members = [ensemble / "bundle" / "members" / place for place in ("0", "1")]
     assert all(set(load_file(one / "model.safetensors")) == {"scale"} for one in members)
     assert not [path for path in ensemble.parent.iterdir() if path.name.startswith(".")]
@@ -219,16 +218,15 @@ def test_the_run_it_leaves_is_whole_and_tells_what_it_is(
 def test_evaluating_it_again_changes_nothing_and_thresholds_can_be_chosen_again(
     ensemble: Path,
 ) -> None:
-    before = read_metrics(ensemble)
-    again = evaluate_again(ensemble, None, "test")
-    assert json.loads(json.dumps(again)) == before
-    careful = evaluate_again(ensemble, None, "test", criterion=0.9)
-    assert careful["thresholds"] == 0.9
-    precise, usual = (
-        found["splits"]["test"]["model"]["figures"]["precision_micro"]["value"]
-        for found in (careful, before)
-    )
-    assert precise > usual
+    before = Run(ensemble).metrics
+    again = evaluate(ensemble)
+    assert again == before
+    careful = evaluate(ensemble, precision=0.9)
+    assert careful.criterion == 0.9
+    precise, usual = (found.split("test").model["precision_micro"] for found in (careful, before))
+    assert precise is not None
+    assert usual is not None
+    assert precise.value > usual.value
 
 
 def test_it_is_exported_and_reported_beside_its_members(
@@ -311,7 +309,7 @@ def test_hiding_parts_explains_it_and_what_it_lacks_is_said(
     with pytest.raises(BundleError, match=r"has no maps of its own; .* upper or lower, or hide"):
         predictor.explain(png(rgb), method="activation")
     with pytest.raises(BundleError, match="has no features of its own"):
-        build_index(catalog, ensemble, tmp_path / "index")
+        Index.build(catalog, out=tmp_path / "index", model=ensemble)
     assert not (tmp_path / "index").exists()
 
 
@@ -326,7 +324,7 @@ def test_runs_that_cannot_be_averaged_are_refused(
         make_ensemble([upper, lower, upper], out=out)
     with pytest.raises(RunError, match="a bundle does not know its catalog"):
         make_ensemble([upper, lower / "bundle"], out=out)
-    write_origin(tmp_path / "begun", catalog)
+    Run(tmp_path / "begun").write_origin(catalog)
     with pytest.raises(RunError, match=r"begun: is not finished; .*--resume"):
         make_ensemble([upper, tmp_path / "begun"], out=out)
     out.mkdir()
@@ -353,7 +351,7 @@ def test_a_run_of_another_vocabulary_is_refused_by_the_first_genre_that_differs(
     other = tmp_path / "other"
     bundle = read_bundle(runs["lower"] / "bundle")
     renamed(bundle, other / "bundle", ("Red", "Emerald", "Blue"))
-    write_origin(other, catalog)
+    Run(other).write_origin(catalog)
     with pytest.raises(RunError, match=r"genre 2 is 'Emerald' where .*upper has 'Green'"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
 
@@ -366,7 +364,7 @@ def test_a_run_of_another_catalog_or_split_is_refused(
     with pytest.raises(RunError, match="other: was trained on another catalog"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
     # The same films, but parted otherwise: what one is tested on, the other may have learned from.
-    write_origin(other, catalog, "random")
+    Run(other).write_origin(catalog, "random")
     with pytest.raises(RunError, match=r"other: was trained on a split of its own \(random\)"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
 
@@ -377,7 +375,7 @@ def test_a_run_that_asks_for_titles_is_refused(
     other = tmp_path / "other"
     spec = FilmSpec(ImageSpec(16, 16), True, ("dead",), 1990)
     renamed(read_bundle(runs["lower"] / "bundle"), other / "bundle", VOCABULARY.names, spec)
-    write_origin(other, catalog)
+    Run(other).write_origin(catalog)
     with pytest.raises(BundleError, match="needs titles and years"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
 

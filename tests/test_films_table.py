@@ -233,7 +233,7 @@ def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
         (b"\x89PNG\x00\x00", "f.csv", "not text; give CSV, TSV, Parquet or JSON lines"),
         (b"PAR1 and no more", "f.parquet", "damaged Parquet"),
         (b'{"id": 1}\nid', "f.jsonl", " line 2: not JSON"),
-        (b"[1, 2]", "f.jsonl", " line 1: expected an object a line, as in JSON lines"),
+        (b"[1, 2]", "f.jsonl", " line 1: expected one object per line, as in JSON lines"),
         (b"id,genres\n" + b"x" * 200_000 + b",Drama\n", "f.csv", " line 2: field larger"),
     ],
     ids=[

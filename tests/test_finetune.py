@@ -17,11 +17,11 @@ from keyart.bundle import read_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.errors import RecipeError, RunError
-from keyart.evaluation.rescore import evaluate_again
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.predictor import Predictor
 from keyart.training.checkpoint import load_tensors
+from keyart.training.evaluate import evaluate
 from keyart.training.features import Changes, cached_features
 from keyart.training.freezing import freeze_stages, training_mode
 from keyart.training.images import as_found
@@ -419,7 +419,7 @@ def test_a_leaky_run_is_scored_on_its_own_parts_and_never_anew(
     films = json.loads((tmp_path / "run" / "metrics.json").read_text())["films"]
     assert sum(films.values()) > len(catalog)
     with pytest.raises(RunError, match="a split of its own"):
-        evaluate_again(tmp_path / "run", None, "test")
+        evaluate(tmp_path / "run")
 
 
 def test_a_network_looks_once_while_it_learns(catalog: Catalog, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every figure against scikit-learn, with and without weights, and at the edges."""
+"""Every metric against scikit-learn, with and without weights, and at the edges."""
 
 import warnings
 from collections.abc import Callable
@@ -36,29 +36,29 @@ AVERAGES: tuple[Literal["samples", "micro", "macro", "genre"], ...] = (
 TABLES = [random_table(seed) for seed in range(3)] + [random_table(3, films=2, genres=1)]
 
 
-def by_genre(figure: Callable[..., Any]) -> Callable[..., Floats]:
-    """A scikit-learn figure of one genre, for each genre."""
+def by_genre(metric: Callable[..., Any]) -> Callable[..., Floats]:
+    """A scikit-learn metric of one genre, for each genre."""
 
-    def figures(scores: Floats, truth: metrics.Flags, weights: Floats | None) -> Floats:
+    def weighted_metric(scores: Floats, truth: metrics.Flags, weights: Floats | None) -> Floats:
         return np.array(
             [
-                figure(true, column, sample_weight=weights)
+                metric(true, column, sample_weight=weights)
                 for column, true in zip(scores.T, truth.T, strict=True)
             ]
         )
 
-    return figures
+    return weighted_metric
 
 
 def best_of(count: int) -> Callable[..., Any]:
-    def figure(scores: Floats, truth: metrics.Flags, weights: Floats | None) -> Any:
+    def metric(scores: Floats, truth: metrics.Flags, weights: Floats | None) -> Any:
         hits = [
             any(true[genre] for genre in sorted(range(len(true)), key=lambda g: -row[g])[:count])
             for row, true in zip(scores, truth, strict=True)
         ]
         return np.average(hits, weights=weights)
 
-    return figure
+    return metric
 
 
 def binned_error(scores: Floats, truth: metrics.Flags, weights: Floats | None) -> Any:
@@ -94,7 +94,7 @@ SCORE_FIGURES: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("name", SCORE_FIGURES)
-def test_figures_of_scores_match_the_oracle(name: str, table: Table, weighted: bool) -> None:
+def test_metrics_of_scores_match_the_oracle(name: str, table: Table, weighted: bool) -> None:
     scores, truth, weights = table
     given_weights = weights if weighted else None
     expected = SCORE_FIGURES[name](scores, truth, given_weights)
@@ -105,7 +105,7 @@ def test_figures_of_scores_match_the_oracle(name: str, table: Table, weighted: b
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("table", TABLES)
-def test_figures_of_predicted_genres_match_the_oracle(table: Table, weighted: bool) -> None:
+def test_metrics_of_predicted_genres_match_the_oracle(table: Table, weighted: bool) -> None:
     scores, truth, weights = table
     predicted, given_weights = scores >= 0.6, weights if weighted else None
     for average in AVERAGES:
@@ -126,7 +126,7 @@ def test_figures_of_predicted_genres_match_the_oracle(table: Table, weighted: bo
     assert metrics.hamming_loss(predicted, truth, given_weights) == pytest.approx(1 - right)
 
 
-def all_figures(scores: Floats, truth: metrics.Flags, weights: Floats | None) -> dict[str, Any]:
+def all_metrics(scores: Floats, truth: metrics.Flags, weights: Floats | None) -> dict[str, Any]:
     found = {name: getattr(metrics, name)(scores, truth, weights) for name in SCORE_FIGURES}
     found["label_accuracy"] = metrics.label_accuracy(scores > 0.5, truth, weights)
     for average in AVERAGES:
@@ -139,21 +139,21 @@ def test_rows_of_weights_give_what_each_row_gives() -> None:
     scores, truth, _ = TABLES[0]
     rows = np.random.default_rng(5).integers(0, 3, (7, len(truth))).astype(np.float64)
     rows[3] = 0  # nothing drawn: undefined, not an error
-    together = all_figures(scores, truth, rows)
-    one_by_one = [all_figures(scores, truth, row) for row in rows]
-    for name, figure in together.items():
-        np.testing.assert_allclose(figure, [one[name] for one in one_by_one], atol=1e-12)
-        assert np.isnan(figure[3]).all()
-        assert not np.isnan(figure[2]).any()
+    together = all_metrics(scores, truth, rows)
+    one_by_one = [all_metrics(scores, truth, row) for row in rows]
+    for name, metric in together.items():
+        np.testing.assert_allclose(metric, [one[name] for one in one_by_one], atol=1e-12)
+        assert np.isnan(metric[3]).all()
+        assert not np.isnan(metric[2]).any()
 
 
 def test_whole_weights_count_like_repeated_films() -> None:
     scores, truth, weights = TABLES[1]
     times = weights.astype(int)
-    weighted = all_figures(scores, truth, weights)
-    repeated = all_figures(scores.repeat(times, axis=0), truth.repeat(times, axis=0), None)
-    for name, figure in weighted.items():
-        np.testing.assert_allclose(figure, repeated[name], atol=1e-12)
+    weighted = all_metrics(scores, truth, weights)
+    repeated = all_metrics(scores.repeat(times, axis=0), truth.repeat(times, axis=0), None)
+    for name, metric in weighted.items():
+        np.testing.assert_allclose(metric, repeated[name], atol=1e-12)
 
 
 def test_a_genre_that_no_film_has_is_undefined_and_left_out_of_means() -> None:
@@ -220,7 +220,7 @@ def test_of_equal_scores_the_first_genre_is_the_top() -> None:
 
 def test_a_score_on_the_edge_of_two_bins_is_in_the_upper_one() -> None:
     truth = np.array([[1, 0]])
-    # 0.5 and 0.75 in one bin of two would cancel to |0.25 + ...|; in four bins they stand apart.
+    # 0.5 and 0.75 in one bin of two would cancel to |0.25 + ...|; in four bins they do not.
     assert metrics.expected_calibration_error([[0.5, 0.75]], truth, bins=2) == pytest.approx(0.125)
     assert metrics.expected_calibration_error([[0.5, 0.75]], truth, bins=4) == pytest.approx(0.625)
     assert metrics.expected_calibration_error([[1.0, 0.0]], truth, bins=2) == 0
@@ -228,12 +228,12 @@ def test_a_score_on_the_edge_of_two_bins_is_in_the_upper_one() -> None:
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=25, deadline=None)
-def test_ranking_figures_see_only_the_order_of_scores(seed: int) -> None:
+def test_ranking_metrics_see_only_the_order_of_scores(seed: int) -> None:
     scores, truth, weights = random_table(seed, films=20, genres=3)
     for name in ("average_precision", "micro_average_precision", "roc_auc", "ranking_loss"):
-        figure = getattr(metrics, name)
+        metric = getattr(metrics, name)
         np.testing.assert_allclose(
-            figure(scores, truth, weights), figure(np.exp(3 * scores) - 7, truth, weights)
+            metric(scores, truth, weights), metric(np.exp(3 * scores) - 7, truth, weights)
         )
 
 
@@ -270,7 +270,7 @@ def test_predicted_genres_that_do_not_fit_are_named() -> None:
         metrics.label_accuracy(np.full((2, 3), 0.5), np.zeros((2, 3)))
 
 
-def test_no_figure_warns() -> None:
+def test_no_metric_warns() -> None:
     scores, truth, weights = TABLES[2]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

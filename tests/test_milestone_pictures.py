@@ -76,7 +76,7 @@ def test_a_layer_is_known_by_name_and_by_number(posternet: GenreClassifier) -> N
     assert choose_layers(layers, "posternet-small", [name, "3", "1"]) == [layers[2], layers[0]]
 
 
-def test_any_network_shows_its_first_middle_and_last_filters_but_none_of_a_single_place(
+def test_any_network_shows_its_first_middle_and_last_filters_but_none_of_1x1(
     posternet: GenreClassifier,
 ) -> None:
     layers = convolutions(posternet, bgr=False)
@@ -86,7 +86,7 @@ def test_any_network_shows_its_first_middle_and_last_filters_but_none_of_a_singl
     assert all(layer.weights.shape[2:] == (3, 3) for layer in shown)
 
 
-def test_an_unknown_layer_is_told_with_the_nearest_and_all_that_there_are(
+def test_an_unknown_layer_is_an_error_with_the_nearest_name_and_all_names(
     posternet: GenreClassifier,
 ) -> None:
     layers = convolutions(posternet, bgr=False)
@@ -95,7 +95,7 @@ def test_an_unknown_layer_is_told_with_the_nearest_and_all_that_there_are(
         choose_layers(layers, "posternet-small", [wrong])
     assert f"did you mean {layers[0].name!r}?" in str(error.value)
     assert all(layer.name in str(error.value) for layer in layers)
-    with pytest.raises(RunError, match="--layer 99"):
+    with pytest.raises(RunError, match="layer 99"):
         choose_layers(layers, "posternet-small", ["99"])
 
 
@@ -112,7 +112,7 @@ def test_feature_maps_are_what_the_layers_make_after_their_relu(scratch: GenreCl
     assert maps[layers[1].name].min() == 0
 
 
-def test_looking_leaves_no_hook_behind(scratch: GenreClassifier) -> None:
+def test_feature_maps_leave_no_hook_behind(scratch: GenreClassifier) -> None:
     poster = np.zeros((128, 128, 3), np.uint8)
     feature_maps(scratch, convolutions(scratch, bgr=False)[:1], poster)
     assert all(not module._forward_hooks for module in scratch.modules())

@@ -1,12 +1,13 @@
-"""The report: the numbers it shows are the run's, and whatever a film is called is only text."""
+"""The report: its numbers are those of the run, and a title can be any text."""
 
 import base64
 import html
 import io
 import json
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,26 +15,28 @@ from PIL import Image
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, RunError
-from keyart.evaluation.scoring import FIGURES, compare_scores
+from keyart.evaluation.scoring import compare_scores
 from keyart.genres import Vocabulary
-from keyart.report.findings import (
-    Predictions,
-    mistakes,
-    read_predictions,
-    surest,
-    telling,
+from keyart.metric_table import (
+    BASELINES,
+    HEADLINE,
+    METRICS,
+    Interval,
+    ModelMetrics,
+    Row,
+    SplitMetrics,
 )
-from keyart.report.glossary import GLOSSARY, HEADLINE, best_guess, verdict
+from keyart.report.findings import mistakes, standing_out, surest
 from keyart.report.page import write_report
 from keyart.report.svg import Axis, thin
-from tests.runs import GENRES, make_run
+from keyart.run import Run, ScoredFilms
 
 NASTY = ("<script>alert(1)</script>", '" onerror="alert(2)', "Tom & Jerry's <i>")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole run. No film in it goes by an ordinary title."""
+def run(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run. No film in it has an ordinary title."""
     titles = [f"{NASTY[film % 3]} {film}" for film in range(60)]
     return make_run(tmp_path_factory.mktemp("runs") / "first", titles=titles)
 
@@ -49,10 +52,16 @@ def report(*runs: Path, catalog: Path | None = None) -> str:
     return out.read_text(encoding="utf-8")
 
 
-def scored(run: Path) -> dict[str, Any]:
-    """The test part's entry in metrics.json."""
-    split: dict[str, Any] = json.loads((run / "metrics.json").read_text())["splits"]["test"]
-    return split
+def scored(run: Path) -> SplitMetrics:
+    """The metrics of the test split."""
+    return Run(run).metrics.split("test")
+
+
+def known(metrics: ModelMetrics, name: str) -> Interval:
+    """A metric that is defined."""
+    found = metrics[name]
+    assert found is not None
+    return found
 
 
 def text(page: str) -> str:
@@ -62,56 +71,53 @@ def text(page: str) -> str:
 
 def rows(page: str, section: str) -> dict[str, list[str]]:
     """The rows of a section's tables, by their heading."""
-    part = page.split(f'<section id="{section}">')[1].split("</section>")[0]
+    content = page.split(f'<section id="{section}">')[1].split("</section>")[0]
     found: dict[str, list[str]] = {}
-    for row in re.findall(r"<tr>(.*?)</tr>", part, re.S):
+    for row in re.findall(r"<tr>(.*?)</tr>", content, re.S):
         cells = [text(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)]
         found.setdefault(cells[0].removesuffix(" lower is better"), cells[1:])
     return found
 
 
-def shown(found: dict[str, float] | None) -> str:
+def shown(found: Interval | None) -> str:
     if found is None:
         return "-"
-    return f"{found['value']:.{4 if 0 < found['high'] < 0.01 else 3}f}"
+    return f"{found.value:.{4 if 0 < found.high < 0.01 else 3}f}"
 
 
 @pytest.mark.parametrize("name", HEADLINE)
-def test_a_card_shows_the_figure_its_interval_and_the_best_guess(
+def test_a_card_shows_the_metric_its_interval_and_the_best_guess(
     page: str, run: Path, name: str
 ) -> None:
     split = scored(run)
-    found = split["model"]["figures"][name]
-    guesses = [guess["figures"][name]["value"] for guess in split["baselines"].values()]
-    best = min(guesses) if GLOSSARY[name].low else max(guesses)
-    card = text(re.split(r'data-figure="', page.split(f'data-figure="{name}"')[1])[0])
-    assert GLOSSARY[name].label in card
-    assert f" {found['value']:.3f} 95% {found['low']:.3f} to {found['high']:.3f} " in card
+    found = known(split.model, name)
+    guesses = [known(guess, name).value for guess in split.baselines.values()]
+    best = min(guesses) if METRICS[name].lower_is_better else max(guesses)
+    card = text(re.split(r'data-metric="', page.split(f'data-metric="{name}"')[1])[0])
+    assert METRICS[name].label in card
+    assert f" {found.value:.3f} 95% {found.low:.3f} to {found.high:.3f} " in card
     assert re.search(rf"guess {best:.3f}|guess {best:.4f}", card)
 
 
-def test_the_table_of_all_figures_is_that_of_metrics_json(page: str, run: Path) -> None:
+def test_the_table_of_all_metrics_is_that_of_the_run(page: str, run: Path) -> None:
     split, table = scored(run), rows(page, "headline")
-    assert set(GLOSSARY) == set(FIGURES)
-    for name in FIGURES:
-        cells = table[GLOSSARY[name].label]
-        assert cells[0] == shown(split["model"]["figures"][name])
-        assert cells[2:5] == [
-            shown(guess["figures"][name]) for guess in split["baselines"].values()
-        ]
+    assert list(split.baselines) == list(BASELINES)
+    for name, metric in METRICS.items():
+        cells = table[metric.label]
+        assert cells[0] == shown(split.model[name])
+        assert cells[2:5] == [shown(guess[name]) for guess in split.baselines.values()]
 
 
-def test_every_genre_has_its_own_figures_and_an_undefined_one_is_not_zero(
+def test_every_genre_has_its_own_metrics_and_an_undefined_one_is_not_zero(
     page: str, run: Path
 ) -> None:
     split, table = scored(run), rows(page, "genres")
-    for name, row in split["model"]["genres"].items():
-        base = split["baselines"]["genre_rates"]["genres"][name]["average_precision"]
+    for name, genre in split.model.genres.items():
         cells = table[name]
-        assert cells[1] == shown(row["average_precision"])
-        assert cells[3] == shown(base)
-        assert cells[5:7] == [shown(row["roc_auc"]), shown(row["f1"])]
-        assert cells[7:] == ["0.450", str(row["predicted"]), str(row["true"])]
+        assert cells[1] == shown(genre.average_precision)
+        assert cells[3] == shown(split.baselines["genre_rates"].genres[name].average_precision)
+        assert cells[5:7] == [shown(genre.roc_auc), shown(genre.f1)]
+        assert cells[7:] == ["0.450", str(genre.predicted), str(genre.true)]
     assert table["Western"][1:7] == ["-"] * 6
 
 
@@ -119,42 +125,34 @@ def test_it_says_how_much_better_than_a_guess_it_is_and_what_label_accuracy_is_w
     page: str, run: Path
 ) -> None:
     split, words = scored(run), text(page)
-    figures, nothing = split["model"]["figures"], split["baselines"]["nothing"]["figures"]
-    assert f"right for {100 * figures['top_class']['value']:.1f}% of films" in words
-    guess = best_guess(split["baselines"], "mean_average_precision")
-    assert guess is not None
-    times = figures["mean_average_precision"]["value"] / guess["value"]
-    assert f"{times:.1f} times as well as that guess" in words
-    assert f"already scores {shown(nothing['label_accuracy'])}" in words
+    assert f"right for {100 * known(split.model, 'top_class').value:.1f}% of films" in words
+    name = "mean_average_precision"
+    guess = max(known(guess, name).value for guess in split.baselines.values())
+    times = known(split.model, name).value / guess
+    assert f"{times:.1f} times as well as a constant guess" in words
+    assert f"already scores {shown(split.baselines['nothing']['label_accuracy'])}" in words
 
 
-def test_it_says_how_many_films_it_is_unsure_of_and_how_right_the_others_are(
+def test_it_says_how_many_films_it_is_unsure_about_and_how_right_the_others_are(
     page: str, run: Path
 ) -> None:
-    split, words = scored(run), text(page)
-    unsure = split["model"]["unsure"]
-    top, said = unsure["others"]["top_class"], unsure["others"]["precision"]
-    assert unsure["films"] > 0
-    assert f"It is unsure of {unsure['films']} of 60 films" in words
-    assert f"its surest genre is right for {100 * top['value']:.1f}%" in words
+    words, unsure = text(page), scored(run).model.unsure
+    assert unsure is not None
+    top, precision = unsure.top_class, unsure.precision
+    assert top is not None
+    assert precision is not None
+    assert unsure.films > 0
+    assert f"unsure about {unsure.films} of 60 films" in words
+    assert f"its top genre is right {100 * top.value:.1f}% of the time" in words
+    low, high = 100 * precision.low, 100 * precision.high
     assert (
-        f"of all the genres said {100 * said['value']:.1f}% (95% {100 * said['low']:.1f}" in words
+        f"{100 * precision.value:.1f}% (95% interval {low:.1f} to {high:.1f}) of all predicted"
+        in words
     )
     table = rows(page, "trust")
-    for point in unsure["curve"]:
-        cells = table[f"{100 * point['coverage']:.0f}%"]
-        assert cells[1] == shown(point["top_class"])
-    assert "Fewer answers, better answers" in words
-
-
-def test_a_run_of_an_older_keyart_is_reported_without_its_unsure_films(tmp_path: Path) -> None:
-    path = make_run(tmp_path / "old")
-    facts = json.loads((path / "metrics.json").read_text())
-    for split in facts["splits"].values():
-        del split["model"]["unsure"]
-    (path / "metrics.json").write_text(json.dumps(facts))
-    words = text(report(path))
-    assert "does not count unsure films; keyart evaluate old does" in words
+    for point in unsure.curve:
+        cells = table[f"{100 * point.coverage:.0f}%"]
+        assert cells[1] == shown(point.top_class)
     assert "Fewer answers, better answers" in words
 
 
@@ -196,25 +194,25 @@ def test_two_reports_of_a_run_are_equal_byte_for_byte(run: Path, catalog: Path) 
 @pytest.mark.parametrize(
     ("name", "section", "sentence"),
     [
-        ("metrics.json", "headline", "{run} has no metrics.json yet."),
-        ("metrics.json", "genres", "{run} has no metrics.json yet."),
-        ("metrics.json", "trust", "{run} has no metrics.json yet."),
-        ("predictions-test.parquet", "trust", "{run} has no predictions-test.parquet yet."),
-        ("metrics.json", "gallery", "{run} has no metrics.json yet."),
-        ("predictions-test.parquet", "curves", "{run} has no predictions-test.parquet yet."),
-        ("predictions-test.parquet", "gallery", "{run} has no predictions-test.parquet yet."),
-        ("history.csv", "learning", "{run} has no history.csv yet."),
-        ("recipe.toml", "made", "{run} has no recipe.toml yet."),
+        ("metrics.json", "headline", "{run} has no metrics yet."),
+        ("metrics.json", "genres", "{run} has no metrics yet."),
+        ("metrics.json", "trust", "{run} has no metrics yet."),
+        ("predictions-test.parquet", "trust", "{run} has no predictions on the test split yet."),
+        ("metrics.json", "gallery", "{run} has no metrics yet."),
+        ("predictions-test.parquet", "curves", "{run} has no predictions on the test split yet."),
+        ("predictions-test.parquet", "gallery", "{run} has no predictions on the test split yet."),
+        ("history.csv", "learning", "{run} has not finished an epoch yet."),
+        ("recipe.toml", "made", "{run} has no recipe."),
     ],
 )
-def test_a_part_that_is_missing_is_left_out_with_a_sentence_that_says_why(
-    tmp_path: Path, name: str, section: str, sentence: str
+def test_what_a_run_lacks_is_replaced_by_a_sentence_that_says_why(
+    make_run: Callable[..., Path], tmp_path: Path, name: str, section: str, sentence: str
 ) -> None:
     path = make_run(tmp_path / "lacking")
     (path / name).unlink()
     page = report(path)
-    part = text(page.split(f'<section id="{section}">')[1].split("</section>")[0])
-    assert sentence.format(run="lacking") in part
+    content = text(page.split(f'<section id="{section}">')[1].split("</section>")[0])
+    assert sentence.format(run="lacking") in content
 
 
 def test_a_run_in_its_first_epoch_has_a_report(tmp_path: Path) -> None:
@@ -222,19 +220,21 @@ def test_a_run_in_its_first_epoch_has_a_report(tmp_path: Path) -> None:
     path.mkdir()
     (path / "recipe.toml").write_text("epochs = 3\n")
     (path / "history.csv").write_text("epoch,seconds,train_loss,validation_loss\n")
-    assert "history.csv has no epoch yet." in text(report(path))
+    assert "begun has not finished an epoch yet." in text(report(path))
     with (path / "history.csv").open("a") as file:
         file.write("1,2.0,0.5,\n")
     assert "Loss by epoch, from 1 to 1" in report(path)
 
 
-def test_only_validation_scored_is_reported_as_such(tmp_path: Path) -> None:
+def test_only_validation_scored_is_reported_as_such(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
     path = make_run(tmp_path / "untested")
     facts = json.loads((path / "metrics.json").read_text())
     del facts["splits"]["test"]
     (path / "metrics.json").write_text(json.dumps(facts))
     words = text(report(path))
-    assert "judged on 60 validation films." in words
+    assert "measured on 60 validation films." in words
     assert "never saw" not in words
 
 
@@ -242,16 +242,16 @@ def test_only_validation_scored_is_reported_as_such(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("metrics.json", "{", "metrics.json"),
-        ("metrics.json", '{"format": 1}', "metrics.json: damaged"),
-        ("metrics.json", '{"format": 9}', "another format"),
+        ("metrics.json", '{"format": 2}', "metrics.json: damaged"),
+        ("metrics.json", '{"format": 9}', "format 9, but this keyart reads format 2"),
         ("predictions-test.parquet", "PAR1", "predictions-test.parquet: damaged"),
         ("history.csv", "epoch,train_loss\n1,much\n", "history.csv: damaged"),
         ("history.csv", "epoch,train_loss\n,0.5\n", "history.csv: damaged"),
         ("recipe.toml", "epochs = ", "recipe.toml: not TOML"),
     ],
 )
-def test_a_damaged_part_is_an_error_of_one_line_and_writes_nothing(
-    tmp_path: Path, name: str, content: str, says: str
+def test_a_damaged_file_is_an_error_of_one_line_and_writes_nothing(
+    make_run: Callable[..., Path], tmp_path: Path, name: str, content: str, says: str
 ) -> None:
     path = make_run(tmp_path / "damaged")
     (path / name).write_text(content)
@@ -311,61 +311,71 @@ def test_it_says_which_posters_it_could_not_find(run: Path, catalog: Path) -> No
     films = page.count('<article class="film">')
     assert 0 < lacking < films
     assert f"has no poster of {lacking} of these {films} films" in text(page)
-    assert "No catalog was named" in text(report(run))
+    assert "No catalog was found" in text(report(run))
 
 
-def test_runs_side_by_side_are_compared_over_the_same_films(run: Path) -> None:
+def test_posters_come_from_the_catalog_of_the_run_unless_it_is_gone(
+    make_run: Callable[..., Path], catalog: Path, tmp_path: Path
+) -> None:
+    run, moved = make_run(tmp_path / "run"), tmp_path / "moved"
+    shutil.copytree(catalog, moved)
+    Run(run).write_origin(Catalog.open(moved))
+    assert "data:image/jpeg" in report(run)
+    assert report(run) == report(run, catalog=catalog)
+    shutil.rmtree(moved)
+    assert "No catalog was found" in text(report(run))
+
+
+def test_runs_side_by_side_are_compared_over_the_same_films(
+    make_run: Callable[..., Path], run: Path
+) -> None:
     other = make_run(
         run.parent / "second", skill=0.55, seed=4, recipe='model = "tiny"\nepochs = 9\n'
     )
     page = report(run, other)
     table = rows(page, "several")
-    one, two = (
-        read_predictions(path / "predictions-test.parquet", Vocabulary(GENRES))
-        for path in (run, other)
-    )
-    cuts = np.full(len(GENRES), 0.45)
-    expected = compare_scores(
-        one.scores, cuts, two.scores, cuts, one.truth, one.groups, Vocabulary(GENRES)
-    )
-    for name, entry in GLOSSARY.items():
-        first, second = table[entry.label]
-        difference = expected["figures"][name]
-        assert first.startswith(shown(scored(run)["model"]["figures"][name]))
-        assert second.startswith(shown(scored(other)["model"]["figures"][name]))
-        assert (f"{difference['value']:+.3f}*" in second) == difference["real"]
-        assert f"{difference['value']:+.3f}" in second or abs(difference["value"]) < 5e-4
+    expected = compare_scores(Run(other).predictions("test"), Run(run).predictions("test"))
+    for name, metric in METRICS.items():
+        first, second = table[metric.label]
+        difference = expected[name]
+        assert difference is not None
+        assert first.startswith(shown(scored(run).model[name]))
+        assert second.startswith(shown(scored(other).model[name]))
+        assert (f"{difference.value:+.3f}*" in second) == difference.is_real
+        assert f"{difference.value:+.3f}" in second or abs(difference.value) < 5e-4
     assert table["epochs"] == ["8", "9"]
     assert "model" not in table
-    assert "What follows is of first alone." in text(page)
+    assert "The rest of this page is about first alone." in text(page)
 
 
-def test_runs_over_other_films_are_not_subtracted(run: Path) -> None:
+def test_runs_over_other_films_are_not_subtracted(make_run: Callable[..., Path], run: Path) -> None:
     other = make_run(run.parent / "elsewhere", films=50, truth_seed=1)
     page = report(run, other)
     assert "paired bootstrap" not in text(page)
     assert "+" not in " ".join(rows(page, "several")["mAP"])
 
 
-def test_a_run_beside_itself_goes_by_two_names_and_differs_in_nothing(run: Path) -> None:
+def test_a_run_next_to_itself_has_two_names_and_no_difference(run: Path) -> None:
     page = report(run, run)
     table = rows(page, "several")
-    assert table["Figure"] == ["first", "first (2)"]
-    assert "Their recipes do not differ." in text(page)
+    assert table["Metric"] == ["first", "first (2)"]
+    assert "Their recipes are the same." in text(page)
     assert "+0.000 " in table["mAP"][1]
 
 
-def test_a_run_that_was_not_scored_is_named_beside_one_that_was(run: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_not_scored_is_named_next_to_one_that_was(run: Path, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     begun.mkdir()
     (begun / "recipe.toml").write_text("epochs = 3\n")
-    assert "Not scored on the test part: begun." in text(report(run, begun))
+    assert "Not scored on the test split: begun." in text(report(run, begun))
     page = tmp_path / "report.html"
-    write_report([begun, run], page)
-    assert "Not scored on the test part: begun." in text(page.read_text())
+    write_report([Run(begun), run], page)
+    assert "Not scored on the test split: begun." in text(page.read_text())
 
 
-def test_five_thousand_films_make_a_page_of_under_three_megabytes(tmp_path: Path) -> None:
+def test_five_thousand_films_make_a_page_of_under_three_megabytes(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
     path = make_run(tmp_path / "large", films=5000, resamples=2)
     page = report(path)
     assert len(page.encode()) < 1_500_000  # 24 posters take up to a megabyte more
@@ -382,15 +392,15 @@ def test_five_thousand_films_make_a_page_of_under_three_megabytes(tmp_path: Path
         ("brier", (0.5, 0.45, 0.55), 0.4, "worse"),
     ],
 )
-def test_a_figure_is_better_only_where_its_whole_interval_is(
+def test_a_metric_is_better_only_if_its_whole_interval_is(
     name: str, found: tuple[float, float, float], guess: float, expected: str
 ) -> None:
-    interval = dict(zip(("value", "low", "high"), found, strict=True))
-    assert verdict(name, interval, {"value": guess}) == expected
-    assert verdict(name, None, {"value": guess}) == ""
+    guesses = {"nothing": Interval(guess, guess, guess)}
+    assert Row(name, METRICS[name], Interval(*found), guesses).verdict == expected
+    assert Row(name, METRICS[name], None, guesses).verdict == ""
 
 
-def test_a_mistake_is_a_genre_said_instead_of_one_that_was_missed() -> None:
+def test_a_mistake_is_a_genre_predicted_instead_of_one_that_was_missed() -> None:
     #                  A  B  C
     truth = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=bool)
     chosen = np.array([[0, 1, 0], [0, 1, 1], [0, 1, 0], [1, 1, 0]], dtype=bool)
@@ -401,29 +411,30 @@ def test_a_mistake_is_a_genre_said_instead_of_one_that_was_missed() -> None:
     assert found.share[0].tolist() == pytest.approx([0, 2 / 3, 1 / 3])
 
 
-def test_what_stands_out_is_said_more_often_than_of_films_at_large() -> None:
+def test_what_stands_out_is_predicted_more_often_than_for_all_films() -> None:
     truth = np.zeros((100, 3), dtype=bool)
     chosen = np.zeros((100, 3), dtype=bool)
     truth[:20, 0] = True  # twenty films of the first genre, none recognised,
-    chosen[:10, 1] = True  # half of them called the second,
-    chosen[90:, 2] = True  # while the third is said of others.
-    [(missed, said, times)] = telling(mistakes(chosen, truth), 100)
-    assert (missed, said) == (0, 1)
+    chosen[:10, 1] = True  # half of them predicted to be the second,
+    chosen[90:, 2] = True  # while the third is predicted for others.
+    [(missed, predicted, times)] = standing_out(mistakes(chosen, truth), 100)
+    assert (missed, predicted) == (0, 1)
     assert times == pytest.approx(5.0)
 
 
-def random_predictions(films: int = 200, genres: int = 4) -> Predictions:
+def random_films(films: int = 200, genres: int = 4) -> ScoredFilms:
     rng = np.random.default_rng(3)
     scores = rng.random((films, genres)) ** 2
     truth = rng.random((films, genres)) < scores
     ids = [f"film-{film}" for film in range(films)]
     groups = [f"group-{film // 3}" for film in range(films)]
-    return Predictions(ids, ids, groups, truth, scores > 0.7, scores)
+    vocabulary = Vocabulary(("Action", "Comedy", "Drama", "Rock & <b>Roll", "Western")[:genres])
+    return ScoredFilms(vocabulary, ids, ids, groups, truth, scores > 0.7, scores)
 
 
 @pytest.mark.parametrize("right", [True, False])
 def test_the_surest_films_are_varied_and_in_order(right: bool) -> None:
-    found = random_predictions()
+    found = random_films()
     films = surest(found, right=right, count=6, each=2)
     top = found.scores.argmax(axis=1)
     scores = found.scores.max(axis=1)
@@ -460,3 +471,11 @@ def test_an_axis_is_marked_at_round_numbers(
     low: float, high: float, percent: bool, expected: list[str]
 ) -> None:
     assert [word for _, word in Axis("", low, high, percent).marks()] == expected
+
+
+def test_a_run_is_named_by_a_path_a_text_or_a_run(run: Path, tmp_path: Path) -> None:
+    pages = []
+    for runs in (run, str(run), Run(run), [run], (Run(run),)):
+        write_report(runs, str(tmp_path / "report.html"))
+        pages.append((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert len(set(pages)) == 1

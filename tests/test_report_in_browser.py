@@ -1,32 +1,16 @@
 """The report as a browser shows it: nothing in the console, nothing wider than the screen."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from keyart.report.page import write_report
-from tests.runs import make_run
-
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).exists(), reason="chromium is not installed (apt-get install chromium)"
-)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     long = "<script>document.title='taken'</script>" + "unbroken" * 20
     first = make_run(folder / "a-run-with-a-name-that-goes-on-and-on-and-on", titles=[long] * 60)
@@ -88,8 +72,12 @@ def test_the_page_is_as_dark_as_the_reader_asks_and_its_words_stand_out(page: Pa
 
     paper = lightness("body", "backgroundColor")
     assert (paper < 0.1) == dark
-    inks = [(word, "color") for word in ("h1", ".billing", ".lede", "figcaption", "td")]
-    inks += [(".said .right", "color"), (".said .wrong", "color"), (".chart text", "fill")]
+    inks = [(word, "color") for word in ("h1", ".billing", ".lede", ".caption", "td")]
+    inks += [
+        (".predicted .right", "color"),
+        (".predicted .wrong", "color"),
+        (".chart text", "fill"),
+    ]
     for selector, style in inks:
         ink = lightness(selector, style)
         contrast = (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)

@@ -19,7 +19,7 @@ from keyart.review.corrections import Correction, Corrections
 from keyart.service import schemas
 from keyart.service.app import create_app
 from keyart.service.problems import ProblemDocument
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 from tests.wire import DARK, GREEN, RED, encoded, plain
 
 Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
@@ -28,7 +28,7 @@ Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
 @pytest.fixture(scope="module")
 def api(
     tiny_predictor: Predictor,
-    film_index: PosterIndex,
+    film_index: Index,
     client_of: Serve,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[httpx.Client]:

@@ -18,7 +18,7 @@ from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
 from keyart.service.server import running
 from keyart.service.tokens import Tokens, new_token
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 from tests.wire import DARK, GREEN, RED, encoded, plain
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def url(
-    tiny_predictor: Predictor, film_index: PosterIndex, tmp_path_factory: pytest.TempPathFactory
+    tiny_predictor: Predictor, film_index: Index, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     store = Corrections(f"sqlite:///{tmp_path_factory.mktemp('store') / 'corrections.sqlite'}")
     with running(create_app(tiny_predictor, index=film_index, corrections=store)) as address:

@@ -2,20 +2,22 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from keyart.bundle import write_bundle
-from keyart.calibration import Calibration
 from keyart.catalog.catalog import Catalog
 from keyart.errors import PosterError, PosterIndexError
+from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.predictor import Predictor
-from keyart.similar import PosterIndex, build_index, find_similar
-from tests.tiny import SPEC, VOCABULARY, tiny_bundle
+from keyart.similar import Index
+from tests.tiny import VOCABULARY, tiny_bundle
+from tests.tiny_catalog import poster
 from tests.wire import encoded
 
 COLOURS = {
@@ -24,48 +26,58 @@ COLOURS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
-    """Six films of one colour each; two of them are red."""
-    folder = tmp_path / "posters"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    with (tmp_path / "films.csv").open("w", newline="") as file:
+def catalog_of(folder: Path, posters: dict[str, Image.Image]) -> Catalog:
+    """A catalog of films with these posters, Red if their name says so and else Blue."""
+    (folder / "posters").mkdir()
+    with (folder / "films.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["film_id", "title", "year", "genres"])
-        for name, colour in COLOURS.items():
-            noise = rng.integers(0, 15, (60, 40, 3))  # else their perceptual hashes are one
-            rgb = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
-            (folder / f"{name}.png").write_bytes(encoded(rgb))
+        for name, image in posters.items():
+            image.save(folder / "posters" / f"{name}.png")
             writer.writerow([name, f"<b>{name}</b>", 1999, "Red" if "red" in name else "Blue"])
-    vocabulary = Vocabulary(VOCABULARY.names)
     return Catalog.build(
-        tmp_path / "films.csv", folder, tmp_path / "catalog", vocabulary=vocabulary
+        films=folder / "films.csv",
+        posters=folder / "posters",
+        out=folder / "catalog",
+        vocabulary=Vocabulary(VOCABULARY.names),
     )
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return tiny_bundle(tmp_path / "bundle").path
+def catalog(tmp_path: Path) -> Catalog:
+    """Six films of one colour each; two of them are red."""
+    rng = np.random.default_rng(0)
+    posters = {}
+    for name, colour in COLOURS.items():
+        noise = rng.integers(0, 15, (60, 40, 3))  # else their perceptual hashes are one
+        rgb = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+        posters[name] = Image.fromarray(rgb)
+    return catalog_of(tmp_path, posters)
 
 
-def plain(tmp_path: Path, colour: tuple[int, int, int]) -> Path:
-    file = tmp_path / "query.png"
-    file.write_bytes(encoded(np.full((60, 40, 3), colour, np.uint8)))
-    return file
+@pytest.fixture
+def index(catalog: Catalog, tiny_model: Path, tmp_path: Path) -> Index:
+    return Index.build(catalog, out=tmp_path / "index", model=tiny_model)
+
+
+def plain(colour: tuple[int, int, int]) -> bytes:
+    return encoded(np.full((60, 40, 3), colour, np.uint8))
 
 
 def test_the_nearest_are_those_that_brute_force_finds(
-    catalog: Catalog, model: Path, tmp_path: Path
+    catalog: Catalog, tiny_model: Path, tmp_path: Path
 ) -> None:
     calls: list[tuple[int, int]] = []
-    index = build_index(catalog, model, tmp_path / "index", progress=lambda *at: calls.append(at))
+    index = Index.build(
+        catalog,
+        out=tmp_path / "index",
+        model=tiny_model,
+        progress=lambda *at: calls.append(at),
+    )
     assert calls[-1] == (6, 6)
-    predictor = Predictor.load(model)
-    known = np.concatenate(
-        [predictor.embeddings(SPEC.prepare(poster)[None]) for poster in catalog.posters()]
-    ).astype(np.float64)
-    query = predictor.embeddings(SPEC.prepare(plain(tmp_path, (200, 60, 10)).read_bytes())[None])[0]
+    predictor = Predictor.load(tiny_model)
+    known = predictor.embed(catalog.posters()).astype(np.float64)
+    (query,) = predictor.embed([plain((200, 60, 10))])
     centred, wanted = known - known.mean(0), query - known.mean(0)
     cosines = centred @ wanted / np.linalg.norm(centred, axis=1) / np.linalg.norm(wanted)
     found = index.nearest(query, 6)
@@ -73,79 +85,193 @@ def test_the_nearest_are_those_that_brute_force_finds(
     assert [one.similarity for one in found] == pytest.approx(sorted(cosines)[::-1], abs=1e-4)
 
 
-def test_a_file_finds_its_like_with_their_genres(
-    catalog: Catalog, model: Path, tmp_path: Path
-) -> None:
-    build_index(catalog, model, tmp_path / "index")
-    first, second = find_similar(plain(tmp_path, (250, 25, 25)), model, tmp_path / "index", 2)
+def test_a_poster_finds_similar_ones_with_their_genres(index: Index) -> None:
+    query = plain((250, 25, 25))
+    first, second = index.nearest(query, 2)
     assert {first.film_id, second.film_id} == {"red", "dark-red"}
     assert first.genres == ("Red",)
     assert first.title == f"<b>{first.film_id}</b>"
     assert first.year == 1999
     assert first.similarity >= second.similarity
-    everything = find_similar(plain(tmp_path, (250, 25, 25)), model, tmp_path / "index", 99)
-    assert len(everything) == 6
+    assert len(index.nearest(query, 99)) == len(index) == 6
+    assert len(index.nearest(query)) == 5
+    assert index.nearest(query, 0) == []
 
 
-def test_thumbnails_are_the_posters(catalog: Catalog, model: Path, tmp_path: Path) -> None:
-    index = build_index(catalog, model, tmp_path / "index")
+def test_a_poster_in_any_form_finds_the_same(index: Index, tmp_path: Path) -> None:
+    data = plain((200, 60, 10))
+    file = tmp_path / "query.png"
+    file.write_bytes(data)
+    pixels = np.full((60, 40, 3), (200, 60, 10), np.uint8)
+    (embedding,) = index.predictor.embed([file])
+    forms = (data, file, str(file), pixels, Image.fromarray(pixels), embedding)
+    answers = [index.nearest(form, 3) for form in forms]
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_an_embedding_of_another_size_is_refused(index: Index) -> None:
+    with pytest.raises(PosterIndexError, match="an embedding of 4 channels, expected 3"):
+        index.nearest(np.ones(4, np.float32))
+
+
+def test_thumbnails_are_the_posters(catalog: Catalog, index: Index, tmp_path: Path) -> None:
     file = tmp_path / "thumbnail.jpg"
-    for place in range(len(index)):
+    for place, film in enumerate(catalog):
         file.write_bytes(index.thumbnail(place))
         with Image.open(file) as image:
             mean = np.asarray(image).mean((0, 1))
-        colour = COLOURS[catalog.to_table()["film_id"][place].as_py()]
-        assert np.abs(mean - colour).max() < 25
-    with pytest.raises(IndexError):
-        index.thumbnail(6)
-    with pytest.raises(IndexError):
-        index.thumbnail(-1)
+        assert np.abs(mean - COLOURS[film.film_id]).max() < 25
+    for place in (6, -1):
+        with pytest.raises(IndexError):
+            index.thumbnail(place)
 
 
-def test_an_index_belongs_to_one_model(catalog: Catalog, model: Path, tmp_path: Path) -> None:
-    build_index(catalog, model, tmp_path / "index")
-    other = write_bundle(
-        tmp_path / "other",
-        onnx=(model / "model.onnx").read_bytes(),
-        weights=b"other",
-        card="",
-        vocabulary=VOCABULARY,
-        spec=SPEC,
-        calibration=Calibration.identity(3),
-        thresholds=np.full(3, 0.5),
-        provenance={},
-    )
+def test_an_index_belongs_to_one_model(index: Index, tiny_model: Path, tmp_path: Path) -> None:
+    other = tiny_bundle(tmp_path / "other", note="another")
+    for model in (other.path, Predictor(other)):
+        with pytest.raises(PosterIndexError, match="another model"):
+            Index.open(index.path, model)
+    # Without a model it is opened for what needs none; the model in the box did not make it.
+    opened = Index.open(index.path)
+    assert opened.near_duplicates() == []
     with pytest.raises(PosterIndexError, match="another model"):
-        find_similar(plain(tmp_path, (9, 9, 9)), other.path, tmp_path / "index")
+        opened.nearest(plain((9, 9, 9)))
+    assert Index.open(index.path, tiny_model).nearest(plain((9, 9, 9)), 1)
 
 
-def test_damage_is_said(catalog: Catalog, model: Path, tmp_path: Path) -> None:
-    path = tmp_path / "index"
-    build_index(catalog, model, path)
-    with pytest.raises(PosterIndexError, match="already there"):
-        build_index(catalog, model, path)
-    for name in ("embeddings.npy", "films.sqlite", "mean.npy", "index.json"):
+def test_damage_is_reported(
+    catalog: Catalog, index: Index, tiny_model: Path, tmp_path: Path
+) -> None:
+    path = index.path
+    with pytest.raises(PosterIndexError, match="already exists"):
+        Index.build(catalog, out=path, model=tiny_model)
+    names = sorted(file.name for file in path.iterdir())
+    assert names == [
+        "embeddings.npy", "films.sqlite", "hashes.npy", "index.json", "mean.npy", "small.npy"
+    ]  # fmt: skip
+    for name in names:
         whole = (path / name).read_bytes()
         (path / name).write_bytes(whole[: len(whole) // 2])
         with pytest.raises(PosterIndexError, match="damaged"):
-            PosterIndex.open(path)
+            Index.open(path)
         (path / name).unlink()
         with pytest.raises(PosterIndexError, match=f"{name} is missing|no index here"):
-            PosterIndex.open(path)
+            Index.open(path)
         (path / name).write_bytes(whole)
-    facts = json.loads((path / "index.json").read_text())
-    (path / "index.json").write_text(json.dumps({**facts, "format": 99}))
-    with pytest.raises(PosterIndexError, match="upgrade keyart"):
-        PosterIndex.open(path)
-    (path / "index.json").write_text(json.dumps(facts))
+    np.save(path / "hashes.npy", np.zeros(5, np.uint64))
+    with pytest.raises(PosterIndexError, match="its files disagree"):
+        Index.open(path)
+
+
+@pytest.mark.parametrize(("version", "message"), [(1, "make it again"), (99, "upgrade keyart")])
+def test_another_format_is_refused(index: Index, version: int, message: str) -> None:
+    facts = json.loads((index.path / "index.json").read_text())
+    (index.path / "index.json").write_text(json.dumps({**facts, "format": version}))
+    with pytest.raises(PosterIndexError, match=f"format {version}, .*{message}"):
+        Index.open(index.path)
+
+
+def test_a_poster_that_cannot_be_read_is_an_error(index: Index, tmp_path: Path) -> None:
     with pytest.raises(PosterError, match="No such file"):
-        find_similar(tmp_path / "none.png", model, path)
+        index.nearest(tmp_path / "none.png")
 
 
 def test_over_a_million_films_ask_for_a_library(
-    catalog: Catalog, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("keyart.similar.LARGEST", 5)
     with pytest.raises(PosterIndexError, match="library of approximate search"):
-        build_index(catalog, model, tmp_path / "index")
+        Index.build(catalog, out=tmp_path / "index", model=tiny_model)
     assert not (tmp_path / "index").exists()
+
+
+def reds(seed: int, size: tuple[int, int] = (60, 90)) -> Image.Image:
+    """A picture of its own, all in reds: the tiny network sees little but the colour."""
+    grey = poster(seed, size).convert("L")
+    black = Image.new("L", size, 20)
+    return Image.merge("RGB", (grey.point(lambda value: 120 + value // 4), black, black))
+
+
+def near_duplicates(
+    folder: Path, model: Path, posters: dict[str, Image.Image]
+) -> tuple[set[frozenset[str]], list[float]]:
+    """The pairs that an index of these posters finds, and their similarities."""
+    index = Index.build(catalog_of(folder, posters), out=folder / "index", model=model)
+    found = index.near_duplicates()
+    pairs = {frozenset((pair.first.film_id, pair.second.film_id)) for pair in found}
+    assert len(pairs) == len(found)
+    return pairs, [pair.similarity for pair in found]
+
+
+@pytest.mark.parametrize("block", [2, 1024])
+def test_the_same_artwork_is_found_in_another_size_and_light_and_other_artwork_is_not(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("keyart.similar._BLOCK", block)
+    posters = {
+        "one": reds(1),
+        "larger": reds(1, (120, 180)),
+        "darker": reds(1).point(lambda value: value * 4 // 5),
+        "two": reds(2),  # of the same colours: the network alone would take it for a copy
+        **{f"blue{n}": Image.new("RGB", (60, 90), (10 * n, 20, 250 - n)) for n in range(5)},
+    }
+    pairs, similarities = near_duplicates(tmp_path, tiny_model, posters)
+    copies = ("one", "larger", "darker")
+    assert pairs == {frozenset((a, b)) for a in copies for b in copies if a < b}
+    assert similarities == sorted(similarities, reverse=True)
+    index = Index.open(tmp_path / "index", tiny_model)
+    others = index.nearest(tmp_path / "posters" / "one.png", 4)
+    assert {film.film_id for film in others} == {"two", *copies}
+
+
+def test_near_duplicates_are_films_with_the_similarity_of_their_embeddings(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    picture = reds(3, (90, 135))
+    posters = {"red-a": picture, "b": picture, **{f"z{n}": poster(n) for n in range(10, 14)}}
+    index = Index.build(catalog_of(tmp_path, posters), out=tmp_path / "index", model=tiny_model)
+    (found,) = index.near_duplicates()
+    assert found.first == Film("b", "<b>b</b>", 1999, ("Blue",))
+    assert found.second == Film("red-a", "<b>red-a</b>", 1999, ("Red",))
+    assert found.similarity == pytest.approx(1)
+
+
+def test_posters_of_one_colour_are_near_duplicates_of_their_exact_copies_alone(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    flat = {name: Image.new("RGB", (60, 90), (200, 10, 10)) for name in ("a", "copy")}
+    flat["darker"] = Image.new("RGB", (60, 90), (190, 10, 10))  # of the same hash
+    pairs, _ = near_duplicates(tmp_path, tiny_model, {**flat, "other": poster(1)})
+    assert pairs == {frozenset(("a", "copy"))}
+
+
+def test_the_pairs_of_an_index_connect_the_groups_of_its_catalog(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    posters = {
+        f"f{seed}{copy}": poster(seed, size)
+        for seed in range(6)
+        for copy, size in (("a", (90, 135)), ("b", (60, 90)), ("c", (44, 66)))
+    }
+    catalog = catalog_of(tmp_path, posters)
+    index = Index.build(catalog, out=tmp_path / "index", model=tiny_model)
+    group = dict(zip((film.film_id for film in catalog), catalog.groups, strict=True))
+    found = index.near_duplicates()
+    assert all(group[pair.first.film_id] == group[pair.second.film_id] for pair in found)
+    paired = {film.film_id for pair in found for film in (pair.first, pair.second)}
+    assert paired == set(posters)
+
+
+def test_an_index_needs_no_pyarrow_and_no_imagehash_to_find_near_duplicates(
+    index: Index, tiny_model: Path
+) -> None:
+    script = (
+        "import sys; sys.modules['pyarrow'] = sys.modules['imagehash'] = None\n"
+        "from keyart.similar import Index\n"
+        "index = Index.open(sys.argv[1], sys.argv[2])\n"
+        "print(len(index.near_duplicates()), len(index.nearest(sys.argv[3], 2)))\n"
+    )
+    query = index.path.parent / "posters" / "red.png"
+    command = [sys.executable, "-c", script, *map(str, (index.path, tiny_model, query))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0 2\n", "")

@@ -67,7 +67,7 @@ def test_the_store_holds_what_prepare_returns(tmp_path: Path) -> None:
     assert seen[-1] == (70, 70)
 
 
-def test_the_store_is_made_once_and_anew_for_a_changed_catalog(tmp_path: Path) -> None:
+def test_the_store_is_made_once_and_again_for_a_changed_catalog(tmp_path: Path) -> None:
     def never() -> Iterator[bytes]:
         raise AssertionError("decoded again")
 
@@ -84,7 +84,7 @@ def test_a_poster_that_no_longer_decodes_leaves_no_store(tmp_path: Path) -> None
 
 
 def test_too_few_posters_leave_no_store(tmp_path: Path) -> None:
-    with pytest.raises(PosterError, match="promised 3"):
+    with pytest.raises(PosterError, match="has 1 posters, expected 3"):
         pixel_store(tmp_path, "a" * 64, SPEC, 3, lambda: iter([poster(1)]))
     assert list((tmp_path / "pixels").iterdir()) == []
 
@@ -115,3 +115,4 @@ def test_a_killed_build_leaves_no_store_and_the_next_one_works(tmp_path: Path) -
     assert not list(folder.glob("*.npy"))
     pixels = pixel_store(tmp_path, "a" * 64, SPEC, 1, lambda: iter([poster(1)]))
     assert (pixels[0] == SPEC.prepare(poster(1))).all()
+    assert [file.suffix for file in folder.iterdir()] == [".npy"]

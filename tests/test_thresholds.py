@@ -76,7 +76,7 @@ def test_least_hamming_loss_of_calibrated_scores_is_near_a_half() -> None:
     assert metrics.hamming_loss(scores[:, :1] >= one, truth[:, :1]) == pytest.approx(min(losses))
 
 
-def test_where_saying_nothing_errs_least_nothing_is_said() -> None:
+def test_if_predicting_nothing_has_the_least_loss_nothing_is_predicted() -> None:
     scores, truth = np.array([[0.1], [0.4], [0.9]]), np.array([[1], [0], [0]])
     chosen = choose_thresholds(scores, truth, "hamming").values
     assert not (scores >= chosen).any()
@@ -126,7 +126,7 @@ def test_without_any_positive_every_genre_falls_back(
 
 
 @pytest.mark.parametrize("criterion", ["f1", "micro_f1", "hamming", 0.5])
-def test_where_every_film_has_every_genre_all_are_said(
+def test_if_every_film_has_every_genre_all_are_predicted(
     criterion: thresholds.Criterion | float,
 ) -> None:
     scores = np.array([[0.6, 0.7]])

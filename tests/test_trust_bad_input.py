@@ -1,6 +1,6 @@
 """From logits to the report on catalogs that hardly let one learn: no crash, no warning, no NaN.
 
-Every case goes the whole way: calibration and thresholds, figures with intervals, predictions,
+Every case goes the whole way: calibration and thresholds, metrics with intervals, predictions,
 report and model card.
 """
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pytest
 
 from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import Evaluation, write_evaluation
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
 from keyart.genres import Vocabulary
+from keyart.metric_table import MetricTable
 from keyart.report.card import model_card
 from keyart.report.page import write_report
+from keyart.run import Run, ScoredFilms
 
 NAMES = ("Action", "Drama", "Western")
 Flags = npt.NDArray[np.bool_]
@@ -40,49 +40,42 @@ def whole_way(
     criterion: Criterion | float = "f1",
     *,
     test: tuple[npt.NDArray[np.float32], Flags] | None = None,
-) -> tuple[dict[str, object], str, str]:
-    """metrics.json, the report and the card of a model that was decided on these films."""
+) -> tuple[MetricTable, str, str]:
+    """The metrics, the report and the card of a model that was decided on these films."""
     vocabulary = Vocabulary(NAMES[: truth.shape[1]])
     groups = np.array([f"g{film}" for film in range(len(truth))], dtype=object)
     decision = decide(logits, truth, groups, vocabulary, criterion)
-    splits, predictions = {}, {}
-    for part, (values, true) in (
+    splits, films = {}, {}
+    for split, (values, true) in (
         ("validation", (logits, truth)),
         ("test", test or (logits, truth)),
     ):
         scores = decision.calibration.apply(values)
-        names = [f"{part}-{film}" for film in range(len(true))]
-        splits[part] = score_split(
+        names = [f"{split}-{film}" for film in range(len(true))]
+        splits[split] = score_split(
             scores, true, decision.thresholds, names, vocabulary, fit_baselines(true), resamples=20
         )
-        columns: dict[str, object] = {"film_id": names, "title": names, "group": names}
-        for column, flags in (("truth", true), ("genres", scores >= decision.thresholds)):
-            columns[column] = [list(vocabulary.decode(row)) for row in flags]
-        columns |= {
-            name: scores[:, place].astype(np.float32) for place, name in enumerate(vocabulary.names)
-        }
-        predictions[part] = pa.table(columns)
-    metrics = {
-        "format": 1,
-        "name": "hard",
-        "catalog": "c0ffee",
-        "vocabulary": list(vocabulary.names),
-        "films": dict.fromkeys(("train", "validation", "test"), len(truth)),
-        "thresholds": decision.criterion,
-        "notes": list(decision.notes),
-        "splits": splits,
-    }
+        films[split] = ScoredFilms(
+            vocabulary, names, names, names, true, scores >= decision.thresholds, scores
+        )
+    table = MetricTable(
+        "hard",
+        "c0ffee",
+        vocabulary.names,
+        dict.fromkeys(("train", "validation", "test"), len(truth)),
+        decision.criterion,
+        decision.notes,
+        splits,
+    )
     folder.mkdir()
-    write_evaluation(folder, Evaluation(metrics, predictions))
-    write_report([folder], folder / "report.html")
-    page = (folder / "report.html").read_text(encoding="utf-8")
+    run = Run(folder)
+    run.write_evaluation(table, films)
+    assert run.metrics == table
+    write_report([folder], run.report_path)
+    page = run.report_path.read_text(encoding="utf-8")
     for cut in (decision.thresholds, *decision.precision_thresholds.values()):
         assert ((cut > 0) & (cut <= 1)).all()
-    return (
-        json.loads((folder / "metrics.json").read_text()),
-        page,
-        model_card(metrics, "epochs = 1\n"),
-    )
+    return table, page, model_card(table, "epochs = 1\n")
 
 
 CASES: dict[str, Callable[[], tuple[npt.NDArray[np.float32], Flags]]] = {
@@ -103,7 +96,7 @@ def test_hardly_any_films_or_genres_go_the_whole_way(
     tmp_path: Path, case: str, criterion: Criterion | float
 ) -> None:
     metrics, page, card = whole_way(tmp_path / "run", *CASES[case](), criterion)
-    for text in (json.dumps(metrics), page, card):
+    for text in (json.dumps(metrics.to_json()), page, card):
         assert "NaN" not in text
         assert " nan" not in text
 
@@ -120,18 +113,18 @@ def test_a_genre_without_a_positive_in_validation_falls_back_and_says_so_everywh
         "Western: calibration: 0 of 400 films have it; calibrated on all genres together",
         "Western: threshold: none of 400 films has it; takes the threshold of all genres",
     ]
-    assert metrics["notes"] == expected
+    assert metrics.notes == tuple(expected)
     for note in expected:
         assert note in page
         assert f"- {note}" in card
 
 
-def test_a_precision_that_no_threshold_reaches_is_told(tmp_path: Path) -> None:
+def test_a_precision_that_no_threshold_reaches_is_in_the_notes(tmp_path: Path) -> None:
     logits, truth = some(400)
     truth[:, 2] = np.arange(400) % 40 == 0  # whatever the poster shows
     metrics, page, card = whole_way(tmp_path / "run", logits, truth, 0.9)
-    note = "Western: threshold: no threshold reaches a precision of 0.9; is never said"
-    assert metrics["notes"] == [note]
+    note = "Western: threshold: no threshold reaches a precision of 0.9; is never predicted"
+    assert metrics.notes == (note,)
     assert note in page
     assert note in card
     assert "thresholds for a precision of 0.9" in page

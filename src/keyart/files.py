@@ -25,6 +25,8 @@ from zlib import crc32
 from keyart.errors import OutputError
 from keyart.exchange import exchange
 
+StrPath = str | os.PathLike[str]
+
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut. Does nothing if folders cannot be opened."""
@@ -233,7 +235,8 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or str(error.filename).endswith((_PARTIAL, ".incomplete")):
+        ours = error.filename is None or str(error.filename).endswith((_PARTIAL, ".incomplete"))
+        if ours and error.errno is not None:
             error.filename = str(path)
         raise
 

@@ -192,7 +192,10 @@ class ModelMetrics:
             "metrics": intervals_to_json(self.metrics),
             "genres": {name: asdict(genre) for name, genre in self.genres.items()},
         }
-        return plain | ({"unsure": asdict(self.unsure)} if self.unsure else {})
+        if self.unsure:
+            curve = [asdict(point) for point in self.unsure.curve]
+            plain["unsure"] = {**asdict(self.unsure), "curve": curve}
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "ModelMetrics":
@@ -316,6 +319,17 @@ class MetricTable:
         if isinstance(self.criterion, str):
             return words[self.criterion]
         return f"for a precision of {self.criterion:g}"
+
+    def provenance(self) -> dict[str, Any]:
+        """What a bundle keeps of the metrics, if the test split was scored."""
+        return {
+            "name": self.name,
+            "catalog": self.catalog,
+            "films": dict(self.films),
+            "metrics": intervals_to_json(self.splits["test"].model.metrics),
+            "notes": list(self.notes),
+            "thresholds": self.criterion,
+        }
 
     def __repr__(self) -> str:
         """The model, and its mAP on each split."""

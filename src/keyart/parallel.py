@@ -9,6 +9,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
 
 
 def cores() -> int:

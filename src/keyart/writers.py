@@ -71,8 +71,8 @@ def write_predictions(
 ) -> Written:
     """Write predictions as they come: to the file `out`, whole or not at all.
 
-    out: None or "-" for standard output. genres: the model's, `Predictor.genres`: the columns of scores.
-    format: one record for each poster with poster, genres and a score for each genre; None takes it
+    out: None or "-" for standard output. genres: the columns of scores, `Predictor.genres`. format:
+    one record for each poster with poster, genres and a score for each genre; None takes it
     from the suffix of `out`. errors: a CSV (poster, reason) of the posters that could not be read.
     Raises KeyartError for an unknown suffix, and for Parquet to standard output.
     """

@@ -1,1 +1,1 @@
-"""Catalogs: films with their posters, genres and parts, in Parquet that anything can read."""
+"""Catalogs: films with their posters, genres and splits, in Parquet that any tool can read."""

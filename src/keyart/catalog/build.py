@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.examine import Examined, Progress, kept_as_it_was, read_offer
+from keyart.catalog.examine import Examined, kept_as_it_was, read_offer
 from keyart.catalog.groups import join_groups
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
 from keyart.catalog.split import SPLITS, Fractions, split_groups
@@ -18,6 +18,7 @@ from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
 from keyart.genres import Vocabulary
 from keyart.near_duplicates import THUMBNAIL, near_pairs
+from keyart.parallel import Progress
 
 
 def build_catalog(
@@ -42,9 +43,9 @@ def build_catalog(
 
     placed = _place(vocabulary, [], offer.examined, fractions, seed)
     assert not placed.rejections, "without old films there are no two splits to choose from"
-    with new_folder(out) as beside:
-        shards = write_shards(beside, placed.rows, placed.posters, first=0)
-        rejected = write_rejections(beside, [], offer.rejections)
+    with new_folder(out) as partial:
+        shards = write_shards(partial, placed.rows, placed.posters, first=0)
+        rejected = write_rejections(partial, [], offer.rejections)
         facts = catalog_facts(
             vocabulary,
             placed.rows,
@@ -58,7 +59,7 @@ def build_catalog(
             notes=offer.notes,
             rejections=len(rejected),
         )
-        write_json(beside / FACTS, facts)
+        write_json(partial / FACTS, facts)
 
 
 def grow_catalog(

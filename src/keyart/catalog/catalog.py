@@ -1,21 +1,19 @@
 """The catalog: films with their posters, genres and splits, in Parquet that any tool can read."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from keyart.catalog.build import build_catalog, grow_catalog
 from keyart.catalog.check import check_catalog
-from keyart.catalog.examine import Progress
 from keyart.catalog.rejections import Rejection, read_rejections
 from keyart.catalog.sample import sample_catalog
 from keyart.catalog.show import Summary, draw_sheet, html, summarise
 from keyart.catalog.split import parse_fractions
 from keyart.catalog.table import CatalogTable
+from keyart.files import StrPath
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
-
-StrPath = str | os.PathLike[str]
+from keyart.parallel import Progress
 
 
 class Catalog(CatalogTable):

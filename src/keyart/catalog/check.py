@@ -8,14 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyart.catalog.examine import Progress
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
 from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, CatalogTable, Fingerprint, sha256_of
 from keyart.catalog.write import count_films
 from keyart.errors import CatalogError, PosterError
 from keyart.images.decode import decode
-from keyart.parallel import batches, ordered
+from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters a task
 _Film = tuple[str, str, tuple[int, int], bytes | None]  # id, SHA-256, width and height, poster

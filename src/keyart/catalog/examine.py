@@ -1,9 +1,8 @@
 """Films before they are in a catalog: which of a table can be used, and what their posters are."""
 
 import hashlib
-import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from keyart.errors import PosterError
 from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.images.decode import decode
+from keyart.images.poster import read_file
 from keyart.near_duplicates import poster_hash, thumbnail
-from keyart.parallel import batches, ordered
+from keyart.parallel import Progress, batches, ordered
 
-Progress = Callable[[int, int], None]
-MAX_BYTES = 100_000_000  # a poster of 80 million pixels, the most that is decoded, as JPEG
 _BATCH = 32  # posters a task
 
 
@@ -174,23 +172,11 @@ def _examine_batch(batch: list[tuple[Film, Path]]) -> list[Examined | Rejection]
 
 def _examine(film: Film, path: Path) -> Examined | Rejection:
     try:
-        data = _read(path)
+        data = read_file(path)
         rgb = decode(data)
     except PosterError as error:
         return Rejection(film.film_id, f"{path.name}: {error}")
-    except OSError as error:
-        return Rejection(film.film_id, f"{path.name}: {error.strerror or error}")
     height, width, _ = rgb.shape
     digest = hashlib.sha256(data).hexdigest()
     small = thumbnail(rgb).tobytes()
     return Examined(film, path, width, height, digest, poster_hash(rgb), small)
-
-
-def _read(path: Path) -> bytes:
-    """A poster's bytes. Raises PosterError, OSError."""
-    facts = path.stat()
-    if not stat.S_ISREG(facts.st_mode):  # reading a pipe or a device may never end
-        raise PosterError("not a file")
-    if facts.st_size > MAX_BYTES:
-        raise PosterError(f"{facts.st_size:,} bytes; a poster has at most {MAX_BYTES:,}")
-    return path.read_bytes()

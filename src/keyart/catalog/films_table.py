@@ -1,4 +1,4 @@
-"""A table of films as people have it: each film's id, title, year, genres and poster by column."""
+"""Films tables: the id, title, year, genres and poster of each film, by the usual column names."""
 
 import ast
 import re

@@ -10,10 +10,10 @@ from keyart.images.folder import files_below, is_picture
 class PosterFolder:
     """Finds the file of a film: by the name that its table gives, or by its id.
 
-    The files 'tt0085549', '0085549' and '85549' are the IMDb film tt0085549's, as sources pad
-    numbers differently. A film with a plain number for an id (MovieLens, TMDb) never gets a file
-    named tt..., which is another catalog's number. Of two files for one film the first by path
-    counts; `notes` says so. Raises TableError where there is no such folder.
+    The files 'tt0085549', '0085549' and '85549' all belong to the IMDb film tt0085549, because
+    sources pad numbers differently. A film with a plain number as its id (MovieLens, TMDb) never
+    gets a file named tt..., which is a number of IMDb. If a film has two files, the first by path
+    counts, and `notes` reports it. Raises TableError if there is no such folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,8 +36,8 @@ class PosterFolder:
             )
 
     def find(self, film_id: str, poster: str | None) -> Path | None:
-        """The file of a film, None where there is none. `poster`: a file name from its table."""
-        if poster is not None and "://" not in poster:  # a web address says nothing of the folder
+        """The file of a film; None if there is none. poster: a file name from its table."""
+        if poster is not None and "://" not in poster:  # a web address names no file here
             place = poster.replace("\\", "/").removeprefix("./").lstrip("/")
             named = self._by_path.get(place) or self._by_stem.get(_key(Path(poster).stem))
             if named:
@@ -48,6 +48,6 @@ class PosterFolder:
 
 
 def _key(name: str) -> str:
-    """Names that differ in case or in zeros before a number are one: 'TT0085549' is 'tt85549'."""
+    """One key for names that differ in case or in leading zeros: 'TT0085549' is 'tt85549'."""
     match = re.fullmatch(r"(tt)?0*([0-9]+)", name.strip().casefold())
     return f"{match[1] or ''}{match[2]}" if match else name.strip().casefold()

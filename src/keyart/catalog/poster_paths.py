@@ -6,9 +6,9 @@ from pathlib import Path
 
 from keyart.catalog.table_file import SUFFIXES, read_table
 from keyart.errors import PosterError, TableError
+from keyart.files import StrPath
 from keyart.images.folder import files_below, is_picture
 
-StrPath = str | os.PathLike[str]
 _COLUMNS = ("poster", "poster_path", "poster_file", "path", "file", "filename", "image")
 
 

@@ -1,6 +1,4 @@
-"""The films of a catalog as a network takes them: posters, prepared, and facts where it asks."""
-
-from collections.abc import Callable
+"""The films of a catalog as a network takes them: prepared posters, facts, or both."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +7,11 @@ from keyart.catalog.table import CatalogTable
 from keyart.images.decode import Pixels
 from keyart.images.pixels import PixelRows, pixel_store
 from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.parallel import Progress
 
 
 class _FilmRows:
-    """Rows of facts, behind the rows of a pixel store where there is one."""
+    """Rows of facts, after the rows of a pixel store if there is one."""
 
     def __init__(self, pixels: PixelRows | None, facts: Pixels) -> None:
         self._pixels, self._facts = pixels, facts
@@ -27,7 +26,7 @@ class _FilmRows:
 def prepared_films(
     catalog: CatalogTable,
     spec: ImageSpec | FilmSpec,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> PixelRows:
     """The films of a catalog by row, as a network of this spec takes them.
 
@@ -40,9 +39,7 @@ def prepared_films(
     return _FilmRows(posters, spec.facts(titles, years))
 
 
-def _posters(
-    catalog: CatalogTable, spec: ImageSpec, progress: Callable[[int, int], None] | None
-) -> PixelRows:
+def _posters(catalog: CatalogTable, spec: ImageSpec, progress: Progress | None) -> PixelRows:
     return pixel_store(
         catalog.path, catalog.fingerprint, spec, len(catalog), catalog.posters, progress
     )

@@ -37,16 +37,16 @@ def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -
                 "ask for more"
             )
     listed = catalog.columns(COLUMNS).take(pa.array(rows)).to_pylist()
-    with new_folder(out) as beside:
+    with new_folder(out) as partial:
         shards = []
         for number, start in enumerate(range(0, len(rows), SHARD)):
-            path = beside / f"films-{number:05}.parquet"
+            path = partial / f"films-{number:05}.parquet"
             chosen = rows[start : start + SHARD]
             with pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False) as file:
                 for table in _tables(catalog, chosen):
                     file.write_table(table, row_group_size=len(table))
             shards.append(shard_facts(path, len(chosen)))
-        write_rejections(beside, [], [])
+        write_rejections(partial, [], [])
         facts = catalog_facts(
             catalog.vocabulary,
             listed,
@@ -56,7 +56,7 @@ def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -
             notes=[f"about {films:,} of the {len(catalog):,} films of {catalog.fingerprint[:12]}"],
             rejections=0,
         )
-        write_json(beside / FACTS, facts)
+        write_json(partial / FACTS, facts)
 
 
 def sampled_rows(catalog: CatalogTable, films: int, *, seed: int) -> npt.NDArray[np.int64]:

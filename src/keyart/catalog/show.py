@@ -35,7 +35,7 @@ class Summary:
     largest_groups: list[list[str]]  # film ids
     rejections: dict[str, int]  # by kind of reason
     unmapped: dict[str, int]  # genre names that map to nothing
-    suggestions: dict[str, str]  # for those that look misspelt
+    suggestions: dict[str, str]  # for those that may be misspelt
     notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
@@ -146,5 +146,5 @@ def draw_sheet(catalog: CatalogTable, path: Path, *, across: int = 10) -> None:
         draw.text((_MARGIN, top + 78), f"{len(films):,} films", _FAINT, count_font)
         for place, row in enumerate(picked[name]):
             sheet.paste(tiles[row], (_MARGIN + _LABEL + place * step[0], top))
-    with replacing(path) as beside:
-        sheet.save(beside, "PNG")
+    with replacing(path) as partial:
+        sheet.save(partial, "PNG")

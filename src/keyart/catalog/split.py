@@ -1,8 +1,8 @@
 """How a catalog is split, and how leakage is prevented.
 
-One artwork stands for several films: re-releases, series, copies in two databases. If one copy were
-in train and another in test, the test would ask for what the network has seen. So films whose
-posters are near-duplicates form a group (near_duplicates.py), and groups are dealt, never films:
+Several films may share one artwork: re-releases, series, copies in two databases. With one copy in
+train and another in test, a network would be tested on what it has seen. So films with
+near-duplicate posters form a group (near_duplicates.py), and groups are dealt, never films:
 
 1. a group lies in one split;
 2. every split has each genre in proportion (iterative stratification: Sechidis, Tsoumakas and

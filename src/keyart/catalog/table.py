@@ -10,7 +10,6 @@ belong to the catalog.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,8 +25,10 @@ import pyarrow.parquet as pq
 import keyart
 from keyart.catalog.split import SPLITS
 from keyart.errors import CatalogError, KeyartError, VocabularyError
+from keyart.files import StrPath
 from keyart.film import Film
 from keyart.genres import Vocabulary
+from keyart.near_duplicates import THUMBNAIL
 
 FORMAT = 2
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
@@ -64,7 +65,7 @@ class CatalogTable:
     facts: Mapping[str, Any]
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
+    def open(cls, path: StrPath) -> Self:
         """Open a catalog.
 
         Checks that all files are there and have their size; `check` reads every byte.
@@ -157,6 +158,12 @@ class CatalogTable:
     def groups(self) -> npt.NDArray[np.object_]:
         """The group of near-duplicates of each film, (films,)."""
         return np.array(self.to_table()["group"].to_pylist(), dtype=object)
+
+    def hashes(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
+        """What near-duplicates are found by: hashes (films,) and thumbnails (films, 12, 8, 3)."""
+        films = self.to_table()
+        small = np.frombuffer(b"".join(films["poster_thumbnail"].to_pylist()), np.uint8)
+        return films["poster_hash"].to_numpy(), small.reshape(len(films), *THUMBNAIL)
 
     def rows(self, split: str) -> npt.NDArray[np.int64]:
         """The rows of 'train', 'validation' or 'test', in catalog order."""

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from keyart.errors import TableError
 from keyart.extras import extras
+from keyart.files import StrPath
 
 JSON_SUFFIXES = frozenset((".jsonl", ".ndjson", ".json"))
 SUFFIXES = frozenset((".csv", ".tsv", ".parquet")) | JSON_SUFFIXES
@@ -20,8 +20,8 @@ SUFFIXES = frozenset((".csv", ".tsv", ".parquet")) | JSON_SUFFIXES
 class Row:
     """One row of a table.
 
-    line: where it ends in the file, from 1; its number in Parquet. cells: values by column; text,
-    or what JSON or Parquet holds. extra: cells, not empty, that are more than the columns.
+    line: the line of the file in which it ends, from 1; in Parquet, its number. cells: by column;
+    text, or the values of JSON and Parquet. extra: how many non-empty cells have no column.
     """
 
     line: int
@@ -31,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A table that was read. notes: what a reader should know about how it was read."""
+    """A table that was read. notes: for people, on how it was read."""
 
     path: Path
     columns: tuple[str, ...]
@@ -54,7 +54,7 @@ def folded(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def read_table(path: str | os.PathLike[str]) -> TableFile:
+def read_table(path: StrPath) -> TableFile:
     """Read a table file: Parquet by its first bytes, JSON lines and TSV by name, else CSV.
 
     Raises TableError if it cannot be read, and MissingExtraError for Parquet without pyarrow.
@@ -132,5 +132,7 @@ def _json_rows(path: Path, text: str) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:
             raise TableError(f"{path} line {number}: not JSON ({error})") from error
         if not isinstance(cells, dict):
-            raise TableError(f"{path} line {number}: expected an object a line, as in JSON lines")
+            raise TableError(
+                f"{path} line {number}: expected one object per line, as in JSON lines"
+            )
         yield Row(number, cells)

@@ -25,7 +25,7 @@ from keyart.catalog.table import (
     sha256_of,
 )
 from keyart.errors import CatalogError
-from keyart.files import replacing
+from keyart.files import replacing, sweep
 from keyart.genres import Vocabulary
 
 Row = dict[str, Any]
@@ -44,8 +44,8 @@ def write_shards(
         path = folder / f"films-{number:05}.parquet"
         stop = min(start + SHARD, len(rows))
         with (
-            replacing(path) as beside,
-            pq.ParquetWriter(beside, SCHEMA, compression="none", use_dictionary=False) as file,
+            replacing(path) as partial,
+            pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
         ):
             for table in _row_groups(rows[start:stop], paths[start:stop]):
                 file.write_table(table, row_group_size=len(table))
@@ -70,8 +70,8 @@ def write_genres(
                 continue
             path = shard.with_name(f"{_next_name(shard.stem)}.parquet")
             with (
-                replacing(path) as beside,
-                pq.ParquetWriter(beside, SCHEMA, compression="none", use_dictionary=False) as file,
+                replacing(path) as partial,
+                pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
             ):
                 for number in range(source.num_row_groups):
                     table = _with_genres(source.read_row_group(number), genres)
@@ -191,6 +191,7 @@ def growing(folder: Path) -> Iterator[None]:
 def _remove_leftovers(folder: Path) -> None:
     """Remove shards that catalog.json does not name, and half-written files."""
     named = {shard.name for shard in CatalogTable.open(folder).shards}
-    for file in [*folder.glob("films-*.parquet"), *folder.glob(".*.partial")]:
+    for file in folder.glob("films-*.parquet"):
         if file.name not in named:
             file.unlink()
+    sweep(folder)

@@ -137,14 +137,14 @@ def index(
     quiet: Quiet = False,
 ) -> None:
     """Index a catalog's posters, to find similar ones."""
-    from keyart.bundle import boxed_bundle
     from keyart.catalog.catalog import Catalog
-    from keyart.similar import build_index
+    from keyart.predictor import Predictor
+    from keyart.similar import Index
     from keyart.terminal.progress import progress
 
-    chosen = model or boxed_bundle()
+    predictor = Predictor.load(model)
     with progress("posters", quiet=quiet) as advance:
-        built = build_index(Catalog.open(catalog), chosen, out, progress=advance)
+        built = Index.build(Catalog.open(catalog), out=out, model=predictor, progress=advance)
     if not quiet:
         typer.echo(f"{out}: {len(built):,} posters")
 
@@ -153,23 +153,24 @@ def index(
 def similar(
     poster: Annotated[
         Path | None,
-        typer.Argument(metavar="POSTER", help="A poster. Without one: the index's own twins."),
+        typer.Argument(
+            metavar="POSTER", help="A poster. Without one: the near-duplicates in the index."
+        ),
     ] = None,
     *,
     model: Model = None,
-    index: Annotated[Path, typer.Option(help="An index, made by keyart index.")],
+    index: Annotated[Path, typer.Option(help="Folder of an index, made by keyart index.")],
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 5,
 ) -> None:
-    """Find the known posters most like a poster, or the near-duplicates among the known ones."""
-    from keyart.bundle import boxed_bundle
-    from keyart.similar import find_similar
-    from keyart.terminal.similar import show_similar, show_twins
-    from keyart.twins import find_twins
+    """Find the known posters most like a poster, or the near-duplicates among them."""
+    from keyart.similar import Index
+    from keyart.terminal.similar import show_near_duplicates, show_similar
 
+    known = Index.open(index, model)
     if poster:
-        show_similar(find_similar(poster, model or boxed_bundle(), index, count))
+        show_similar(known.nearest(poster, count))
     else:
-        show_twins(find_twins(model or boxed_bundle(), index))
+        show_near_duplicates(known.near_duplicates())
 
 
 @commands.command("serve")

@@ -1,5 +1,6 @@
 """Commands of the 2017 study."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -13,35 +14,43 @@ commands = typer.Typer()
 @commands.command("pictures")
 def pictures(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
-    out: Annotated[Path, typer.Option(help="Folder of pictures.html and of the tiles as PNG.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for pictures.html, and for the filters and maps as PNG.")
+    ],
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Convolution to show, by name or number; may be repeated. Default: the study's."
+            help="Convolution to show, by name or number. Can be repeated. Default: those of the "
+            "study."
         ),
     ] = None,
     poster: Annotated[
-        Path | None, typer.Option(help="Poster whose feature maps are drawn too.")
+        Path | None, typer.Option(help="Poster to draw feature maps of. Default: none.")
     ] = None,
 ) -> None:
-    """Draw what a run learned: curves by epoch, ROC, thresholds, filters and feature maps."""
-    from keyart.milestone.pictures import PAGE, write_pictures
+    """Draw what a run has learned: learning and ROC curves, thresholds, filters, feature maps."""
+    from keyart.milestone.pictures import draw_pictures
 
-    write_pictures(run, out, layers=layer or (), poster=poster)
-    typer.echo(f"pictures: {out / PAGE}")
+    page = draw_pictures(run, out=out, layers=layer or (), poster=poster)
+    typer.echo(f"pictures: {page}")
 
 
 @commands.command("milestone")
 def milestone(
     catalog: CatalogFolder,
-    out: Annotated[Path, typer.Option(help="Folder of the comparison; it goes on where it was.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the comparison. One that was interrupted continues.")
+    ],
     films: Annotated[
         int | None,
-        typer.Option(min=1, help="Sample about so many of the catalog's films. Default: all."),
+        typer.Option(min=1, help="Use a sample of about this many films. Default: all."),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Of every network, at most. Default: some 20 minutes in all."),
+        typer.Option(
+            min=1,
+            help="Most epochs of every network. Default: as many as fit in about 20 minutes.",
+        ),
     ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="ROW,...", help="Rows to run. Default: all.")
@@ -50,35 +59,43 @@ def milestone(
         list[str] | None,
         typer.Option(
             metavar="ROW=FILE",
-            help="Pretrained weights of vgg16 or mobilenetv2, a file or 'hub'; may be repeated.",
+            help="Pretrained weights of vgg16 or mobilenetv2: a file, or 'hub' to download them. "
+            "Can be repeated.",
         ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="The study's own picture size, batches and epochs.")
+        bool, typer.Option("--full", help="Use the study's own picture size, batches and epochs.")
     ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="ROW.KEY=VALUE",
-            help="Override a row's recipe key; may be repeated. scratch sets both such rows.",
+            help="Change a recipe key of a row. Can be repeated. 'scratch' changes both "
+            "from-scratch rows.",
         ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the 2017 study's rows and keyart's on a catalog, beside the study's own figures."""
-    from keyart.milestone.experiment import REPORT, run_milestone
-    from keyart.milestone.plan import Request
-    from keyart.milestone.rows import choose_rows, parse_settings, parse_weights
-    from keyart.milestone.screen import show_json, show_results
+    """Run the models of the 2017 study and of keyart on a catalog, and compare the results."""
+    from keyart.milestone.experiment import run_milestone
+    from keyart.milestone.rows import parse_settings, parse_weights
+    from keyart.milestone.tables import printing, show_results
 
-    request = Request(
-        films, epochs, full, parse_settings(settings or []), parse_weights(weights or [])
+    done = run_milestone(
+        catalog,
+        out=out,
+        rows=None if only is None else [name.strip() for name in only.split(",") if name.strip()],
+        films=films,
+        epochs=epochs,
+        full=full,
+        settings=parse_settings(settings or []),
+        weights=parse_weights(weights or []),
+        callbacks=printing(quiet=quiet),
     )
-    results, told = run_milestone(catalog, out, choose_rows(only), request, quiet=quiet)
     if as_json:
-        show_json(told)
+        typer.echo(json.dumps(done.to_json(), indent=2, ensure_ascii=False))
     elif not quiet:
-        show_results(results)
-        typer.echo(f"report: {out / REPORT}")
+        show_results(done.results)
+        typer.echo(f"report: {done.report_path}")

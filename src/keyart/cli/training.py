@@ -28,7 +28,7 @@ def train(
 ) -> None:
     """Train a model on a catalog: weights, bundle, figures and report in one folder."""
     from keyart.catalog.catalog import Catalog
-    from keyart.evaluation.evaluate import read_metrics
+    from keyart.run import Run
     from keyart.terminal.scores import show_scores
     from keyart.terminal.screens import watch_training
     from keyart.training.recipe import any_recipe
@@ -39,7 +39,7 @@ def train(
             Catalog.open(catalog), any_recipe(recipe, settings or []), out, watcher, resume=resume
         )
     if not quiet:
-        show_scores(read_metrics(out), "test")
+        show_scores(Run(out).metrics, "test")
         typer.echo(f"report: {out / 'report.html'}")
 
 
@@ -62,27 +62,29 @@ def ensemble(
 ) -> None:
     """Average the calibrated scores of several runs, and leave a run like any other."""
     from keyart.ensemble.make import make_ensemble
-    from keyart.evaluation.evaluate import read_metrics
+    from keyart.run import Run
     from keyart.terminal.scores import show_scores
     from keyart.terminal.screens import show_ensemble
 
     made = make_ensemble(runs, out=out, learn_weights=learn_weights, catalog=catalog)
     if not quiet:
         show_ensemble(made)
-        show_scores(read_metrics(out), "test")
+        show_scores(Run(out).metrics, "test")
         typer.echo(f"report: {out / 'report.html'}")
 
 
 @commands.command("tune")
 def tune(
     catalog: CatalogFolder,
-    out: Annotated[Path, typer.Option(help="Folder of the search; one that is there goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the search. A search that is there already goes on.")
+    ],
     recipe: Annotated[
         str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
     ] = "posternet",
-    trials: Annotated[int, typer.Option(min=1, help="Stop at so many trials in all.")] = 30,
+    trials: Annotated[int, typer.Option(min=1, help="Stop after this many trials in all.")] = 30,
     hours: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many hours. Default: no limit.")
+        float | None, typer.Option(min=0, help="Stop after this many hours. Default: no limit.")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -92,29 +94,39 @@ def tune(
         list[str] | None,
         typer.Option(
             metavar="KEY=LOW..HIGH",
-            help="Search this key alone, and others so named; or KEY=A|B, or a TOML file.",
+            help="Search this key instead of the default ones; may be repeated. Or KEY=A|B, or a "
+            "TOML file.",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Database of the trials, for a search on several machines. Default: a SQLite "
+            "file in the folder.",
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Search for a better recipe: train variants, drop the hopeless early, write down the best."""
-    from keyart.catalog.catalog import Catalog
+    """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
     from keyart.search.search import tune
-    from keyart.terminal.screens import show_search, watch_search
+    from keyart.search.space import settings_of
+    from keyart.terminal.search import show_search, watch_search
 
     with watch_search(quiet=quiet) as watcher:
-        opened = tune(
-            Catalog.open(catalog),
+        found = tune(
+            catalog,
             recipe,
-            out,
-            watcher,
+            out=out,
             trials=trials,
             hours=hours,
-            settings=settings or [],
             search=search or [],
+            storage=storage,
+            callbacks=watcher,
+            **settings_of(settings or []),
         )
     if not quiet:
-        show_search(opened)
+        show_search(found)
 
 
 @commands.command("evaluate")
@@ -125,59 +137,62 @@ def evaluate(
         typer.Option(help="Catalog to score on. Default: the one that the run was trained on."),
     ] = None,
     split: Annotated[
-        Literal["train", "validation", "test"], typer.Option(help="Part to print.")
+        Literal["train", "validation", "test"], typer.Option(help="Split to print.")
     ] = "test",
     thresholds: Annotated[
         Literal["f1", "micro_f1", "hamming"] | None,
-        typer.Option(help="Choose thresholds anew, on the validation part, to be best at this."),
+        typer.Option(help="Choose new thresholds for this, on the validation split."),
     ] = None,
     precision: Annotated[
         float | None,
-        typer.Option(help="Choose thresholds anew, so that a genre said is right so often: 0.8."),
+        typer.Option(
+            help="Choose new thresholds, so that predicted genres are right so often: 0.8."
+        ),
     ] = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Have the run and its bundle keep those thresholds.")
+        bool, typer.Option("--save", help="Keep the new thresholds in the run and its bundle.")
     ] = False,
     against: Annotated[
         Path | None,
-        typer.Option(help="Another run or bundle: say where the first differs, and if really."),
+        typer.Option(help="Compare with this run or bundle, metric by metric."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run or a bundle on a catalog, beside what constant guesses get."""
+    """Score a run or a bundle on a catalog, next to constant guesses."""
     if against:
         if thresholds or precision is not None or save:
-            raise typer.BadParameter("--against compares models as they are, thresholds and all")
-        from keyart.evaluation.compare import compare_models
+            raise typer.BadParameter("--against compares models with the thresholds they have")
+        from keyart.evaluation.compare import compare
         from keyart.terminal.scores import show_comparison
 
-        show_comparison(compare_models(model, against, split, catalog), as_json=as_json)
+        show_comparison(compare(model, against, catalog=catalog, split=split), as_json=as_json)
         return
     if thresholds and precision is not None:
         raise typer.BadParameter("give --thresholds or --precision, not both")
     if precision is not None and not 0 < precision <= 1:
-        raise typer.BadParameter("--precision is a share above 0 and up to 1, as 0.8")
-    criterion = thresholds or precision
-    if save and criterion is None:
+        raise typer.BadParameter("--precision is a share above 0 and up to 1, such as 0.8")
+    if save and thresholds is None and precision is None:
         raise typer.BadParameter("--save needs --thresholds or --precision")
-    from keyart.evaluation.rescore import evaluate_again
     from keyart.terminal.scores import show_scores
+    from keyart.training.evaluate import evaluate
 
-    scored = evaluate_again(model, catalog, split, criterion=criterion, save=save)
+    scored = evaluate(model, catalog, split, thresholds=thresholds, precision=precision, save=save)
     show_scores(scored, split, as_json=as_json)
 
 
 @commands.command("report")
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or several runs.")],
-    out: Annotated[Path, typer.Option(help="The page to write.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="One run, or several to compare with the first."),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")],
     catalog: Annotated[
         Path | None,
-        typer.Option(help="Catalog of the posters shown. Default: the run's own."),
+        typer.Option(help="Catalog with the posters to show. Default: that of the first run."),
     ] = None,
 ) -> None:
     """Write one page that shows how good runs are, and where they fail."""
     from keyart.report.page import write_report
-    from keyart.run import catalog_of
 
-    write_report(runs, out, catalog=catalog or catalog_of(runs[0]))
+    write_report(runs, out, catalog=catalog)

@@ -9,8 +9,8 @@ from rich.console import Console
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
-from keyart.evaluation.evaluate import read_metrics
 from keyart.predictor import Predictor
+from keyart.run import Run
 from keyart.terminal.predictions import show_predictions
 from keyart.terminal.scores import show_scores
 from keyart.terminal.screens import watch_training
@@ -55,7 +55,7 @@ def run_demo(
 
     console.print("[bold]Evaluating[/] on the test split, compared with constant guesses")
     if not quiet:
-        show_scores(read_metrics(run), "test")
+        show_scores(Run(run).metrics, "test")
 
     console.print("\n[bold]Predicting[/] three new posters")
     if not quiet:

@@ -1,4 +1,4 @@
-"""Baselines: what a guess that never looks at a poster gets. Every figure stands beside them."""
+"""Baselines: what a constant guess gets, which never looks at a poster."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from keyart.evaluation.ranking import Floats
 
 @dataclass(frozen=True)
 class Baseline:
-    """One answer for all films. scores: (genres,), from 0 to 1; genres: (genres,), the said ones"""
+    """One prediction for all films. scores: (genres,), 0 to 1. genres: (genres,), the predicted."""
 
     scores: Floats
     genres: Flags
@@ -23,20 +23,20 @@ class Baseline:
 
 
 def fit_baselines(truth: npt.ArrayLike) -> dict[str, Baseline]:
-    """The constant guesses, from the training films alone. truth: (films, genres).
+    """The constant guesses, from the training films only. truth: (films, genres).
 
     - nothing: every score 0, no genre. Most cells are false, so its label accuracy is high.
-    - genre_rates: every genre's rate as its score, and the genres that more than half of the
-      films have: the best a constant can do for label accuracy, Brier and the ranking figures.
-    - most_frequent: the k most frequent genres, k such that micro F1 is best: the best a constant
-      can do for it. Its scores are the rates too; 0 and 1 would only make a weaker opponent.
+    - genre_rates: each genre's rate as its score, and the genres that more than half of the films
+      have. No constant does better at label accuracy, Brier score and the ranking metrics.
+    - most_frequent: the k most frequent genres, with the k that is best for micro F1. No constant
+      does better at it. Its scores are the rates too; scores of 0 and 1 would be easier to beat.
       k is chosen on the training films: one number from thousands of films does not overfit.
     """
     _, true = checked_flags(truth, truth)
     rates = true.mean(axis=0)
     order = np.argsort(-rates, kind="stable")
-    said = np.arange(1, len(rates) + 1)
-    micro_f1 = 2 * np.cumsum(rates[order]) / (said + rates.sum())
+    counts = np.arange(1, len(rates) + 1)
+    micro_f1 = 2 * np.cumsum(rates[order]) / (counts + rates.sum())
     frequent = np.zeros(len(rates), dtype=np.bool_)
     frequent[order[: int(np.argmax(micro_f1)) + 1]] = True
     nothing = np.zeros(len(rates))

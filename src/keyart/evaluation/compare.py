@@ -1,7 +1,8 @@
-"""Two models over the same films: how their figures differ, and whether that could be chance."""
+"""Two models on the same films: how their metrics differ, and whether that could be chance."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,82 +12,83 @@ import numpy.typing as npt
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.bootstrap import group_numbers
-from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.metrics import Flags
-from keyart.evaluation.ranking import Floats
-from keyart.evaluation.rescore import score
-from keyart.evaluation.scoring import FIGURES, GENRE_FIGURES, all_figures, compare_scores
-from keyart.genres import Vocabulary
+from keyart.evaluation.evaluate import evaluate_model
+from keyart.evaluation.scoring import Differences, compare_scores
+from keyart.metric_table import Difference
 from keyart.predictor import Predictor
-from keyart.report.findings import Predictions, predictions_of, read_predictions
-from keyart.run import has_origin, read_origin
+from keyart.run import Run, ScoredFilms
+
+StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class _Scored:
-    """A part's films as a model scored them. thresholds: (genres,). split: how the films were."""
+class Compared:
+    """A model of a comparison.
 
-    path: Path
-    films: Predictions
-    thresholds: Floats
-    vocabulary: Vocabulary
-    split: str
-
-    @property
-    def places(self) -> dict[str, int]:
-        """The row of each film."""
-        return {film: row for row, film in enumerate(self.films.film_ids)}
-
-
-def compare_models(
-    model: Path, other: Path, part: str, catalog: Path | None = None, *, resamples: int = 1000
-) -> dict[str, Any]:
-    """How `model` differs from `other` on the films that a part has of both, as plain JSON.
-
-    Each figure has both values and their difference, model - other, with the 95% interval of a
-    paired bootstrap and "real": whether that interval leaves out 0.
-
-    Without a catalog both are runs, compared by the predictions they hold: films that one run
-    alone has in that part are left out and counted, so that a run can be compared with one from
-    before its catalog grew. "splits" tells whose parts were not the catalog's own, so that it may
-    have learned from near-duplicates of these films. With a catalog, both are scored on it.
-    Raises RunError where the runs have no such films, other genres, or other truths.
+    left_out: how many of its films the other model does not have. split_method: how its films were
+    split; if it is not "catalog", the model may have learned from near-duplicates of these films.
     """
-    opened = Catalog.open(catalog) if catalog else None
-    first, second = (_scored(path, part, opened) for path in (model, other))
-    if first.vocabulary.names != second.vocabulary.names:
-        unlike = set(first.vocabulary.names) ^ set(second.vocabulary.names)
-        what = f"not both have {', '.join(sorted(unlike))}" if unlike else "in another order"
-        raise RunError(f"{model} and {other} know other genres ({what}): nothing to compare")
-    ours, theirs = _common(first, second, part)
-    truth = first.films.truth[ours]
-    _same_truth(first, second, ours, theirs)
-    scores, other_scores = first.films.scores[ours], second.films.scores[theirs]
-    found = compare_scores(
-        other_scores,
-        second.thresholds,
-        scores,
-        first.thresholds,
-        truth,
-        joined_groups(_groups(first, ours), _groups(second, theirs)),
-        first.vocabulary,
-        resamples=resamples,
+
+    name: str
+    left_out: int
+    split_method: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the metrics of `model` differ from those of `other` on the films that both have."""
+
+    model: Compared
+    other: Compared
+    split: str
+    differences: Differences
+
+    def __getitem__(self, metric: str) -> Difference | None:
+        """The difference in the metric of this name."""
+        return self.differences[metric]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "model": asdict(self.model),
+            "other": asdict(self.other),
+            "split": self.split,
+            **self.differences.to_json(),
+        }
+
+
+def compare(
+    model: Run | Predictor | StrPath,
+    other: Run | Predictor | StrPath,
+    *,
+    catalog: Catalog | StrPath | None = None,
+    split: str = "test",
+    resamples: int = 1000,
+) -> Comparison:
+    """Compare two models on the films of a split that both have.
+
+    Each metric has both values and the difference model - other, with the 95% confidence interval
+    of a paired bootstrap.
+
+    catalog: score both models on it. None compares two runs by the predictions they hold; films
+    that only one of them has are left out and counted, so that a run can be compared with one from
+    before its catalog grew. resamples: of the bootstrap. Raises RunError if the runs have no such
+    films, other genres, or other true genres.
+    """
+    opened = catalog if isinstance(catalog, Catalog | None) else Catalog.open(catalog)
+    first, second = (_scored(one, split, opened) for one in (model, other))
+    names = f"{first.name} and {second.name}"
+    _check_genres(first, second, names)
+    rows, other_rows = _common(first, second, names, split)
+    ours, theirs = first.films.take(rows), second.films.take(other_rows)
+    _check_truth(ours, theirs, names)
+    groups = joined_groups(ours.groups, theirs.groups)
+    return Comparison(
+        Compared(first.name, len(first.films) - len(ours), first.split_method),
+        Compared(second.name, len(second.films) - len(theirs), second.split_method),
+        split,
+        compare_scores(ours, theirs, groups, resamples=resamples),
     )
-    return {
-        "run": str(model),
-        "against": str(other),
-        "part": part,
-        "splits": {"run": first.split, "against": second.split},
-        "left_out": {
-            "run": len(first.films.film_ids) - len(ours),
-            "against": len(second.films.film_ids) - len(theirs),
-        },
-        **_with_values(
-            found,
-            _figures(scores, first.thresholds, truth),
-            _figures(other_scores, second.thresholds, truth),
-        ),
-    }
 
 
 def joined_groups(first: Sequence[str], second: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -103,81 +105,62 @@ def joined_groups(first: Sequence[str], second: Sequence[str]) -> npt.NDArray[np
         numbers = spread
 
 
-def _scored(path: Path, part: str, catalog: Catalog | None) -> _Scored:
+@dataclass(frozen=True)
+class _Scored:
+    """The films of a split as a model scored them. split_method: see Compared."""
+
+    name: str
+    films: ScoredFilms
+    split_method: str
+
+
+def _scored(model: Run | Predictor | StrPath, split: str, catalog: Catalog | None) -> _Scored:
+    if isinstance(model, Predictor):
+        name, predictor = str(model.bundle.path), model
+    else:
+        name, predictor = str(Path(model)), None
     if catalog is not None:
-        predictor = Predictor.load(path)
-        vocabulary = predictor.bundle.vocabulary
-        decision, evaluation = score(predictor, catalog, [part])
-        films = predictions_of(evaluation.predictions[part], vocabulary)
-        return _Scored(path, films, decision.thresholds, vocabulary, "catalog")
-    file = path / f"predictions-{part}.parquet"
-    if not file.is_file():
-        if has_origin(path) or (path / "metrics.json").is_file():
-            raise RunError(f"{path}: has no {file.name}; keyart evaluate {path} --split {part}")
-        raise RunError(f"{path}: not a run; name a catalog to score it on with --catalog")
-    metrics = read_metrics(path)
-    try:
-        vocabulary = Vocabulary(tuple(metrics["vocabulary"]))
-        genres = metrics["splits"][part]["model"]["genres"]
-        thresholds = np.array([genres[name]["threshold"] for name in vocabulary.names], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path / 'metrics.json'}: damaged; keyart evaluate {path}") from error
-    split = read_origin(path).split if has_origin(path) else "catalog"
-    return _Scored(path, read_predictions(file, vocabulary), thresholds, vocabulary, split)
+        predictor = predictor or Predictor.load(Path(name))
+        return _Scored(name, evaluate_model(predictor, catalog, [split])[2][split], "catalog")
+    run = Run(name)
+    if predictor is not None or not run.exists():
+        raise RunError(f"{name}: not a run; name a catalog to score it on with --catalog")
+    method = run.origin.split if run.has_origin else "catalog"
+    return _Scored(name, run.predictions(split), method)
 
 
-def _common(first: _Scored, second: _Scored, part: str) -> tuple[list[int], list[int]]:
+def _check_genres(first: _Scored, second: _Scored, names: str) -> None:
+    ours, theirs = (one.films.vocabulary.names for one in (first, second))
+    if ours != theirs:
+        unlike = set(ours) ^ set(theirs)
+        what = f"only one has {', '.join(sorted(unlike))}" if unlike else "in another order"
+        raise RunError(f"{names} know other genres ({what}), so they cannot be compared")
+
+
+def _common(first: _Scored, second: _Scored, names: str, split: str) -> tuple[list[int], list[int]]:
     """The rows, in either, of the films that both have."""
-    theirs = second.places
-    shared = [(row, theirs[film]) for film, row in first.places.items() if film in theirs]
+    places = {film: row for row, film in enumerate(second.films.film_ids)}
+    shared = [
+        (row, places[film]) for row, film in enumerate(first.films.film_ids) if film in places
+    ]
     if not shared:
         raise RunError(
-            f"{first.path} and {second.path}: no film is in the {part} part of both, so they were "
-            "trained on unlike catalogs; score both on one with --catalog"
+            f"{names}: no film is in the {split} split of both, because they were trained on "
+            "different catalogs; score both on one with --catalog"
         )
-    return [ours for ours, _ in shared], [other for _, other in shared]
+    return [ours for ours, _ in shared], [theirs for _, theirs in shared]
 
 
-def _same_truth(first: _Scored, second: _Scored, ours: list[int], theirs: list[int]) -> None:
-    truth, other = first.films.truth[ours], second.films.truth[theirs]
-    unlike = np.flatnonzero((truth != other).any(axis=1))
+def _check_truth(ours: ScoredFilms, theirs: ScoredFilms, names: str) -> None:
+    unlike = np.flatnonzero((ours.truth != theirs.truth).any(axis=1))
     if len(unlike):
-        example = unlike[0]
-        film = first.films.film_ids[ours[example]]
+        row = unlike[0]
         one, two = (
-            "|".join(first.vocabulary.decode(table[example])) or "nothing"
-            for table in (truth, other)
+            "|".join(films.vocabulary.decode(films.truth[row])) or "nothing"
+            for films in (ours, theirs)
         )
         raise RunError(
-            f"{first.path} and {second.path}: {len(unlike):,} of {len(truth):,} films do not "
-            f"have the same genres in both catalogs, as {film} ({one}; {two}); score both on one "
-            "catalog with --catalog"
+            f"{names}: {len(unlike):,} of {len(ours):,} films do not have the same genres in both "
+            f"catalogs, as {ours.film_ids[row]} ({one}; {two}); score both on one catalog with "
+            "--catalog"
         )
-
-
-def _groups(scored: _Scored, rows: list[int]) -> list[str]:
-    return [scored.films.groups[row] for row in rows]
-
-
-def _figures(scores: Floats, thresholds: Floats, truth: Flags) -> dict[str, Floats]:
-    once = np.ones((1, len(truth)))
-    return {n: f[0] for n, f in all_figures(scores, scores >= thresholds, truth)(once).items()}
-
-
-def _with_values(
-    found: dict[str, Any], ours: Mapping[str, Floats], theirs: Mapping[str, Floats]
-) -> dict[str, Any]:
-    """The differences of `compare_scores`, each beside the two values it is of."""
-
-    def beside(difference: Any, name: str, column: int | None = None) -> Any:
-        run, against = (
-            float(v[name] if column is None else v[name][column]) for v in (ours, theirs)
-        )
-        return difference and {"run": run, "against": against, **difference}
-
-    figures = {name: beside(found["figures"][name], name) for name in FIGURES}
-    genres = {
-        genre: {name: beside(row[name], name, column) for name in GENRE_FIGURES}
-        for column, (genre, row) in enumerate(found["genres"].items())
-    }
-    return {**found, "figures": figures, "genres": genres}

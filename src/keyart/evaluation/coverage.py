@@ -1,8 +1,8 @@
-"""Unsure: how many films a model is silent about, and how right it is about the others.
+"""Unsure: for how many films a model predicts no genre, and how right it is about the others.
 
-A film is unsure when no score of it clears its threshold; the others are answered. Beside that one
-point stands a whole curve: films ordered by confidence, their highest score, and for each share of
-them, the surest first, how often the surest genre is right.
+A film is unsure if none of its scores reaches the threshold. The coverage curve shows more than
+this one point: films are ordered by confidence, which is their highest score, and for each share
+of them, the surest first, the curve gives how often the genre with the highest score is right.
 """
 
 from typing import NamedTuple
@@ -10,17 +10,20 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from keyart.evaluation.bootstrap import Figures
+from keyart.evaluation.bootstrap import WeightedMetrics
 from keyart.evaluation.metrics import Flags, checked_flags, checked_scores, film_mean, film_weights
 from keyart.evaluation.ranking import Floats, ratio
 
 COVERAGES = tuple(tenths / 10 for tenths in range(1, 11))
-"""The shares of films at which metrics.json tells the curve."""
+"""The shares of films at which metrics.json has the coverage curve."""
 
 
 class Answered(NamedTuple):
-    """share: of films that are answered. top_class: how often the surest genre of those is right.
-    precision: the share of the genres said that are right. NaN where there are none."""
+    """The films that get a genre.
+
+    share: of all films. top_class: how often the genre with the highest score is right. precision:
+    the share of their predicted genres that is right. NaN if there are no such films.
+    """
 
     share: Floats
     top_class: Floats
@@ -33,23 +36,26 @@ def answered(
     truth: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
 ) -> Answered:
-    """The figures of the films that are not unsure. weights: as in metrics."""
+    """The metrics of the films that are not unsure. weights: as in metrics."""
     values, true = checked_scores(scores, truth)
     chosen, _ = checked_flags(predicted, truth)
     rows = film_weights(weights, len(true))
     sure = np.asarray(chosen.any(axis=1))
     right = _top_is_right(values, true)
-    said, hits = chosen.sum(axis=1), (chosen & true).sum(axis=1)
+    predictions, hits = chosen.sum(axis=1), (chosen & true).sum(axis=1)
     return Answered(
         film_mean(sure, weights),
         ratio(rows @ (sure & right), rows @ sure)[()],
-        ratio(rows @ hits, rows @ said)[()],
+        ratio(rows @ hits, rows @ predictions)[()],
     )
 
 
 class CoverageCurve(NamedTuple):
-    """covered: shares of films answered, rising to 1. top_class: how often their surest genre is
-    right. confidence: the highest score of the least sure film among them."""
+    """A point for each distinct confidence.
+
+    covered: shares of films, rising to 1. top_class: how often the genre with their highest score
+    is right. confidence: the highest score of the least sure film among them.
+    """
 
     covered: Floats
     top_class: Floats
@@ -70,11 +76,11 @@ def top_class_at(
     coverage: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
 ) -> Floats:
-    """How often the surest genre is right when only the surest `coverage` of films is answered.
+    """How often the genre with the highest score is right for the surest `coverage` of films.
 
-    coverage: (points,), shares above 0, up to 1. Where a share ends within films of equal
-    confidence, each of them counts in part, so that their order does not matter. Returns
-    (points,), or (resamples, points) for weights (resamples, films); NaN where nothing has weight.
+    coverage: (points,), shares above 0, up to 1. If a share ends within films of equal confidence,
+    each of them counts in part, so that their order does not matter. Returns (points,), or
+    (resamples, points) for weights (resamples, films); NaN if no film has weight.
     """
     values, true = checked_scores(scores, truth)
     rows = film_weights(weights, len(true))
@@ -82,28 +88,31 @@ def top_class_at(
     return found if rows.ndim == 2 else found[0]
 
 
-def unsure_figures(
+def unsure_metrics(
     scores: npt.ArrayLike, predicted: npt.ArrayLike, truth: npt.ArrayLike
-) -> Figures:
-    """ "unsure" (a share), "top_class", "precision" (of the others) and "curve" (at COVERAGES), as
-    a function of film weights (resamples, films). The films are sorted here, once."""
+) -> WeightedMetrics:
+    """The metrics of unsure films as a function of film weights (resamples, films).
+
+    "share" of unsure films, "top_class" and "precision" of the others, "curve" at COVERAGES. The
+    films are sorted here, once.
+    """
     values, true = checked_scores(scores, truth)
     ranked = _Confidence(values, true)
 
-    def figures(weights: Floats) -> dict[str, Floats]:
+    def weighted(weights: Floats) -> dict[str, Floats]:
         found = answered(values, predicted, true, weights)
         return {
-            "unsure": 1 - found.share,
+            "share": 1 - found.share,
             "top_class": found.top_class,
             "precision": found.precision,
             "curve": ranked.top_class_at(np.array(COVERAGES), weights),
         }
 
-    return figures
+    return weighted
 
 
 class _Confidence:
-    """Films from the surest down, films of equal confidence as one block."""
+    """Films from the surest down; films of equal confidence are one block."""
 
     def __init__(self, scores: Floats, truth: Flags) -> None:
         surest = scores.max(axis=1)
@@ -116,7 +125,7 @@ class _Confidence:
     def top_class_at(self, coverage: Floats, weights: Floats) -> Floats:
         """(resamples, points), see the function of this name."""
         films, hits = self.so_far(weights)
-        # A cut through a block takes from it as it is on average: a line from end to end.
+        # A cut through a block takes its films at their average: a line from end to end.
         films, hits = (np.pad(count, ((0, 0), (1, 0))) for count in (films, hits))
         wanted = coverage * films[:, -1:]
         reached = [np.interp(*row) for row in zip(wanted, films, hits, strict=True)]
@@ -131,7 +140,7 @@ class _Confidence:
 
 
 def _top_is_right(scores: Floats, truth: Flags) -> Flags:
-    """Whether the highest score of each film is a true genre; of equals, the first in order."""
+    """Whether the highest score of each film is a true genre; of equal scores the first counts."""
     top = scores.argmax(axis=1)[:, None]
     right: Flags = np.take_along_axis(truth, top, axis=1)[:, 0]
     return right

@@ -1,4 +1,4 @@
-"""How scores become answers: calibration and thresholds, both from the validation part alone."""
+"""From logits to genres: calibration and thresholds, both fitted on the validation split only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,24 +6,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from keyart.bundle import Bundle, Decisions
 from keyart.calibration import Calibration
 from keyart.evaluation.calibrators import fit_calibration
 from keyart.evaluation.thresholds import Criterion, choose_thresholds
 from keyart.genres import Vocabulary
 
 PRECISIONS = tuple(percent / 100 for percent in range(50, 100, 5))
-"""The precisions that a bundle brings thresholds for: 0.5 to 0.95."""
+"""The precisions that a bundle has thresholds for: 0.5 to 0.95."""
 
 _THRESHOLD = ": threshold: "  # in notes, between the genre and the reason
 
 
 @dataclass(frozen=True)
 class Decision:
-    """From logits to genres.
+    """Calibration and thresholds, with how they were found.
 
-    thresholds: (genres,), chosen by `criterion`. notes: what fell back, and why.
+    thresholds: (genres,), chosen for `criterion`. notes: what fell back, and why.
     precision_thresholds: for each of PRECISIONS the thresholds (genres,) that reach it; a genre
-    that cannot is never said, at 1. Empty where they were never chosen.
+    that cannot reach it is never predicted, and has 1. Empty if they were never chosen.
     """
 
     calibration: Calibration
@@ -31,6 +32,22 @@ class Decision:
     notes: tuple[str, ...]
     criterion: Criterion | float = "f1"
     precision_thresholds: Mapping[float, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "Decision":
+        """The decision that a saved model keeps."""
+        return cls(
+            bundle.calibration,
+            bundle.thresholds,
+            tuple(bundle.provenance.get("notes", ())),
+            bundle.provenance.get("thresholds", "f1"),
+            bundle.precision_thresholds,
+        )
+
+    @property
+    def decisions(self) -> Decisions:
+        """What a bundle keeps to decide with."""
+        return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
 
 
 def decide(
@@ -40,10 +57,10 @@ def decide(
     vocabulary: Vocabulary,
     criterion: Criterion | float = "f1",
 ) -> Decision:
-    """Fit calibration, then thresholds on calibrated scores, to the validation films.
+    """Fit the calibration, then choose thresholds on calibrated scores, on validation films.
 
     logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name.
-    criterion: what thresholds are best for, see `choose_thresholds`.
+    criterion: what the thresholds are best for, see `choose_thresholds`.
     """
     fitted = fit_calibration(logits, truth, groups)
     scores = fitted.calibration.apply(logits)
@@ -52,19 +69,19 @@ def decide(
         for column, reason in sorted(fitted.fallbacks.items())
     )
     undecided = Decision(fitted.calibration, np.ones(len(vocabulary)), notes)
-    return decide_anew(undecided, scores, truth, vocabulary, criterion)
+    return decide_again(undecided, scores, truth, vocabulary, criterion)
 
 
-def decide_anew(
+def decide_again(
     decision: Decision,
     scores: npt.NDArray[np.float64],
     truth: npt.NDArray[np.bool_],
     vocabulary: Vocabulary,
     criterion: Criterion | float,
 ) -> Decision:
-    """The decision with thresholds by another criterion; its calibration stays.
+    """The same calibration with thresholds for another criterion.
 
-    scores, truth: (films, genres) of validation films, the scores calibrated.
+    scores, truth: (films, genres) of validation films; the scores are calibrated.
     """
     chosen = choose_thresholds(scores, truth, criterion)
     notes = tuple(note for note in decision.notes if _THRESHOLD not in note)

@@ -1,47 +1,101 @@
-"""Evaluation: a network's answers on parts of a catalog, and the figures they earn."""
+"""Evaluation: a model's scores on the splits of a catalog, and the metrics they get."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
 from keyart.catalog.split import SPLITS
-from keyart.errors import CatalogError, RunError
+from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
-from keyart.evaluation.decide import Decision
+from keyart.evaluation.decide import Decision, decide_again
 from keyart.evaluation.scoring import score_split
-from keyart.files import replacing, write_json
+from keyart.evaluation.thresholds import Criterion
+from keyart.metric_table import MetricTable
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
 from keyart.predictor import Predictor
+from keyart.run import ScoredFilms
 from keyart.scorer import Scores
 
-FORMAT = 1
+Rows = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """metrics: what metrics.json holds. predictions: a table for each part, as in the run."""
+def evaluate_model(
+    predictor: Predictor,
+    catalog: Catalog,
+    splits: Sequence[str],
+    criterion: Criterion | float | None = None,
+) -> tuple[Decision, MetricTable, dict[str, ScoredFilms]]:
+    """Score a model on splits of a catalog with the same genres.
 
-    metrics: dict[str, Any]
-    predictions: dict[str, pa.Table]
+    criterion: choose thresholds for it on the catalog's validation split (see
+    `choose_thresholds`); None keeps the thresholds of the model. Returns the thresholds with what
+    they are for, the metrics, and the scored films of each split. Raises CatalogError for other
+    genres and for an empty split.
+    """
+    bundle = predictor.bundle
+    _check_genres(bundle, catalog)
+    decision = Decision.of(bundle)
+    needed = dict.fromkeys([*splits, *(["validation"] if criterion is not None else [])])
+    logits = {
+        split: catalog_logits(predictor, catalog, _films(catalog, split, catalog.rows(split)))
+        for split in needed
+    }
+    if criterion is not None:
+        scores = bundle.calibration.apply(logits["validation"])
+        truth = catalog.truth[catalog.rows("validation")]
+        decision = decide_again(decision, scores, truth, bundle.vocabulary, criterion)
+    name = str(bundle.provenance.get("name", bundle.path.name))
+    wanted = {split: logits[split] for split in splits}
+    return decision, *evaluate_logits(decision, catalog, wanted, name=name)
 
-    def headline(self, part: str) -> dict[str, dict[str, float] | None]:
-        """A part's figures, each with its interval."""
-        figures: dict[str, dict[str, float] | None]
-        figures = self.metrics["splits"][part]["model"]["figures"]
-        return figures
+
+def evaluate_logits(
+    decision: Decision,
+    catalog: Catalog,
+    logits: Mapping[str, Logits],
+    *,
+    name: str,
+    rows: Mapping[str, Rows] | None = None,
+) -> tuple[MetricTable, dict[str, ScoredFilms]]:
+    """Score splits of a catalog, next to constant guesses that know its training films.
+
+    logits: of the splits to score, (films, genres) each. name: of the model. rows: the films of
+    each split; None takes the splits of the catalog. Raises CatalogError for an empty split.
+    """
+    films = rows or {split: catalog.rows(split) for split in SPLITS}
+    baselines = fit_baselines(catalog.truth[films["train"]])
+    splits, scored = {}, {}
+    for split in logits:
+        chosen = _films(catalog, split, films[split])
+        scores = decision.calibration.apply(logits[split])
+        scored[split] = _scored_films(catalog, chosen, scores, decision)
+        splits[split] = score_split(
+            scores,
+            catalog.truth[chosen],
+            decision.thresholds,
+            catalog.groups[chosen],
+            catalog.vocabulary,
+            baselines,
+        )
+    table = MetricTable(
+        name,
+        catalog.fingerprint,
+        catalog.vocabulary.names,
+        {split: len(films[split]) for split in SPLITS},
+        decision.criterion,
+        decision.notes,
+        splits,
+    )
+    return table, scored
 
 
-def catalog_logits(predictor: Predictor, catalog: Catalog, rows: npt.NDArray[np.int64]) -> Logits:
+def catalog_logits(predictor: Predictor, catalog: Catalog, rows: Rows) -> Logits:
     """A model's logits (rows, genres) of these films of a catalog, on all cores."""
     stores = [prepared_films(catalog, spec) for spec in predictor.scorer.specs]
 
@@ -51,81 +105,35 @@ def catalog_logits(predictor: Predictor, catalog: Catalog, rows: npt.NDArray[np.
     return np.concatenate(list(ordered(work, batches(rows.tolist(), BATCH))))
 
 
-def evaluate(
-    decision: Decision,
-    catalog: Catalog,
-    logits: Mapping[str, Logits],
-    *,
-    name: str,
-    rows: Mapping[str, npt.NDArray[np.int64]] | None = None,
-) -> Evaluation:
-    """Score parts of a catalog, beside constant guesses that know its training part.
+def _films(catalog: Catalog, split: str, rows: Rows) -> Rows:
+    if len(rows) == 0:
+        raise CatalogError(f"{catalog.path}: its {split} split has no films")
+    return rows
 
-    logits: of the parts to score, (films, genres) each. rows: of the films of each part, if they
-    are not the catalog's own. Raises CatalogError for an empty part.
-    """
-    films = rows or {part: catalog.rows(part) for part in SPLITS}
-    truth = catalog.truth
-    baselines = fit_baselines(truth[films["train"]])
-    splits, predictions = {}, {}
-    for part in logits:
-        chosen = films[part]
-        if len(chosen) == 0:
-            raise CatalogError(f"{catalog.path}: its {part} part has no films to score")
-        scores = decision.calibration.apply(logits[part])
-        splits[part] = score_split(
-            scores,
-            truth[chosen],
-            decision.thresholds,
-            catalog.groups[chosen],
-            catalog.vocabulary,
-            baselines,
+
+def _scored_films(catalog: Catalog, rows: Rows, scores: Scores, decision: Decision) -> ScoredFilms:
+    films = catalog.to_table()
+
+    def texts(column: str) -> list[str]:
+        values: list[Any] = films[column].take(rows).to_pylist()
+        return [str(value) for value in values]
+
+    return ScoredFilms(
+        catalog.vocabulary,
+        texts("film_id"),
+        texts("title"),
+        texts("group"),
+        catalog.truth[rows],
+        scores >= decision.thresholds,
+        scores,
+    )
+
+
+def _check_genres(bundle: Bundle, catalog: Catalog) -> None:
+    """Raise CatalogError if a catalog has other genres than the model."""
+    ours, theirs = bundle.vocabulary.names, catalog.vocabulary.names
+    if ours != theirs:
+        raise CatalogError(
+            f"{catalog.path}: its genres ({', '.join(theirs)}) are not the model's "
+            f"({', '.join(ours)}); build it with the model's vocabulary"
         )
-        predictions[part] = _table(catalog, chosen, scores, scores >= decision.thresholds)
-    metrics = {
-        "format": FORMAT,
-        "name": name,
-        "catalog": catalog.fingerprint,
-        "vocabulary": list(catalog.vocabulary.names),
-        "films": {part: len(films[part]) for part in SPLITS},
-        "thresholds": decision.criterion,
-        "notes": list(decision.notes),
-        "splits": splits,
-    }
-    return Evaluation(metrics, predictions)
-
-
-def _table(
-    catalog: Catalog, rows: np.ndarray[Any, Any], scores: Scores, chosen: np.ndarray[Any, Any]
-) -> pa.Table:
-    names = catalog.vocabulary.names
-    films = catalog.to_table().take(pa.array(rows))
-    columns = {
-        "film_id": films["film_id"],
-        "title": films["title"],
-        "group": films["group"],
-        "truth": pa.array([list(catalog.vocabulary.decode(row)) for row in catalog.truth[rows]]),
-        "genres": pa.array([list(catalog.vocabulary.decode(row)) for row in chosen]),
-    }
-    for column, name in enumerate(names):
-        columns[name] = pa.array(scores[:, column].astype(np.float32))
-    return pa.table(columns)
-
-
-def write_evaluation(run: Path, evaluation: Evaluation) -> None:
-    """Write metrics.json, and predictions-PART.parquet for each part, into a run's folder."""
-    for part, table in evaluation.predictions.items():
-        with replacing(run / f"predictions-{part}.parquet") as beside:
-            pq.write_table(table, beside)
-    write_json(run / "metrics.json", evaluation.metrics)
-
-
-def read_metrics(run: Path) -> dict[str, Any]:
-    """A run's metrics.json. Raises RunError where there is none that can be read."""
-    try:
-        metrics: dict[str, Any] = json.loads((run / "metrics.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run}: no metrics.json that can be read; keyart evaluate {run}") from error
-    if metrics.get("format") != FORMAT:
-        raise RunError(f"{run / 'metrics.json'}: of another format; keyart evaluate {run}")
-    return metrics

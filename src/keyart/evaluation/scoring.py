@@ -1,6 +1,7 @@
-"""Scoring: every figure of a split, with intervals, beside the constant guesses, as plain JSON."""
+"""Scoring: every metric of a split with its confidence interval, next to the constant guesses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,28 +10,30 @@ import numpy.typing as npt
 from keyart.evaluation import metrics
 from keyart.evaluation.baselines import Baseline
 from keyart.evaluation.bootstrap import (
-    Figures,
-    Interval,
+    Bounds,
+    WeightedMetrics,
     bootstrap,
     group_numbers,
-    is_real,
     paired_bootstrap,
 )
-from keyart.evaluation.coverage import COVERAGES, unsure_figures
+from keyart.evaluation.coverage import COVERAGES, unsure_metrics
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
 from keyart.genres import Vocabulary
+from keyart.metric_table import (
+    GENRE_METRICS,
+    METRICS,
+    CoveragePoint,
+    Difference,
+    GenreMetrics,
+    Interval,
+    ModelMetrics,
+    SplitMetrics,
+    Unsure,
+)
+from keyart.run import ScoredFilms
 
-FIGURES = (
-    "label_accuracy", "hamming_loss",
-    "precision_samples", "recall_samples", "f1_samples",
-    "precision_micro", "recall_micro", "f1_micro",
-    "precision_macro", "recall_macro", "f1_macro",
-    "mean_average_precision", "micro_average_precision", "mean_roc_auc",
-    "top_class", "top_three", "ranking_loss", "expected_calibration_error", "brier",
-)  # fmt: skip
-GENRE_FIGURES = ("average_precision", "roc_auc", "precision", "recall", "f1")
-OTHERS = ("top_class", "precision")  # of the films that are not unsure
+UNSURE_METRICS = ("share", "top_class", "precision")
 
 # Film x genre cells times resamples held at once: 64 MB.
 _HELD_CELLS = 8_000_000
@@ -46,129 +49,147 @@ def score_split(
     *,
     resamples: int = 1000,
     seed: int = 0,
-) -> dict[str, Any]:
-    """All that metrics.json says of one split.
+) -> SplitMetrics:
+    """Every metric of one split.
 
     scores: (films, genres), calibrated; truth: (films, genres); thresholds: (genres,);
     groups: (films,), near-duplicate posters under one name; baselines: from `fit_baselines` on
-    the training films. Undefined figures are None. Raises ValueError for what does not fit.
+    the training films. Undefined metrics are None. Raises ValueError for shapes that do not fit.
     """
     values, true = metrics.checked_scores(scores, truth, low=0, high=1)
     group = group_numbers(groups, len(true))
     cuts = _thresholds(thresholds, vocabulary, true)
 
-    def scored(values: Floats, chosen: Flags, cuts: list[float | None]) -> dict[str, Any]:
-        intervals = bootstrap(
-            all_figures(values, chosen, true),
-            group,
-            resamples=resamples,
-            seed=seed,
-            chunk=_chunk(true),
-        )
-        genres = {}
-        for column, name in enumerate(vocabulary.names):
-            genres[name] = {
-                **{figure: _plain(intervals[figure], column) for figure in GENRE_FIGURES},
-                "threshold": cuts[column],
-                "predicted": int(chosen[:, column].sum()),
-                "true": int(true[:, column].sum()),
-            }
-        return {"figures": {name: _plain(intervals[name]) for name in FIGURES}, "genres": genres}
+    def intervals(wanted: WeightedMetrics) -> dict[str, Bounds]:
+        return bootstrap(wanted, group, resamples=resamples, seed=seed, chunk=_chunk(true))
 
-    model = scored(values, values >= cuts, cuts.tolist())
-    model["unsure"] = _unsure(values, values >= cuts, true, group, resamples, seed)
-    return {
-        "films": len(true),
-        "groups": int(group.max()) + 1,
-        "model": model,
-        "baselines": {
+    def scored(
+        values: Floats, predicted: Flags, cuts: list[float | None], unsure: Unsure | None = None
+    ) -> ModelMetrics:
+        found = intervals(all_metrics(values, predicted, true))
+        return ModelMetrics(
+            {name: _interval(found[name]) for name in METRICS},
+            {
+                name: GenreMetrics(
+                    **{metric: _interval(found[metric], column) for metric in GENRE_METRICS},
+                    threshold=cuts[column],
+                    predicted=int(predicted[:, column].sum()),
+                    true=int(true[:, column].sum()),
+                )
+                for column, name in enumerate(vocabulary.names)
+            },
+            unsure,
+        )
+
+    predicted = values >= cuts
+    unsure = _unsure(values, predicted, intervals(unsure_metrics(values, predicted, true)))
+    return SplitMetrics(
+        len(true),
+        int(group.max()) + 1,
+        scored(values, predicted, cuts.tolist(), unsure),
+        {
             name: scored(*baseline.predict(len(true)), [None] * len(vocabulary))
             for name, baseline in baselines.items()
         },
-    }
-
-
-def _unsure(
-    scores: Floats,
-    predicted: Flags,
-    truth: Flags,
-    group: npt.NDArray[np.int64],
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
-    """How many films get no genre, how right the model is about the others, and the curve."""
-    intervals = bootstrap(
-        unsure_figures(scores, predicted, truth),
-        group,
-        resamples=resamples,
-        seed=seed,
-        chunk=_chunk(truth),
     )
+
+
+def _unsure(scores: Floats, predicted: Flags, found: Mapping[str, Bounds]) -> Unsure:
+    """How many films get no genre, how right the model is about the others, and the curve."""
     surest = np.sort(scores.max(axis=1))[::-1]
-    return {
-        "films": int((~predicted.any(axis=1)).sum()),
-        "share": _plain(intervals["unsure"]),
-        "others": {name: _plain(intervals[name]) for name in OTHERS},
-        "curve": [
-            {
-                "coverage": share,
-                "confidence": float(surest[max(0, round(share * len(surest)) - 1)]),
-                "top_class": _plain(intervals["curve"], point),
-            }
-            for point, share in enumerate(COVERAGES)
-        ],
-    }
+    points = (
+        CoveragePoint(
+            coverage,
+            float(surest[max(0, round(coverage * len(surest)) - 1)]),
+            _interval(found["curve"], point),
+        )
+        for point, coverage in enumerate(COVERAGES)
+    )
+    return Unsure(
+        int((~predicted.any(axis=1)).sum()),
+        **{name: _interval(found[name]) for name in UNSURE_METRICS},
+        curve=tuple(points),
+    )
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How the metrics of one model differ from those of another on the same films.
+
+    Each is model - other; None if it is undefined. groups: of near-duplicate posters. genres: the
+    metrics of each genre. unsure: by UNSURE_METRICS.
+    """
+
+    films: int
+    groups: int
+    metrics: Mapping[str, Difference | None]
+    genres: Mapping[str, Mapping[str, Difference | None]]
+    unsure: Mapping[str, Difference | None]
+
+    def __getitem__(self, metric: str) -> Difference | None:
+        """The difference in the metric of this name."""
+        return self.metrics[metric]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON. real: whether the interval leaves out 0."""
+        return {
+            "films": self.films,
+            "groups": self.groups,
+            "metrics": _differences_to_json(self.metrics),
+            "genres": {name: _differences_to_json(row) for name, row in self.genres.items()},
+            "unsure": _differences_to_json(self.unsure),
+        }
 
 
 def compare_scores(
-    scores: npt.ArrayLike,
-    thresholds: npt.ArrayLike,
-    other_scores: npt.ArrayLike,
-    other_thresholds: npt.ArrayLike,
-    truth: npt.ArrayLike,
-    groups: npt.ArrayLike,
-    vocabulary: Vocabulary,
+    model: ScoredFilms,
+    other: ScoredFilms,
+    groups: npt.ArrayLike | None = None,
     *,
     resamples: int = 1000,
     seed: int = 0,
-) -> dict[str, Any]:
-    """How the figures of a second run differ from the first's on the same films.
+) -> Differences:
+    """How the metrics of a model differ from those of another, by a paired bootstrap.
 
-    Every difference is second - first, with the interval of a paired bootstrap and "real": whether
-    that interval leaves out 0. Arguments as in `score_split`.
+    Both models scored the same films in the same order. groups: (films,), near-duplicate posters
+    under one name; None takes those of `model`. Raises ValueError if films, genres or truths are
+    not the same.
     """
+    if model.vocabulary.names != other.vocabulary.names or model.film_ids != other.film_ids:
+        raise ValueError("expected the same films and genres from both models")
+    if not np.array_equal(model.truth, other.truth):
+        raise ValueError("expected the same true genres from both models")
+    true = model.truth
+    group = group_numbers(model.groups if groups is None else groups, len(true))
+    once = np.ones((1, len(true)))
 
-    _, true = metrics.checked_flags(truth, truth)
-    group = group_numbers(groups, len(true))
-    runs = []
-    for table, cuts in ((scores, thresholds), (other_scores, other_thresholds)):
-        values, _ = metrics.checked_scores(table, true, low=0, high=1)
-        runs.append((values, values >= _thresholds(cuts, vocabulary, true), true))
-
-    def differences(figures: Callable[[Floats, Flags, Flags], Figures]) -> dict[str, Interval]:
-        first, second = (figures(*run) for run in runs)
-        return paired_bootstrap(
-            first, second, group, resamples=resamples, seed=seed, chunk=_chunk(true)
+    def differences(ours: WeightedMetrics, theirs: WeightedMetrics) -> dict[str, _Compared]:
+        values, others = ours(once), theirs(once)
+        found = paired_bootstrap(
+            ours, theirs, group, resamples=resamples, seed=seed, chunk=_chunk(true)
         )
+        return {name: (values[name][0], others[name][0], row) for name, row in found.items()}
 
-    found, unsure = differences(all_figures), differences(unsure_figures)
-    return {
-        "films": len(true),
-        "groups": int(group.max()) + 1,
-        "figures": {name: _plain_difference(found[name]) for name in FIGURES},
-        "genres": {
-            name: {figure: _plain_difference(found[figure], column) for figure in GENRE_FIGURES}
-            for column, name in enumerate(vocabulary.names)
+    found = differences(*(all_metrics(one.scores, one.predicted, true) for one in (model, other)))
+    unsure = differences(
+        *(unsure_metrics(one.scores, one.predicted, true) for one in (model, other))
+    )
+    return Differences(
+        len(true),
+        int(group.max()) + 1,
+        {name: _difference(found[name]) for name in METRICS},
+        {
+            name: {metric: _difference(found[metric], column) for metric in GENRE_METRICS}
+            for column, name in enumerate(model.vocabulary.names)
         },
-        "unsure": {
-            "share": _plain_difference(unsure["unsure"]),
-            "others": {name: _plain_difference(unsure[name]) for name in OTHERS},
-        },
-    }
+        {name: _difference(unsure[name]) for name in UNSURE_METRICS},
+    )
 
 
-def all_figures(scores: npt.ArrayLike, predicted: npt.ArrayLike, truth: npt.ArrayLike) -> Figures:
-    """FIGURES and GENRE_FIGURES as a function of film weights (resamples, films).
+def all_metrics(
+    scores: npt.ArrayLike, predicted: npt.ArrayLike, truth: npt.ArrayLike
+) -> WeightedMetrics:
+    """METRICS and GENRE_METRICS as a function of film weights (resamples, films).
 
     The scores are sorted here, once, for all resamples.
     """
@@ -176,7 +197,7 @@ def all_figures(scores: npt.ArrayLike, predicted: npt.ArrayLike, truth: npt.Arra
     chosen, _ = metrics.checked_flags(predicted, truth)
     by_genre, together = metrics.genre_rankings(values, true), metrics.micro_ranking(values, true)
 
-    def figures(weights: Floats) -> dict[str, Floats]:
+    def weighted(weights: Floats) -> dict[str, Floats]:
         areas = [ranking.areas(weights) for ranking in by_genre]
         average_precision, roc_auc = (np.stack(area, axis=-1) for area in zip(*areas, strict=True))
         accuracy = metrics.label_accuracy(chosen, true, weights)
@@ -203,7 +224,7 @@ def all_figures(scores: npt.ArrayLike, predicted: npt.ArrayLike, truth: npt.Arra
             found |= {f"{name}_{average}": rate for name, rate in rates._asdict().items()}
         return found | counts.rates("genre")._asdict()
 
-    return figures
+    return weighted
 
 
 def _thresholds(thresholds: npt.ArrayLike, vocabulary: Vocabulary, truth: Flags) -> Floats:
@@ -220,12 +241,23 @@ def _chunk(truth: Flags) -> int:
     return max(1, _HELD_CELLS // truth.size)
 
 
-def _plain(interval: Interval, column: int | None = None) -> dict[str, float] | None:
-    value, low, high = (float(part if column is None else part[column]) for part in interval)
-    return None if np.isnan(value) else {"value": value, "low": low, "high": high}
+_Compared = tuple[Floats, Floats, Bounds]
+"""A metric of two models, and the bounds of the difference."""
 
 
-def _plain_difference(interval: Interval, column: int | None = None) -> dict[str, Any] | None:
-    plain = _plain(interval, column)
-    real = is_real(interval)
-    return plain and {**plain, "real": bool(real if column is None else real[column])}
+def _interval(bounds: Bounds, column: int | None = None) -> Interval | None:
+    value, low, high = (float(end if column is None else end[column]) for end in bounds)
+    return None if np.isnan(value) else Interval(value, low, high)
+
+
+def _difference(compared: _Compared, column: int | None = None) -> Difference | None:
+    ours, theirs, bounds = compared
+    interval = _interval(bounds, column)
+    if interval is None:
+        return None
+    model, other = (float(one if column is None else one[column]) for one in (ours, theirs))
+    return Difference(model, other, interval.value, interval.low, interval.high)
+
+
+def _differences_to_json(found: Mapping[str, Difference | None]) -> dict[str, Any]:
+    return {name: one and {**asdict(one), "real": one.is_real} for name, one in found.items()}

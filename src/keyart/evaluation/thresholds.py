@@ -1,4 +1,4 @@
-"""Thresholds: the score from which a genre is said, chosen on validation films alone."""
+"""Thresholds: the score from which a genre is predicted, chosen on validation films only."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -14,9 +14,10 @@ Criterion = Literal["f1", "micro_f1", "hamming"]
 # A genre's own best threshold counts as much as the threshold of all genres together when this
 # many validation films have it. Measured on real posters with a frozen backbone, 1,500 validation
 # films and 2.1 genres a film: own thresholds gave a micro F1 of 0.390, a macro F1 of 0.270 and 4.2
-# genres a film; the shared one 0.453, 0.216 and 2.6; this 0.447, 0.231 and 2.8.
+# predicted genres a film; the shared one 0.453, 0.216 and 2.6; this mean 0.447, 0.231 and 2.8.
 SETTLED = 200
-# When precision is wanted, this many films that the scores vouch for stand beside the films seen.
+# For a wanted precision, this many imagined films are added to the films seen; they are right as
+# often as the scores say.
 VOUCHED = 30
 
 
@@ -34,22 +35,23 @@ def choose_thresholds(
     """A threshold for each genre, so that predicted = scores >= thresholds.
 
     scores: (films, genres), calibrated. truth: (films, genres). criterion:
-    - "f1": each genre's F1. With few positives the best place is chance, and a weak genre's best
-      is to be said of nearly every film. So it is drawn towards the best for micro F1, which for
-      calibrated scores is one threshold for all genres (Lipton, Elkan and Narayanaswamy 2014,
-      arXiv:1402.1892, where F1 is best at half its best value): own x n / (n + SETTLED) +
-      shared x SETTLED / (n + SETTLED), for n positives.
+    - "f1": the F1 of each genre. If few films have a genre, its own best threshold is chance, and
+      for a weak genre it predicts the genre for nearly every film. So it is drawn towards the best
+      threshold for micro F1, which for calibrated scores is one threshold for all genres (Lipton,
+      Elkan and Narayanaswamy 2014, arXiv:1402.1892: F1 is best at half its best value):
+      own x n / (n + SETTLED) + shared x SETTLED / (n + SETTLED), for n films with the genre.
     - "micro_f1": that one threshold for every genre.
-    - "hamming": least Hamming loss, each genre's own drawn towards the shared one as above.
-    - a number above 0, up to 1: the lowest threshold with that precision, where VOUCHED further
-      films are counted as right as their scores say, so that three lucky hits do not settle it.
+    - "hamming": least Hamming loss; each genre's own threshold is drawn towards the shared one as
+      above.
+    - a number above 0, up to 1: the lowest threshold with that precision. VOUCHED more films are
+      counted, which are right as often as their scores say, so that three lucky hits do not decide.
 
-    A genre that no film has gets the threshold of all genres together. The thresholds drawn from
-    lie midway between scores, so that a rounded score stays on its side.
+    A genre that no film has gets the threshold of all genres together. Candidate thresholds are
+    midway between scores, so that a rounded score stays on its side.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     films, genres = true.shape
-    _check(criterion)
+    check_criterion(criterion)
     shared = _best(values.ravel(), true.ravel(), criterion)
     if shared is None:
         shared = 0.5 if isinstance(criterion, str) else 1.0
@@ -62,7 +64,9 @@ def choose_thresholds(
             own = _best(values[:, genre], true[:, genre], criterion)
             if own is None:
                 chosen[genre] = 1.0
-                fallbacks[genre] = f"no threshold reaches a precision of {criterion}; is never said"
+                fallbacks[genre] = (
+                    f"no threshold reaches a precision of {criterion}; is never predicted"
+                )
             elif isinstance(criterion, str):
                 trust = positives / (positives + SETTLED)
                 chosen[genre] = trust * own + (1 - trust) * shared
@@ -72,25 +76,27 @@ def choose_thresholds(
 
 
 def _best(scores: Floats, truth: Flags, criterion: Criterion | float) -> float | None:
-    """The best threshold for some cells; None where there is none. scores, truth: (cells,)."""
+    """The best threshold for some cells; None if there is none. scores, truth: (cells,)."""
     if not truth.any():
         return None
     levels = np.unique(scores)[::-1]
-    # From saying it of no cell to saying it of all: of equals, the threshold that says less.
+    # From predicting no cell to predicting all; of equals, the threshold that predicts less.
     thresholds = (np.append(1.0, levels) + np.append(levels, 0.0)) / 2
-    said = len(scores) - np.searchsorted(np.sort(scores), thresholds)
+    predicted = len(scores) - np.searchsorted(np.sort(scores), thresholds)
     hits = truth.sum() - np.searchsorted(np.sort(scores[truth]), thresholds)
     if criterion == "hamming":
-        return float(thresholds[np.argmin(said - 2 * hits)])
+        return float(thresholds[np.argmin(predicted - 2 * hits)])
     if isinstance(criterion, str):
-        return float(thresholds[np.argmax(2 * hits / (said + truth.sum()))])
-    mean_score = np.cumsum(np.sort(scores)[::-1])[np.maximum(said, 1) - 1] / np.maximum(said, 1)
-    precision = (hits + VOUCHED * mean_score) / (said + VOUCHED)
-    reached = np.flatnonzero((precision >= criterion) & (said > 0))
+        return float(thresholds[np.argmax(2 * hits / (predicted + truth.sum()))])
+    count = np.maximum(predicted, 1)
+    mean_score = np.cumsum(np.sort(scores)[::-1])[count - 1] / count
+    precision = (hits + VOUCHED * mean_score) / (predicted + VOUCHED)
+    reached = np.flatnonzero((precision >= criterion) & (predicted > 0))
     return float(thresholds[reached[-1]]) if len(reached) else None
 
 
-def _check(criterion: Criterion | float) -> None:
+def check_criterion(criterion: Criterion | float) -> None:
+    """Raise ValueError if there is no such criterion."""
     known = criterion in get_args(Criterion) if isinstance(criterion, str) else 0 < criterion <= 1
     if not known:
         raise ValueError(

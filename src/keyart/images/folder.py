@@ -1,4 +1,4 @@
-"""The files of a folder and of those below it, as posters are kept."""
+"""The files of a folder and of the folders below it."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", 
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files in `folder` and below it, in no order; hidden ones are left out."""
+    """All files in `folder` and below it, in no order, without hidden ones."""
     # os.walk does not follow links to folders, so a loop of them ends.
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -18,5 +18,5 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def is_picture(file: Path) -> bool:
-    """Whether the file's name says that it is a picture; decoding tells whether it is one."""
+    """Whether the file's name ends like a picture's. Only decoding shows whether it is one."""
     return file.suffix.casefold() in SUFFIXES

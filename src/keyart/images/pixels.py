@@ -1,11 +1,6 @@
-"""Posters decoded and resized once, kept as bytes in a memory-mapped file beside their catalog."""
+"""Posters decoded and resized once, kept as bytes in a memory-mapped file in their catalog."""
 
-import os
-import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -13,18 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.errors import PosterError
-from keyart.files import replacing
+from keyart.files import replacing, sweep
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
+from keyart.parallel import Progress, batches, ordered
 
-_CHUNK = 32  # posters a task: enough to hide the pool's overhead, few enough to keep memory flat
+_BATCH = 32  # posters a task: enough to hide the pool's overhead, few enough to keep memory flat
 
 
 class PixelRows(Protocol):
-    """The prepared posters of a catalog, of which rows can be taken: a pixel store."""
+    """The prepared films of a catalog, to take rows from."""
 
     def __getitem__(self, rows: npt.NDArray[np.int64], /) -> Pixels:
-        """The prepared posters (rows, ...) of these rows."""
+        """The prepared films (rows, ...) of these rows."""
         ...
 
 
@@ -34,18 +30,18 @@ def pixel_store(
     spec: ImageSpec,
     count: int,
     posters: Callable[[], Iterator[bytes]],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Pixels:
     """The pixels of all posters of a catalog, made on first use and mapped from then on.
 
-    catalog: its folder. fingerprint: of its contents. posters: gives its `count` posters in
+    catalog: its folder. fingerprint: of its content. posters: returns its `count` posters in
     order. progress: called with (done, count). Returns a read-only memory map of shape
-    (count, height, width, 3). Raises PosterError where a poster no longer decodes.
+    (count, height, width, 3). Raises PosterError if a poster no longer decodes.
     """
     path = catalog / "pixels" / f"{fingerprint[:16]}-{spec.key}.npy"
     if not path.exists():
-        with replacing(path) as beside:
-            _build(beside, spec, count, posters(), progress)
+        with replacing(path) as partial:
+            _build(partial, spec, count, posters(), progress)
         _forget_others(path, fingerprint)
     pixels: Pixels = np.load(path, mmap_mode="r")
     return pixels
@@ -56,7 +52,7 @@ def _build(
     spec: ImageSpec,
     count: int,
     posters: Iterator[bytes],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
 ) -> None:
     with path.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False}
@@ -69,34 +65,26 @@ def _build(
             if progress:
                 progress(done, count)
     if done != count:
-        raise PosterError(f"the catalog promised {count} posters and gave {done}; check it")
+        raise PosterError(
+            f"the catalog has {done} posters, expected {count}; run keyart catalog check"
+        )
 
 
 def prepare_all(posters: Iterator[bytes], spec: ImageSpec) -> Iterator[Pixels]:
-    """Prepare posters on all cores, in order, a bounded number at a time.
+    """Prepare posters on all cores, in order, with bounded memory.
 
     Yields blocks of shape (up to 32, *spec.shape). Raises PosterError.
     """
-    workers = os.cpu_count() or 1
-    waiting: deque[Future[Pixels]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        while chunk := list(islice(posters, _CHUNK)):
-            waiting.append(pool.submit(_prepare_chunk, chunk, spec))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
+    def prepare(batch: list[bytes]) -> Pixels:
+        return np.stack([spec.prepare(data) for data in batch])
 
-def _prepare_chunk(chunk: list[bytes], spec: ImageSpec) -> Pixels:
-    return np.stack([spec.prepare(data) for data in chunk])
+    return ordered(prepare, batches(posters, _BATCH))
 
 
 def _forget_others(path: Path, fingerprint: str) -> None:
-    """Remove stores of earlier states of the catalog, and what killed builds left behind."""
-    for other in path.parent.iterdir():
-        stale = other.suffix == ".npy" and not other.name.startswith(fingerprint[:16])
-        # A build that lives wrote within the last hour; another process may be at it.
-        abandoned = other.suffix == ".partial" and other.stat().st_mtime < time.time() - 3600
-        if stale or abandoned:
+    """Remove stores of earlier states of the catalog, and leftovers of killed processes."""
+    for other in path.parent.glob("*.npy"):
+        if not other.name.startswith(fingerprint[:16]):
             other.unlink(missing_ok=True)
+    sweep(path.parent)

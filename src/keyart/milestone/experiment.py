@@ -1,85 +1,155 @@
-"""The comparison: a catalog's films through every row of the study and of keyart, one run each.
+"""The comparison: the films of a catalog through every row of the study and of keyart.
 
-    catalog/        the sample of films, where one was asked for
-    milestone.json  what was asked for; a folder keeps to it
-    ROW/            a run, made as the commands make it
+    catalog/        the sample of films, if one was asked for
+    milestone.json  what was asked for; the folder keeps to it
+    ROW/            a run, the same as `keyart train` makes
     results.json    report.html
 
-A row whose run has a bundle is done. Whatever was killed goes on where it was.
+A row is done if its run is finished. A milestone that was interrupted continues where it stopped.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 import keyart
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.split import SPLITS
 from keyart.ensemble.make import make_ensemble
 from keyart.errors import KeyartError
 from keyart.evaluation.baselines import fit_baselines
-from keyart.files import write_json
-from keyart.milestone.finished import Finished, Part, read_finished, scored
+from keyart.files import StrPath, write_json
+from keyart.milestone.finished import guess_finished, read_finished
 from keyart.milestone.page import write_page
 from keyart.milestone.plan import Planned, Request, plan_row
-from keyart.milestone.results import Result, to_json
-from keyart.milestone.rows import HONEST, LEAKY, ROWS, STUDIED, Row
-from keyart.milestone.screen import show_plan
-from keyart.report.page import read_history
-from keyart.terminal.screens import watch_training
-from keyart.training.run import train
+from keyart.milestone.results import Result, results_to_json
+from keyart.milestone.rows import (
+    HONEST,
+    LEAKY,
+    ROWS,
+    STUDIED,
+    Row,
+    check_settings,
+    check_weights,
+    choose_rows,
+)
+from keyart.run import Run
+from keyart.training.run import Watcher, train
 
-ASKED, RESULTS, REPORT, CATALOG = "milestone.json", "results.json", "report.html", "catalog"
-_FORMAT = 1
+_ASKED, _RESULTS, _REPORT, _CATALOG = "milestone.json", "results.json", "report.html", "catalog"
+_FORMAT = 2
+_log = logging.getLogger("keyart.milestone")
+
+
+def _silent() -> AbstractContextManager[Watcher]:
+    return nullcontext(Watcher(lambda done, total: None, lambda step: None, _log.info))
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What to call while a milestone runs.
+
+    plan: with all planned rows, before anything runs. begin: with each row that is run. not_run:
+    with each row that was not, and the reason. training: for each row, for a context manager that
+    watches the training.
+    """
+
+    plan: Callable[[Sequence[Planned]], None] = lambda planned: None
+    begin: Callable[[Row], None] = lambda row: _log.info("%s: %s", row.name, row.what)
+    not_run: Callable[[Row, str], None] = lambda row, why: _log.info(
+        "%s was not run: %s", row.name, why
+    )
+    training: Callable[[], AbstractContextManager[Watcher]] = _silent
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """A comparison that was run. results: of every row, in the order of the table."""
+
+    path: Path
+    catalog: Catalog
+    results: tuple[Result, ...]
+
+    @property
+    def report_path(self) -> Path:
+        """The page."""
+        return self.path / _REPORT
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as in results.json."""
+        return {
+            "format": _FORMAT,
+            "keyart": keyart.__version__,
+            "catalog": str(self.catalog.path),
+            "fingerprint": self.catalog.fingerprint,
+            "films": len(self.catalog),
+            **results_to_json(self.results),
+        }
 
 
 def run_milestone(
-    catalog: Path, out: Path, rows: Sequence[Row], request: Request, *, quiet: bool
-) -> tuple[list[Result], dict[str, Any]]:
-    """Run those of `rows` that are not done, and write results.json and report.html of all.
+    catalog: Catalog | StrPath,
+    *,
+    out: StrPath,
+    rows: Iterable[str] | None = None,
+    films: int | None = None,
+    epochs: int | None = None,
+    full: bool = False,
+    settings: Mapping[str, Sequence[str]] | None = None,
+    weights: Mapping[str, StrPath] | None = None,
+    callbacks: Callbacks | None = None,
+) -> Milestone:
+    """Run the rows of the 2017 study and of keyart on a catalog, and compare them with the study.
 
-    Returns every row's result, and what results.json holds. A row that cannot run says why, and
-    stops no other. Raises KeyartError where `out` holds another comparison, CatalogError where the
-    catalog has too few films, and WeightsError for a file that is not what it was given as.
+    Writes runs, results.json and report.html into the folder `out`. Rows that are done are not run
+    again. A row that cannot be run does not stop the others.
+
+    rows: names of the rows to run; None for all. films: how many films to sample; None for all.
+    epochs: of every network, at most; by default, as many as fit into some 20 minutes on two cores.
+    full: whether to use the study's own picture size, batches and epochs. settings: KEY=VALUE
+    settings of recipes, by row; `scratch` sets both from-scratch rows. weights: pretrained weights
+    of vgg16 or mobilenetv2, a file or "hub", by row.
+
+    Raises KeyartError if `out` holds another comparison or a row is unknown, CatalogError if the
+    catalog has too few films, and WeightsError for a file that does not fit its row.
     """
-    console = Console(stderr=True, highlight=False, quiet=quiet)
-    asked = _asked(out, Catalog.open(catalog), request)
+    folder, watch = Path(out), callbacks or Callbacks()
+    chosen = choose_rows(rows)
+    known = {row: str(where) for row, where in (weights or {}).items()}
+    request = Request(films, epochs, full, settings or {}, known)
+    check_settings(request.settings)
+    check_weights(request.weights)
+    whole = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
+    asked = _asked(folder, whole, request)
     request = replace(request, settings=asked["settings"])
-    opened = _films(catalog, out, request.films)
-    write_json(out / ASKED, asked)
-    planned = [Planned(row) if _done(out, row) else plan_row(row, opened, request) for row in rows]
-    show_plan(planned, [row for row in rows if _done(out, row)], console)
-    why = {}
+    opened = _sample(whole, folder, films)
+    write_json(folder / _ASKED, asked)
+    planned = [
+        Planned(row, done=True) if _run(folder, row).is_finished else plan_row(row, opened, request)
+        for row in chosen
+    ]
+    watch.plan(planned)
+    reasons = {row.name: "not asked for" for row in ROWS if row not in chosen}
     for one in planned:
-        reason = _run_row(one, opened, out, console, quiet=quiet)
-        if reason:
-            console.print(f"[bold]{one.row.name}[/] not run: {reason}", soft_wrap=True)
-            why[one.row.name] = reason
-    results = []
-    for row in ROWS:
-        reason = why.get(row.name, "" if row in rows else "not asked for")
-        results.append(_result(row, opened, out, reason))
-    facts = {
-        "format": _FORMAT,
-        "keyart": keyart.__version__,
-        "catalog": str(opened.path),
-        "fingerprint": opened.fingerprint,
-        "films": len(opened),
-    }
-    told = to_json(results, facts)
-    write_json(out / RESULTS, told)
-    write_page(out / REPORT, results, opened, out)
-    return results, told
+        why = "" if one.done else one.why or _run_row(one, opened, folder, watch)
+        if why:
+            watch.not_run(one.row, why)
+            reasons[one.row.name] = why
+    results = [_result(row, opened, folder, reasons.get(row.name, "")) for row in ROWS]
+    milestone = Milestone(folder, opened, tuple(results))
+    write_json(folder / _RESULTS, milestone.to_json())
+    runs = {row.name: run for row in ROWS if (run := _run(folder, row)).is_finished}
+    write_page(milestone.report_path, results, opened, runs)
+    return milestone
 
 
 def _asked(out: Path, catalog: Catalog, request: Request) -> dict[str, Any]:
-    """What milestone.json shall hold, seen to be what this folder was begun with.
+    """The content of milestone.json, checked against what the folder was started with.
 
-    A row keeps the settings that it was first given; a row without a run may take others.
+    A row keeps its first settings; only a row without a run may get others.
     """
     settings = {row: list(given) for row, given in request.settings.items()}
     asked: dict[str, Any] = {
@@ -89,10 +159,10 @@ def _asked(out: Path, catalog: Catalog, request: Request) -> dict[str, Any]:
         "epochs": request.epochs,
         "full": request.full,
     }
-    file = out / ASKED
+    file = out / _ASKED
     if not file.exists():
         if out.exists() and any(out.iterdir()):
-            raise KeyartError(f"{out}: is there and holds no comparison; name another folder")
+            raise KeyartError(f"{out}: is not empty and has no comparison; name another folder")
         return {**asked, "settings": settings}
     try:
         before = json.loads(file.read_bytes())
@@ -100,96 +170,82 @@ def _asked(out: Path, catalog: Catalog, request: Request) -> dict[str, Any]:
         known: dict[str, list[str]] = dict(before["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KeyartError(f"{file}: damaged ({error!r}); name another folder") from error
+    if "format" in changed:
+        raise KeyartError(
+            f"{file}: format {before['format']}, but this keyart reads format {_FORMAT}; name "
+            "another folder"
+        )
     if changed:
         key = changed[0]
-        what = "another catalog" if key == "catalog" else f"--{key} {_said(before[key])}"
-        raise KeyartError(
-            f"{out}: was begun with {what}; go on with the same, or name another folder"
-        )
+        how = "with another catalog" if key == "catalog" else _option(key, before[key])
+        raise KeyartError(f"{out}: was started {how}; do the same, or name another folder")
     for row, given in settings.items():
         made = [out / one for one in ((row, LEAKY) if row == HONEST else (row,))]
         if given != known.get(row, []) and any(run.exists() for run in made):
             raise KeyartError(
-                f"{out / row}: was begun with {_set(row, known)}; go on with the same, or name "
-                "another folder"
+                f"{out / row}: was started with {_set(row, known)}; do the same, or name another "
+                "folder"
             )
     return {**asked, "settings": known | settings}
 
 
-def _set(row: str, settings: dict[str, list[str]]) -> str:
+def _set(row: str, settings: Mapping[str, Sequence[str]]) -> str:
     return " ".join(f"--set {row}.{one}" for one in settings.get(row, [])) or "no settings"
 
 
-def _said(value: Any) -> str:
-    return "left out" if value is None or value is False else str(value)
+def _option(key: str, value: Any) -> str:
+    if value is None or value is False:
+        return f"without --{key}"
+    return f"with --{key}" if value is True else f"with --{key} {value}"
 
 
-def _films(catalog: Path, out: Path, films: int | None) -> Catalog:
+def _sample(catalog: Catalog, out: Path, films: int | None) -> Catalog:
     if films is None:
-        return Catalog.open(catalog)
-    if (out / CATALOG).exists():
-        return Catalog.open(out / CATALOG)
-    return Catalog.open(catalog).sample(films, out=out / CATALOG)
+        return catalog
+    if (out / _CATALOG).exists():
+        return Catalog.open(out / _CATALOG)
+    return catalog.sample(films, out=out / _CATALOG)
 
 
-def _done(out: Path, row: Row) -> bool:
-    return row.kind == "guess" or (out / row.name / "bundle").is_dir()
+def _run(out: Path, row: Row) -> Run:
+    return Run(out / row.name)
 
 
-def _run_row(
-    planned: Planned, catalog: Catalog, out: Path, console: Console, *, quiet: bool
-) -> str:
-    """Make a row's run where it is not done. Returns why not, where it could not be made."""
-    row, run = planned.row, out / planned.row.name
-    if _done(out, row):
-        return ""
-    if planned.why:
-        return planned.why
-    console.print(f"\n[bold]{row.name}[/]: {row.what}", soft_wrap=True)
+def _run_row(planned: Planned, catalog: Catalog, out: Path, watch: Callbacks) -> str:
+    """Make the run of a row. Returns why, if it could not be made."""
+    row, run = planned.row, _run(out, planned.row)
+    watch.begin(row)
     try:
-        with watch_training(quiet=quiet) as watcher:
-            if row.kind == "ensemble":
-                members = _members(out)
-                if len(members) < 2:
-                    return f"of the rows that it averages {len(members)} are done; it needs two"
-                make_ensemble(members, out=run, learn_weights=True)
-            elif planned.recipe is not None:
-                train(catalog, planned.recipe, run, watcher, resume=True)
+        if row.kind == "ensemble":
+            members = _members(out)
+            if len(members) < 2:
+                return f"it needs two finished rows to average, and there are {len(members)}"
+            make_ensemble(members, out=run.path, learn_weights=True)
+        elif planned.recipe is not None:
+            with watch.training() as watcher:
+                train(catalog, planned.recipe, run.path, watcher, resume=True)
     except KeyartError as error:
         return str(error)
     return ""
 
 
 def _members(out: Path) -> list[Path]:
-    """The runs that the ensemble averages. Not the leaky one: its films are split otherwise."""
+    """The runs that the ensemble averages. Not the leaky one: its films are split differently."""
     kinds = ("classical", "network")
     rows = [row for row in ROWS if row.kind in kinds and row.name != LEAKY]
-    return [out / row.name for row in rows if _done(out, row)]
+    return [run.path for row in rows if (run := _run(out, row)).is_finished]
 
 
 def _result(row: Row, catalog: Catalog, out: Path, why: str) -> Result:
     if row.kind == "guess":
-        return Result(row, _guess(row, catalog))
-    run = out / row.name
-    if not _done(out, row):
-        return Result(row, None, why or "stopped before it was done")
+        guesses = fit_baselines(catalog.truth[catalog.rows("train")])
+        guess = guesses["nothing" if row.name == "null" else "genre_rates"]
+        return Result(row, guess_finished(guess, catalog))
+    run = _run(out, row)
+    if not run.is_finished:
+        return Result(row, None, why or "it was interrupted")
     finished = read_finished(run, calibrated=row.name not in STUDIED)
-    history = read_history(run)
+    history = run.history
     if history is None:
         return Result(row, finished)
-    epochs, seconds = len(history["epoch"]), float(history["seconds"].sum())
-    return Result(row, finished, epochs=epochs, seconds=seconds)
-
-
-def _guess(row: Row, catalog: Catalog) -> Finished:
-    """A constant guess's figures: it needs no run."""
-    known = fit_baselines(catalog.truth[catalog.rows("train")])
-    guess = known["nothing" if row.name == "null" else "genre_rates"]
-
-    def part(name: str) -> Part:
-        rows = catalog.rows(name)
-        return Part(guess.predict(len(rows))[0], catalog.truth[rows], catalog.groups[rows])
-
-    train, validation, test = (len(catalog.rows(part)) for part in SPLITS)
-    sizes = (train, validation, test)
-    return scored(part("validation"), part("test"), catalog.vocabulary, sizes)
+    return Result(row, finished, "", len(history["epoch"]), float(history["seconds"].sum()))

@@ -1,111 +1,118 @@
-"""What a row of the comparison scored: read from its run, or computed of a constant guess."""
+"""What a row of the comparison scored: read from its run, or computed for a constant guess."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import read_bundle
+from keyart.catalog.catalog import Catalog
+from keyart.catalog.split import SPLITS
 from keyart.evaluation import metrics
-from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.metrics import Flags
-from keyart.evaluation.ranking import Floats
+from keyart.evaluation.baselines import Baseline
 from keyart.evaluation.scoring import score_split
 from keyart.genres import Vocabulary
-from keyart.milestone.scores import HALF, StudyScores, Sweep, study_scores, sweep
-from keyart.report.findings import read_predictions
-from keyart.report.glossary import Found
-
-# As `StudyScores` and the study call them, and as `score_split` does.
-_SCORED = {
-    "top_class": "top_class",
-    "label_accuracy": "label_accuracy",
-    "hamming_loss": "hamming_loss",
-    "precision": "precision_samples",
-    "recall": "recall_samples",
-    "mean_average_precision": "mean_average_precision",
-}
+from keyart.metric_table import Interval, ModelMetrics
+from keyart.milestone.metrics import HALF, STUDY_METRICS, StudyMetrics, Sweep, study_metrics, sweep
+from keyart.run import Run
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A row's test part by the study's scores, at a threshold of 0.5.
+    """The test split of a row by the study's metrics, at a threshold of 0.5.
 
-    intervals: of figures that have one, with 95% intervals over groups. validated: the label
-    accuracy on test at the threshold that is best on validation, and that threshold. counts: films
-    that have each genre. films: of training, validation and test, images where it copied them.
-    notes: what its run says of genres that fell back.
+    model: the metrics that have intervals. validated: the label accuracy on test at the threshold
+    that is best on validation, and that threshold. films: of each split; images for a row that
+    copies films before it splits them. notes: what its run says about genres.
     """
 
-    genres: tuple[str, ...]
-    scores: StudyScores
-    intervals: Mapping[str, Found]
+    study: StudyMetrics
+    model: ModelMetrics
     validated: tuple[float, float]
     swept: Sweep
-    counts: tuple[int, ...]
-    films: tuple[int, int, int]
+    films: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
     @property
-    def guess(self) -> float:
-        """How often the genre that most test films have is right, said of all of them."""
-        return max(self.counts) / self.films[2]
+    def genres(self) -> tuple[str, ...]:
+        """The names of the genres."""
+        return tuple(self.model.genres)
+
+    @property
+    def true(self) -> tuple[int, ...]:
+        """How many test films have each genre."""
+        return tuple(genre.true for genre in self.model.genres.values())
+
+    @property
+    def most_frequent(self) -> float:
+        """The top class of always predicting the most frequent genre of the test split."""
+        return max(self.true) / self.films["test"]
+
+    def value(self, metric: str) -> float | None:
+        """The metric of this name, one of TABLE."""
+        if metric in STUDY_METRICS:
+            return self.study[metric]
+        found = self.model[metric]
+        return found.value if found else None
+
+    def interval(self, metric: str) -> Interval | None:
+        """Its 95% confidence interval, if it has one."""
+        return self.model.metrics.get(metric)
 
 
 @dataclass(frozen=True)
-class Part:
+class _Split:
     """scores, truth: (films, genres). groups: (films,)."""
 
-    scores: Floats
-    truth: Flags
+    scores: npt.NDArray[np.float64]
+    truth: npt.NDArray[np.bool_]
     groups: npt.NDArray[np.object_]
 
 
-def read_finished(run: Path, *, calibrated: bool = False) -> Finished:
-    """The study's scores of a finished run, from its predictions. Raises RunError, BundleError.
+def read_finished(run: Run, *, calibrated: bool = False) -> Finished:
+    """The study's metrics of a finished run, from its predictions. Raises RunError, BundleError.
 
-    calibrated: of its calibrated scores; else of those before, as the study took them.
+    calibrated: whether to use calibrated scores. The study had no calibration.
     """
-    told = read_metrics(run)
-    vocabulary = Vocabulary(tuple(told["vocabulary"]))
-    calibration = read_bundle(run / "bundle").calibration
+    table, calibration = run.metrics, run.bundle.calibration
 
-    def part(name: str) -> Part:
-        found = read_predictions(run / f"predictions-{name}.parquet", vocabulary)
-        groups = np.array(found.groups, dtype=object)
-        scores = found.scores if calibrated else calibration.undo(found.scores)
-        return Part(scores, found.truth, groups)
+    def split(name: str) -> _Split:
+        films = run.predictions(name)
+        scores = films.scores if calibrated else calibration.undo(films.scores)
+        return _Split(scores, films.truth, np.array(films.groups, dtype=object))
 
-    films = told["films"]
-    sizes = (films["train"], films["validation"], films["test"])
-    found = scored(part("validation"), part("test"), vocabulary, sizes)
-    return replace(found, notes=tuple(told["notes"]))
+    vocabulary = Vocabulary(table.vocabulary)
+    return _finished(split("validation"), split("test"), vocabulary, table.films, table.notes)
 
 
-def scored(
-    validation: Part, test: Part, vocabulary: Vocabulary, films: tuple[int, int, int]
+def guess_finished(guess: Baseline, catalog: Catalog) -> Finished:
+    """The study's metrics of a constant guess. It needs no run."""
+
+    def split(name: str) -> _Split:
+        rows = catalog.rows(name)
+        return _Split(guess.predict(len(rows))[0], catalog.truth[rows], catalog.groups[rows])
+
+    films = {name: len(catalog.rows(name)) for name in SPLITS}
+    return _finished(split("validation"), split("test"), catalog.vocabulary, films)
+
+
+def _finished(
+    validation: _Split,
+    test: _Split,
+    vocabulary: Vocabulary,
+    films: Mapping[str, int],
+    notes: tuple[str, ...] = (),
 ) -> Finished:
-    """The study's scores of a test part, with the threshold that validation would choose."""
-    split = score_split(
-        test.scores,
-        test.truth,
-        np.full(len(vocabulary), HALF),
-        test.groups,
-        vocabulary,
-        {},
-    )
-    figures = split["model"]["figures"]
+    thresholds = np.full(len(vocabulary), HALF)
+    scored = score_split(test.scores, test.truth, thresholds, test.groups, vocabulary, {})
     chosen = sweep(validation.scores, validation.truth)
     threshold = float(chosen.thresholds[chosen.best])
     accuracy = float(metrics.label_accuracy(test.scores >= threshold, test.truth))
     return Finished(
-        genres=vocabulary.names,
-        scores=study_scores(test.scores, test.truth),
-        intervals={name: figures[known] for name, known in _SCORED.items()},
+        study=study_metrics(test.scores, test.truth),
+        model=scored.model,
         validated=(accuracy, threshold),
         swept=sweep(test.scores, test.truth),
-        counts=tuple(int(count) for count in test.truth.sum(axis=0)),
         films=films,
+        notes=notes,
     )

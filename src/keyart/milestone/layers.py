@@ -1,4 +1,4 @@
-"""The convolutions of a network: their names, their filters, and what they make of a poster."""
+"""The convolutions of a network: their names, their filters, and their feature maps of a poster."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from keyart.models.classifier import GenreClassifier
 
 Maps = npt.NDArray[np.float32]
 
-# The convolutions that the study shows, counted from 1. Of VGG16's sixth and eighth, which its two
-# texts disagree on, the sixth; --layer 8 shows the other.
+# The convolutions that the study shows, counted from 1. Its two texts disagree on VGG16: this is
+# the sixth; `--layer 8` shows the other.
 SHOWN = {"milestone-scratch": (1, 4, 6), "milestone-vgg16": (1, 6, 13)}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution. number: counted from 1, as the network goes. weights: (filters, inputs, h, w).
+    """A convolution. number: from 1, in the order of the network. bgr: the inputs are in BGR order.
 
-    bgr: the inputs are blue, green and red, in this order.
+    weights: (filters, inputs, height, width).
     """
 
     number: int
@@ -33,12 +33,12 @@ class Layer:
 
     @property
     def sees_colours(self) -> bool:
-        """Whether its inputs are a poster's own three channels."""
+        """Whether its inputs are the three channels of a poster."""
         return self.number == 1 and self.weights.shape[1] == 3
 
     @property
     def title(self) -> str:
-        """What it is, for people."""
+        """A title for people."""
         filters, inputs, height, width = self.weights.shape
         return (
             f"Convolution {self.number}, {self.name}: {filters} filters of {height}x{width} "
@@ -47,10 +47,12 @@ class Layer:
 
 
 def convolutions(model: GenreClassifier, *, bgr: bool) -> list[Layer]:
-    """All convolutions of a network, in its own order."""
-    found = [(name, module) for name, module in model.named_modules() if _is_map(module)]
+    """All convolutions of a network, in its order."""
+    found = [
+        (name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d)
+    ]
     return [
-        Layer(number, name, _weights(module), bgr)
+        Layer(number, name, module.weight.detach().float().cpu().numpy(), bgr)
         for number, (name, module) in enumerate(found, start=1)
     ]
 
@@ -58,8 +60,8 @@ def convolutions(model: GenreClassifier, *, bgr: bool) -> list[Layer]:
 def choose_layers(layers: Sequence[Layer], backbone: str, names: Sequence[str]) -> list[Layer]:
     """The layers of these names or numbers; without any, those that the study shows.
 
-    Of a network that the study does not have: the first, the middle and the last one whose filters
-    are larger than a single place. Raises RunError for a name that no convolution has.
+    For networks that the study does not have: the first, the middle and the last one with filters
+    larger than 1x1. Raises RunError for a name that no convolution has.
     """
     by_name = {layer.name: layer for layer in layers}
     by_name |= {str(layer.number): layer for layer in layers}
@@ -72,10 +74,10 @@ def choose_layers(layers: Sequence[Layer], backbone: str, names: Sequence[str]) 
     for name in names:
         if name not in by_name:
             known = [layer.name for layer in layers]
-            told = ", ".join(f"{layer.number} {layer.name}" for layer in layers)
+            every = ", ".join(f"{layer.number} {layer.name}" for layer in layers)
             raise RunError(
-                f"--layer {name}: no such convolution{nearest(name, known)} The network has, by "
-                f"number and name: {told}"
+                f"layer {name}: no such convolution{nearest(name, known)} The network has these, "
+                f"by number and name: {every}"
             )
     return list({by_name[name].number: by_name[name] for name in names}.values())
 
@@ -83,10 +85,10 @@ def choose_layers(layers: Sequence[Layer], backbone: str, names: Sequence[str]) 
 def feature_maps(
     model: GenreClassifier, layers: Sequence[Layer], pixels: Pixels
 ) -> dict[str, Maps]:
-    """What each layer makes of a poster, (filters, height, width), by the layer's name.
+    """The output of each layer for a poster, (filters, height, width), by the name of the layer.
 
-    pixels: (height, width, 3), prepared for the network. Where a ReLU follows in the same row of
-    layers, its output is taken: the study's convolutions had theirs within.
+    pixels: (height, width, 3), prepared for the network. If a ReLU follows in the same
+    `nn.Sequential`, its output is taken: in the study the ReLU belongs to the convolution.
     """
     found: dict[str, Maps] = {}
     hooks = []
@@ -105,17 +107,8 @@ def feature_maps(
     return found
 
 
-def _is_map(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d)
-
-
-def _weights(module: nn.Module) -> Maps:
-    assert isinstance(module, nn.Conv2d)
-    weights: Maps = module.weight.detach().float().cpu().numpy()
-    return weights
-
-
 def _activated(model: nn.Module, name: str) -> nn.Module:
+    """The ReLU that follows a layer, or the layer itself."""
     parent_name, _, place = name.rpartition(".")
     parent = model.get_submodule(parent_name)
     if isinstance(parent, nn.Sequential):

@@ -1,21 +1,18 @@
-"""The pictures of one run: learning curves, both ROCs, filters, and what they make of a poster."""
+"""The pictures of one run: learning curves, ROC curves, thresholds, filters and feature maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-import keyart
 from keyart.errors import PosterError, RunError
-from keyart.files import write_bytes, write_text
+from keyart.files import StrPath, write_bytes, write_text
 from keyart.milestone import charts
 from keyart.milestone.finished import Finished, read_finished
 from keyart.milestone.layers import Layer, Maps, choose_layers, convolutions, feature_maps
-from keyart.milestone.tiles import colour_tiles, data_uri, grey_tiles, map_tiles, png
-from keyart.report.charts import Chart
-from keyart.report.page import read_history
-from keyart.training.loop import BEST
+from keyart.milestone.tiles import COUNT, colour_tiles, data_uri, grey_tiles, map_tiles, png
+from keyart.report.charts import Chart, counts_chart
+from keyart.report.templates import template
+from keyart.run import Run
 from keyart.training.recipe import Recipe, any_recipe
 from keyart.training.run import load_best
 
@@ -24,7 +21,7 @@ PAGE = "pictures.html"
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its file name, title and what to see in it."""
+    """A PNG with its file name, title and caption."""
 
     name: str
     title: str
@@ -33,113 +30,107 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """For a page to carry."""
+        """The address of the image in a page that contains it."""
         return data_uri(self.content)
 
 
 @dataclass(frozen=True)
+class LayerPictures:
+    """Filters, and feature maps if there is a poster. A model without convolutions has neither."""
+
+    filters: Sequence[Picture] = ()
+    maps: Sequence[Picture] = ()
+    poster: Picture | None = None
+
+
+@dataclass(frozen=True)
 class RunPictures:
-    """All pictures of a run. Without a convolution it has no filters; `why` says so."""
+    """All pictures of a run. learning: empty if it was trained without epochs."""
 
     name: str
     learning: Sequence[Chart]
     rocs: Sequence[Chart]
     sweep: Sequence[Chart]
-    predicted: Chart
-    filters: Sequence[Picture]
-    maps: Sequence[Picture]
-    poster: Picture | None
-    why: str = ""
+    counts: Chart
+    layers: LayerPictures
 
 
-def write_pictures(
-    run: Path, out: Path, *, layers: Sequence[str] = (), poster: Path | None = None
-) -> None:
-    """Draw a run's pictures into the folder `out`: a page that carries all, and the tiles as PNG.
+def draw_pictures(
+    run: Run | StrPath,
+    *,
+    out: StrPath,
+    layers: Sequence[str] = (),
+    poster: StrPath | None = None,
+) -> Path:
+    """Draw what a run has learned, as the 2017 study did, into the folder `out`.
 
-    layers: names of convolutions, or their numbers as the network goes; default, those that the
-    study shows. poster: a poster whose feature maps are drawn. Raises RunError for a run that is
-    not finished, or has no such layer; PosterError for what is none.
+    It gets pictures.html, which contains everything, and the filters and feature maps as PNG.
+    layers: convolutions by name, or by number in the order of the network; by default, those that
+    the study shows. poster: a poster to draw feature maps of. Returns the page. Raises RunError for
+    a run that is not finished or has no such layer, and PosterError for a poster that cannot be
+    read.
     """
-    content = None
+    opened, folder, content = Run.open(run), Path(out), None
     if poster is not None:
         try:
-            content = poster.read_bytes()
+            content = Path(poster).read_bytes()
         except OSError as error:
             raise PosterError(f"{poster}: {error.strerror or error}") from error
-    drawn = run_pictures(run, read_finished(run), layers=layers, poster=content)
-    if drawn.why and (layers or poster):
-        raise RunError(drawn.why)
-    for picture in (*drawn.filters, *drawn.maps):
-        write_bytes(out / picture.name, picture.content)
-    page = environment().get_template("pictures.html.j2")
-    write_text(out / PAGE, page.render(run=drawn, version=keyart.__version__))
+    drawn = run_pictures(opened, read_finished(opened), layers=layers, poster=content)
+    if not drawn.layers.filters and (layers or poster):
+        raise RunError(f"{opened.path}: has no convolutions to show (its model is not a network)")
+    for picture in (*drawn.layers.filters, *drawn.layers.maps):
+        write_bytes(folder / picture.name, picture.content)
+    write_text(folder / PAGE, template("pictures.html.j2", room="milestone").render(pictures=drawn))
+    return folder / PAGE
 
 
 def run_pictures(
-    run: Path, finished: Finished, *, layers: Sequence[str] = (), poster: bytes | None = None
+    run: Run, finished: Finished, *, layers: Sequence[str] = (), poster: bytes | None = None
 ) -> RunPictures:
-    """A run's pictures, drawn. poster: the bytes of one. Raises RunError, PosterError."""
-    history = read_history(run)
-    learned = history is not None and "train_loss" in history  # else it was fitted in one go
-    filters, maps, shown, why = _of_layers(run, layers, poster)
+    """Draw the pictures of a run. poster: an image file. Raises RunError, PosterError."""
+    history = run.history
+    has_epochs = history is not None and "train_loss" in history
     return RunPictures(
         name=run.name,
-        learning=charts.learning(history, finished.scores) if history and learned else [],
+        learning=charts.learning(history, finished.study) if history and has_epochs else [],
         rocs=charts.rocs(finished.swept),
-        sweep=charts.sweep_charts(finished.swept, finished.scores),
-        predicted=charts.predicted_chart(finished.genres, finished.scores, finished.counts),
-        filters=filters,
-        maps=maps,
-        poster=shown,
-        why=why,
-    )
-
-
-def environment() -> Environment:
-    """The templates of this room, and those of the report that they build on."""
-    return Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("keyart.milestone", ""), PackageLoader("keyart.report", "")]
+        sweep=charts.sweep_charts(finished.swept, finished.study),
+        counts=counts_chart(
+            finished.genres, finished.study.predicted, finished.true, " at a threshold of 0.5"
         ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        layers=_layer_pictures(run, layers, poster),
     )
 
 
-def _of_layers(
-    run: Path, names: Sequence[str], poster: bytes | None
-) -> tuple[list[Picture], list[Picture], Picture | None, str]:
-    none = f"{run}: has no convolutions to show (it is no network of one)"
-    if not (run / "checkpoints" / BEST).is_file():
-        return [], [], None, none
-    if not isinstance(any_recipe(str(run / "recipe.toml")), Recipe):
-        return [], [], None, none
-    model, recipe = load_best(run)
+def _layer_pictures(run: Run, names: Sequence[str], poster: bytes | None) -> LayerPictures:
+    if not run.best_checkpoint.is_file():
+        return LayerPictures()
+    if not isinstance(any_recipe(str(run.recipe_path)), Recipe):
+        return LayerPictures()
+    model, recipe = load_best(run.path)
     known = convolutions(model, bgr=recipe.channels == "BGR")
     if not known:
-        return [], [], None, none
+        return LayerPictures()
     chosen = choose_layers(known, recipe.backbone, names)
     filters = [picture for layer in chosen for picture in _filters(layer)]
     if poster is None:
-        return filters, [], None, ""
+        return LayerPictures(filters)
     pixels = recipe.spec.prepare(poster)
     maps = feature_maps(model, chosen, pixels)
-    shown = Picture("poster.png", "The poster", png(pixels), "As the network sees it.")
-    return filters, [_maps(layer, maps[layer.name]) for layer in chosen], shown, ""
+    shown = Picture("poster.png", "The poster", png(pixels), "As the network gets it.")
+    return LayerPictures(filters, [_maps(layer, maps[layer.name]) for layer in chosen], shown)
 
 
 def _filters(layer: Layer) -> list[Picture]:
     stem = f"filters-{layer.number:02}"
-    shown = min(len(layer.weights), 64)
-    first = f"{shown} of its filters, " if shown < len(layer.weights) else "Its filters, "
+    first = f"The first {COUNT} filters" if len(layer.weights) > COUNT else "All filters"
     grey = Picture(
         f"{stem}.png",
         layer.title,
         png(grey_tiles(layer.weights)),
-        f"{first}the first input channel of each, from its least weight to its greatest.",
+        f"{first}: the first input channel of each, from its lowest weight (black) to its highest "
+        "(white).",
     )
     if not layer.sees_colours:
         return [grey]
@@ -147,17 +138,17 @@ def _filters(layer: Layer) -> list[Picture]:
         f"{stem}-colour.png",
         f"{layer.title}, in colour",
         png(colour_tiles(layer.weights, bgr=layer.bgr)),
-        f"{first}all three channels as red, green and blue.",
+        f"{first}: all three input channels as red, green and blue.",
     )
     return [grey, colour]
 
 
-def _maps(layer: Layer, found: Maps) -> Picture:
-    filters, height, width = found.shape
+def _maps(layer: Layer, maps: Maps) -> Picture:
+    filters, height, width = maps.shape
     return Picture(
         f"maps-{layer.number:02}.png",
         f"Convolution {layer.number}, {layer.name}: {filters} maps of {height}x{width}",
-        png(map_tiles(found)),
-        "The maps of the filters above, in their order: light where a filter answers, and grey all "
-        "over where it answers nowhere.",
+        png(map_tiles(maps)),
+        "The outputs of the filters above, in the same order. White is a strong response; an even "
+        "grey is the same response everywhere.",
     )

@@ -1,7 +1,7 @@
-"""The plan: which rows run, on how many images, for how many epochs, and about how long.
+"""The plan: which rows run, on how many images, for how many epochs, and for about how long.
 
-Made and shown before anything runs. Unless it is told otherwise it is a short one: the whole
-comparison in some 20 minutes on two cores, the from-scratch networks on small pictures.
+It is made before anything runs. By default it is short: the whole comparison takes some 20 minutes
+on two cores, with the from-scratch networks on small pictures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ from keyart.models.classifier import build_classifier, multiply_adds
 from keyart.training.images import choose_images
 from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe
 
-# What the short plan changes in both from-scratch rows, alike: pictures of 32x32 cost 1/35 of
-# 128x128, and with small batches a small catalog still gives thousands of steps. With the study's
-# class weights, which halve the loss, these are too few to leave the plateau of giving each genre's
-# rate (1,500 real films, 26 epochs: the leak, too, found no more first genres than a guess does).
+# What the short plan changes in both from-scratch rows: pictures of 32x32 cost 1/35 of 128x128, and
+# small batches give thousands of steps even on a small catalog. The class weights of the study
+# halve the loss; with them, so few steps do not leave the plateau of predicting each genre's rate
+# (on 1,500 real films, in 26 epochs, the top class was no better than a guess even with the leak).
 SHORT = ("height=32", "width=32", "batch_size=32", 'balance="none"')
-# And in all rows of networks: several looks at a poster would take the time of several epochs.
-_ONE_LOOK = "test_crops=1"
+# And in all rows of networks: test-time augmentation would take the time of several epochs.
+_NO_TTA = "test_crops=1"
 
-# Seconds of training that the short plan gives a row, and thereby its epochs.
+# Seconds of training that the short plan gives a row, which decide its epochs.
 _SHARES = {
     LEAKY: 270,
     HONEST: 270,
@@ -31,20 +31,21 @@ _SHARES = {
     "mobilenetv2": 150,
     "posternet": 120,
 }
-# What two cores with AVX-512 bf16 train at, all in all, and what they score at, exported, in fp32.
+# Operations a second of two cores with AVX-512 bf16: in training, and in fp32 when scoring.
 _TRAINING_RATE, _SCORING_RATE = 2.2e11, 0.8e11
-_BEGIN = 45.0  # seconds to compile a network, export it, and report it
+_BEGIN = 45.0  # seconds to compile a network, export it, and report on it
 _CLASSICAL, _ENSEMBLE = 30.0, 20.0
-# Depthwise convolutions take so many times what their arithmetic asks for.
+# Depthwise convolutions take so many times as long as their operations suggest.
 _SLOW = {"mobilenetv2": 7.0}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, apart from the folder.
+    """What to compare.
 
-    films: of the catalog, all without it. epochs: at most, of every network. full: the study's own
-    sizes and epochs. settings: recipe keys by row. weights: files, or "hub", by row.
+    films: how many of the catalog; None for all. epochs: at most, of every network. full: whether
+    to use the study's own sizes and epochs. settings: recipe keys by row. weights: files, or
+    "hub", by row.
     """
 
     films: int | None = None
@@ -56,26 +57,27 @@ class Request:
 
 @dataclass(frozen=True)
 class Planned:
-    """A row's part of the plan. images: that an epoch trains on. why: why it cannot run."""
+    """The plan of a row. images: in an epoch. done: whether it needs no run. why: why it cannot."""
 
     row: Row
     seconds: float = 0.0
     recipe: AnyRecipe | None = None
     images: int = 0
+    done: bool = False
     why: str = ""
 
     @property
     def epochs(self) -> int | None:
-        """At most; a training may stop earlier."""
+        """How many epochs at most; training may stop earlier."""
         return self.recipe.epochs if isinstance(self.recipe, Recipe) else None
 
 
 def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
-    """A row's part of the plan. Raises WeightsError for a given file that is not its weights, and
+    """The plan of a row. Raises WeightsError for a given file that does not fit the row, and
     RecipeError for recipe keys that do not fit.
     """
     if row.kind == "guess":
-        return Planned(row)
+        return Planned(row, done=True)
     if row.kind == "classical":
         images = len(catalog.rows("train"))
         settings = request.settings.get(row.name, ())
@@ -93,7 +95,7 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
         where = given if given == "hub" else str(Path(given).resolve())
         settings.append(f'weights="{where}"')
     if not request.full:
-        settings += [_ONE_LOOK, *(SHORT if row.name in (LEAKY, HONEST) else ())]
+        settings += [_NO_TTA, *(SHORT if row.name in (LEAKY, HONEST) else ())]
     settings += request.settings.get(HONEST if row.name == LEAKY else row.name, ())
     recipe = load_recipe(row.recipe, settings)
     try:
@@ -114,7 +116,7 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
 
 @dataclass(frozen=True)
 class _Cost:
-    """Seconds on two cores. images: of an epoch. once: features and scoring; epoch: each."""
+    """Seconds on two cores. images: in an epoch. once: features and scoring. epoch: of each."""
 
     images: int
     once: float
@@ -131,20 +133,20 @@ def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
         padding=recipe.padding,
     )
     forward = 2.0 * multiply_adds(classifier, recipe.spec) * _SLOW.get(row.name, 1.0)
-    parts = _images(recipe, catalog)
-    once = forward * recipe.test_crops * (parts["validation"] + parts["test"]) / _SCORING_RATE
+    images = _images(recipe, catalog)
+    once = forward * recipe.test_crops * (images["validation"] + images["test"]) / _SCORING_RATE
     if recipe.frozen or recipe.head_epochs:
         once += forward * recipe.views * len(catalog) / _TRAINING_RATE
     if recipe.frozen:
         head = sum(p.numel() for p in classifier.head.parameters())
-        return _Cost(parts["train"], once, 6.0 * head * parts["train"] / _TRAINING_RATE)
-    epoch = forward * (3 * parts["train"] + parts["validation"]) / _TRAINING_RATE
-    return _Cost(parts["train"], once, epoch)
+        return _Cost(images["train"], once, 6.0 * head * images["train"] / _TRAINING_RATE)
+    epoch = forward * (3 * images["train"] + images["validation"]) / _TRAINING_RATE
+    return _Cost(images["train"], once, epoch)
 
 
 def _images(recipe: Recipe, catalog: Catalog) -> dict[str, int]:
-    """Images of each part, with the copies that the recipe makes."""
-    parts = choose_images(
+    """How many images each split has, with the copies that the recipe makes."""
+    splits = choose_images(
         catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
     )
-    return {part: len(images) for part, images in parts.items()}
+    return {split: len(images) for split, images in splits.items()}

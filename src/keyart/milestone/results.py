@@ -1,20 +1,21 @@
-"""The outcome: every row beside what the study published, and what the leak is worth in words."""
+"""The outcome: every row next to what the study published, and what the leak is worth in words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from keyart.metric_table import Interval, intervals_to_json
 from keyart.milestone.finished import Finished
-from keyart.milestone.published import BESIDE, SOURCE
+from keyart.milestone.metrics import TABLE
+from keyart.milestone.published import PUBLISHED, SOURCE, Published
 from keyart.milestone.rows import HONEST, LEAKY, Row
-from keyart.report.glossary import Found
 
 
 @dataclass(frozen=True)
 class Result:
-    """A row's outcome. finished: None where it was not run, and `why` says why not.
+    """The outcome of a row. finished: None if it was not run; `why` says why not.
 
-    epochs: that it trained, and seconds, the time they took; None for what has no epochs.
+    epochs: how many it trained, and the seconds that they took; None if it has no epochs.
     """
 
     row: Row
@@ -23,84 +24,77 @@ class Result:
     epochs: int | None = None
     seconds: float | None = None
 
-    def figure(self, name: str) -> float | None:
-        """One of the study's figures, or the mAP; None where the row was not run."""
-        if self.finished is None:
-            return None
-        if name == "mean_average_precision":
-            found = self.finished.intervals[name]
-            return None if found is None else found["value"]
-        return float(getattr(self.finished.scores, name))
+    @property
+    def published(self) -> Sequence[Published]:
+        """What the study published about this row."""
+        return PUBLISHED.get(self.row.name, ())
 
-    def interval(self, name: str) -> Found:
-        """A figure's 95% interval, where it has one."""
-        return None if self.finished is None else self.finished.intervals.get(name)
+    def value(self, metric: str) -> float | None:
+        """A metric of TABLE; None if the row was not run."""
+        return self.finished.value(metric) if self.finished else None
 
-    def published(self, name: str) -> list[float]:
-        """The study's own figures, one a text of its that gives it."""
-        texts = BESIDE.get(self.row.name, ())
-        return [text.figures[name] for text in texts if name in text.figures]
+    def interval(self, metric: str) -> Interval | None:
+        """Its 95% confidence interval, if it has one."""
+        return self.finished.interval(metric) if self.finished else None
 
 
-def leak_sentences(results: Sequence[Result]) -> tuple[str, str] | None:
-    """What the leak is worth, in two sentences; None without both of its rows."""
+def leak_sentences(results: Sequence[Result]) -> tuple[str, ...]:
+    """What the leak is worth, in sentences; none without both of its rows."""
     found = {result.row.name: result.finished for result in results}
     leaky, honest = found.get(LEAKY), found.get(HONEST)
     if leaky is None or honest is None:
-        return None
-    with_leak, without = leaky.scores, honest.scores
-    above, honestly_above = (
-        100 * (found.scores.top_class - found.guess) for found in (leaky, honest)
+        return ()
+    points, honest_points = (
+        100 * (one.study.top_class - one.most_frequent) for one in (leaky, honest)
     )
-    first = (
-        "Copied before it is split, the network finds a true genre first for "
-        f"{with_leak.top_class:.1%} of its test images, {above:+.1f} points from saying the most "
-        f"frequent genre of all of them, at a Hamming loss of {with_leak.hamming_loss:.4f}; split "
-        f"before it is copied, all else the same, for {without.top_class:.1%} of its test films, "
-        f"{honestly_above:+.1f} points, at {without.hamming_loss:.4f}."
+    gain, honest_gain = (one.study.label_accuracy - one.study.nothing for one in (leaky, honest))
+    return (
+        f"The leak is worth {points - honest_points:+.1f} points of top class and "
+        f"{gain - honest_gain:+.4f} of label accuracy, each compared with a constant guess.",
+        "With the leak, films are copied before they are split. The top genre is right for "
+        f"{leaky.study.top_class:.1%} of test images, {points:+.1f} points compared with always "
+        f"predicting the most frequent genre. Label accuracy is {gain:+.4f} compared with "
+        "predicting nothing.",
+        "Without the leak, films are split before they are copied. The top genre is right for "
+        f"{honest.study.top_class:.1%} of test films, {honest_points:+.1f} points compared with "
+        f"always predicting the most frequent genre. Label accuracy is {honest_gain:+.4f} compared "
+        "with predicting nothing.",
+        "The difference is what the network remembers of posters that it has seen. It does not "
+        "help with other posters.",
     )
-    gain = with_leak.label_accuracy - with_leak.null
-    honest_gain = without.label_accuracy - without.null
-    second = (
-        f"So the leak is worth {above - honestly_above:+.1f} points of top class and "
-        f"{gain - honest_gain:+.4f} of label accuracy over such guesses ({gain:+.4f} over "
-        f"predicting nothing with it, {honest_gain:+.4f} without): what the network remembers of "
-        "posters it has seen, not what it tells of others."
-    )
-    return first, second
 
 
-def to_json(results: Sequence[Result], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """All of it for a program. facts: what was asked for, and of which catalog."""
+def results_to_json(results: Sequence[Result]) -> dict[str, Any]:
+    """All results as plain JSON."""
     return {
-        **facts,
         "source_of_published": SOURCE,
-        "leak": leak_sentences(results),
+        "leak": list(leak_sentences(results)),
         "rows": [_row(result) for result in results],
     }
 
 
 def _row(result: Result) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    plain: dict[str, Any] = {
         "name": result.row.name,
         "what": result.row.what,
         "not_run": result.why or None,
         "epochs": result.epochs,
         "seconds": result.seconds,
-        "published": [asdict(text) for text in BESIDE.get(result.row.name, ())],
+        "published": [asdict(text) for text in result.published],
     }
-    if result.finished is None:
-        return told
     finished = result.finished
+    if finished is None:
+        return plain
     accuracy, threshold = finished.validated
-    return told | {
-        "films": dict(zip(("train", "validation", "test"), finished.films, strict=True)),
-        "scores": {
-            **asdict(finished.scores),
-            "predicted": dict(zip(finished.genres, finished.scores.predicted, strict=True)),
+    intervals: Mapping[str, Interval | None] = {name: finished.interval(name) for name in TABLE}
+    return plain | {
+        "films": dict(finished.films),
+        "metrics": {
+            **asdict(finished.study),
+            "predicted": dict(zip(finished.genres, finished.study.predicted, strict=True)),
         },
+        "intervals": intervals_to_json({n: found for n, found in intervals.items() if found}),
         "label_accuracy_at_validation_threshold": accuracy,
         "validation_threshold": threshold,
-        "top_class_of_most_frequent_genre": finished.guess,
-        "figures": dict(finished.intervals),
+        "top_class_of_most_frequent_genre": finished.most_frequent,
     }

@@ -1,5 +1,6 @@
-"""The rows of the comparison: what each is, and what it is made by."""
+"""The rows of the comparison: what each is, and how it is made."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,9 +9,9 @@ from keyart.errors import KeyartError, nearest
 
 @dataclass(frozen=True)
 class Row:
-    """A row. recipe: the shipped recipe that it is made by, where it is made by one.
+    """A row of the table. recipe: the shipped recipe that makes it, if there is one.
 
-    weights: what file holds the pretrained weights that it needs; None where it needs none.
+    weights: which file has the pretrained weights that it needs; None if it needs none.
     """
 
     name: str
@@ -23,22 +24,26 @@ class Row:
 
 ROWS = (
     Row("null", "predicts nothing", "guess"),
-    Row("rates", "gives every film each genre's rate", "guess"),
+    Row("rates", "gives every film the rate of each genre", "guess"),
     Row(
-        "random-forest", "a random forest a genre, on colours and edges of posters",
+        "random-forest", "a random forest for each genre, on colours and edges of posters",
         "classical", "random-forest",
     ),
-    Row("qda", "a quadratic discriminant analysis a genre, on the same", "classical", "qda"),
     Row(
-        "scratch-leak", "from scratch; films copied first, then split by image, as the study did",
+        "qda", "quadratic discriminant analysis for each genre, on the same features",
+        "classical", "qda",
+    ),
+    Row(
+        "scratch-leak",
+        "from scratch; films copied first, then split by image, as in the study",
         "network", "milestone-scratch", ('split="leaky"',),
     ),
     Row(
-        "scratch", "from scratch; films split first, copies in the training part alone",
+        "scratch", "from scratch; films split first, then copied in the training split only",
         "network", "milestone-scratch", ('split="catalog"',),
     ),
     Row(
-        "vgg16", "VGG16's convolutions, frozen, and two dense layers on them",
+        "vgg16", "frozen convolutions of VGG16 with two dense layers",
         "network", "milestone-vgg16",
         weights="a safetensors file of timm's vgg16.tv_in1k",
     ),
@@ -48,68 +53,81 @@ ROWS = (
         weights="a safetensors file of timm's mobilenetv2_100",
     ),
     Row("posternet", "keyart's own small network, from random weights", "network", "posternet"),
-    Row("ensemble", "calibrated scores averaged, with weights learned on validation", "ensemble"),
+    Row("ensemble", "average of calibrated scores, weights learned on validation", "ensemble"),
 )  # fmt: skip
 
 LEAKY, HONEST = "scratch-leak", "scratch"
-STUDIED = (LEAKY, HONEST, "vgg16")  # the study's own networks, which it scored uncalibrated
+STUDIED = (LEAKY, HONEST, "vgg16")  # the study's own networks, which it did not calibrate
 
 _BY_NAME = {row.name: row for row in ROWS}
-WEIGHTS = tuple(row.name for row in ROWS if row.weights)
+_WITH_WEIGHTS = tuple(row.name for row in ROWS if row.weights)
+# The from-scratch rows differ in their split alone, so `scratch` sets the keys of both.
+_WITH_SETTINGS = tuple(row.name for row in ROWS if row.recipe and row.name != LEAKY)
 
 
-def choose_rows(only: str | None) -> list[Row]:
-    """The rows of a comma-separated list, in the table's order; all without one.
+def choose_rows(names: Iterable[str] | None) -> list[Row]:
+    """The rows of these names, in the order of the table; without names, all.
 
-    Raises KeyartError for a name that no row has.
+    Raises KeyartError for an unknown name, or if there are no names.
     """
-    if only is None:
+    if names is None:
         return list(ROWS)
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    for name in names or [only]:
+    wanted = list(names)
+    if not wanted:
+        raise KeyartError(f"no rows to run; the rows are: {', '.join(_BY_NAME)}")
+    for name in wanted:
         if name not in _BY_NAME:
             raise KeyartError(
-                f"--only {name}: no such row{nearest(name, _BY_NAME)} The rows are: "
-                f"{', '.join(_BY_NAME)}"
+                f"{name}: no such row{nearest(name, _BY_NAME)} The rows are: {', '.join(_BY_NAME)}"
             )
-    return [row for row in ROWS if row.name in names]
+    return [row for row in ROWS if row.name in wanted]
 
 
-def parse_weights(given: list[str]) -> dict[str, str]:
-    """`ROW=FILE` and `ROW=hub`, as a mapping. Raises KeyartError."""
+def check_weights(weights: Mapping[str, str]) -> None:
+    """Raise KeyartError if a row does not take weights."""
+    for name in weights:
+        if name not in _WITH_WEIGHTS:
+            raise KeyartError(
+                f"weights of {name}: no such row takes weights{nearest(name, _WITH_WEIGHTS)} "
+                f"Rows that do: {', '.join(_WITH_WEIGHTS)}"
+            )
+
+
+def check_settings(settings: Mapping[str, Sequence[str]]) -> None:
+    """Raise KeyartError if a row does not take settings."""
+    for name, given in settings.items():
+        if name == LEAKY:
+            raise KeyartError(
+                f"{name}.{given[0]}: set {HONEST}.{given[0]} instead, which both rows take"
+            )
+        if name not in _WITH_SETTINGS:
+            raise KeyartError(
+                f"settings of {name}: no such row has a recipe{nearest(name, _WITH_SETTINGS)} "
+                f"Rows with a recipe: {', '.join(_WITH_SETTINGS)}"
+            )
+
+
+def parse_weights(given: Iterable[str]) -> dict[str, str]:
+    """`ROW=FILE` and `ROW=hub` as a mapping. Raises KeyartError for anything else."""
     found = {}
     for text in given:
-        name, equals, where = text.partition("=")
-        if not equals or not where:
+        name, _, where = text.partition("=")
+        if not where:
             raise KeyartError(
-                f"--weights {text}: write ROW=FILE or ROW=hub; ROW is {' or '.join(WEIGHTS)}"
-            )
-        if name not in WEIGHTS:
-            raise KeyartError(
-                f"--weights {name}: no row takes such weights{nearest(name, WEIGHTS)} "
-                f"Known: {', '.join(WEIGHTS)}"
+                f"--weights {text}: write ROW=FILE or ROW=hub; ROW is {' or '.join(_WITH_WEIGHTS)}"
             )
         found[name] = where
     return found
 
 
-def parse_settings(given: list[str]) -> dict[str, tuple[str, ...]]:
-    """`ROW.KEY=VALUE`, as recipe settings by row. Raises KeyartError.
-
-    The from-scratch rows differ in their split alone, so `scratch` sets the keys of both.
-    """
-    rows = [row.name for row in ROWS if row.recipe and row.name != LEAKY]
+def parse_settings(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """`ROW.KEY=VALUE` as settings by row. Raises KeyartError for anything else."""
     found: dict[str, tuple[str, ...]] = {}
     for text in given:
         name, _, setting = text.partition(".")
         if "=" not in setting:
-            raise KeyartError(f"--set {text}: write ROW.KEY=VALUE; ROW is one of {', '.join(rows)}")
-        if name == LEAKY:
-            raise KeyartError(f"--set {text}: write {HONEST}.{setting}, which both rows take")
-        if name not in rows:
             raise KeyartError(
-                f"--set {text}: no such row{nearest(name, rows)} Rows with a recipe: "
-                f"{', '.join(rows)}"
+                f"--set {text}: write ROW.KEY=VALUE; ROW is one of {', '.join(_WITH_SETTINGS)}"
             )
         found[name] = (*found.get(name, ()), setting)
     return found

@@ -1,7 +1,7 @@
-"""Tiles: many small maps in one picture, each from its own least value to its own greatest.
+"""Tiles: many small maps in one picture, each scaled from its lowest to its highest value.
 
-The study drew its filters so, the first input channel of each in grey. Tiles lie in rows of eight,
-a transparent line between them. A map that is the same all over is grey all over.
+The study drew its filters in this way: the first input channel of each, in grey. Tiles are in rows
+of eight, with a transparent line between them. A constant map is grey.
 """
 
 import base64
@@ -16,7 +16,7 @@ Tiles = npt.NDArray[np.uint8]
 
 COUNT = 64
 COLUMNS = 8
-SIDE = 72  # pixels of a tile, or as near as whole multiples of small filters come
+SIDE = 72  # pixels of a tile; small filters are enlarged by whole numbers only
 _GAP = 4
 
 
@@ -29,10 +29,10 @@ def grey_tiles(weights: Values) -> Tiles:
 
 
 def colour_tiles(weights: Values, *, bgr: bool) -> Tiles:
-    """Up to 64 filters on a poster's own channels (filters, 3, height, width), in colour.
+    """Up to 64 filters on the channels of a poster (filters, 3, height, width), in colour.
 
-    A filter's three channels share one scale, so that what is grey here is grey to it. bgr: the
-    channels are blue, green and red.
+    The three channels of a filter share one scale, so that grey means that the filter treats them
+    alike. bgr: the channels are in BGR order.
     """
     rgb = weights[:COUNT, ::-1] if bgr else weights[:COUNT]
     return _tiles([filter_.transpose(1, 2, 0) for filter_ in rgb])
@@ -44,14 +44,14 @@ def map_tiles(maps: Values) -> Tiles:
 
 
 def png(tiles: Tiles) -> bytes:
-    """A picture as the bytes of a PNG file."""
+    """A picture as a PNG file."""
     content = io.BytesIO()
     Image.fromarray(tiles).save(content, "PNG", optimize=True)
     return content.getvalue()
 
 
 def data_uri(picture: bytes) -> str:
-    """A PNG file for a page to carry."""
+    """A PNG file as the address of an image in a page."""
     return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
@@ -76,7 +76,7 @@ def _bytes(values: Values) -> Tiles:
 
 
 def _scaled(tile: Tiles) -> Tiles:
-    """Weights stay sharp squares; maps larger than a tile are averaged down to one."""
+    """Weights are enlarged to sharp squares; maps larger than a tile are averaged down."""
     height, width, _ = tile.shape
     largest = max(height, width)
     if largest <= SIDE:

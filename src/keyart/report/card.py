@@ -1,83 +1,61 @@
-"""The model card: what a model was trained on, how good it is, what it must not be used for."""
+"""The model card: what a model was trained on, how good it is, and what it must not be used for."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from keyart.report.glossary import aim
-
-_SHOWN = {
-    "mean_average_precision": "mAP (mean average precision)",
-    "micro_average_precision": "micro AP",
-    "mean_roc_auc": "mean ROC AUC",
-    "top_class": "top class is right",
-    "top_three": "one of the top three is right",
-    "f1_micro": "micro F1",
-    "f1_macro": "macro F1",
-    "expected_calibration_error": "expected calibration error",
-    "label_accuracy": "label accuracy",
-}
+from keyart.metric_table import HEADLINE, METRICS, GenreMetrics, MetricTable, SplitMetrics, Unsure
+from keyart.report.numbers import interval_text, share_text, value_text
 
 
-def model_card(metrics: Mapping[str, Any], recipe: str) -> str:
-    """Markdown. metrics: as in metrics.json, with a test part. recipe: TOML."""
-    test = metrics["splits"]["test"]
-    model, guess = test["model"], test["baselines"]["genre_rates"]
-    films = metrics["films"]
+def model_card(table: MetricTable, recipe: str) -> str:
+    """The card as Markdown. table: with metrics on the test split. recipe: TOML."""
+    test, films = table.split("test"), table.films
     lines = [
-        f"# {metrics['name']}",
+        f"# {table.name}",
         "",
         "Predicts the genres of a film from its poster, with calibrated scores.",
         "",
         "## Data",
         "",
-        f"Trained on {films['train']:,} films; calibrated and given its thresholds on "
-        f"{films['validation']:,} others; scored once on {films['test']:,} that neither saw. "
-        "Films whose posters are near-duplicates are in one part. Catalog fingerprint "
-        f"`{metrics['catalog']}`.",
+        f"The model was trained on {films['train']:,} films. Its calibration and thresholds were "
+        f"chosen on {films['validation']:,} validation films. The metrics below are from "
+        f"{films['test']:,} test films that were used for neither. Films with near-duplicate "
+        f"posters are in the same split. Catalog fingerprint: `{table.catalog}`.",
         "",
-        "## Figures on the test part",
+        "## Metrics on the test split",
         "",
-        "With 95% intervals (bootstrap over groups of near-duplicates), beside the best that a "
-        "constant guess gets: nothing, each genre's rate, or the most frequent genres.",
+        "The 95% intervals are from a bootstrap over groups of near-duplicates. A constant guess "
+        "gives every film the same answer: nothing, the rate of each genre, or the most frequent "
+        "genres. The table has the guess that is best at each metric.",
         "",
-        "| figure | model | 95% interval | guess |",
-        "|---|---:|---:|---:|",
-    ]
-    for name, label in _SHOWN.items():
-        row = model["figures"][name]
-        best = _best_guess(test["baselines"], name)
-        lines.append(f"| {label} | {_value(row)} | {_range(row)} | {_value(best)} |")
-    lines += [
+        *_metrics(test),
         "",
-        f"A genre is said from its threshold up, chosen on validation films "
-        f"{aim(metrics.get('thresholds', 'f1'))}.",
+        *(f"- {METRICS[name].label}: {METRICS[name].meaning}." for name in HEADLINE),
         "",
-        *_unsure(test["films"], model.get("unsure")),
-        "Label accuracy says little: predicting nothing scores "
-        f"{_value(test['baselines']['nothing']['figures']['label_accuracy'])}.",
+        "Label accuracy means little by itself: predicting nothing scores "
+        f"{value_text(test.baselines['nothing']['label_accuracy'])}.",
         "",
-        "| genre | AP | 95% interval | guess | F1 | threshold | predicted | true |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, row in model["genres"].items():
-        other = guess["genres"][name]["average_precision"]
-        lines.append(
-            f"| {name} | {_value(row['average_precision'])} | {_range(row['average_precision'])} "
-            f"| {_value(other)} | {_value(row['f1'])} | {row['threshold']:.2f} "
-            f"| {row['predicted']:,} | {row['true']:,} |"
-        )
-    lines += ["", "## Limits", "", *_weak_genres(model["genres"], guess["genres"])]
-    lines += [f"- {note}" for note in metrics.get("notes", [])]
-    lines += [
-        "- A poster shows how a film was sold, not what it is; genres differ from one database "
-        "to the next, and that noise caps every figure.",
-        "- Films of other times, countries and styles than those of the training part may be "
-        "judged worse than the figures say.",
+        "A genre is predicted if its score reaches its threshold. Thresholds were chosen on "
+        f"validation films {table.aim}.",
+        "",
+        *_unsure(test.films, test.model.unsure),
+        "## Genres",
+        "",
+        "The baseline is the average precision of ranking films at random, which is the rate of "
+        "the genre.",
+        "",
+        *_genres(test),
+        "",
+        "## Limits",
+        "",
+        *_weak_genres(test),
+        *(f"- {note}" for note in table.notes),
+        "- A poster shows how a film was sold, not what it is. Genres differ between databases, "
+        "and this limits every metric.",
+        "- The model may be worse on films from other times, countries and styles than the "
+        "training films.",
         "",
         "## Not for",
         "",
-        "Deciding what anyone may see, buy or be paid for; age ratings; judging people on "
-        "posters. Scores are a help for a person who checks them.",
+        "Deciding what people may see, buy or be paid for; age ratings; judging people on "
+        "posters. Scores help a person who checks them.",
         "",
         "## Recipe",
         "",
@@ -89,42 +67,64 @@ def model_card(metrics: Mapping[str, Any], recipe: str) -> str:
     return "\n".join(lines)
 
 
-def _unsure(films: int, unsure: Mapping[str, Any] | None) -> list[str]:
+def _metrics(test: SplitMetrics) -> list[str]:
+    lines = ["| metric | model | 95% interval | best constant guess |", "|---|---:|---:|---:|"]
+    for row in test.rows():
+        lower = " (lower is better)" if row.metric.lower_is_better else ""
+        lines.append(
+            f"| {row.metric.label}{lower} | {value_text(row.found)} | {interval_text(row.found)} "
+            f"| {value_text(row.best_guess)} |"
+        )
+    return lines
+
+
+def _genres(test: SplitMetrics) -> list[str]:
+    guesses = test.baselines["genre_rates"].genres
+    lines = [
+        "| genre | AP | 95% interval | baseline | F1 | threshold | predicted | true |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, genre in test.model.genres.items():
+        threshold = "-" if genre.threshold is None else f"{genre.threshold:.2f}"
+        lines.append(
+            f"| {name} | {value_text(genre.average_precision)} "
+            f"| {interval_text(genre.average_precision)} "
+            f"| {value_text(guesses[name].average_precision)} | {value_text(genre.f1)} "
+            f"| {threshold} | {genre.predicted:,} | {genre.true:,} |"
+        )
+    return lines
+
+
+def _unsure(films: int, unsure: Unsure | None) -> list[str]:
     if unsure is None:
         return []
-    told = f"It is unsure of {unsure['films']:,} of {films:,} films: no score clears its threshold."
-    top, said = unsure["others"]["top_class"], unsure["others"]["precision"]
-    if top is not None:
-        told += (
-            f" For the others its surest genre is right with {_value(top)} ({_range(top)}), and "
-            f"{_value(said)} ({_range(said)}) of the genres it says are right."
+    text = (
+        f"The model is unsure about {unsure.films:,} of {films:,} films: no score reaches its "
+        "threshold."
+    )
+    if unsure.top_class is not None:
+        text += (
+            f" For the other films, the top genre is right for {share_text(unsure.top_class)}, "
+            f"and {share_text(unsure.precision)} of the predicted genres are right."
         )
-    return [told, ""]
+    return [text, ""]
 
 
-def _weak_genres(genres: Mapping[str, Any], guess: Mapping[str, Any]) -> list[str]:
-    """The genres that are hardly better than a guess: their interval reaches down to it."""
+def _weak_genres(test: SplitMetrics) -> list[str]:
+    """The genres that may be hardly better than a guess: their interval reaches down to it."""
     weak = [
         name
-        for name, row in genres.items()
-        if row["average_precision"] is None
-        or row["average_precision"]["low"] <= 1.5 * guess[name]["average_precision"]["value"]
+        for name, genre in test.model.genres.items()
+        if _is_weak(genre, test.baselines["genre_rates"].genres[name])
     ]
     if not weak:
         return []
-    return [f"- Little better than a guess (under 1.5 times its AP) may be: {', '.join(weak)}."]
+    return [
+        "- These genres may be little better than the baseline (less than 1.5 times its AP): "
+        f"{', '.join(weak)}."
+    ]
 
 
-def _best_guess(baselines: Mapping[str, Any], figure: str) -> Mapping[str, float] | None:
-    rows = [guess["figures"][figure] for guess in baselines.values()]
-    known = [row for row in rows if row is not None]
-    best = min if figure == "expected_calibration_error" else max
-    return best(known, key=lambda row: row["value"]) if known else None
-
-
-def _value(figure: Mapping[str, float] | None) -> str:
-    return "-" if figure is None else f"{figure['value']:.3f}"
-
-
-def _range(figure: Mapping[str, float] | None) -> str:
-    return "-" if figure is None else f"{figure['low']:.3f} to {figure['high']:.3f}"
+def _is_weak(genre: GenreMetrics, guess: GenreMetrics) -> bool:
+    found, base = genre.average_precision, guess.average_precision
+    return found is None or base is None or found.low <= 1.5 * base.value

@@ -1,78 +1,45 @@
-"""What a run's predictions show beyond the figures: mistakes, surest hits, worst misses."""
+"""What predictions show beyond metrics: mistakes, the surest hits and the worst misses."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from keyart.errors import KeyartError, RunError
-from keyart.evaluation.metrics import Flags
-from keyart.evaluation.ranking import Floats
-from keyart.genres import Vocabulary
+from keyart.run import ScoredFilms
 
-
-@dataclass(frozen=True)
-class Predictions:
-    """A part's films. scores, truth, chosen: (films, genres); the others: (films,)."""
-
-    film_ids: list[str]
-    titles: list[str]
-    groups: list[str]
-    truth: Flags
-    chosen: Flags
-    scores: Floats
-
-
-def read_predictions(path: Path, vocabulary: Vocabulary) -> Predictions:
-    """Read predictions-PART.parquet. Raises RunError where it is damaged."""
-    try:
-        return predictions_of(pq.read_table(path), vocabulary)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, KeyartError) as error:
-        raise RunError(f"{path}: damaged ({error}); keyart evaluate {path.parent}") from error
-
-
-def predictions_of(table: pa.Table, vocabulary: Vocabulary) -> Predictions:
-    """The films of a table of predictions. KeyError, TypeError or ValueError for another table."""
-    scores = np.column_stack([table[name].to_numpy() for name in vocabulary.names])
-    truth, chosen = (vocabulary.encode(table[column].to_pylist()) for column in ("truth", "genres"))
-    texts = [table[column].to_pylist() for column in ("film_id", "title", "group")]
-    if not len(scores) or np.isnan(scores).any() or scores.min() < 0 or scores.max() > 1:
-        raise ValueError("it holds no scores from 0 to 1")
-    ids, titles, groups = ([str(text) for text in column] for column in texts)
-    return Predictions(ids, titles, groups, truth, chosen, scores.astype(np.float64))
+Flags = npt.NDArray[np.bool_]
 
 
 class Mistakes(NamedTuple):
-    """missed: (genres,), films that have a genre and were not given it. wrong: (genres, genres),
-    how many of those were given another genre (the column) that they do not have. others:
-    (genres,), films given a genre that they do not have, whatever else they have."""
+    """Which genres are mistaken for which.
+
+    missed: (genres,), films that have a genre that was not predicted. wrong: (genres, genres), for
+    how many of those another genre (the column) was predicted that they do not have. others:
+    (genres,), films with a wrongly predicted genre, whatever they have.
+    """
 
     missed: npt.NDArray[np.int64]
     wrong: npt.NDArray[np.int64]
     others: npt.NDArray[np.int64]
 
     @property
-    def share(self) -> Floats:
-        """`wrong` as a share of `missed`; 0 where nothing was missed."""
+    def share(self) -> npt.NDArray[np.float64]:
+        """`wrong` as a share of `missed`; 0 if nothing was missed."""
         return np.asarray(self.wrong / np.maximum(self.missed, 1)[:, None])
 
 
-def mistakes(chosen: Flags, truth: Flags) -> Mistakes:
-    """Which genres are mistaken for which. chosen, truth: (films, genres)."""
-    missed, wrong = truth & ~chosen, chosen & ~truth
+def mistakes(predicted: Flags, truth: Flags) -> Mistakes:
+    """Count the mistakes. predicted, truth: (films, genres)."""
+    missed, wrong = truth & ~predicted, predicted & ~truth
     return Mistakes(
         missed.sum(axis=0), missed.T.astype(np.int64) @ wrong.astype(np.int64), wrong.sum(axis=0)
     )
 
 
-def telling(found: Mistakes, films: int, count: int = 5) -> list[tuple[int, int, float]]:
-    """The pairs (missed genre, genre said instead, times as often as over all films).
+def standing_out(found: Mistakes, films: int, count: int = 5) -> list[tuple[int, int, float]]:
+    """The pairs (missed genre, genre predicted instead, times as often as over all films).
 
-    Those that exceed what is usual by most films; a handful of films tells nothing.
+    Those that exceed the usual rate by most films. Fewer than five films prove nothing.
     """
     usual = found.missed[:, None] * found.others[None, :] / films
     excess = np.where(found.wrong >= 5, found.wrong - usual, 0)
@@ -84,24 +51,24 @@ def telling(found: Mistakes, films: int, count: int = 5) -> list[tuple[int, int,
     return pairs
 
 
-def surest(found: Predictions, *, right: bool, count: int = 12, each: int = 2) -> list[int]:
-    """The films with the highest top score whose top genre is (or is not) true, surest first.
+def surest(films: ScoredFilms, *, right: bool, count: int = 12, each: int = 2) -> list[int]:
+    """The films with the highest top scores that have a right (or wrong) top genre, surest first.
 
-    At most `each` with the same top genre, so that one easy genre does not fill the page, and
-    one of each group of near-duplicates. Returns rows of `found`.
+    At most `each` with the same top genre, so that one easy genre does not fill the page, and one
+    of each group of near-duplicates. Returns row numbers.
     """
-    top = found.scores.argmax(axis=1)
-    films = np.arange(len(top))
-    eligible = films[found.truth[films, top] == right]
-    order = eligible[np.argsort(-found.scores[eligible, top[eligible]], kind="stable")]
-    rows: list[int] = []
+    top = films.scores.argmax(axis=1)
+    rows = np.arange(len(top))
+    eligible = rows[films.truth[rows, top] == right]
+    order = eligible[np.argsort(-films.scores[eligible, top[eligible]], kind="stable")]
+    chosen: list[int] = []
     groups: set[str] = set()
-    shown = [0] * found.scores.shape[1]
+    shown = [0] * films.scores.shape[1]
     for row in order.tolist():
-        if found.groups[row] not in groups and shown[top[row]] < each:
-            groups.add(found.groups[row])
+        if films.groups[row] not in groups and shown[top[row]] < each:
+            groups.add(films.groups[row])
             shown[top[row]] += 1
-            rows.append(row)
-        if len(rows) == count:
+            chosen.append(row)
+        if len(chosen) == count:
             break
-    return rows
+    return chosen

@@ -1,138 +1,192 @@
-"""Several runs side by side: figures, what is really better, and what their recipes changed."""
+"""Several runs in one table: their metrics, which differences are real, and their recipes."""
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from keyart.evaluation.scoring import compare_scores
-from keyart.genres import Vocabulary
-from keyart.report.charts import Chart, History
-from keyart.report.findings import Predictions
-from keyart.report.glossary import GLOSSARY, Found
-from keyart.report.svg import Axis, Line, Look, around, line_chart
+from keyart.evaluation.scoring import Differences, compare_scores
+from keyart.metric_table import METRICS, Difference, Interval, ModelMetrics
+from keyart.report.charts import Chart
+from keyart.report.contents import Contents
+from keyart.report.svg import Axis, Line, Style, around
+from keyart.run import ScoredFilms
 
-_LOOKS: tuple[Look, ...] = ("one", "two", "three", "four")
+_STYLES: tuple[Style, ...] = ("one", "two", "three", "four")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A run's figure. best: of all runs. difference: to the first run, where it can be told."""
+    """A metric of a run. best: of all runs. difference: from the first run, if it is known."""
 
-    found: Found
+    found: Interval | None
     best: bool
-    difference: Mapping[str, Any] | None = None
+    difference: Difference | None
 
 
 @dataclass(frozen=True)
-class Row:
-    """A figure or a genre, over all runs."""
+class ComparedRow:
+    """A metric, or the average precision of a genre, over all runs."""
 
     label: str
-    low: bool
+    lower_is_better: bool
     cells: Sequence[Cell]
 
 
-Differences = Sequence[Mapping[str, Any] | None]
-"""For each run what `compare_scores` says of it and the first; None for the first, or unknown."""
+@dataclass(frozen=True)
+class SideBySide:
+    """Runs compared with the first.
 
-
-def figure_rows(models: Sequence[Mapping[str, Any]], differences: Differences) -> list[Row]:
-    """A row a figure. models: the "model" entries of metrics.json."""
-    rows = []
-    for name, entry in GLOSSARY.items():
-        found = [model["figures"][name] for model in models]
-        other = [each and each["figures"][name] for each in differences]
-        rows.append(_row(entry.label, entry.low, found, other))
-    return rows
-
-
-def genre_rows(models: Sequence[Mapping[str, Any]], differences: Differences) -> list[Row]:
-    """The average precision of each genre that all runs know."""
-    names = [name for name in models[0]["genres"] if all(name in m["genres"] for m in models)]
-    rows = []
-    for name in names:
-        found = [model["genres"][name]["average_precision"] for model in models]
-        other = [each and each["genres"][name]["average_precision"] for each in differences]
-        rows.append(_row(name, False, found, other))
-    return rows
-
-
-def difference(
-    first: tuple[Predictions, Mapping[str, Any]], other: tuple[Predictions, Mapping[str, Any]]
-) -> Mapping[str, Any] | None:
-    """How a run differs from the first over the same films, or None where films or genres differ.
-
-    Each run: its predictions, and the "genres" of its model in metrics.json.
+    scored: names of the runs in the tables; not_scored: of the others. paired: whether any
+    differences are known. recipe_rows: the keys in which recipes differ, with the value of each
+    run. same_catalog: whether all runs were trained on one.
     """
-    (one, one_genres), (two, two_genres) = first, other
-    same = (
-        list(one_genres) == list(two_genres)
-        and one.film_ids == two.film_ids
-        and one.groups == two.groups
-        and np.array_equal(one.truth, two.truth)
-    )
-    if not same:
-        return None
-    return compare_scores(
-        one.scores,
-        [row["threshold"] for row in one_genres.values()],
-        two.scores,
-        [row["threshold"] for row in two_genres.values()],
-        one.truth,
-        one.groups,
-        Vocabulary(tuple(one_genres)),
-    )
+
+    names: Sequence[str]
+    scored: Sequence[str]
+    not_scored: Sequence[str]
+    metric_rows: Sequence[ComparedRow]
+    genre_rows: Sequence[ComparedRow]
+    paired: bool
+    recipe_rows: Sequence[tuple[str, Sequence[str]]]
+    chart: Chart | None
+    same_catalog: bool
+
+    @classmethod
+    def of(cls, runs: Sequence[Contents]) -> Self:
+        """Compare runs on the split that the first is reported on."""
+        names = _distinct([run.name for run in runs])
+        scored = {
+            name: run
+            for name, run in zip(names, runs, strict=True)
+            if run.split is not None and run.split_name == runs[0].split_name
+        }
+        models = [run.split.model for run in scored.values() if run.split is not None]
+        films = [run.films for run in scored.values()]
+        differences = [_difference(one, films[0]) for one in films]
+        recipes = [tomllib.loads(run.recipe) if run.recipe else {} for run in runs]
+        return cls(
+            names=names,
+            scored=list(scored),
+            not_scored=[name for name in names if name not in scored],
+            metric_rows=_metric_rows(models, differences),
+            genre_rows=_genre_rows(models, differences),
+            paired=any(differences),
+            recipe_rows=_recipe_rows(recipes),
+            chart=_learning_chart(names, runs),
+            same_catalog=len({run.metrics.catalog for run in runs if run.metrics}) <= 1,
+        )
 
 
-def recipe_rows(recipes: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """The keys in which recipes differ, with the value in each."""
-    keys = list(dict.fromkeys(key for recipe in recipes for key in recipe))
-    rows = [(key, [_value(recipe.get(key)) for recipe in recipes]) for key in keys]
-    return [(key, values) for key, values in rows if len(set(values)) > 1]
+def _metric_rows(
+    models: Sequence[ModelMetrics], differences: Sequence[Differences | None]
+) -> list[ComparedRow]:
+    if not models:
+        return []
+    return [
+        _row(
+            metric.label,
+            [model[name] for model in models],
+            [each[name] if each else None for each in differences],
+            lower_is_better=metric.lower_is_better,
+        )
+        for name, metric in METRICS.items()
+    ]
 
 
-def learning_chart(names: Sequence[str], histories: Sequence[History | None]) -> Chart | None:
-    """Validation mAP of every run, by epoch; None where fewer than two have it."""
-    column = "validation_mean_average_precision"
-    lines = []
-    for place, (name, history) in enumerate(zip(names, histories, strict=True)):
-        if history is not None and column in history:
-            x, y = history["epoch"], history[column]
-            tips = [f"{name}, epoch {e:.0f}: {v:.4f}" for e, v in zip(x, y, strict=True)]
-            look = _LOOKS[place % len(_LOOKS)]
-            lines.append(Line(x, y, look, name, tips, dots=len(x) == 1))
-    if len(lines) < 2:
-        return None
-    last = max(float(line.x.max()) for line in lines)
-    axis = Axis("epoch", 1, max(2.0, last), ticks=min(8, max(1, int(last) - 1)))
-    picture = line_chart(
-        lines, axis, around("", *(line.y for line in lines)), "Validation mAP of every run by epoch"
-    )
-    return Chart(
-        "Mean average precision on validation",
-        picture,
-        [(line.look, line.name) for line in lines],
-    )
+def _genre_rows(
+    models: Sequence[ModelMetrics], differences: Sequence[Differences | None]
+) -> list[ComparedRow]:
+    """The average precision of each genre that all runs know."""
+    if not models:
+        return []
+    return [
+        _row(
+            name,
+            [model.genres[name].average_precision for model in models],
+            [each.genres[name]["average_precision"] if each else None for each in differences],
+        )
+        for name in models[0].genres
+        if all(name in model.genres for model in models)
+    ]
 
 
 def _row(
-    label: str, low: bool, found: Sequence[Found], differences: Sequence[Mapping[str, Any] | None]
-) -> Row:
-    known = [row["value"] for row in found if row is not None]
-    best = (min if low else max)(known) if known else None
-    return Row(
-        label,
-        low,
-        [
-            Cell(row, row is not None and row["value"] == best, other)
-            for row, other in zip(found, differences, strict=True)
-        ],
+    label: str,
+    found: Sequence[Interval | None],
+    differences: Sequence[Difference | None],
+    *,
+    lower_is_better: bool = False,
+) -> ComparedRow:
+    known = [one.value for one in found if one is not None]
+    best = (min if lower_is_better else max)(known) if known else None
+    cells = [
+        Cell(one, one is not None and one.value == best, difference)
+        for one, difference in zip(found, differences, strict=True)
+    ]
+    return ComparedRow(label, lower_is_better, cells)
+
+
+def _difference(films: ScoredFilms | None, first: ScoredFilms | None) -> Differences | None:
+    """How a run differs from the first; None for the first, or if films or genres differ."""
+    if films is None or first is None or films is first:
+        return None
+    same = (
+        films.vocabulary.names == first.vocabulary.names
+        and list(films.film_ids) == list(first.film_ids)
+        and list(films.groups) == list(first.groups)
+        and np.array_equal(films.truth, first.truth)
+    )
+    return compare_scores(films, first) if same else None
+
+
+def _recipe_rows(recipes: Iterable[Mapping[str, Any]]) -> list[tuple[str, Sequence[str]]]:
+    """The keys in which recipes differ, with the value in each."""
+    flat = [_flat(recipe) for recipe in recipes]
+    keys = dict.fromkeys(key for recipe in flat for key in recipe)
+    rows = [(key, [recipe.get(key, "-") for recipe in flat]) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _flat(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Keys and their values as text. Keys are unique, whatever table they are in."""
+    flat: dict[str, str] = {}
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            flat |= _flat(value)
+        else:
+            flat[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return flat
+
+
+def _learning_chart(names: Sequence[str], runs: Sequence[Contents]) -> Chart | None:
+    """Validation mAP of every run by epoch; None if fewer than two have it."""
+    column = "validation_mean_average_precision"
+    lines = []
+    for place, (name, run) in enumerate(zip(names, runs, strict=True)):
+        if run.history is not None and column in run.history:
+            x, y = run.history["epoch"], run.history[column]
+            tips = [f"{name}, epoch {e:.0f}: {v:.4f}" for e, v in zip(x, y, strict=True)]
+            style = _STYLES[place % len(_STYLES)]
+            lines.append(Line(x, y, style, name, tips, dots=len(x) == 1))
+    if len(lines) < 2:
+        return None
+    last = max(float(line.x.max()) for line in lines)
+    return Chart.of_lines(
+        "Mean average precision on validation",
+        lines,
+        Axis("epoch", 1, max(2.0, last), ticks=min(8, max(1, int(last) - 1))),
+        around("", *(line.y for line in lines)),
+        "Validation mAP of every run by epoch",
     )
 
 
-def _value(value: Any) -> str:
-    if value is None:
-        return "-"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names that differ: the second 'run' becomes 'run (2)'."""
+    distinct: list[str] = []
+    for name in names:
+        before = names[: len(distinct)].count(name)
+        distinct.append(f"{name} ({before + 1})" if before else name)
+    return distinct

@@ -21,7 +21,7 @@ from keyart.service.metrics import CONTENT_TYPE, Metrics
 from keyart.service.problems import Problem, answer_with_problems, describe
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 
 # Starlette's StaticFiles asks the machine for these; some Windows call .js plain text, and browsers
 # do not run that.
@@ -37,7 +37,7 @@ def create_app(
     predictor: Predictor,
     *,
     limits: Limits | None = None,
-    index: PosterIndex | None = None,
+    index: Index | None = None,
     corrections: Corrections | None = None,
     tokens: Tokens | None = None,
     hosts: frozenset[str] | None = None,

@@ -19,7 +19,7 @@ from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies, Upload, check_kind
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 
 FormT = TypeVar("FormT", bound=schemas.Form)
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ class Service:
     metrics: Metrics
     bodies: Bodies
     batcher: Batcher
-    index: PosterIndex | None
+    index: Index | None
     corrections: Corrections | None
     tokens: Tokens | None
 
@@ -114,7 +114,7 @@ class _TokenHolder(HTTPBearer):
         return name
 
 
-async def _index(request: Request) -> PosterIndex:
+async def _index(request: Request) -> Index:
     index = _of(request).index
     if index is None:
         raise Problem("not-offered", "start the service with --index to find similar posters")
@@ -132,7 +132,7 @@ needs_token = Depends(_TokenHolder(auto_error=False, description="If the service
 
 Shared = Annotated[Service, Depends(_service)]
 Holder = Annotated[str | None, needs_token]
-KnownPosters = Annotated[PosterIndex, Depends(_index)]
+KnownPosters = Annotated[Index, Depends(_index)]
 Store = Annotated[Corrections, Depends(_corrections)]
 
 

@@ -30,7 +30,7 @@ from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
 from keyart.service.guard import LOOPBACK_HOSTS
 from keyart.service.tokens import VARIABLE, Tokens
-from keyart.similar import PosterIndex
+from keyart.similar import Index
 
 _HEADER_SECONDS = 10.0
 _STOP_SECONDS = 60
@@ -108,7 +108,7 @@ def _load(settings: _Settings) -> FastAPI:
     predictor = Predictor.load(settings.model)
     return create_app(
         predictor,
-        index=PosterIndex.open(settings.index, predictor.bundle) if settings.index else None,
+        index=Index.open(settings.index, predictor) if settings.index else None,
         corrections=Corrections(settings.corrections) if settings.corrections else None,
         tokens=Tokens.read(settings.tokens),
         hosts=None if settings.any_host else LOOPBACK_HOSTS,

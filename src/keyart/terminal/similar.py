@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from keyart.similar import Similar
-    from keyart.twins import Twins
+    from keyart.film import Film
+    from keyart.similar import NearDuplicates, Similar
 
 
 def show_similar(similar: Sequence["Similar"]) -> None:
@@ -22,10 +22,16 @@ def show_similar(similar: Sequence["Similar"]) -> None:
     Console(highlight=False).print(table)
 
 
-def show_twins(twins: Sequence["Twins"]) -> None:
-    """Print pairs of known films whose posters are near-duplicates."""
-    console = Console(highlight=False)
-    for pair in twins:
-        known = "" if pair.grouped else "  (not grouped in the catalog)"
-        console.print(f"{pair.similarity:.3f}  {pair.first}  {pair.second}{known}")
-    console.print(f"{len(twins):,} pairs")
+def show_near_duplicates(pairs: Sequence["NearDuplicates"]) -> None:
+    """Print pairs of known films that show the same artwork, most similar first."""
+    console = Console(highlight=False, markup=False)
+    for pair in pairs:
+        console.print(
+            f"{pair.similarity:.3f}  {_named(pair.first)}  |  {_named(pair.second)}", soft_wrap=True
+        )
+    console.print(f"{len(pairs):,} pairs of near-duplicates")
+
+
+def _named(film: "Film") -> str:
+    year = "" if film.year is None else f" ({film.year})"
+    return f"{film.film_id}  {film.title}{year}".rstrip()

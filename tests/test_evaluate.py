@@ -1,8 +1,10 @@
-"""Thresholds as a choice: chosen anew on validation, shown, saved, and honoured by predict."""
+"""Evaluating a saved model: on its catalog or another, with its thresholds or new ones."""
 
+import errno
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +13,13 @@ from keyart.__main__ import main
 from keyart.bundle import read_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, CatalogError, RunError
-from keyart.evaluation.compare import compare_models
+from keyart.evaluation.compare import compare
 from keyart.evaluation.decide import PRECISIONS, decide
-from keyart.evaluation.evaluate import read_metrics
-from keyart.evaluation.rescore import evaluate_again
-from keyart.evaluation.thresholds import choose_thresholds
-from keyart.files import write_text
+from keyart.evaluation.thresholds import Criterion, choose_thresholds
 from keyart.genres import DEFAULT_VOCABULARY
 from keyart.predictor import Predictor
-from keyart.run import write_origin
+from keyart.run import Run
+from keyart.training.evaluate import evaluate
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.tiny_catalog import encoded, poster, write_posters, write_table
 
@@ -49,9 +49,9 @@ def run(catalog: Catalog, tmp_path: Path) -> Path:
     path = tmp_path / "run"
     bundle = tiny_bundle(path / "bundle", recipe="epochs = 1\n")
     assert bundle.precision_thresholds == {}
-    write_origin(path, catalog)
-    write_text(path / "recipe.toml", "epochs = 1\n")
-    evaluate_again(path, None, "test")
+    Run(path).write_origin(catalog)
+    Run(path).write_recipe("epochs = 1\n")
+    evaluate(path)
     return path
 
 
@@ -61,50 +61,103 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def validation(run: Path, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
     rows = catalog.rows("validation")
-    pixels = np.stack([Predictor.load(run).spec.prepare(catalog.poster(row)) for row in rows])
-    return Predictor.load(run).scores(pixels), catalog.truth[rows]
+    model = Predictor.load(run)
+    return model.scores([model.prepare(catalog.poster(row)) for row in rows]), catalog.truth[rows]
 
 
-@pytest.mark.parametrize("criterion", ["f1", "micro_f1", "hamming", 0.7])
-def test_thresholds_are_chosen_anew_on_the_validation_part_and_nothing_is_written(
-    run: Path, catalog: Catalog, criterion: str | float
+@pytest.mark.parametrize(
+    ("thresholds", "precision"),
+    [("f1", None), ("micro_f1", None), ("hamming", None), (None, 0.7)],
+)
+def test_new_thresholds_are_chosen_on_the_validation_split_and_nothing_is_written(
+    run: Path, catalog: Catalog, thresholds: Criterion | None, precision: float | None
 ) -> None:
     before = files(run)
-    found = evaluate_again(run, None, "test", criterion=criterion)  # type: ignore[arg-type]
+    found = evaluate(run, thresholds=thresholds, precision=precision)
     assert files(run) == before
-    expected = choose_thresholds(*validation(run, catalog), criterion)  # type: ignore[arg-type]
-    genres = found["splits"]["test"]["model"]["genres"]
-    assert [row["threshold"] for row in genres.values()] == pytest.approx(expected.values)
-    assert found["thresholds"] == criterion
+    criterion = thresholds or precision
+    assert criterion is not None
+    expected = choose_thresholds(*validation(run, catalog), criterion)
+    genres = found.split("test").model.genres
+    assert [row.threshold for row in genres.values()] == pytest.approx(expected.values)
+    assert found.criterion == criterion
 
 
 def test_a_bundle_takes_thresholds_from_the_catalog_it_is_scored_on(
     run: Path, catalog: Catalog
 ) -> None:
-    whole = evaluate_again(run, None, "test", criterion=0.7)
-    alone = evaluate_again(run / "bundle", catalog.path, "test", criterion=0.7)
-    assert alone["splits"]["test"] == whole["splits"]["test"]
-    with pytest.raises(RunError, match="saved to a run alone"):
-        evaluate_again(run / "bundle", catalog.path, "test", criterion=0.7, save=True)
+    whole = evaluate(Run(run), precision=0.7)
+    alone = evaluate(str(run / "bundle"), catalog, precision=0.7)
+    assert alone.split("test") == whole.split("test")
+    assert list(alone.splits) == ["test"]
+    with pytest.raises(RunError, match="only a run can keep thresholds"):
+        evaluate(run / "bundle", catalog.path, precision=0.7, save=True)
 
 
-def test_saved_thresholds_are_those_that_predict_answers_by(run: Path, catalog: Catalog) -> None:
+def test_a_predictor_is_scored_on_a_catalog_and_nothing_is_written(
+    run: Path, catalog: Catalog
+) -> None:
+    before = files(run)
+    found = evaluate(Predictor.load(run), catalog, "validation")
+    assert files(run) == before
+    assert found.split("validation") == Run(run).metrics.split("validation")
+    with pytest.raises(RunError, match="a bundle does not know its catalog"):
+        evaluate(Predictor.load(run))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"split": "all"}, "split: expected train, validation, test"),
+        ({"thresholds": "f1", "precision": 0.8}, "not both"),
+        ({"precision": 80}, "a precision above 0"),
+        ({"precision": 0}, "a precision above 0"),
+        ({"thresholds": "accuracy"}, "expected 'f1'"),
+        ({"save": True}, "save needs thresholds or precision"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named(
+    run: Path, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate(run, **arguments)
+
+
+def test_a_run_with_a_split_of_its_own_is_not_scored_on_its_catalog(
+    run: Path, catalog: Catalog
+) -> None:
+    Run(run).write_origin(catalog, "leaky")
+    with pytest.raises(RunError, match="trained on a split of its own"):
+        evaluate(run)
+
+
+def test_the_train_split_of_the_own_catalog_is_scored_if_asked_for(
+    run: Path, catalog: Catalog
+) -> None:
+    found = evaluate(run, split="train")
+    assert list(found.splits) == ["validation", "test", "train"]
+    assert len(Run(run).predictions("train")) == len(catalog.rows("train"))
+
+
+def test_saved_thresholds_are_those_that_the_model_predicts_with(
+    run: Path, catalog: Catalog
+) -> None:
     before = read_bundle(run / "bundle")
     page = (run / "report.html").exists()
-    found = evaluate_again(run, None, "test", criterion=0.7, save=True)
+    found = evaluate(run, precision=0.7, save=True)
     after = read_bundle(run / "bundle")
     expected = choose_thresholds(*validation(run, catalog), 0.7)
     np.testing.assert_allclose(after.thresholds, expected.values)
     assert after.fingerprint != before.fingerprint
     assert after.provenance["thresholds"] == 0.7
     assert list(after.precision_thresholds) == list(PRECISIONS)
-    assert read_metrics(run) == json.loads(json.dumps(found))
+    assert Run(run).metrics == found
     assert "precision of 0.7" in after.card
     assert not page
     assert (run / "report.html").exists()
     assert {path.name for path in run.iterdir() if path.name.startswith(".")} == set()
     # From now on they are the run's own.
-    assert evaluate_again(run, None, "test") == found
+    assert evaluate(run) == found
 
 
 def test_saving_that_fails_leaves_the_bundle_as_it_was(
@@ -113,11 +166,11 @@ def test_saving_that_fails_leaves_the_bundle_as_it_was(
     before = files(run / "bundle")
 
     def full(*_: object) -> None:
-        raise OSError("no space")
+        raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr("keyart.bundle.write_json", full)
     with pytest.raises(OSError, match="no space"):
-        evaluate_again(run, None, "test", criterion=0.7, save=True)
+        evaluate(run, precision=0.7, save=True)
     assert files(run / "bundle") == before
     assert {path.name for path in run.iterdir() if "partial" in path.name} == set()
 
@@ -128,13 +181,13 @@ def test_a_catalog_of_other_genres_is_refused(run: Path, tmp_path: Path) -> None
     pictures = write_posters(tmp_path / "posters", posters)
     other = Catalog.build(table, pictures, tmp_path / "other", vocabulary=DEFAULT_VOCABULARY)
     with pytest.raises(CatalogError, match="are not the model's"):
-        evaluate_again(run, other.path, "test", criterion="f1")
+        evaluate(run, other.path, thresholds="f1")
 
 
 def test_predict_honours_a_wanted_precision_and_says_which_step_it_took(
     run: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluate_again(run, None, "test", criterion="f1", save=True)
+    evaluate(run, thresholds="f1", save=True)
     bundle = read_bundle(run / "bundle")
     strict = bundle.at_precision(0.72)
     assert strict.precision == 0.75
@@ -149,16 +202,16 @@ def test_predict_honours_a_wanted_precision_and_says_which_step_it_took(
     assert not ended.value.code
     shown = capsys.readouterr()
     assert "thresholds for a precision of 0.75 on validation films" in shown.err
-    scores = Predictor.load(run).predict_bytes("x", catalog.poster(0)).scores  # type: ignore[union-attr]
-    expected = VOCABULARY.decode(scores >= strict.thresholds)
+    scores = Predictor.load(run).predict(catalog.poster(0)).scores
+    expected = VOCABULARY.decode(np.array(list(scores.values())) >= strict.thresholds)
     assert json.loads(shown.out)[0]["genres"] == list(expected)
 
 
 def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) -> None:
     bundle = read_bundle(run / "bundle")
-    with pytest.raises(BundleError, match=r"made by an older keyart; .* --precision P --save"):
+    with pytest.raises(BundleError, match=r"no thresholds for a wanted precision; .*--save"):
         bundle.at_precision(0.8)
-    evaluate_again(run, None, "test", criterion="f1", save=True)
+    evaluate(run, thresholds="f1", save=True)
     fresh = read_bundle(run / "bundle")
     for wanted in (0.96, 1.5, 0.0, -1.0, float("nan")):
         with pytest.raises(BundleError, match=r"has thresholds for 0\.5 to 0\.95"):
@@ -204,11 +257,16 @@ def test_a_decision_brings_thresholds_for_every_precision() -> None:
 def test_bundles_are_compared_on_a_catalog_as_runs_by_their_predictions(
     run: Path, catalog: Catalog
 ) -> None:
-    evaluate_again(run, None, "test", criterion="hamming", save=True)
+    evaluate(run, thresholds="hamming", save=True)
     plain = tiny_bundle(run.parent / "plain").path
-    found = compare_models(run / "bundle", plain, "test", catalog.path)
-    assert found["films"] == len(catalog.rows("test"))
-    assert found["figures"]["mean_average_precision"]["value"] == 0
-    assert found["figures"]["recall_micro"]["value"] != 0
-    by_files = compare_models(run, run, "test")["figures"]["recall_micro"]["run"]
-    assert found["figures"]["recall_micro"]["run"] == pytest.approx(by_files)
+    found = compare(run / "bundle", plain, catalog=catalog.path)
+    assert found.differences.films == len(catalog.rows("test"))
+    ranking, recall = found["mean_average_precision"], found["recall_micro"]
+    assert ranking is not None
+    assert recall is not None
+    assert ranking.value == 0
+    assert recall.value != 0
+    by_files = compare(run, run)["recall_micro"]
+    assert by_files is not None
+    assert recall.model == pytest.approx(by_files.model)
+    assert compare(Predictor.load(run), plain, catalog=catalog).differences == found.differences
