@@ -187,7 +187,9 @@ class Exported:
     known: int
 
 
-def export_corrections(url: str, out: str | os.PathLike[str], *, catalog: "Catalog | None" = None) -> Exported:
+def export_corrections(
+    url: str, out: str | os.PathLike[str], *, catalog: "Catalog | None" = None
+) -> Exported:
     """Write the corrections that count as a films table and posters, to add to a catalog.
 
     url: of the store. out: a new folder, with films.csv (film_id, title, genres, poster) and
