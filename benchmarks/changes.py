@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from keyart.catalog.catalog import Catalog
-from keyart.training.recipe import Recipe, load_recipe
-from keyart.training.run import Watcher, learn
-from keyart.training.state import Row
+from keyart.run import Run
+from keyart.training.callbacks import Callbacks, Row
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
+from keyart.training.train import learn
 
-_SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+_SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 _AS_IT_IS = "as it is"
 
 
@@ -35,11 +36,11 @@ def best_epoch(run: Path) -> Row:
 
 def trained(catalog: Catalog, recipe: str, settings: Sequence[str], out: Path) -> Row:
     """Train, unless that is done, and return the best epoch's figures."""
-    chosen = load_recipe(recipe, settings)
+    chosen = load_recipe(recipe, parse_settings(settings))
     assert isinstance(chosen, Recipe)
     run = out / hashlib.sha256(chosen.to_toml().encode()).hexdigest()[:16]
     if not (run / "done").exists():
-        learn(catalog, chosen, run, _SILENT, resume=True)
+        learn(catalog, chosen, Run(run), _SILENT, resume=True)
         (run / "done").touch()
     return best_epoch(run)
 

@@ -8,7 +8,6 @@ whether it would have to be. rate: posters a second, as a share of the first lin
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,9 +17,9 @@ from benchmarks.measure import Clock
 from keyart.catalog.catalog import Catalog
 from keyart.run import Run
 from keyart.training.images import choose_images
-from keyart.training.loop import all_logits, validation_figures
+from keyart.training.loop import all_logits, validation_metrics
 from keyart.training.machine import choose_machine
-from keyart.training.run import catalog_pixels, load_best
+from keyart.training.networks import catalog_pixels, load_best
 from keyart.training.sources import PixelSource
 
 _BATCH = 64
@@ -40,10 +39,10 @@ def main() -> None:
     parser.add_argument("--looks", type=int, nargs="+", choices=counts, default=counts)
     parser.add_argument("--size", type=_size, nargs="*", default=[])
     given = parser.parse_args()
-    network, recipe = load_best(given.run)
+    network, recipe = load_best(Run(given.run))
     catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
-    films = choose_images(catalog, recipe.split, 0, (), recipe.seed)["validation"]
-    machine = choose_machine(recipe.precision, "off", 0)
+    films = choose_images(catalog, recipe.data.split, 0, (), recipe.optimisation.seed)["validation"]
+    machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     network.to(machine.device)
 
     def infer(pixels: Tensor) -> Tensor:
@@ -53,22 +52,22 @@ def main() -> None:
 
     first_rate = None
     print("| size | looks | mAP | top class | loss | rate |\n|---|---:|---:|---:|---:|---:|")
-    for height, width in given.size or [(recipe.height, recipe.width)]:
-        sized = replace(recipe, height=height, width=width)
+    for height, width in given.size or [(recipe.data.height, recipe.data.width)]:
+        sized = recipe.with_settings(height=height, width=width)
         source = PixelSource(catalog_pixels(catalog, sized), sized, machine)
-        network.looks = 1
+        network.tta = 1
         all_logits(infer, source, films, _BATCH)  # warms memory up
         for looks in given.looks:
-            network.looks = looks
+            network.tta = looks
             with Clock() as clock:
                 logits = all_logits(infer, source, films, _BATCH)
-            figures = validation_figures(logits, catalog.truth[films.rows])
+            metrics = validation_metrics(logits, catalog.truth[films.rows])
             rate = len(films) / clock.seconds
             first_rate = first_rate or rate
             print(
                 f"| {height}x{width} | {looks} "
-                f"| {figures['validation_mean_average_precision']:.4f} "
-                f"| {figures['validation_top_class']:.3f} | {figures['validation_loss']:.4f} "
+                f"| {metrics['validation_mean_average_precision']:.4f} "
+                f"| {metrics['validation_top_class']:.3f} | {metrics['validation_loss']:.4f} "
                 f"| {rate / first_rate:.2f} |",
                 flush=True,
             )

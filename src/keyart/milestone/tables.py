@@ -10,7 +10,7 @@ from keyart.milestone.metrics import describe
 from keyart.milestone.plan import Planned
 from keyart.milestone.results import Result, leak_sentences
 from keyart.terminal.progress import clock
-from keyart.terminal.screens import watch_training
+from keyart.terminal.training import watch_training
 
 # A terminal has 80 columns.
 _SHOWN = (
@@ -43,7 +43,7 @@ def show_plan(planned: Sequence[Planned], console: Console) -> None:
             one.row.name,
             "" if one.epochs is None else str(one.epochs),
             f"{one.images:,}" if recipe else "",
-            f"{recipe.height}x{recipe.width}" if recipe else "",
+            f"{recipe.data.height}x{recipe.data.width}" if recipe else "",
             _time(one),
         )
     console.print(table)

@@ -7,7 +7,6 @@ is added to every place of the map as further channels.
 """
 
 import hashlib
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from keyart.errors import WeightsError, nearest
 from keyart.images.spec import ImageSpec
 from keyart.models.milestone import ScratchConvolutions, Vgg16Convolutions, scratch_map
 from keyart.models.posternet import PATCH, PosterNet
+from keyart.models.quiet import errors_only
 
 HUB = "hub"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -114,18 +114,18 @@ def statistics(name: str) -> tuple[Triple, Triple]:
 
 
 def build_backbone(
-    name: str, spec: ImageSpec, *, weights: str | None = None, padding: str | None = None
+    name: str, spec: ImageSpec, *, weights: str | None = None, pad_type: str | None = None
 ) -> nn.Module:
     """A backbone by name, for pixels of `spec`'s size, with `weights`: a safetensors file or 'hub'.
 
-    Without weights they are random. padding: timm's `pad_type`, for weights that came from
+    Without weights they are random. pad_type: timm's, for weights that came from
     TensorFlow ('same'). Raises WeightsError: an unknown name, a size that it cannot take, weights
     that are not there or not its own.
     """
     if name not in _OWN:
-        return _timm_backbone(name, spec, weights, padding)
-    if padding is not None:
-        raise WeightsError(f"padding: {name} has no such choice; leave it out")
+        return _timm_backbone(name, spec, weights, pad_type)
+    if pad_type is not None:
+        raise WeightsError(f"pad_type: {name} has no such choice; leave it out")
     _fits(name, spec)
     backbone = _OWN[name]()
     if weights is None:
@@ -191,7 +191,7 @@ def _timm_config(name: str) -> Any:
 
 
 def _timm_backbone(
-    name: str, spec: ImageSpec, weights: str | None, padding: str | None
+    name: str, spec: ImageSpec, weights: str | None, pad_type: str | None
 ) -> TimmBackbone:
     import timm
 
@@ -199,8 +199,8 @@ def _timm_backbone(
     options: dict[str, Any] = {"num_classes": 0}
     if config.fixed_input_size:
         options["img_size"] = (spec.height, spec.width)  # position embeddings are interpolated
-    if padding is not None:
-        options["pad_type"] = padding
+    if pad_type is not None:
+        options["pad_type"] = pad_type
     if weights is not None and weights != HUB:
         heads = config.classifier
         heads = (heads,) if isinstance(heads, str) else tuple(heads or ())
@@ -215,9 +215,9 @@ def _timm_backbone(
             "num_classes": 0,
             "classifier": None,
         }
-    logging.getLogger("timm").setLevel(logging.ERROR)
     try:
-        network: Any = timm.create_model(name, pretrained=weights is not None, **options)
+        with errors_only("timm"):
+            network: Any = timm.create_model(name, pretrained=weights is not None, **options)
     except Exception as error:  # timm, the hub and torch each raise their own kinds
         raise WeightsError(_why(name, spec, weights, error)) from error
     network.pretrained_cfg = {}  # else it would hold on to the tensors just loaded
@@ -301,9 +301,9 @@ def _vgg16_features(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def _hub_vgg16() -> dict[str, Tensor]:
     import timm
 
-    logging.getLogger("timm").setLevel(logging.ERROR)
     try:
-        network: Any = timm.create_model("vgg16.tv_in1k", pretrained=True, num_classes=0)
+        with errors_only("timm"):
+            network: Any = timm.create_model("vgg16.tv_in1k", pretrained=True, num_classes=0)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(

@@ -58,9 +58,8 @@ def fit_head(
     ]
     if isinstance(recipe, ForestRecipe):
         return Fitted(_forests(recipe, numbers, truth, fits), tuple(notes))
-    head, dimensions = _discriminants(
-        numbers, truth, fits, recipe.components, recipe.regularisation
-    )
+    qda = recipe.classifier
+    head, dimensions = _discriminants(numbers, truth, fits, qda.components, qda.reg_param)
     most = dimensions.max()
     poor = [genre for genre in np.flatnonzero(fits) if dimensions[genre] < most]
     if poor:
@@ -76,7 +75,7 @@ def fit_head(
 def _discriminants(
     numbers: Floats, truth: Flags, fits: Flags, components: int, regularisation: float
 ) -> tuple[QdaHead, npt.NDArray[np.int64]]:
-    """QDA of the genres that `fits` tells, and how many components each one uses."""
+    """QDA of the genres of `fits`, and how many components each one uses."""
     roots = np.sign(numbers) * np.sqrt(np.abs(numbers.astype(np.float64)))
     mean, spread = roots.mean(0), roots.std(0)
     spread[spread == 0] = 1
@@ -119,19 +118,20 @@ def _discriminants(
 
 
 def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -> ForestHead:
-    """A random forest for each genre that `fits` tells."""
+    """A random forest for each genre of `fits`."""
+    choice = recipe.classifier
     rates = (truth.sum(0) + 1) / (len(truth) + 2)
-    offset = np.where(fits & recipe.balance, np.log(rates / (1 - rates)), 0.0)
+    offset = np.where(fits & choice.balance, np.log(rates / (1 - rates)), 0.0)
     grown: list[_Tree] = []
     roots: list[list[int]] = []
     nodes = 0
     for genre in range(truth.shape[1]):
         if fits[genre]:
             forest = RandomForestClassifier(
-                recipe.trees,
-                min_samples_leaf=recipe.least_leaf,
-                class_weight="balanced" if recipe.balance else None,
-                random_state=recipe.seed,
+                choice.trees,
+                min_samples_leaf=choice.min_samples_leaf,
+                class_weight="balanced" if choice.balance else None,
+                random_state=choice.seed,
                 n_jobs=-1,  # of threads; whatever their number, the trees are the same
             ).fit(numbers, truth[:, genre])
             trees = [_tree(estimator) for estimator in forest.estimators_]
@@ -143,7 +143,7 @@ def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -
             tree.right += nodes
             nodes += len(tree.right)
         grown += trees
-        roots.append(starts * (recipe.trees // len(trees)))
+        roots.append(starts * (choice.trees // len(trees)))
     return ForestHead(
         torch.from_numpy(np.concatenate([tree.feature for tree in grown]).astype(np.int16)),
         torch.from_numpy(np.concatenate([tree.threshold for tree in grown])),
