@@ -42,7 +42,7 @@ def _masked(line: str) -> str:
     """A line without what may differ between two machines or sizes: numbers, bars and genres."""
     names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure")))
     line = re.sub(rf"(?:{names})(?:[ ,·|]+(?:{names}))*", "GENRES", line)
-    return re.sub(r"[\d.,]+", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
+    return re.sub(r"\S*\d\S*", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
 
 
 @pytest.fixture(scope="module")
