@@ -8,7 +8,6 @@ whether it would have to be. rate: posters a second, as a share of the first lin
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.measure import Clock
 from keyart.catalog.catalog import Catalog
-from keyart.run import catalog_of
+from keyart.run import Run
 from keyart.training.images import choose_images
 from keyart.training.loop import all_logits, validation_figures
 from keyart.training.machine import choose_machine
@@ -41,9 +40,9 @@ def main() -> None:
     parser.add_argument("--size", type=_size, nargs="*", default=[])
     given = parser.parse_args()
     network, recipe = load_best(given.run)
-    catalog = Catalog.open(given.catalog or catalog_of(given.run))
-    films = choose_images(catalog, recipe.split, 0, (), recipe.seed)["validation"]
-    machine = choose_machine(recipe.precision, "off", 0)
+    catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
+    films = choose_images(catalog, recipe.data.split, 0, (), recipe.optimisation.seed)["validation"]
+    machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     network.to(machine.device)
 
     def infer(pixels: Tensor) -> Tensor:
@@ -53,8 +52,8 @@ def main() -> None:
 
     first_rate = None
     print("| size | looks | mAP | top class | loss | rate |\n|---|---:|---:|---:|---:|---:|")
-    for height, width in given.size or [(recipe.height, recipe.width)]:
-        sized = replace(recipe, height=height, width=width)
+    for height, width in given.size or [(recipe.data.height, recipe.data.width)]:
+        sized = recipe.with_settings(height=height, width=width)
         source = PixelSource(catalog_pixels(catalog, sized), sized, machine)
         network.looks = 1
         all_logits(infer, source, films, _BATCH)  # warms memory up

@@ -1,5 +1,6 @@
 """Evaluating a saved model: on its catalog or another, with its thresholds or new ones."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -165,7 +166,7 @@ def test_saving_that_fails_leaves_the_bundle_as_it_was(
     before = files(run / "bundle")
 
     def full(*_: object) -> None:
-        raise OSError("no space")
+        raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr("keyart.bundle.write_json", full)
     with pytest.raises(OSError, match="no space"):

@@ -1,37 +1,34 @@
 """Searches: killed, resumed, shared, pruned; and a best recipe that trains."""
 
 import json
+import logging
 import math
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
-import textwrap
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import optuna
 import pytest
 import torch
-from optuna.trial import TrialState
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
 from keyart.search import search as searches
-from keyart.search.journal import HeldLock, is_free, open_journal
-from keyart.search.search import Search, open_search, tune
-from keyart.search.space import (
-    Choice,
-    Range,
-    Value,
-    assignments,
-    default_space,
-    read_space,
-    start_of,
-)
+from keyart.search import study as storing
+from keyart.search.search import tune
+from keyart.search.space import Value, default_space, read_space, settings_of, start_of
+from keyart.search.study import Search, open_search
 from keyart.training.checkpoint import history_of, save_tensors
 from keyart.training.loop import Progress
 from keyart.training.recipe import Recipe, load_recipe
@@ -55,7 +52,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 def score_of(recipe: Recipe) -> float:
     """What a pretended training reaches: best near a rate of 0.01."""
-    return 0.5 - 0.1 * abs(math.log10(recipe.learning_rate) + 2)
+    return 0.5 - 0.1 * abs(math.log10(recipe.optimisation.learning_rate) + 2)
 
 
 def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool) -> None:
@@ -66,11 +63,11 @@ def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, re
     file = run / "history.csv"
     done = len(file.read_text().splitlines()) - 1 if file.exists() else 0
     rows = [row_of(recipe, epoch) for epoch in range(1, done + 1)]
-    for epoch in range(done + 1, recipe.epochs + 1):
+    for epoch in range(done + 1, recipe.optimisation.epochs + 1):
         rows.append(row_of(recipe, epoch))
         write_csv(file, list(rows[0]), [list(row.values()) for row in rows])
         checkpoint(run, rows)
-        watcher.steps(Progress(epoch, recipe.epochs, 1, 1, 0.5, 0.1, rows[-1]))
+        watcher.steps(Progress(epoch, recipe.optimisation.epochs, 1, 1, 0.5, 0.1, rows[-1]))
 
 
 def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
@@ -79,7 +76,7 @@ def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
 
 
 def row_of(recipe: Recipe, epoch: int) -> dict[str, float]:
-    score = score_of(recipe) * epoch / recipe.epochs
+    score = score_of(recipe) * epoch / recipe.optimisation.epochs
     return {"epoch": epoch, "validation_loss": 0.5, "validation_mean_average_precision": score}
 
 
@@ -89,12 +86,30 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sought(catalog: Catalog, out: Path, **changes: Any) -> Search:
-    arguments: dict[str, Any] = {"trials": 6, "settings": SMALL, "search": RATES}
-    return tune(catalog, "demo", out, silent(), **(arguments | changes))
+    arguments: dict[str, Any] = {"recipe": "demo", "trials": 6, "search": RATES}
+    return tune(catalog, out=out, **(arguments | settings_of(SMALL) | changes))
 
 
 def states(search: Search) -> list[str]:
-    return [trial.state.name for trial in search.trials()]
+    return [trial.state.name for trial in search.trials]
+
+
+def of(search: Search, *wanted: TrialState) -> list[FrozenTrial]:
+    return [trial for trial in search.trials if trial.state in wanted]
+
+
+def rows_of(out: Path) -> list[object]:
+    """All that the database tells of its trials."""
+    with sqlite3.connect(out / "search.db") as database:
+        tables = ("trials", "trial_params", "trial_values", "trial_user_attributes")
+        return [database.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
+
+
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost trial is noticed within two seconds, not a minute."""
+    monkeypatch.setattr(storing, "HEARTBEAT", 1)
+    monkeypatch.setattr(storing, "GRACE", 2)
 
 
 @pytest.mark.usefixtures("pretended")
@@ -102,10 +117,10 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     catalog: Catalog, tmp_path: Path
 ) -> None:
     found = sought(catalog, tmp_path / "out", trials=15)
-    first = found.trials()[0]
-    assert first.params["learning_rate"] == load_recipe("demo").learning_rate
+    first = found.trials[0]
+    assert first.params["learning_rate"] == load_recipe("demo").optimisation.learning_rate
     assert len(states(found)) == 15
-    best = found.best()
+    best = found.best
     assert best is not None
     assert best.value is not None
     assert first.value is not None
@@ -115,8 +130,8 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     assert f"validation mAP of {best.value:.4f}" in text
     assert f"began with has {first.value:.4f}" in text
     recipe = load_recipe(str(tmp_path / "out" / "best.toml"))
-    assert recipe.learning_rate == float(f"{best.params['learning_rate']:.3g}")
-    assert recipe.height == 32
+    assert recipe.optimisation.learning_rate == float(f"{best.params['learning_rate']:.3g}")
+    assert recipe.data.height == 32
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"Trial {best.number} has a validation mAP of {best.value:.4f}" in page
     assert "<script" not in page
@@ -127,22 +142,24 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
 @pytest.mark.usefixtures("pretended")
 def test_what_lies_below_the_median_is_stopped_early(catalog: Catalog, tmp_path: Path) -> None:
     found = sought(catalog, tmp_path / "out", trials=16)
-    pruned = found.trials(TrialState.PRUNED)
+    pruned = of(found, TrialState.PRUNED)
     assert pruned
-    complete = [trial.value or 0 for trial in found.trials(TrialState.COMPLETE)]
+    complete = [trial.value or 0 for trial in of(found, TrialState.COMPLETE)]
     for trial in pruned:
         folder = tmp_path / "out" / "trials" / f"{trial.number:04}"
         assert len((folder / "history.csv").read_text().splitlines()) - 1 < 4
         assert not (folder / "checkpoints").exists()
-        assert score_of(Recipe(learning_rate=trial.params["learning_rate"])) < max(complete)
+        assert score_of(Recipe().with_settings(learning_rate=trial.params["learning_rate"])) < max(
+            complete
+        )
 
 
 @pytest.mark.usefixtures("pretended")
 def test_a_search_goes_on_to_more_trials_and_no_further(catalog: Catalog, tmp_path: Path) -> None:
     sought(catalog, tmp_path / "out", trials=3)
-    lines = (tmp_path / "out" / "journal.log").read_bytes()
+    rows = rows_of(tmp_path / "out")
     assert len(states(sought(catalog, tmp_path / "out", trials=3))) == 3
-    assert (tmp_path / "out" / "journal.log").read_bytes() == lines
+    assert rows_of(tmp_path / "out") == rows
     assert len(states(sought(catalog, tmp_path / "out", trials=5))) == 5
 
 
@@ -151,21 +168,18 @@ def test_a_trial_that_the_hours_cut_short_goes_on_with_the_search(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter(range(1_000_000))
-    clock = SimpleNamespace(monotonic=lambda: float(next(now)))
+    clock = SimpleNamespace(monotonic=lambda: float(next(now)), sleep=lambda seconds: None)
     monkeypatch.setattr("keyart.search.search.time", clock)
     out = tmp_path / "out"
-    cut = sought(catalog, out, hours=4 / 3600)
+    cut = sought(catalog, out, hours=5 / 3600)
     assert states(cut) == ["FAIL", "WAITING"]
-    assert cut.best() is None
+    assert cut.best is None
     assert not (out / "best.toml").exists()
-    assert "No trial has ended yet" in (out / "report.html").read_text()
+    assert "No trial is complete yet" in (out / "report.html").read_text()
     before = (out / "trials" / "0000" / "history.csv").read_text().splitlines()
     assert 1 < len(before) < 5
     epochs: list[int] = []
-    tune(
-        catalog, "demo", out, silent(lambda step: epochs.append(step.epoch)),
-        trials=1, settings=SMALL, search=RATES,
-    )  # fmt: skip
+    sought(catalog, out, trials=1, callbacks=silent(lambda step: epochs.append(step.epoch)))
     assert epochs == list(range(len(before), 5))
     assert not (out / "trials" / "0001").exists()
 
@@ -176,9 +190,9 @@ def test_epochs_that_are_done_again_after_a_kill_are_counted_once(
 ) -> None:
     out = tmp_path / "out"
     now = iter(range(1_000_000))
-    clock = SimpleNamespace(monotonic=lambda: float(next(now)))
+    clock = SimpleNamespace(monotonic=lambda: float(next(now)), sleep=lambda seconds: None)
     monkeypatch.setattr("keyart.search.search.time", clock)
-    sought(catalog, out, hours=4 / 3600)
+    sought(catalog, out, hours=5 / 3600)
     run = out / "trials" / "0000"
     lines = (run / "history.csv").read_text().splitlines()
     assert len(lines) > 2  # and yet the last checkpoint was made after the first epoch
@@ -192,9 +206,9 @@ def test_epochs_that_are_done_again_after_a_kill_are_counted_once(
 
     monkeypatch.setattr(searches, "learn", go_on)
     found = sought(catalog, out, trials=1, hours=None)
-    (trial,) = found.trials(TrialState.COMPLETE)
-    assert trial.user_attrs["epochs"] == 4
-    assert sorted(trial.intermediate_values) == [2, 3, 4]
+    (trial,) = of(found, TrialState.COMPLETE)
+    assert trial.last_step == 4
+    assert sorted(trial.intermediate_values) == [1, 2, 3, 4]
 
 
 @pytest.mark.usefixtures("pretended")
@@ -203,10 +217,10 @@ def test_the_report_tells_that_the_key_which_decides_matters_most(
 ) -> None:
     sought(catalog, tmp_path / "out", trials=40, search=(*RATES, "dropout=0.0..0.5"))
     page = (tmp_path / "out" / "report.html").read_text()
-    shares = dict(re.findall(r"(learning_rate|dropout): (\d+)%", page))
+    shares = dict(re.findall(r"(learning_rate|dropout) (\d+)%", page))
     assert set(shares) == {"learning_rate", "dropout"}
     assert int(shares["learning_rate"]) > int(shares["dropout"])
-    assert page.index("learning_rate: ") < page.index("dropout: ")
+    assert list(shares) == ["learning_rate", "dropout"]
 
 
 @pytest.mark.usefixtures("pretended")
@@ -214,29 +228,30 @@ def test_the_report_tells_that_the_key_which_decides_matters_most(
     ("changes", "words"),
     [
         ({"recipe": "posternet"}, "with another recipe"),
-        ({"settings": ("epochs=9",)}, "with another recipe"),
+        ({"epochs": 9}, "with another recipe"),
         ({"search": ("dropout=0.1..0.2",)}, "of another space"),
     ],
 )
-def test_the_journal_of_another_search_is_refused(
+def test_the_folder_of_another_search_is_refused(
     catalog: Catalog, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     out = tmp_path / "out"
     sought(catalog, out, trials=1)
-    before = (out / "journal.log").read_bytes()
-    arguments: dict[str, Any] = {"recipe": "demo", "settings": SMALL, "search": RATES}
-    with pytest.raises(SearchError, match=f"its journal is of a search {words}"):
-        tune(catalog, out=out, watcher=silent(), trials=2, **(arguments | changes))
-    assert (out / "journal.log").read_bytes() == before
+    before = rows_of(out)
+    with pytest.raises(SearchError, match=f"holds a search {words}"):
+        sought(catalog, out, trials=2, **changes)
+    assert rows_of(out) == before
 
 
 @pytest.mark.usefixtures("pretended")
-def test_the_journal_of_another_catalog_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_folder_of_a_search_on_another_catalog_is_refused(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     sought(catalog, out, trials=1)
     table, posters = tiny_films(tmp_path, range(100, 120))
     other = Catalog.build(table, posters, tmp_path / "other")
-    with pytest.raises(SearchError, match="its journal is of a search on another catalog"):
+    with pytest.raises(SearchError, match="holds a search on another catalog"):
         sought(other, out)
 
 
@@ -288,7 +303,8 @@ def test_a_validation_part_without_genres_is_told(
 # What a process of its own runs: a search whose first trial tells when an epoch is over, and waits.
 KILLED = """
 import sys, time
-from pathlib import Path
+from keyart.search import study
+from keyart.search.space import settings_of
 from keyart.training import loop
 from keyart.training.run import Watcher
 from keyart.search.search import tune
@@ -300,14 +316,15 @@ def steps(step):
         print("second epoch", flush=True)
         time.sleep(60)
 
+study.HEARTBEAT, study.GRACE = 1, 2
 tune(
-    Catalog.open(Path(sys.argv[1])), "demo", Path(sys.argv[2]),
-    Watcher(lambda *_: None, steps, lambda _: None),
-    trials=2, settings=sys.argv[3].split(), search=sys.argv[4].split(),
+    sys.argv[1], "demo", out=sys.argv[2], trials=2, search=sys.argv[4].split(),
+    callbacks=Watcher(lambda *_: None, steps, lambda _: None), **settings_of(sys.argv[3].split()),
 )
 """
 
 
+@pytest.mark.usefixtures("short_grace")
 def test_a_killed_search_goes_on_where_its_checkpoints_stand(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -320,24 +337,24 @@ def test_a_killed_search_goes_on_where_its_checkpoints_stand(
         assert process.stdout is not None
         assert process.stdout.readline() == "second epoch\n"
         process.send_signal(signal.SIGKILL)
-    # Half a line, as of a process that was killed while it wrote.
-    with (out / "journal.log").open("ab") as file:
-        file.write(b'{"op_code":')
     epochs: list[int] = []
     said: list[str] = []
     watcher = Watcher(lambda *_: None, lambda step: epochs.append(step.epoch), said.append)
-    found = tune(catalog, "demo", out, watcher, trials=2, settings=SMALL, search=RATES)
-    assert states(found)[:2] == ["FAIL", "COMPLETE"]
-    first, again = found.trials()[:2]
-    assert again.params == first.params
-    assert again.user_attrs["again"] == 0
-    assert min(epochs[: epochs.index(4)]) == 3
+    # The trial that was asked for might be alive: the search waits until it is known to be lost.
+    found = sought(catalog, out, trials=1, callbacks=watcher)
+    assert states(found) == ["FAIL", "COMPLETE"]
+    first, again = found.trials
+    assert (
+        again.params
+        == first.params
+        == {"learning_rate": load_recipe("demo").optimisation.learning_rate}
+    )
+    assert found.start == again
+    assert sorted(again.intermediate_values) == [1, 2, 3, 4]
+    assert set(epochs) == {3, 4}, "it goes on from its checkpoint"
     assert "trial 0 was cut short; it will be tried again" in said
-    assert found.counted() == 2
     history = (out / "trials" / "0000" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", "1", "2", "3", "4"]
-    for line in (out / "journal.log").read_text().splitlines():
-        json.loads(line)
     names = {path.name for path in (out / "trials" / "0000").iterdir()}
     assert names == {"recipe.toml", "history.csv"}, "no trial looks at the test part"
 
@@ -355,56 +372,127 @@ def test_two_processes_share_a_search(catalog: Catalog, tmp_path: Path) -> None:
     ]
     said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
-    found = open_search(catalog, "demo", out, settings=SMALL, search=RATES)
-    assert len(states(found)) == found.counted() == 5
-    assert not found.trials(TrialState.RUNNING, TrialState.WAITING)
+    found = sought(catalog, out, trials=5)
+    assert len(of(found, TrialState.COMPLETE, TrialState.PRUNED)) == 5
+    assert not of(found, TrialState.RUNNING, TrialState.WAITING)
     trained = [sum("mAP" in line or "pruned" in line for line in one.splitlines()) for one in said]
     assert sum(trained) == 5
-    rates = {trial.params["learning_rate"] for trial in found.trials()}
+    rates = {trial.params["learning_rate"] for trial in found.trials if trial.params}
     assert len(rates) == 5, "processes do not try the same"
     assert (out / "best.toml").exists()
-    assert not list((out / "trials").glob("*.lock"))
     # The best recipe trains, as it is.
-    best = load_recipe(str(out / "best.toml"), ["epochs=1"])
+    best = load_recipe(str(out / "best.toml"), {"epochs": 1})
     learn(catalog, best, tmp_path / "run", silent(), resume=False)
     assert (tmp_path / "run" / "history.csv").exists()
 
 
-def test_a_dead_process_holds_no_lock(tmp_path: Path) -> None:
-    place = tmp_path / "lock"
-    with HeldLock(place) as lock:
-        assert lock.take(wait=False)
-        assert not is_free(place)
-    assert is_free(place)
-    script = """
-    import sys, time
-    from pathlib import Path
-    from keyart.search.journal import HeldLock
-    lock = HeldLock(Path(sys.argv[1])); lock.take(wait=False)
-    print("held", flush=True); time.sleep(60)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(place)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        assert not is_free(place)
-        process.kill()
-    assert is_free(place)
+@pytest.mark.usefixtures("pretended")
+def test_a_damaged_database_is_an_error(catalog: Catalog, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    sought(catalog, out, trials=1)
+    (out / "search.db").write_bytes(b"nonsense" * 1000)
+    with pytest.raises(SearchError, match=r"search.db: not a database that can be used") as raised:
+        sought(catalog, out, trials=2)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.usefixtures("pretended")
-def test_a_damaged_journal_is_an_error(catalog: Catalog, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    sought(catalog, out, trials=1)
-    journal = out / "journal.log"
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join([lines[0], "{nonsense\n", *lines[1:]]))
-    with pytest.raises(SearchError, match="not a journal, or damaged"):
-        open_journal(journal)
+def test_several_folders_share_the_trials_of_one_database(catalog: Catalog, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    sought(catalog, tmp_path / "one", trials=2, storage=url)
+    assert not (tmp_path / "one" / "search.db").exists()
+    found = sought(catalog, tmp_path / "two", trials=3, storage=url)
+    assert len(states(found)) == 3
+    assert [one.number for one in found.trials if one.user_attrs.get("start")] == [0]
+    other = sought(catalog, tmp_path / "three", trials=1, storage=url, dropout=0.4)
+    assert len(states(other)) == 1, "another search in the same database is on its own"
+    with pytest.raises(SearchError, match="its trials are in another database; name it with"):
+        sought(catalog, tmp_path / "one", trials=3)
+    sought(catalog, tmp_path / "own", trials=1)
+    with pytest.raises(SearchError, match=r"its trials are in search.db; leave --storage out"):
+        sought(catalog, tmp_path / "own", trials=1, storage=url)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle:///x", "sqlite:////nowhere/at/all.db"])
+def test_a_database_that_cannot_be_opened_is_told_in_one_line(
+    catalog: Catalog, tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(SearchError, match="--storage: ") as raised:
+        sought(catalog, tmp_path / "out", storage=url)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "out").exists(), "a search that could not begin leaves nothing"
+
+
+def test_a_search_that_ctrl_c_ends_goes_on_with_the_same_trial(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(step: Progress) -> None:
+        if step.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(searches, "learn", pretend)
+    with pytest.raises(KeyboardInterrupt):
+        sought(catalog, tmp_path / "out", callbacks=silent(interrupt))
+    epochs: list[int] = []
+    watcher = silent(lambda step: epochs.append(step.epoch))
+    found = sought(catalog, tmp_path / "out", trials=1, callbacks=watcher)
+    assert states(found) == ["FAIL", "COMPLETE"]
+    assert epochs == [3, 4]
+    assert "2 trials" not in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("pretended", "short_grace")
+def test_a_suspended_process_leaves_its_trial_to_the_one_that_took_it_over(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """As a laptop that slept: its trial is given to another process while it is in the middle."""
+    said: list[str] = []
+
+    def suspended(step: Progress) -> None:
+        if not said_taken():
+            study = open_search(catalog, "demo", tmp_path / "out", settings=SMALL, search=RATES)
+            trial = study.trials[0]
+            study.study.tell(0, state=TrialState.FAIL)
+            storing.queue_again(study.study, trial)
+
+    def said_taken() -> bool:
+        return any("another process has taken it over" in one for one in said)
+
+    watcher = Watcher(lambda *_: None, suspended, said.append)
+    found = sought(catalog, tmp_path / "out", trials=2, callbacks=watcher)
+    assert said_taken()
+    assert states(found) == ["FAIL", "COMPLETE", "COMPLETE"]
+
+
+def test_trials_that_are_asked_for_at_the_same_moment_are_not_too_many(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searches, "learn", pretend)
+    enough = iter([False, False, False, True])
+    monkeypatch.setattr(searches, "_enough", lambda search, trials: next(enough))
+    found = sought(catalog, tmp_path / "out", trials=2)
+    assert states(found)[2:] == ["FAIL"]
+    assert not (tmp_path / "out" / "trials" / "0002").exists()
+    assert found.failed == []
+
+
+@pytest.mark.usefixtures("pretended")
+def test_a_search_changes_no_setting_of_its_host(catalog: Catalog, tmp_path: Path) -> None:
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    verbosity, handlers = optuna.logging.get_verbosity(), logging.getLogger("optuna").handlers[:]
+    drawn, filters = dict(mpl.rcParams), warnings.filters[:]
+    sought(catalog, tmp_path / "out", trials=6)
+    assert optuna.logging.get_verbosity() == verbosity
+    assert logging.getLogger("optuna").handlers == handlers
+    assert dict(mpl.rcParams) == drawn
+    assert warnings.filters == filters
+    assert plt.get_fignums() == []
 
 
 def variant(values: Mapping[str, Value]) -> Recipe:
-    return load_recipe("demo", assignments(values))
+    return load_recipe("demo", values)
 
 
 def test_a_space_is_read_from_settings_and_from_a_table(tmp_path: Path) -> None:
@@ -412,17 +500,13 @@ def test_a_space_is_read_from_settings_and_from_a_table(tmp_path: Path) -> None:
     file.write_text('[search]\nloss = ["bce", "focal"]\nepochs = "5..20"\n')
     space = read_space(["learning_rate=1e-4..1e-2", "flip=true|false", str(file)], variant)
     assert space == {
-        "learning_rate": Range(1e-4, 1e-2),
-        "flip": Choice((True, False)),
-        "loss": Choice(("bce", "focal")),
-        "epochs": Range(5, 20),
+        "learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+        "flip": CategoricalDistribution((True, False)),
+        "loss": CategoricalDistribution(("bce", "focal")),
+        "epochs": IntDistribution(5, 20, log=False),
     }
-    rate, epochs = space["learning_rate"], space["epochs"]
-    assert isinstance(rate, Range)
-    assert isinstance(epochs, Range)
-    assert (rate.log, rate.whole, epochs.log, epochs.whole) == (True, False, False, True)
-    assert read_space(["average_decay=none|0.99"], variant) == {
-        "average_decay": Choice((None, 0.99))
+    assert read_space(["ema_decay=none|0.99"], variant) == {
+        "ema_decay": CategoricalDistribution((None, 0.99))
     }
 
 
@@ -444,9 +528,9 @@ def test_a_space_that_no_recipe_has_is_refused(setting: str, message: str) -> No
 
 
 def test_the_default_space_is_about_the_recipe_and_holds_it() -> None:
-    plain = Recipe(dropout=0.2)
+    plain = Recipe().with_settings(dropout=0.2)
     space = default_space(plain)
     assert start_of(space, plain).keys() == space.keys()
-    frozen = default_space(Recipe(frozen=True))
+    frozen = default_space(Recipe().with_settings(frozen=True))
     assert "zoom" not in frozen
-    assert "layer_decay" in default_space(Recipe(weights="hub"))
+    assert "layer_decay" in default_space(Recipe().with_settings(weights="hub"))

@@ -31,13 +31,12 @@ def train(
     from keyart.run import Run
     from keyart.terminal.scores import show_scores
     from keyart.terminal.screens import watch_training
-    from keyart.training.recipe import any_recipe
+    from keyart.training.recipe import any_recipe, parse_settings
     from keyart.training.run import train
 
     with watch_training(quiet=quiet) as watcher:
-        train(
-            Catalog.open(catalog), any_recipe(recipe, settings or []), out, watcher, resume=resume
-        )
+        chosen = any_recipe(recipe, parse_settings(settings or []))
+        train(Catalog.open(catalog), chosen, out, watcher, resume=resume)
     if not quiet:
         show_scores(Run(out).metrics, "test")
         typer.echo(f"report: {out / 'report.html'}")
@@ -76,13 +75,15 @@ def ensemble(
 @commands.command("tune")
 def tune(
     catalog: CatalogFolder,
-    out: Annotated[Path, typer.Option(help="Folder of the search; one that is there goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the search. A search that is there already goes on.")
+    ],
     recipe: Annotated[
         str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
     ] = "posternet",
-    trials: Annotated[int, typer.Option(min=1, help="Stop at so many trials in all.")] = 30,
+    trials: Annotated[int, typer.Option(min=1, help="Stop after this many trials in all.")] = 30,
     hours: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many hours. Default: no limit.")
+        float | None, typer.Option(min=0, help="Stop after this many hours. Default: no limit.")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -92,29 +93,39 @@ def tune(
         list[str] | None,
         typer.Option(
             metavar="KEY=LOW..HIGH",
-            help="Search this key alone, and others so named; or KEY=A|B, or a TOML file.",
+            help="Search this key instead of the default ones; may be repeated. Or KEY=A|B, or a "
+            "TOML file.",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Database of the trials, for a search on several machines. Default: a SQLite "
+            "file in the folder.",
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Search for a better recipe: train variants, drop the hopeless early, write down the best."""
-    from keyart.catalog.catalog import Catalog
+    """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
     from keyart.search.search import tune
-    from keyart.terminal.screens import show_search, watch_search
+    from keyart.search.space import settings_of
+    from keyart.terminal.search import show_search, watch_search
 
     with watch_search(quiet=quiet) as watcher:
-        opened = tune(
-            Catalog.open(catalog),
+        found = tune(
+            catalog,
             recipe,
-            out,
-            watcher,
+            out=out,
             trials=trials,
             hours=hours,
-            settings=settings or [],
             search=search or [],
+            storage=storage,
+            callbacks=watcher,
+            **settings_of(settings or []),
         )
     if not quiet:
-        show_search(opened)
+        show_search(found)
 
 
 @commands.command("evaluate")

@@ -1,314 +1,242 @@
-"""Search: trainings by variants of a recipe, each learning from those before, to find a better one.
+"""Search: trainings with variants of a recipe, each chosen by what the ones before have shown.
 
-    journal.log    all that is known, a line an event (Optuna's journal)
-    recipe.toml    the recipe as the search found it
+    search.json    what is searched: the catalog, the recipe and the space
+    search.db      all trials (Optuna's SQLite storage), unless another database holds them
+    recipe.toml    the recipe that the search began with
     best.toml      the best variant so far, for keyart train --recipe
-    report.html    importances, and what was tried
-    trials/        a folder a trial: its recipe and history; checkpoints while it runs
+    report.html    history, importances, and what was tried
+    trials/        a folder for each trial: recipe and history; checkpoints while it runs
 
-A search may be killed and run again, and run by several processes at once: what they know of each
-other is in the journal and in locks. Trials see the training and validation parts alone.
+A search may be killed and run again, and several processes may run it at once. Trials see only the
+train and validation splits.
 """
 
 import csv
 import math
+import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import torch
-from optuna.trial import FrozenTrial, TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_text
-from keyart.run import has_origin
-from keyart.search.journal import HeldLock, is_free, locked, open_journal
+from keyart.run import Run
+from keyart.search import study as storing
 from keyart.search.report import best_recipe_toml, write_search_report
-from keyart.search.space import (
-    Choice,
-    Range,
-    Space,
-    Value,
-    Variant,
-    assignments,
-    read_space,
-    rounded,
-    start_of,
+from keyart.search.space import assignments, rounded, suggest
+from keyart.search.study import (
+    Search,
+    counts,
+    open_search,
+    queue_again,
+    quiet_optuna,
+    storage_errors,
 )
 from keyart.training.checkpoint import history_of, load_tensors
 from keyart.training.loop import BEST, LAST, Progress
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe
 from keyart.training.run import Watcher, learn
 from keyart.training.state import Row
 
-_STUDY = "keyart"
-_RECIPE = "recipe.toml"
 _SCORE = "validation_mean_average_precision"
-# So many failures without a single success are no bad luck.
+# After so many failures and no success, more trials would fail too.
 _HOPELESS = 3
+_REPORT_EVERY = 30.0  # seconds; drawing the page takes some
+
+_TRIAL_ERRORS = (TrainingError, RecipeError, torch.OutOfMemoryError)
 
 
 class _OutOfTime(Exception):
-    """The search's hours are over in the middle of a trial."""
+    """The hours are over in the middle of a trial."""
 
 
-@dataclass(frozen=True)
-class Search:
-    """A search that is open in a folder: its study, the space it searches, and how to make the
-    recipe of given values."""
-
-    folder: Path
-    study: optuna.Study
-    space: Space
-    variant: Variant
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe as the search found it."""
-        return self.variant({})
-
-    def lock(self, trial: int) -> Path:
-        """The lock that a trial's process holds."""
-        return self.folder / "trials" / f"{trial:04}.lock"
-
-    def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Its trials of these states, or all, the first asked first."""
-        return self.study.get_trials(deepcopy=False, states=states or None)
-
-    def best(self) -> FrozenTrial | None:
-        """The complete trial of the highest validation mAP, None where none is complete."""
-        return self.study.best_trial if self.trials(TrialState.COMPLETE) else None
-
-    def counted(self) -> int:
-        """Trials that have ended for good, or are under way."""
-        ended = self.trials(TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-        return len(ended) + len(self.failed())
-
-    def failed(self) -> list[FrozenTrial]:
-        """Trials that ended in an error of their own; killed ones are not among them."""
-        return [one for one in self.trials(TrialState.FAIL) if "error" in one.user_attrs]
+class _Surplus(Exception):
+    """Other processes began the last trials that were asked for, at the same moment."""
 
 
 def tune(
-    catalog: Catalog,
-    recipe: str,
-    out: Path,
-    watcher: Watcher,
+    catalog: Catalog | str | os.PathLike[str],
+    recipe: str = "posternet",
     *,
-    trials: int,
+    out: str | os.PathLike[str],
+    trials: int = 30,
     hours: float | None = None,
-    settings: Sequence[str] = (),
     search: Sequence[str] = (),
+    storage: str | None = None,
+    callbacks: Watcher | None = None,
+    **settings: Any,
 ) -> Search:
-    """Search in the folder `out` until `trials` have ended there in all, or `hours` are over.
+    """Search for a better recipe, until `trials` have ended in all or `hours` are over.
 
-    recipe, settings: as for `load_recipe`. search: as for `read_space`. A folder that holds this
-    very search goes on; trials that died with their process are tried again, from where their
-    checkpoints stand. A trial that is under way when the hours are over is stopped after its epoch,
-    and goes on when the search does.
-    Raises SearchError for a folder of another search, and where no trial can be trained.
+    recipe: name of a shipped recipe, or a TOML file. settings: recipe keys that all trials share.
+    search: what is varied, as `--search` of the command: "key=low..high", "key=a|b" or a TOML file.
+    storage: URL of a database for the trials, for searches on several machines; without it they are
+    kept in SQLite in the folder `out`.
+
+    A folder that holds this same search goes on. Trials that were lost with their process run
+    again, from their last checkpoint. When the hours are over a running trial stops after its
+    epoch; it goes on when the search does.
+
+    Raises SearchError if the folder holds something else, and if the first trials all fail;
+    RecipeError for an unknown key or an impossible value.
     """
-    until = None if hours is None else time.monotonic() + 3600 * hours
-    opened = open_search(catalog, recipe, out, settings=settings, search=search)
-    opened.study.pruner = optuna.pruners.MedianPruner(
-        n_startup_trials=min(5, max(1, trials // 4)),
-        n_warmup_steps=max(2, opened.recipe.epochs // 5),
-    )
-    while until is None or time.monotonic() < until:
-        with locked(out / "lock"):
-            _revive(opened, watcher.say)
-            if opened.counted() >= trials:
-                break
-            trial, lock = _ask(opened)
-        with lock:
-            told = _run(opened, catalog, trial, watcher, until)
-            with locked(out / "lock"):
-                told()
-                opened.lock(trial.number).unlink()  # no one asks after an ended trial
-                _write_down(opened)
-        _give_up_if_hopeless(opened)
-    with locked(out / "lock"):
-        _write_down(opened)
+    until = math.inf if hours is None else time.monotonic() + 3600 * hours
+    watcher = callbacks or Watcher(lambda done, total: None, lambda step: None, lambda said: None)
+    if not isinstance(catalog, Catalog):
+        catalog = Catalog.open(catalog)
+    out = Path(out)
+    with quiet_optuna(), storage_errors(out, storage):
+        opened = open_search(
+            catalog,
+            recipe,
+            out,
+            settings=assignments(settings),
+            search=search,
+            storage=storage,
+            say=watcher.say,
+        )
+        opened.study.pruner = optuna.pruners.MedianPruner(
+            n_startup_trials=min(5, max(1, trials // 4)),
+            n_warmup_steps=max(2, opened.recipe({}).optimisation.epochs // 5),
+        )
+        objective = _Objective(opened, catalog, watcher, trials, until)
+        reported = time.monotonic()
+        while time.monotonic() < until and not _enough(opened, trials):
+            opened.study.sampler = optuna.samplers.TPESampler(seed=_seed(opened))
+            try:
+                # One at a time: optimize() frees lost trials before each, and sends heartbeats.
+                opened.study.optimize(
+                    objective, n_trials=1, catch=(*_TRIAL_ERRORS, _OutOfTime, _Surplus)
+                )
+            except (ValueError, UpdateFinishedTrialError):
+                if not objective.taken_over:  # otherwise Optuna has nobody to give its state to
+                    raise
+            _write_best(opened)
+            if time.monotonic() - reported > _REPORT_EVERY:
+                write_search_report(opened)
+                reported = time.monotonic()
+            _give_up_if_hopeless(opened)
+        _write_best(opened)
+        write_search_report(opened)
     return opened
 
 
-def open_search(
-    catalog: Catalog,
-    recipe: str,
-    out: Path,
-    *,
-    settings: Sequence[str] = (),
-    search: Sequence[str] = (),
-) -> Search:
-    """Begin the search in the folder `out`, or go on with it. Raises SearchError, RecipeError."""
-    _quieten()
+def _enough(search: Search, trials: int) -> bool:
+    """Whether `trials` have ended or are running.
 
-    def asked(values: Mapping[str, Value]) -> Recipe:
-        return load_recipe(recipe, [*settings, *assignments(values)])
-
-    def variant(values: Mapping[str, Value]) -> Recipe:
-        return load_recipe(str(out / _RECIPE), assignments(values))
-
-    space = read_space(search, asked)
-    base = asked({})
-    identity = {
-        "catalog": catalog.fingerprint,
-        "recipe": base.to_toml(),
-        "space": {key: str(dimension) for key, dimension in sorted(space.items())},
-    }
-    journal = out / "journal.log"
-    # The lock may be another process's, which begins this search at this moment.
-    strange = {path.name for path in out.iterdir()} - {"lock"} if out.exists() else set()
-    if strange and not journal.exists():
-        raise SearchError(f"{out}: is there and holds no search; name another folder")
-    with locked(out / "lock"):
-        storage = open_journal(journal)
-        if storage.get_all_studies():
-            study = optuna.load_study(study_name=_STUDY, storage=storage)
-        else:
-            study = optuna.create_study(storage=storage, study_name=_STUDY, direction="maximize")
-        if "space" in study.user_attrs:
-            _same_search(out, study.user_attrs, identity)
-        else:
-            # The space last: a search that has one is begun.
-            study.enqueue_trial(start_of(space, base), user_attrs={"start": True})
-            for attribute, value in {"name": recipe, **identity}.items():
-                study.set_user_attr(attribute, value)
-        if not (out / _RECIPE).exists():
-            write_text(out / _RECIPE, base.to_toml())
-    return Search(out, study, space, variant)
+    Before it says so it makes sure that the running ones are alive, which may take a minute.
+    """
+    until = time.monotonic() + storing.GRACE + storing.HEARTBEAT
+    while True:
+        optuna.storages.fail_stale_trials(search.study)
+        now = search.trials
+        if sum(map(counts, now)) < trials:
+            return False
+        running = any(one.state == TrialState.RUNNING for one in now)
+        if not running or time.monotonic() > until:
+            return True
+        time.sleep(1)
 
 
-def _quieten() -> None:
-    """Optuna speaks to programmers; we say ourselves what a search does."""
-    optuna.logging.disable_default_handler()
+def _seed(search: Search) -> int:
+    """A seed for the next trial, which other processes that ask at this moment do not have."""
+    now = search.trials
+    shared = any(one.state == TrialState.RUNNING for one in now)
+    parts = [search.recipe({}).optimisation.seed, len(now), os.getpid() if shared else 0]
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
-def _same_search(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for what, words in (
-        ("catalog", "on another catalog"),
-        ("recipe", "with another recipe"),
-        ("space", "of another space"),
-    ):
-        if found.get(what) != wanted[what]:
-            raise SearchError(
-                f"{out}: its journal is of a search {words}; name another folder, or ask for the "
-                "very same search to go on"
-            )
+class _Objective:
+    """Trains one trial, as Optuna asks for it; returns its validation mAP."""
 
+    def __init__(
+        self, search: Search, catalog: Catalog, watcher: Watcher, trials: int, until: float
+    ) -> None:
+        self._search, self._catalog, self._watcher = search, catalog, watcher
+        self._trials, self._until = trials, until
+        self.taken_over = False
 
-def _revive(search: Search, say: Callable[[str], None]) -> None:
-    """Have trials whose process has died tried again. Under the folder's lock."""
-    retried = {trial.user_attrs.get("again") for trial in search.trials()}
-    for trial in search.trials(TrialState.RUNNING):
-        if is_free(search.lock(trial.number)):
-            if trial.number not in retried:
-                _again(search, trial)
-            search.study.tell(trial.number, state=TrialState.FAIL)
-            search.lock(trial.number).unlink(missing_ok=True)
-            say(f"trial {trial.number} was cut short; it will be tried again")
-
-
-def _again(search: Search, trial: FrozenTrial) -> None:
-    """Have a trial's values tried again, going on in its folder."""
-    folder = trial.user_attrs.get("folder", trial.number)
-    search.study.enqueue_trial(
-        dict(trial.params),
-        user_attrs={**trial.user_attrs, "again": trial.number, "folder": folder},
-    )
-
-
-def _ask(search: Search) -> tuple[optuna.Trial, HeldLock]:
-    """The next trial, and its lock, held. Under the folder's lock."""
-    number = len(search.trials())
-    # A seed a trial: processes that ask one after the other do not draw the same.
-    search.study.sampler = optuna.samplers.TPESampler(
-        seed=(search.recipe.seed * 1_000_003 + number) % 2**32
-    )
-    trial = search.study.ask()
-    lock = HeldLock(search.lock(trial.number))
-    lock.take(wait=True)
-    for key, dimension in search.space.items():
-        _suggest(trial, key, dimension)
-    return trial, lock
-
-
-def _suggest(trial: optuna.Trial, key: str, dimension: Range | Choice) -> None:
-    if isinstance(dimension, Choice):
-        trial.suggest_categorical(key, dimension.values)
-    elif dimension.whole:
-        trial.suggest_int(key, int(dimension.low), int(dimension.high), log=dimension.log)
-    else:
-        trial.suggest_float(key, dimension.low, dimension.high, log=dimension.log)
-
-
-def _run(
-    search: Search,
-    catalog: Catalog,
-    trial: optuna.Trial,
-    watcher: Watcher,
-    until: float | None,
-) -> Callable[[], None]:
-    """Train by a trial's recipe; what is then to be told of it, under the folder's lock."""
-    folder = search.folder / "trials" / f"{trial.user_attrs.get('folder', trial.number):04}"
-    if folder.exists() and not has_origin(folder):
-        shutil.rmtree(folder)  # killed before it had begun
-    seen = _rows_of(folder)
-
-    def watch(step: Progress) -> None:
-        watcher.steps(step)
-        if step.row is not None:
-            seen.append(step.row)
-            trial.report(step.row[_SCORE], len(seen))
-            if trial.should_prune():
-                raise optuna.TrialPruned
-            if until is not None and time.monotonic() > until:
-                raise _OutOfTime
-
-    def tell(state: TrialState, value: float | None = None, **facts: Any) -> Callable[[], None]:
-        def told() -> None:
-            for name, fact in {**facts, "epochs": len(seen)}.items():
-                trial.set_user_attr(name, fact)
-            search.study.tell(trial, value, state=state)
-
-        return told
-
-    started = time.monotonic()
-    values = rounded(trial.params)
-    watcher.say(f"trial {trial.number}: {', '.join(assignments(values))}")
-    try:
-        recipe = search.variant(values)
-        learn(catalog, recipe, folder, replace(watcher, steps=watch), resume=True)
-        epoch, score = _kept(folder, recipe)
-    except optuna.TrialPruned:
-        watcher.say(f"trial {trial.number}: pruned after epoch {len(seen)}")
-        told = tell(TrialState.PRUNED)
-    except _OutOfTime:
-        _again(search, search.study.trials[trial.number])
-        watcher.say(f"trial {trial.number}: stopped by the hour after epoch {len(seen)}")
-        return tell(TrialState.FAIL)
-    except (TrainingError, RecipeError, torch.OutOfMemoryError) as error:
-        reason = str(error).partition(";")[0]  # further on it tells of weights that go with it
-        watcher.say(f"trial {trial.number}: failed: {reason}")
-        told = tell(TrialState.FAIL, error=reason)
-    else:
+    def __call__(self, trial: optuna.Trial) -> float:
+        known = self._search.trials
+        if sum(map(counts, known[: trial.number])) >= self._trials:
+            raise _Surplus
+        self.taken_over = False
+        values = suggest(trial, self._search.space)
+        folder = self._search.trial_folder(known[trial.number])
+        if folder.exists() and not Run(folder).has_origin:
+            shutil.rmtree(folder)  # killed before the training began
+        say, started = self._watcher.say, time.monotonic()
+        say(f"trial {trial.number}: {', '.join(assignments(values))}")
+        try:
+            recipe = self._search.recipe(values)
+            epoch, score = self._train(trial, recipe, folder)
+        except optuna.TrialPruned:
+            say(f"trial {trial.number}: pruned")
+            _forget_weights(folder)
+            raise
+        except _TRIAL_ERRORS as error:
+            reason = str(error).partition(";")[0]  # the rest is about weights that are deleted now
+            trial.set_user_attr("error", reason)
+            say(f"trial {trial.number}: failed: {reason}")
+            _forget_weights(folder)
+            raise
+        except UpdateFinishedTrialError:
+            self.taken_over = True  # this process was suspended, and another took its trial
+            say(f"trial {trial.number}: another process has taken it over")
+            raise
+        except BaseException as error:
+            queue_again(self._search.study, self._search.study.trials[trial.number])
+            if isinstance(error, _OutOfTime):
+                say(f"trial {trial.number}: stopped, as the hours are over; it can go on")
+            raise
+        trial.set_user_attr("best_epoch", epoch)
         took = time.monotonic() - started
-        watcher.say(f"trial {trial.number}: validation mAP {score:.4f} in {took:.0f} s")
-        told = tell(TrialState.COMPLETE, score, best_epoch=epoch)
-    # Weights are for going on; a trial that has ended keeps its recipe and history.
+        say(f"trial {trial.number}: validation mAP {score:.4f} in {took:.0f} s")
+        _forget_weights(folder)
+        return score
+
+    def _train(self, trial: optuna.Trial, recipe: Recipe, folder: Path) -> tuple[int, float]:
+        done = 0
+
+        def report(row: Row) -> None:
+            nonlocal done
+            done += 1
+            trial.report(row[_SCORE], done)
+
+        def watch(step: Progress) -> None:
+            self._watcher.steps(step)
+            if step.row is not None:
+                report(step.row)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+                if time.monotonic() > self._until:
+                    raise _OutOfTime
+
+        for row in _rows_of(folder):
+            report(row)
+        learn(self._catalog, recipe, folder, replace(self._watcher, steps=watch), resume=True)
+        return _kept(folder, recipe)
+
+
+def _forget_weights(folder: Path) -> None:
+    """Checkpoints are for going on; a trial that has ended keeps its recipe and history."""
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return told
 
 
 def _rows_of(folder: Path) -> list[Row]:
-    """The epochs that a trial has behind it, of its head and then of all, as it goes on.
+    """The epochs that a trial goes on from: of its head alone first, then of the whole network.
 
-    history.csv may be ahead of the last checkpoint: what will be done again is not behind it.
+    history.csv may be ahead of the last checkpoint; those epochs are trained again.
     """
     stages = (folder / "checkpoints" / "head", folder)
     checkpoints = [stage / "checkpoints" / LAST for stage in stages]
@@ -316,29 +244,27 @@ def _rows_of(folder: Path) -> list[Row]:
 
 
 def _kept(folder: Path, recipe: Recipe) -> tuple[int, float]:
-    """The epoch whose weights a training keeps, and its score. Raises TrainingError."""
+    """The epoch that a training keeps the weights of, and its score. Raises TrainingError."""
     with (folder / "history.csv").open(newline="", encoding="utf-8") as text:
         scores = [float(row[_SCORE]) for row in csv.DictReader(text)]
     epoch = len(scores)
-    if recipe.keep == "best":
+    if recipe.ending.keep == "best":
         epoch = int(load_tensors(folder / "checkpoints" / BEST)[1]["epoch"])
     if math.isnan(scores[epoch - 1]):
-        raise TrainingError("its validation mAP is no number: no validation film has a genre")
+        raise TrainingError("its validation mAP is undefined: no validation film has a genre")
     return epoch, scores[epoch - 1]
 
 
-def _write_down(search: Search) -> None:
-    """best.toml and report.html, of what has ended so far. Under the folder's lock."""
-    best = search.best()
-    if best is not None:
-        recipe = search.variant(rounded(best.params))
-        write_text(search.folder / "best.toml", best_recipe_toml(search.study, recipe))
-    write_search_report(search.study, search.space, search.folder / "report.html")
+def _write_best(search: Search) -> None:
+    """Write best.toml, if a trial is complete."""
+    if search.best is not None:
+        recipe = search.recipe(rounded(search.best.params))
+        write_text(search.best_recipe_path, best_recipe_toml(search, recipe))
 
 
 def _give_up_if_hopeless(search: Search) -> None:
-    failed = search.failed()
-    if len(failed) >= _HOPELESS and not search.trials(TrialState.COMPLETE, TrialState.PRUNED):
+    failed, states = search.failed, {one.state for one in search.trials}
+    if len(failed) >= _HOPELESS and not states & {TrialState.COMPLETE, TrialState.PRUNED}:
         raise SearchError(
             f"{search.folder}: the first {len(failed)} trials all failed, the last as: "
             f"{failed[-1].user_attrs['error']}"

@@ -14,7 +14,6 @@ from keyart.terminal.progress import clock, progress
 if TYPE_CHECKING:
     from keyart.ensemble.make import Ensemble
     from keyart.explain import Explanation
-    from keyart.search.search import Search
     from keyart.training.loop import Progress as Step
     from keyart.training.run import Watcher
 
@@ -135,43 +134,6 @@ def _epoch_line(step: "Step") -> str:
         f"mAP {row['validation_mean_average_precision']:.3f}, "
         f"top class {row['validation_top_class']:.3f}  ({clock(row['seconds'])})"
     )
-
-
-@contextmanager
-def watch_search(*, quiet: bool) -> Iterator["Watcher"]:
-    """Yield a Watcher for trial after trial: a bar for the one under way, a line for each."""
-    from keyart.training.run import Watcher
-
-    console = Console(stderr=True, highlight=False)
-
-    def say(sentence: str) -> None:
-        if not quiet:
-            console.print(sentence, soft_wrap=True)
-
-    with progress("posters", quiet=quiet) as pixels:
-        if not console.is_terminal or quiet:
-            yield Watcher(pixels, lambda step: None, say)
-            return
-        with console.status("") as status:
-
-            def steps(step: "Step") -> None:
-                status.update(
-                    f"epoch {step.epoch} of {step.epochs}, step {step.step} of {step.steps}, "
-                    f"loss {step.loss:.4f}"
-                )
-
-            yield Watcher(lambda done, total: None, steps, say)
-
-
-def show_search(search: "Search") -> None:
-    """Print what a search has found."""
-    best = search.best()
-    if best is None:
-        print(f"no trial has ended yet; run it again to go on: {search.folder}")
-        return
-    print(f"best: trial {best.number}, validation mAP {best.value:.4f}")
-    print(f"recipe: {search.folder / 'best.toml'}")
-    print(f"report: {search.folder / 'report.html'}")
 
 
 def show_explanations(explanations: Sequence["Explanation"]) -> None:
