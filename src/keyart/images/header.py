@@ -84,6 +84,24 @@ def jpeg_scans(data: bytes) -> int:
     return scans
 
 
+def exif_orientation(exif: bytes) -> int:
+    """How a picture is to be turned, 1 to 8; 1 (not at all) if the block is broken."""
+    block = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, directory)
+        for at in range(directory + 2, directory + 2 + 12 * count, 12):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", block, at)
+            if tag == 0x0112:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1
+
+
 def webp_size(data: bytes) -> tuple[int, int] | None:
     """Width and height, which libwebp makes room for as soon as it opens a file."""
     kind = data[12:16]
