@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from keyart.catalog.catalog import Catalog
+from keyart.run import Run
+from keyart.training.callbacks import Callbacks, Row
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
-from keyart.training.run import Watcher, learn
-from keyart.training.state import Row
+from keyart.training.train import learn
 
-_SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+_SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 _AS_IT_IS = "as it is"
 
 
@@ -39,7 +40,7 @@ def trained(catalog: Catalog, recipe: str, settings: Sequence[str], out: Path) -
     assert isinstance(chosen, Recipe)
     run = out / hashlib.sha256(chosen.to_toml().encode()).hexdigest()[:16]
     if not (run / "done").exists():
-        learn(catalog, chosen, run, _SILENT, resume=True)
+        learn(catalog, chosen, Run(run), _SILENT, resume=True)
         (run / "done").touch()
     return best_epoch(run)
 

@@ -42,11 +42,10 @@ from keyart.search.study import (
     quiet_optuna,
     storage_errors,
 )
+from keyart.training.callbacks import Callbacks, Row, Step
 from keyart.training.checkpoint import history_of, load_tensors
-from keyart.training.loop import BEST, LAST, Progress
 from keyart.training.recipe import Recipe
-from keyart.training.run import Watcher, learn
-from keyart.training.state import Row
+from keyart.training.train import learn
 
 _SCORE = "validation_mean_average_precision"
 # After so many failures and no success, more trials would fail too.
@@ -73,7 +72,7 @@ def tune(
     hours: float | None = None,
     search: Sequence[str] = (),
     storage: str | None = None,
-    callbacks: Watcher | None = None,
+    callbacks: Callbacks | None = None,
     **settings: Any,
 ) -> Search:
     """Search for a better recipe, until `trials` have ended in all or `hours` are over.
@@ -91,7 +90,7 @@ def tune(
     RecipeError for an unknown key or an impossible value.
     """
     until = math.inf if hours is None else time.monotonic() + 3600 * hours
-    watcher = callbacks or Watcher(lambda done, total: None, lambda step: None, lambda said: None)
+    call = callbacks or Callbacks()
     if not isinstance(catalog, Catalog):
         catalog = Catalog.open(catalog)
     out = Path(out)
@@ -100,16 +99,16 @@ def tune(
             catalog,
             recipe,
             out,
-            settings=assignments(settings),
+            settings=settings,
             search=search,
             storage=storage,
-            say=watcher.say,
+            say=call.message,
         )
         opened.study.pruner = optuna.pruners.MedianPruner(
             n_startup_trials=min(5, max(1, trials // 4)),
             n_warmup_steps=max(2, opened.recipe({}).optimisation.epochs // 5),
         )
-        objective = _Objective(opened, catalog, watcher, trials, until)
+        objective = _Objective(opened, catalog, call, trials, until)
         reported = time.monotonic()
         while time.monotonic() < until and not _enough(opened, trials):
             opened.study.sampler = optuna.samplers.TPESampler(seed=_seed(opened))
@@ -160,9 +159,9 @@ class _Objective:
     """Trains one trial, as Optuna asks for it; returns its validation mAP."""
 
     def __init__(
-        self, search: Search, catalog: Catalog, watcher: Watcher, trials: int, until: float
+        self, search: Search, catalog: Catalog, callbacks: Callbacks, trials: int, until: float
     ) -> None:
-        self._search, self._catalog, self._watcher = search, catalog, watcher
+        self._search, self._catalog, self._call = search, catalog, callbacks
         self._trials, self._until = trials, until
         self.taken_over = False
 
@@ -175,7 +174,7 @@ class _Objective:
         folder = self._search.trial_folder(known[trial.number])
         if folder.exists() and not Run(folder).has_origin:
             shutil.rmtree(folder)  # killed before the training began
-        say, started = self._watcher.say, time.monotonic()
+        say, started = self._call.message, time.monotonic()
         say(f"trial {trial.number}: {', '.join(assignments(values))}")
         try:
             recipe = self._search.recipe(values)
@@ -213,8 +212,8 @@ class _Objective:
             done += 1
             trial.report(row[_SCORE], done)
 
-        def watch(step: Progress) -> None:
-            self._watcher.steps(step)
+        def watch(step: Step) -> None:
+            self._call.steps(step)
             if step.row is not None:
                 report(step.row)
                 if trial.should_prune():
@@ -222,34 +221,34 @@ class _Objective:
                 if time.monotonic() > self._until:
                     raise _OutOfTime
 
-        for row in _rows_of(folder):
+        run = Run(folder)
+        for row in _rows_of(run):
             report(row)
-        learn(self._catalog, recipe, folder, replace(self._watcher, steps=watch), resume=True)
-        return _kept(folder, recipe)
+        learn(self._catalog, recipe, run, replace(self._call, steps=watch), resume=True)
+        return _kept(run, recipe)
 
 
 def _forget_weights(folder: Path) -> None:
     """Checkpoints are for going on; a trial that has ended keeps its recipe and history."""
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    shutil.rmtree(Run(folder).checkpoints, ignore_errors=True)
 
 
-def _rows_of(folder: Path) -> list[Row]:
+def _rows_of(run: Run) -> list[Row]:
     """The epochs that a trial goes on from: of its head alone first, then of the whole network.
 
     history.csv may be ahead of the last checkpoint; those epochs are trained again.
     """
-    stages = (folder / "checkpoints" / "head", folder)
-    checkpoints = [stage / "checkpoints" / LAST for stage in stages]
+    checkpoints = [stage.last_checkpoint for stage in (run.head, run)]
     return [row for file in checkpoints if file.is_file() for row in history_of(file)]
 
 
-def _kept(folder: Path, recipe: Recipe) -> tuple[int, float]:
+def _kept(run: Run, recipe: Recipe) -> tuple[int, float]:
     """The epoch that a training keeps the weights of, and its score. Raises TrainingError."""
-    with (folder / "history.csv").open(newline="", encoding="utf-8") as text:
+    with run.history_path.open(newline="", encoding="utf-8") as text:
         scores = [float(row[_SCORE]) for row in csv.DictReader(text)]
     epoch = len(scores)
     if recipe.ending.keep == "best":
-        epoch = int(load_tensors(folder / "checkpoints" / BEST)[1]["epoch"])
+        epoch = int(load_tensors(run.best_checkpoint)[1]["epoch"])
     if math.isnan(scores[epoch - 1]):
         raise TrainingError("its validation mAP is undefined: no validation film has a genre")
     return epoch, scores[epoch - 1]

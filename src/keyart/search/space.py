@@ -120,17 +120,6 @@ def rounded(values: Mapping[str, Any]) -> dict[str, Value]:
     }
 
 
-def settings_of(assigned: Sequence[str]) -> dict[str, Any]:
-    """Values by key from `key=value`, as --set takes them. Raises RecipeError."""
-    values = {}
-    for setting in assigned:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise RecipeError(f"--set {setting}: write key=value")
-        values[key.strip()] = _parsed(value)
-    return values
-
-
 def assignments(values: Mapping[str, Any]) -> list[str]:
     """Values in the form that --set takes."""
     return [f"{key}={_written(value)}" for key, value in values.items()]

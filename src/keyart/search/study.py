@@ -24,7 +24,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import SearchError
 from keyart.files import new_folder, write_json, write_text
 from keyart.search.space import Space, Value, read_space, start_of, written
-from keyart.training.recipe import Recipe, load_recipe, parse_settings
+from keyart.training.recipe import Recipe, load_recipe
 
 HEARTBEAT = 10  # seconds
 GRACE = 60  # seconds
@@ -137,7 +137,7 @@ def open_search(
     recipe: str,
     out: Path,
     *,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any],
     search: Sequence[str] = (),
     storage: str | None = None,
     say: Callable[[str], None] = lambda sentence: None,
@@ -145,7 +145,7 @@ def open_search(
     """Begin the search in the folder `out`, or open it again. Raises SearchError, RecipeError."""
 
     def variant(values: Mapping[str, Value]) -> Recipe:
-        return load_recipe(recipe, {**parse_settings(settings), **values})
+        return load_recipe(recipe, {**settings, **values})
 
     base, space = variant({}), read_space(search, variant)
     asked = {

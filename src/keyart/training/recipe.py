@@ -88,7 +88,7 @@ def any_recipe(
 def load_recipe(
     recipe: AnyRecipe | str | os.PathLike[str], settings: Mapping[str, Any] | None = None
 ) -> Recipe:
-    """A network's recipe, as `any_recipe` gives it. Raises RecipeError for a classical one too."""
+    """A network's recipe, as from `any_recipe`. Raises RecipeError, also for a classical one."""
     found = any_recipe(recipe, settings)
     if not isinstance(found, Recipe):
         raise RecipeError(f"{recipe}: is a {found.classifier.kind}; name a network's recipe")
@@ -159,11 +159,7 @@ def _kind(tables: Mapping[str, Any], where: str) -> type[AnyRecipe]:
     classifier = tables.get("classifier")
     if classifier is None:
         return Recipe
-    if not isinstance(classifier, dict):
-        raise RecipeError(
-            f"{where}: classifier is in no table; move it under [classifier], as kind"
-        )
-    kind = classifier.get("kind")
+    kind = classifier.get("kind") if isinstance(classifier, dict) else classifier
     if kind not in CLASSIFIERS:
         raise RecipeError(
             f"{where}: [classifier] kind = {kind!r}: not one{nearest(str(kind), CLASSIFIERS)} "
