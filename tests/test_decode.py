@@ -78,9 +78,12 @@ def test_a_palette_picture_keeps_its_colours() -> None:
     assert np.abs(decode(data).astype(int) - (204, 51, 0)).max() == 0
 
 
-def test_transparency_is_laid_on_white() -> None:
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF", "AVIF"])
+def test_transparency_is_laid_on_white(format: str) -> None:
     clear = Image.new("RGBA", (40, 60), (0, 0, 0, 0))
-    assert decode(encoded(clear, "PNG")).min() == 255
+    assert decode(encoded(clear, format)).min() == 255
+    half = Image.new("RGBA", (40, 60), (0, 0, 0, 128))
+    assert np.abs(decode(encoded(half, format)).astype(int) - 127).max() <= 2
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP"])

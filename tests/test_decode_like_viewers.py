@@ -134,7 +134,7 @@ def test_what_pillow_writes_shows_what_a_viewer_shows(
         image = image.convert(mode)
     readable = {
         "JPEG": ("L", "RGB", "CMYK", "YCbCr", "1"), "WEBP": ("L", "RGB", "RGBA"),
-        "TIFF": ("L", "RGB", "CMYK", "RGBA", "1", "P"), "AVIF": ("RGB", "RGBA"),
+        "TIFF": ("L", "RGB", "CMYK", "RGBA", "1", "P"), "AVIF": ("RGB",),
     }  # fmt: skip
     if mode not in readable[format]:
         image = Image.fromarray(rgb)

@@ -20,13 +20,22 @@ def to_srgb(image: Image.Image, profile: object) -> Image.Image:
     image: RGB, L or CMYK. profile: the content of its ICC profile, or None. Returns RGB if there
     was something to convert, `image` itself otherwise.
     """
-    if not isinstance(profile, bytes) or not profile or len(profile) > MAX_PROFILE:
-        return image
-    transform = _transform(profile, image.mode)
+    transform = _find(profile, image.mode)
     if transform is None:
         return image
     converted = ImageCms.applyTransform(image, transform)
     return image if converted is None else converted
+
+
+def is_srgb(profile: object, mode: str) -> bool:
+    """Whether to_srgb would return a picture of this mode unchanged."""
+    return _find(profile, mode) is None
+
+
+def _find(profile: object, mode: str) -> ImageCms.ImageCmsTransform | None:
+    if not isinstance(profile, bytes) or not profile or len(profile) > MAX_PROFILE:
+        return None
+    return _transform(profile, mode)
 
 
 @lru_cache(maxsize=16)  # safe between threads, and so are the transforms: nothing in them changes

@@ -19,7 +19,7 @@ from PIL import (
 )
 
 from keyart.errors import PosterError
-from keyart.images.colour import to_srgb
+from keyart.images.colour import is_srgb, to_srgb
 from keyart.images.header import (
     Tiff,
     black_is_zero,
@@ -175,12 +175,13 @@ def _jpeg(data: bytes, at_least: tuple[int, int] | None, max_pixels: int) -> Pix
     if pixels is None:
         return _rgb(image)
     profile = image.info.get("icc_profile")
-    if turn is None and profile is None:
+    plain = is_srgb(profile, image.mode)
+    if turn is None and plain:
         return pixels
     decoded = Image.fromarray(pixels)
-    if profile is not None:
+    if not plain:
         colours = decoded.getchannel(0) if image.mode == "L" else decoded
-        decoded = to_srgb(colours, profile).convert("RGB")
+        decoded = to_srgb(colours, profile)
     return np.asarray(decoded if turn is None else decoded.transpose(turn))
 
 
