@@ -94,7 +94,9 @@ def demo(
 ) -> None:
     """Paint a small catalog, and train, score, report and predict on it."""
     from keyart.demo.run import run_demo
+    from keyart.training.machine import keep_freed_memory
 
+    keep_freed_memory()
     run_demo(out, films, paint_only=paint_only, quiet=quiet)
 
 
