@@ -17,7 +17,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.evaluation.evaluate import evaluate_model
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
-from keyart.run import catalog_of
+from keyart.run import Run
 from keyart.training.run import export_run
 
 _NAME = "PosterNet, the model in the box"
@@ -25,9 +25,9 @@ _MOST = 10_000_000  # bytes that the box may take
 _ORIGIN = (
     "It was trained from random weights, by distillation: in each step a teacher's scores for the "
     "same pixels were mixed into the labels, and its features were pulled towards the teacher's. "
-    "The teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same films; "
-    "none of its weights are in here. Posters belong to their studios and were used for research; "
-    "none of them is in here either.\n\n"
+    "The teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same "
+    "films; none of its weights are in here. Posters belong to their studios and were used for "
+    "research; none of them is in here either.\n\n"
     "Its weights are stored as float16 and used as float32; the metrics were measured in this form."
 )
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--catalog", type=Path)
     given = parser.parse_args()
-    catalog = Catalog.open(given.catalog or catalog_of(given.run))
+    catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
     with tempfile.TemporaryDirectory() as folder:
         export_run(given.run, Path(folder) / "small", small=True)
         small = read_bundle(Path(folder) / "small")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks.measure import Clock
 from keyart.catalog.catalog import Catalog
-from keyart.run import catalog_of
+from keyart.run import Run
 from keyart.training.images import choose_images
 from keyart.training.loop import all_logits, validation_figures
 from keyart.training.machine import choose_machine
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--size", type=_size, nargs="*", default=[])
     given = parser.parse_args()
     network, recipe = load_best(given.run)
-    catalog = Catalog.open(given.catalog or catalog_of(given.run))
+    catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
     films = choose_images(catalog, recipe.split, 0, (), recipe.seed)["validation"]
     machine = choose_machine(recipe.precision, "off", 0)
     network.to(machine.device)

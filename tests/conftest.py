@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -17,8 +17,12 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
 from keyart.catalog.catalog import Catalog
+from keyart.evaluation.baselines import fit_baselines
+from keyart.evaluation.scoring import score_split
 from keyart.genres import Vocabulary
+from keyart.metric_table import MetricTable
 from keyart.predictor import Predictor
+from keyart.run import Run, ScoredFilms
 from keyart.service.server import running
 from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
@@ -47,6 +51,12 @@ def tiny_predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 def tiny_model(tiny_predictor: Predictor) -> Path:
     """The tiny model's bundle; it must not be changed."""
     return tiny_predictor.bundle.path
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Path]:
+    """Write a small scored run without a model: see `write_scored_run`."""
+    return write_scored_run
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +120,86 @@ def index_known_posters(folder: Path, model: Path) -> Path:
         folder / "known.csv", posters, folder / "catalog", vocabulary=Vocabulary(VOCABULARY.names)
     )
     return Index.build(catalog, out=folder / "index", model=model).path
+
+
+# No film is a Western, and a genre may be spelled like markup.
+RUN_GENRES = ("Action", "Comedy", "Drama", "Rock & <b>Roll", "Western")
+RUN_RATES = (0.2, 0.3, 0.6, 0.2, 0.0)
+
+
+def write_scored_run(
+    path: Path,
+    *,
+    films: int = 60,
+    skill: float = 0.4,
+    seed: int = 0,
+    truth_seed: int = 0,
+    titles: Sequence[str] = (),
+    genres: Sequence[str] = RUN_GENRES,
+    resamples: int = 30,
+    epochs: int = 8,
+    recipe: str = 'model = "tiny"\nepochs = 8\n',
+) -> Path:
+    """Write a run folder: film i is `film-i` in the test split; the first have `titles`.
+
+    The films depend on `truth_seed`, its scores on `skill` and `seed`.
+    """
+    vocabulary = Vocabulary(tuple(genres))
+    rng = np.random.default_rng(seed)
+    thresholds = np.full(len(genres), 0.45)
+    splits, scored = {}, {}
+    for split in ("validation", "test"):
+        truth = np.random.default_rng(truth_seed).random((films, len(genres))) < RUN_RATES
+        noise = rng.random(truth.shape)
+        # As they are read back: predictions are stored in single precision.
+        scores = (skill * truth + (1 - skill) * noise).astype(np.float32).astype(np.float64)
+        groups = [f"group-{film // 2}" for film in range(films)]
+        splits[split] = score_split(
+            scores,
+            truth,
+            thresholds,
+            groups,
+            vocabulary,
+            fit_baselines(truth),
+            resamples=resamples,
+        )
+        names = [*titles, *(f"Film {film}" for film in range(len(titles), films))]
+        ids = [f"film-{film}" if split == "test" else f"other-{film}" for film in range(films)]
+        scored[split] = ScoredFilms(
+            vocabulary, ids, names, groups, truth, scores >= thresholds, scores
+        )
+    run = Run(path)
+    path.mkdir(parents=True)
+    run.write_evaluation(
+        MetricTable(
+            path.name,
+            "c0ffee",
+            vocabulary.names,
+            {"train": 3 * films, "validation": films, "test": films},
+            "f1",
+            ("Western: threshold: none of 60 films has it",),
+            splits,
+        ),
+        scored,
+    )
+    run.write_recipe(recipe)
+    header = ["epoch", "seconds", "learning_rate", "train_loss", "train_label_accuracy"]
+    header += ["validation_loss", "validation_label_accuracy", "validation_mean_average_precision"]
+    rows: list[dict[str, object]] = [
+        dict(
+            zip(
+                header,
+                (
+                    *(epoch, 1.5, 0.01, 0.8 / epoch, 0.9 - 0.4 / epoch),
+                    *(0.5 + (epoch - 5) ** 2 / 100, 0.88 - 0.1 / epoch, 0.3 - 0.2 / epoch),
+                ),
+                strict=True,
+            )
+        )
+        for epoch in range(1, epochs + 1)
+    ]
+    run.write_history(rows)
+    return path
 
 
 @contextmanager

@@ -1,17 +1,18 @@
 """The model card: its numbers are those of the table, and it names what the model is bad at."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from keyart.metric_table import METRICS, MetricTable
 from keyart.report.card import model_card
 from keyart.run import Run
-from tests.runs import make_run
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> MetricTable:
+def table(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> MetricTable:
     return Run(make_run(tmp_path_factory.mktemp("runs") / "first")).metrics
 
 

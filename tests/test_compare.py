@@ -18,11 +18,12 @@ from keyart.evaluation.compare import Comparison, compare, joined_groups
 from keyart.evaluation.scoring import compare_scores
 from keyart.metric_table import Difference
 from keyart.run import Run
-from tests.runs import make_run
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def runs(
+    make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """A run and a better one, over the same films."""
     folder = tmp_path_factory.mktemp("runs")
     return make_run(folder / "plain"), make_run(folder / "better", skill=0.6, seed=1)
@@ -110,7 +111,9 @@ def relabelled(table: pa.Table) -> pa.Table:
     return table.set_column(table.schema.get_field_index("truth"), "truth", pa.array(truths))
 
 
-def test_what_cannot_be_compared_is_named(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_what_cannot_be_compared_is_named(
+    make_run: Callable[..., Path], runs: tuple[Path, Path], tmp_path: Path
+) -> None:
     plain = runs[0]
     unlike = changed(plain, tmp_path / "unlike", renamed)
     with pytest.raises(RunError, match=r"no film is in the test split of both.*--catalog"):

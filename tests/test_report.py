@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,12 @@ from keyart.report.findings import mistakes, standing_out, surest
 from keyart.report.page import write_report
 from keyart.report.svg import Axis, thin
 from keyart.run import Run, ScoredFilms
-from tests.runs import GENRES, make_run
 
 NASTY = ("<script>alert(1)</script>", '" onerror="alert(2)', "Tom & Jerry's <i>")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run. No film in it has an ordinary title."""
     titles = [f"{NASTY[film % 3]} {film}" for film in range(60)]
     return make_run(tmp_path_factory.mktemp("runs") / "first", titles=titles)
@@ -206,7 +206,7 @@ def test_two_reports_of_a_run_are_equal_byte_for_byte(run: Path, catalog: Path) 
     ],
 )
 def test_what_a_run_lacks_is_replaced_by_a_sentence_that_says_why(
-    tmp_path: Path, name: str, section: str, sentence: str
+    make_run: Callable[..., Path], tmp_path: Path, name: str, section: str, sentence: str
 ) -> None:
     path = make_run(tmp_path / "lacking")
     (path / name).unlink()
@@ -226,7 +226,9 @@ def test_a_run_in_its_first_epoch_has_a_report(tmp_path: Path) -> None:
     assert "Loss by epoch, from 1 to 1" in report(path)
 
 
-def test_only_validation_scored_is_reported_as_such(tmp_path: Path) -> None:
+def test_only_validation_scored_is_reported_as_such(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
     path = make_run(tmp_path / "untested")
     facts = json.loads((path / "metrics.json").read_text())
     del facts["splits"]["test"]
@@ -249,7 +251,7 @@ def test_only_validation_scored_is_reported_as_such(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_an_error_of_one_line_and_writes_nothing(
-    tmp_path: Path, name: str, content: str, says: str
+    make_run: Callable[..., Path], tmp_path: Path, name: str, content: str, says: str
 ) -> None:
     path = make_run(tmp_path / "damaged")
     (path / name).write_text(content)
@@ -313,7 +315,7 @@ def test_it_says_which_posters_it_could_not_find(run: Path, catalog: Path) -> No
 
 
 def test_posters_come_from_the_catalog_of_the_run_unless_it_is_gone(
-    catalog: Path, tmp_path: Path
+    make_run: Callable[..., Path], catalog: Path, tmp_path: Path
 ) -> None:
     run, moved = make_run(tmp_path / "run"), tmp_path / "moved"
     shutil.copytree(catalog, moved)
@@ -324,7 +326,9 @@ def test_posters_come_from_the_catalog_of_the_run_unless_it_is_gone(
     assert "No catalog was found" in text(report(run))
 
 
-def test_runs_side_by_side_are_compared_over_the_same_films(run: Path) -> None:
+def test_runs_side_by_side_are_compared_over_the_same_films(
+    make_run: Callable[..., Path], run: Path
+) -> None:
     other = make_run(
         run.parent / "second", skill=0.55, seed=4, recipe='model = "tiny"\nepochs = 9\n'
     )
@@ -344,7 +348,7 @@ def test_runs_side_by_side_are_compared_over_the_same_films(run: Path) -> None:
     assert "The rest of this page is about first alone." in text(page)
 
 
-def test_runs_over_other_films_are_not_subtracted(run: Path) -> None:
+def test_runs_over_other_films_are_not_subtracted(make_run: Callable[..., Path], run: Path) -> None:
     other = make_run(run.parent / "elsewhere", films=50, truth_seed=1)
     page = report(run, other)
     assert "paired bootstrap" not in text(page)
@@ -369,7 +373,9 @@ def test_a_run_that_was_not_scored_is_named_next_to_one_that_was(run: Path, tmp_
     assert "Not scored on the test split: begun." in text(page.read_text())
 
 
-def test_five_thousand_films_make_a_page_of_under_three_megabytes(tmp_path: Path) -> None:
+def test_five_thousand_films_make_a_page_of_under_three_megabytes(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
     path = make_run(tmp_path / "large", films=5000, resamples=2)
     page = report(path)
     assert len(page.encode()) < 1_500_000  # 24 posters take up to a megabyte more
@@ -422,7 +428,7 @@ def random_films(films: int = 200, genres: int = 4) -> ScoredFilms:
     truth = rng.random((films, genres)) < scores
     ids = [f"film-{film}" for film in range(films)]
     groups = [f"group-{film // 3}" for film in range(films)]
-    vocabulary = Vocabulary(GENRES[:genres])
+    vocabulary = Vocabulary(("Action", "Comedy", "Drama", "Rock & <b>Roll", "Western")[:genres])
     return ScoredFilms(vocabulary, ids, ids, groups, truth, scores > 0.7, scores)
 
 

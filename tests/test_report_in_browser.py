@@ -1,17 +1,16 @@
 """The report as a browser shows it: nothing in the console, nothing wider than the screen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from keyart.report.page import write_report
-from tests.runs import make_run
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     long = "<script>document.title='taken'</script>" + "unbroken" * 20
     first = make_run(folder / "a-run-with-a-name-that-goes-on-and-on-and-on", titles=[long] * 60)

@@ -29,14 +29,14 @@ from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
 
 History = Mapping[str, npt.NDArray[np.float64]]
-"""The columns of history.csv, one number an epoch; NaN where a cell is empty."""
+"""The columns of history.csv, one number for each epoch; NaN if a cell is empty."""
 
 _FACTS = ("film_id", "title", "group", "truth", "predicted")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The catalog that a run was trained on: where it was, its fingerprint, and how it was split.
+    """The catalog that a run was trained on: its folder, its fingerprint, and how it was split.
 
     split: "catalog" if the run uses the splits of the catalog.
     """
@@ -46,7 +46,7 @@ class Origin:
     split: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class ScoredFilms:
     """The films of a split as a model scored them.
 
@@ -284,7 +284,9 @@ class Run:
         if not file.is_file():
             raise RunError(f"{self.path}: has no {file.name}; {remedy}")
         try:
-            return ScoredFilms.from_table(pq.read_table(file))
+            # Not read_table, which cannot read a genre that has the name of another column.
+            with pq.ParquetFile(file) as parquet:
+                return ScoredFilms.from_table(parquet.read())
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, KeyartError) as error:
             raise RunError(f"{file}: damaged ({error}); {remedy}") from error
 
@@ -332,23 +334,3 @@ class Run:
     def catalog(self) -> Catalog:
         """The run's catalog, opened. Raises RunError if it is gone, CatalogError if damaged."""
         return Catalog.open(self.catalog_path())
-
-
-def write_origin(run: Path, catalog: Catalog, split: str = "catalog") -> None:
-    """Have a run remember its catalog."""
-    Run(run).write_origin(catalog, split)
-
-
-def has_origin(path: Path) -> bool:
-    """Whether a folder is a run, that is, knows its catalog; a bundle does not."""
-    return Run(path).has_origin
-
-
-def read_origin(run: Path) -> Origin:
-    """The catalog of a run. Raises RunError."""
-    return Run(run).origin
-
-
-def catalog_of(run: Path) -> Path:
-    """The catalog that a run was trained on. Raises RunError if it is no longer there."""
-    return Run(run).catalog_path()

@@ -20,11 +20,11 @@ from keyart.ensemble.weights import Weights, learned_weights, log_loss
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import catalog_logits, evaluate_logits
-from keyart.files import new_folder, write_text
+from keyart.files import new_folder
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
-from keyart.run import Run, catalog_of, has_origin, read_origin, write_origin
+from keyart.run import Run
 from keyart.scorer import Scores, average_logits
 
 _SPLITS = ("validation", "test")
@@ -60,16 +60,16 @@ def make_ensemble(
     catalog: where the runs' catalog is now, if it has moved. Raises RunError for runs that cannot
     be averaged.
     """
-    folder, paths = Path(out), [Path(run) for run in runs]
+    folder, members = Path(out), [Run(run) for run in runs]
     if folder.exists():
         raise RunError(f"{folder}: is already there; name another folder or remove it")
-    names, predictors = _open_members(paths)
-    opened = Catalog.open(Path(catalog) if catalog else catalog_of(paths[0]))
-    _check_catalog(paths, opened)
+    names, predictors = _open_members(members)
+    opened = Catalog.open(catalog) if catalog else members[0].catalog
+    _check_catalog(members, opened)
     scores = {split: _member_scores(names, predictors, opened, split) for split in _SPLITS}
     rows = opened.rows("validation")
     truth = opened.truth[rows]
-    equal = np.full(len(paths), 1 / len(paths))
+    equal = np.full(len(members), 1 / len(members))
     weights = learned_weights(scores["validation"], truth) if learn_weights else equal
     logits = {split: average_logits(scores[split], weights) for split in _SPLITS}
     decision = decide(logits["validation"], truth, opened.groups[rows], opened.vocabulary)
@@ -84,23 +84,23 @@ def make_ensemble(
     name = folder.resolve().name
     table, scored = evaluate_logits(decision, opened, logits, name=name)
     recipe = _recipe(ensemble, predictors)
-    members = [
-        Member(member, float(weight), one.bundle)
-        for member, weight, one in zip(names, weights, predictors, strict=True)
-    ]
     content = Content(
-        members,
+        [
+            Member(member, float(weight), one.bundle)
+            for member, weight, one in zip(names, weights, predictors, strict=True)
+        ],
         opened.vocabulary,
         decision.decisions,
         card=model_card(table, recipe),
         provenance=table.provenance() | {"recipe": recipe},
     )
     with new_folder(folder) as partial:
-        write_text(partial / "recipe.toml", recipe)
-        write_origin(partial, opened)
-        Run(partial).write_evaluation(table, scored)
-        write_report([partial], partial / "report.html", catalog=opened.path)
-        write_bundle(partial / "bundle", content)
+        run = Run(partial)
+        run.write_recipe(recipe)
+        run.write_origin(opened)
+        run.write_evaluation(table, scored)
+        write_report([partial], run.report_path, catalog=opened.path)
+        write_bundle(run.bundle_path, content)
     return ensemble
 
 
@@ -116,23 +116,27 @@ def _member_scores(
     return np.stack(scores)
 
 
-def _open_members(runs: Sequence[Path]) -> tuple[list[str], list[Predictor]]:
+def _open_members(runs: Sequence[Run]) -> tuple[list[str], list[Predictor]]:
     """The runs' names, made unique, and their models."""
     if len(runs) < 2:
         raise RunError("an ensemble needs two runs or more")
     predictors = []
     for run in runs:
-        if not has_origin(run):
-            raise RunError(f"{run}: not a run; a bundle does not know its catalog; name its run")
-        if not (run / "bundle").is_dir():
-            raise RunError(f"{run}: is not finished; finish it with keyart train --resume")
+        if not run.has_origin:
+            raise RunError(
+                f"{run.path}: not a run; a bundle does not know its catalog; name its run"
+            )
+        if not run.is_finished:
+            raise RunError(f"{run.path}: is not finished; finish it with keyart train --resume")
         predictors.append(Predictor.load(run))
         predictors[-1].image_specs  # noqa: B018 - an ensemble sees posters alone
     for (run, one), (other, another) in combinations(zip(runs, predictors, strict=True), 2):
         if one.bundle.fingerprint == another.bundle.fingerprint:
-            raise RunError(f"{other}: is the same model as {run}; name each once")
-        _same_genres(run, one.bundle.vocabulary.names, other, another.bundle.vocabulary.names)
-    found = [run.resolve().name for run in runs]
+            raise RunError(f"{other.path}: is the same model as {run.path}; name each once")
+        _same_genres(
+            run.path, one.bundle.vocabulary.names, other.path, another.bundle.vocabulary.names
+        )
+    found = [run.name for run in runs]
     names = [
         f"{name} ({found[: place + 1].count(name)})" if found.count(name) > 1 else name
         for place, name in enumerate(found)
@@ -154,18 +158,19 @@ def _same_genres(run: Path, names: Sequence[str], other: Path, others: Sequence[
         )
 
 
-def _check_catalog(runs: Sequence[Path], catalog: Catalog) -> None:
+def _check_catalog(runs: Sequence[Run], catalog: Catalog) -> None:
     """Raise RunError unless all runs were trained on this catalog, and on its split."""
     for run in runs:
-        origin = read_origin(run)
+        origin = run.origin
         if origin.fingerprint != catalog.fingerprint:
             raise RunError(
-                f"{run}: was trained on another catalog than {catalog.path}; train it on that one"
+                f"{run.path}: was trained on another catalog than {catalog.path}; train it on "
+                "that one"
             )
         if origin.split != "catalog":
             raise RunError(
-                f"{run}: was trained on a split of its own ({origin.split}), and may know films "
-                'that the others are tested on; train it with split = "catalog"'
+                f"{run.path}: was trained on a split of its own ({origin.split}), and may know "
+                'films that the others are tested on; train it with split = "catalog"'
             )
 
 

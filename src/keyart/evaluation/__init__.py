@@ -1,1 +1,1 @@
-"""How good scores are, with intervals: figures, calibration, thresholds, constant guesses."""
+"""How good scores are: metrics with intervals, calibration, thresholds, constant guesses."""

@@ -1,4 +1,4 @@
-"""Calibration is fitted here: for each genre the curve that does best on films left out."""
+"""Fitting a calibration: for each genre the curve that is best on held-out films."""
 
 import math
 from collections.abc import Callable
@@ -12,20 +12,20 @@ from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.metrics import Flags, checked_scores
 from keyart.evaluation.ranking import Floats
 
-# Fewer films than this with (or without) a genre do not settle a curve of its own.
+# A genre needs this many films with it, and without it, to get a curve of its own.
 FEWEST_FILMS = 10
-# A fitted curve never falls: where a model ranks a genre the wrong way round, its scores become
-# near to constant instead of being turned over by chance. Slopes here are in standard deviations
-# of the genre's logits.
+# A fitted curve never falls: if a model ranks a genre the wrong way round, its scores become nearly
+# constant instead of being reversed by chance. Slopes are in standard deviations of the genre's
+# logits.
 LEAST_SLOPE = 0.01
-# Beyond its first and last knot an isotonic curve goes on nearly level: enough to keep the order.
+# Beyond its first and last knot an isotonic curve rises slightly, to keep the order of films.
 TAIL_SLOPE = 0.05
 MOST_BINS = 50
 
 
 @dataclass(frozen=True)
 class FittedCalibration:
-    """A calibration, and for each genre that got no curve of its own (by column) the reason."""
+    """A calibration, and for each genre without a curve of its own (by column) the reason."""
 
     calibration: Calibration
     fallbacks: dict[int, str]
@@ -39,16 +39,16 @@ def fit_calibration(
     folds: int = 5,
     seed: int = 0,
 ) -> FittedCalibration:
-    """Fit a curve a genre on validation films.
+    """Fit a curve for each genre on validation films.
 
     logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name, which
-    stay in one fold; None where every film is its own.
+    stay in one fold; None if there are no near-duplicates.
 
-    For each genre the method of the least log loss on films left out is taken: identity,
-    temperature, Platt or isotonic, the simpler of equals. (Asking a method to win by a standard
-    error was tried: on 500 validation films it raised the calibration error from 0.007 to 0.012.)
-    A genre that fewer than FEWEST_FILMS films have, or lack, gets the Platt line of all genres
-    together; where there is none either, the identity.
+    Each genre gets the method with the least log loss in cross-validation: identity, temperature,
+    Platt or isotonic, and the simpler of equals. (Asking a method to win by a standard error was
+    tried: on 500 validation films it raised the calibration error from 0.007 to 0.012.) A genre
+    that fewer than FEWEST_FILMS films have, or lack, gets the Platt line of all genres together, or
+    the identity if there is none.
     """
     limit = float(np.finfo(np.float64).max)
     values, true = checked_scores(logits, truth, low=-limit, high=limit, name="logits")
@@ -77,7 +77,7 @@ def _best(logits: Floats, truth: Flags, fold: npt.NDArray[np.int64]) -> GenreCal
 
 
 def _left_out_loss(fit: "Fit", logits: Floats, truth: Flags, fold: npt.NDArray[np.int64]) -> Floats:
-    """Log loss of each film, under the curve fitted without its fold."""
+    """Log loss of each film with the curve that was fitted without its fold."""
     loss = np.empty(len(logits))
     for number in range(fold.max() + 1):
         out = fold == number
@@ -114,7 +114,7 @@ def _platt(logits: Floats, truth: Flags) -> GenreCalibration:
     """Platt 1999, by the Newton steps of Lin, Lin and Weng 2007: a slope and a shift."""
     targets = _targets(truth)
     ones = np.ones(len(logits))
-    # Centred and scaled, the two steps do not disturb each other.
+    # On centred and scaled logits the two steps do not disturb each other.
     centre, spread = float(logits.mean()), _spread(logits)
     scaled = (logits - centre) / spread
     steep, shift = _newton(np.stack([scaled, ones], axis=1), targets)
@@ -128,8 +128,8 @@ def _platt(logits: Floats, truth: Flags) -> GenreCalibration:
 def _isotonic(logits: Floats, truth: Flags) -> GenreCalibration:
     """Centred isotonic regression (Oron and Flournoy 2017) on at most MOST_BINS equal bins.
 
-    Its values stand at the mean logit of each block and are joined by lines, so that, unlike with
-    steps, films of one block keep their order.
+    Its values are at the mean logit of each block and are joined by lines. Unlike with steps, films
+    of one block keep their order.
     """
     edges = np.unique(np.quantile(logits, np.linspace(0, 1, MOST_BINS + 1)[1:-1], method="higher"))
     bins = np.searchsorted(edges, logits, side="right")
@@ -146,7 +146,7 @@ def _isotonic(logits: Floats, truth: Flags) -> GenreCalibration:
     for films, at, hits in blocks:
         chance = (hits * having + (films - hits) * lacking) / films
         knot = (at / films, math.log(chance / (1 - chance)))
-        # Blocks a rounding apart are one knot.
+        # Blocks that differ only by rounding are one knot.
         if not knots or (knot[0] > knots[-1][0] and knot[1] > knots[-1][1]):
             knots.append(knot)
     return GenreCalibration("isotonic", TAIL_SLOPE / _spread(logits), 0.0, tuple(knots))
@@ -164,14 +164,14 @@ def _targets(truth: Flags) -> Floats:
 def _target_values(truth: Flags) -> tuple[float, float]:
     """Platt's targets with and without the genre: a little inside 1 and 0.
 
-    As if one more film of the other kind had been seen among either; so no chance is ever 0 or 1.
+    They count one more film of the other kind on each side, so that no probability is 0 or 1.
     """
     having = int(truth.sum())
     return (having + 1) / (having + 2), 1 / (truth.size - having + 2)
 
 
 def _spread(logits: Floats) -> float:
-    """Standard deviation, the unit of slopes; 1 where all logits are equal."""
+    """Standard deviation, the unit of slopes; 1 if all logits are equal."""
     return float(logits.std()) or 1.0
 
 

@@ -1,7 +1,7 @@
-"""Curves behind the figures, for pictures: each point is a figure at one threshold or bin.
+"""Curves for charts: each point is a metric at one threshold or bin.
 
-scores, truth: (cells,), one genre's films, or all film x genre cells raveled. Scores as in
-metrics; NaN and shapes that do not fit raise ValueError.
+scores, truth: (cells,), the films of one genre, or all film x genre cells in a row. Scores are as
+in metrics; NaN and other shapes raise ValueError.
 """
 
 from typing import Literal, NamedTuple
@@ -22,7 +22,7 @@ from keyart.evaluation.ranking import Floats, ratio
 
 
 class PrecisionRecallCurve(NamedTuple):
-    """A point for each distinct score, from the highest down: precision and recall from it up.
+    """Precision and recall at each distinct score as the threshold, from the highest down.
 
     Average precision is sum(diff(recall, prepend=0) * precision).
     """
@@ -49,7 +49,7 @@ class CalibrationCurve(NamedTuple):
 
 
 class ThresholdSweep(NamedTuple):
-    """Figures of predicted = scores >= threshold, with one threshold for every genre."""
+    """Metrics of predicted = scores >= threshold, with one threshold for every genre."""
 
     thresholds: Floats
     label_accuracy: Floats
@@ -67,7 +67,7 @@ class ThresholdSweep(NamedTuple):
 def precision_recall_curve(
     scores: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> PrecisionRecallCurve:
-    """Precision against recall. Recall is NaN where no cell is true."""
+    """Precision against recall. Recall is NaN if no cell is true."""
     hits, others, thresholds = _counts(scores, truth, weights)
     return PrecisionRecallCurve(ratio(hits, hits + others), ratio(hits, hits[-1:]), thresholds)
 
@@ -77,7 +77,7 @@ def roc_curve(
 ) -> RocCurve:
     """True positives over all positives against false positives over all negatives.
 
-    A rate is NaN where it has no cells.
+    A rate is NaN if it has no cells.
     """
     hits, others, thresholds = _counts(scores, truth, weights)
     hits, others = np.append(0.0, hits), np.append(0.0, others)
@@ -97,7 +97,7 @@ def calibration_curve(
     """How often cells of a score are true.
 
     strategy: "width" bins are those of the expected calibration error; "mass" bins hold about as
-    many cells each, which shows more of a rare genre, whose scores are all low.
+    many cells each, which shows more of a rare genre, because its scores are all low.
     """
     values, true, count = _cells(scores, truth, weights, low=0, high=1)
     if strategy == "width":
@@ -120,7 +120,7 @@ def threshold_sweep(
     *,
     points: int = 101,
 ) -> ThresholdSweep:
-    """The figures at `points` thresholds from 0 to 1. scores, truth: (films, genres)."""
+    """The metrics at `points` thresholds from 0 to 1. scores, truth: (films, genres)."""
     values, true = checked_scores(scores, truth, low=0, high=1)
     thresholds = np.linspace(0, 1, points)
     rows = []
@@ -130,8 +130,8 @@ def threshold_sweep(
         samples = precision_recall_f1(chosen, true, "samples", weights)
         micro = precision_recall_f1(chosen, true, "micro", weights)
         macro = precision_recall_f1(chosen, true, "macro", weights)
-        said = film_mean(chosen.sum(axis=1), weights)
-        rows.append([accuracy, 1 - accuracy, *samples, *micro, macro.f1, said])
+        count = film_mean(chosen.sum(axis=1), weights)
+        rows.append([accuracy, 1 - accuracy, *samples, *micro, macro.f1, count])
     return ThresholdSweep(thresholds, *np.array(rows, dtype=np.float64).T)
 
 

@@ -1,13 +1,13 @@
-"""The figures: pure functions of scores or predicted genres, and of the truth.
+"""The metrics: pure functions of scores or predicted genres, and of the true genres.
 
-Throughout
-- scores, predicted, truth are (films, genres) tables; predicted = scores >= thresholds.
-- `weights` counts films: (films,) gives one result; (resamples, films) gives one a row, which is
-  how the bootstrap asks for a thousand at once. None counts every film once.
-- Where a rate has nothing to count, as precision with nothing predicted, it is 0 (scikit-learn's
-  `zero_division=0`): saying nothing earns nothing. Where there is nothing to find, as a genre
-  that no film has, a figure is undefined: NaN, and left out of means over genres.
-- Tables that do not fit, NaN scores and weights that cannot count raise ValueError.
+For all of them:
+- scores, predicted and truth are (films, genres) tables; predicted = scores >= thresholds.
+- `weights` counts films: (films,) gives one result; (resamples, films) gives one for each row, so
+  that the bootstrap can ask for a thousand at once. None counts every film once.
+- A rate that has nothing to count, such as precision if nothing is predicted, is 0 (scikit-learn's
+  `zero_division=0`). If there is nothing to find, such as a genre that no film has, a metric is
+  undefined: it is NaN, and means over genres leave it out.
+- Tables of other shapes, NaN scores and negative or infinite weights raise ValueError.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -23,7 +23,7 @@ Flags = npt.NDArray[np.bool_]
 def label_accuracy(
     predicted: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> Floats:
-    """Share of film x genre cells told rightly. Near 0.89 for predicting nothing: see baselines."""
+    """Share of film x genre cells that are right. Near 0.89 for predicting nothing."""
     chosen, true = checked_flags(predicted, truth)
     return film_mean((chosen == true).mean(axis=1), weights)
 
@@ -31,12 +31,12 @@ def label_accuracy(
 def hamming_loss(
     predicted: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> Floats:
-    """Share of film x genre cells told wrongly: 1 - label accuracy."""
+    """Share of film x genre cells that are wrong: 1 - label accuracy."""
     return 1 - label_accuracy(predicted, truth, weights)
 
 
 class PrecisionRecallF1(NamedTuple):
-    """How many of the predicted are true, how many of the true are predicted, and both in one."""
+    """The share of predicted that are true, of true that are predicted, and the harmonic mean."""
 
     precision: Floats
     recall: Floats
@@ -51,9 +51,8 @@ def precision_recall_f1(
 ) -> PrecisionRecallF1:
     """Precision, recall and F1.
 
-    average: "samples" is the mean over films of each film's own; "micro" counts all cells
-    together; "genre" is each genre's own, (genres,); "macro" is the mean of "genre" over the
-    genres that some film has.
+    average: "samples" is the mean over films; "micro" counts all cells together; "genre" is one
+    for each genre, (genres,); "macro" is the mean of "genre" over the genres that some film has.
     """
     chosen, true = checked_flags(predicted, truth)
     if average == "samples":
@@ -79,7 +78,7 @@ class GenreCounts(NamedTuple):
 
 
 def genre_counts(predicted: Flags, truth: Flags, weights: npt.ArrayLike | None) -> GenreCounts:
-    """The counts that all but the averages over films follow from."""
+    """The counts that all averages except "samples" follow from."""
     tables = np.concatenate([predicted & truth, predicted, truth], axis=1).astype(np.float64)
     counts = film_weights(weights, len(truth)) @ tables
     return GenreCounts(*np.split(counts, 3, axis=-1))
@@ -88,9 +87,9 @@ def genre_counts(predicted: Flags, truth: Flags, weights: npt.ArrayLike | None) 
 def average_precision(
     scores: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> Floats:
-    """Average precision of each genre: area under precision-recall, as steps. Ties are exact.
+    """Average precision of each genre: area under the precision-recall steps. Ties are exact.
 
-    Returns (genres,), NaN where no film has the genre.
+    Returns (genres,), NaN for a genre that no film has.
     """
     return _areas(scores, truth, weights)[0]
 
@@ -114,9 +113,9 @@ def micro_average_precision(
 def roc_auc(
     scores: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> Floats:
-    """Area under each genre's ROC curve, a tie counting half.
+    """Area under the ROC curve of each genre; a tie counts half.
 
-    Returns (genres,), NaN where no film or every film has the genre.
+    Returns (genres,), NaN for a genre that no film or every film has.
     """
     return _areas(scores, truth, weights)[1]
 
@@ -133,7 +132,7 @@ def top_class(
 ) -> Floats:
     """How often the highest score is one of the film's genres (the study's "top class").
 
-    Of equal scores the genre that comes first in the vocabulary counts as the higher.
+    Among equal scores, the genre that comes first in the vocabulary counts as the higher.
     """
     return _top_hit(scores, truth, 1, weights)
 
@@ -143,7 +142,7 @@ def top_three(
 ) -> Floats:
     """How often at least one of the three highest scores is one of the film's genres.
 
-    Of equal scores the genre that comes first in the vocabulary counts as the higher.
+    Among equal scores, the genre that comes first in the vocabulary counts as the higher.
     """
     return _top_hit(scores, truth, 3, weights)
 
@@ -151,7 +150,7 @@ def top_three(
 def ranking_loss(
     scores: npt.ArrayLike, truth: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> Floats:
-    """Mean share, over films, of (true, other) genre pairs that are not in order; ties are not.
+    """Mean share, over films, of (true, other) genre pairs in the wrong order; a tie is wrong.
 
     0 for a film with every genre or none, as in scikit-learn's `label_ranking_loss`.
     """
@@ -172,8 +171,8 @@ def expected_calibration_error(
 ) -> Floats:
     """Mean gap between score and rate of truth, over all film x genre cells in `bins` bins.
 
-    The bins are of equal width on [0, 1] (Guo et al. 2017, arXiv:1706.04599): their edges do not
-    depend on the scores, so that two models, and two resamples of one, are measured alike.
+    The bins have equal width on [0, 1] (Guo et al. 2017, arXiv:1706.04599). Their edges do not
+    depend on the scores, so that two models, or two resamples of one model, get the same bins.
     Bin i holds i / bins <= score < (i + 1) / bins; the last holds 1 too.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
@@ -193,7 +192,7 @@ def brier(
 
 
 def film_weights(weights: npt.ArrayLike | None, films: int) -> Floats:
-    """`weights` as (films,) or (resamples, films); ones where None. ValueError if impossible."""
+    """`weights` as (films,) or (resamples, films); ones for None. Raises ValueError."""
     if weights is None:
         return np.ones(films)
     counts = np.asarray(weights, dtype=np.float64)
@@ -207,7 +206,7 @@ def film_weights(weights: npt.ArrayLike | None, films: int) -> Floats:
 
 
 def film_mean(values: npt.NDArray[Any], weights: npt.ArrayLike | None = None) -> Floats:
-    """Weighted mean over films of `values` (films, ...); NaN where all weights are 0."""
+    """Weighted mean over films of `values` (films, ...); NaN if all weights are 0."""
     rows = film_weights(weights, len(values))
     total = rows.sum(axis=-1)
     sums = rows @ values
@@ -215,7 +214,7 @@ def film_mean(values: npt.NDArray[Any], weights: npt.ArrayLike | None = None) ->
 
 
 def genre_mean(values: Floats) -> Floats:
-    """Mean over the last axis of the genres whose figure is defined; NaN where none is."""
+    """Mean over the last axis, of the genres with a defined metric; NaN if there are none."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))[()]
 
@@ -247,7 +246,7 @@ def _areas(
 
 
 def _like(rows: Floats, results: Floats) -> Floats:
-    """Drop the axis of resamples again where `weights` had none."""
+    """Drop the axis of resamples if `weights` had none."""
     return results if rows.ndim == 2 else results[0]
 
 
@@ -261,7 +260,7 @@ def _top_hit(
 
 
 def _rates(hits: Any, predicted: Any, true: Any) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 from counts; 0 where there is nothing to count."""
+    """Precision, recall and F1 from counts; 0 if there is nothing to count."""
     return (
         np.nan_to_num(ratio(hits, predicted)),
         np.nan_to_num(ratio(hits, true)),
@@ -281,7 +280,7 @@ def _flags(name: str, table: npt.ArrayLike) -> Flags:
 
 
 def checked_flags(predicted: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Flags, Flags]:
-    """Both as tables that fit each other, or ValueError."""
+    """Both as tables of one shape. Raises ValueError."""
     chosen, true = _flags("predicted", predicted), _flags("truth", truth)
     if chosen.shape != true.shape:
         raise ValueError(f"predicted: expected the shape of truth {true.shape}, got {chosen.shape}")
@@ -295,7 +294,7 @@ def checked_scores(
     high: float = np.inf,
     name: str = "scores",
 ) -> tuple[Floats, Flags]:
-    """Both as tables that fit each other, or ValueError, which calls the first `name`."""
+    """Both as tables of one shape. Raises ValueError, which calls the first table `name`."""
     values, true = np.asarray(scores, dtype=np.float64), _flags("truth", truth)
     if values.shape != true.shape:
         raise ValueError(f"{name}: expected the shape of truth {true.shape}, got {values.shape}")

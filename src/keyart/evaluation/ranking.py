@@ -1,4 +1,4 @@
-"""Ranking: cells sorted by score once, so that areas under curves follow for any film weights."""
+"""Ranking: cells sorted by score once, to get areas under curves for any film weights."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ Floats = npt.NDArray[np.float64]
 
 
 class Ranking:
-    """Cells (a film x genre each) from the highest score down, cells of equal score as one block.
+    """Film x genre cells from the highest score down; cells of equal score are one block.
 
-    scores, truth: (cells,). films: (cells,), the film each cell belongs to; None where cell i is
+    scores, truth: (cells,). films: (cells,), the film each cell belongs to; None if cell i is
     film i.
 
-    Only blocks that hold a positive add to an area, so weights are summed between those blocks
-    alone: with a genre that few films have, that is a small part of the work.
+    Only blocks with a positive add to an area, so weights are summed only between those blocks. For
+    a genre that few films have, this saves most of the work.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Ranking:
         """Average precision and ROC AUC for each row of `weights` (rows, films).
 
         Average precision is the area under the precision-recall steps: precision at each block,
-        times the recall won in it. ROC AUC counts a tied pair as half. Both are NaN where no
-        positive has weight, ROC AUC also where no negative has. Returns two (rows,).
+        times the recall gained in it. ROC AUC counts a tied pair as half. Both are NaN if no
+        positive has weight, ROC AUC also if no negative has. Returns two (rows,).
         """
         if len(self._positive_film) == 0:
             undefined = np.full(len(weights), np.nan)
@@ -71,7 +71,7 @@ class Ranking:
 
 
 def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
-    """`part` / `whole`, NaN where `whole` is 0: a share of nothing is undefined."""
+    """`part` / `whole`, NaN if `whole` is 0: a share of nothing is undefined."""
     undefined = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
     np.divide(part, whole, out=undefined, where=whole > 0)
     return undefined

@@ -19,12 +19,11 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits
-from keyart.files import write_text
 from keyart.images.spec import FilmSpec, ImageSpec
 from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
-from keyart.run import Run, has_origin, read_origin, write_origin
+from keyart.run import Run
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.loop import BEST
 from keyart.training.recipe import Recipe, any_recipe, portable
@@ -46,15 +45,15 @@ def open_run(
     there already or, to resume, is another training's.
     """
     if resume:
-        if has_origin(run):
+        if Run(run).has_origin:
             _same_training(run, catalog, recipe)
             return
         if run.exists() and any(run.iterdir()):
             raise RunError(f"{run}: holds no training to resume; name another folder")
     elif run.exists() and any(run.iterdir()):
         raise RunError(f"{run}: is already there; add --resume to go on, or name another folder")
-    write_text(run / RECIPE, recipe.to_toml())
-    write_origin(run, catalog, split)
+    Run(run).write_recipe(recipe.to_toml())
+    Run(run).write_origin(catalog, split)
 
 
 def _same_training(run: Path, catalog: Catalog, recipe: Recipe | ClassicalRecipe) -> None:
@@ -62,7 +61,7 @@ def _same_training(run: Path, catalog: Catalog, recipe: Recipe | ClassicalRecipe
         raise RunError(
             f"{run}: was begun with another recipe ({run / RECIPE}); resume with that one"
         )
-    if read_origin(run).fingerprint != catalog.fingerprint:
+    if Run(run).origin.fingerprint != catalog.fingerprint:
         raise RunError(f"{run}: the catalog has changed since; train into a new folder")
 
 
