@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from keyart.catalog.catalog import Catalog
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.run import Watcher, learn
 from keyart.training.state import Row
 
@@ -35,7 +35,7 @@ def best_epoch(run: Path) -> Row:
 
 def trained(catalog: Catalog, recipe: str, settings: Sequence[str], out: Path) -> Row:
     """Train, unless that is done, and return the best epoch's figures."""
-    chosen = load_recipe(recipe, settings)
+    chosen = load_recipe(recipe, parse_settings(settings))
     assert isinstance(chosen, Recipe)
     run = out / hashlib.sha256(chosen.to_toml().encode()).hexdigest()[:16]
     if not (run / "done").exists():

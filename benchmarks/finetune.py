@@ -27,7 +27,7 @@ from keyart.training.freezing import freeze_stages
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import Machine, choose_machine
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.run import Watcher, catalog_pixels, train
 from keyart.training.sources import PixelSource, Whole
 
@@ -38,15 +38,15 @@ _SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None
 def build(recipe: Recipe, genres: int) -> GenreClassifier:
     """The recipe's classifier."""
     return build_classifier(
-        recipe.backbone, recipe.spec, genres, recipe.dropout,
-        weights=recipe.weights, padding=recipe.padding,
+        recipe.network.backbone, recipe.spec, genres, recipe.network.dropout,
+        weights=recipe.network.weights, pad_type=recipe.network.pad_type,
     )  # fmt: skip
 
 
 def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
     """Computing features of every poster, finding them again, and a head's training on them."""
     pixels = catalog_pixels(catalog, recipe)
-    machine = choose_machine(recipe.precision, "off", 0)
+    machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     unchanged = Changes(0, 0, 0, 0, 0, 0)
     model = build(recipe, len(catalog.vocabulary))
 
@@ -58,8 +58,8 @@ def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
     computed, found = features(1), features(1)
     features(2)
     # A head alone, as `frozen` trains it, from the recipe to its best weights.
-    frozen = replace(
-        recipe, frozen=True, head_epochs=0, mixup=0, cutmix=0, epochs=20, batch_size=256
+    frozen = recipe.with_settings(
+        frozen=True, head_epochs=0, mixup=0, cutmix=0, epochs=20, batch_size=256
     )
     with tempfile.TemporaryDirectory() as folder:
         seconds: list[float] = []
@@ -70,7 +70,7 @@ def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
     rate = len(catalog) / computed
     return [
         Row(
-            f"features of {len(catalog):,} posters, {recipe.height}x{recipe.width}",
+            f"features of {len(catalog):,} posters, {recipe.data.height}x{recipe.data.width}",
             f"{computed:.0f} s, {rate:,.0f} posters/s", "< 150 s for 24,899", computed,
         ),
         Row("... from the cache", f"{found:.2f} s", "< 2 s", found),
@@ -83,12 +83,15 @@ def plain(
 ) -> Callable[[], float]:
     """Fine-tuning as one would write it down first: all layers, eager, fp32."""
     model = build(recipe, genres).to(memory_format=torch.contiguous_format).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.optimisation.learning_rate)
 
     def turn() -> float:
         with Clock() as clock:
             for step in range(_STEPS):
-                batch = slice(step * recipe.batch_size, (step + 1) * recipe.batch_size)
+                batch = slice(
+                    step * recipe.optimisation.batch_size,
+                    (step + 1) * recipe.optimisation.batch_size,
+                )
                 loss = F.binary_cross_entropy_with_logits(model(pixels[batch]), truth[batch])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
@@ -101,18 +104,18 @@ def plain(
 
 def bench_tuning(recipe: Recipe, genres: int, machine: Machine) -> list[Row]:
     """Posters a second in fine-tuning, over whole steps with augmentation and averaging."""
-    images = _STEPS * recipe.batch_size
-    shape = (images, recipe.height, recipe.width, 3)
+    images = _STEPS * recipe.optimisation.batch_size
+    shape = (images, recipe.data.height, recipe.data.width, 3)
     draws = np.random.default_rng(0)
     pixels = draws.integers(0, 256, shape, dtype=np.uint8)
     truth = draws.random((images, genres)) < 0.1
     turn = plain(recipe, genres, torch.from_numpy(pixels), torch.from_numpy(truth).float())
     model = build(recipe, genres)
-    freeze_stages(model, recipe.frozen_stages)
+    freeze_stages(model, recipe.network.frozen_stages)
     start_average(model)
     rows = as_found(np.arange(images))
     examples = Examples(PixelSource(pixels, recipe, machine), truth, rows, rows.take(np.arange(8)))
-    epochs = replace(recipe, epochs=_TURNS + 1)
+    epochs = recipe.with_settings(epochs=_TURNS + 1)
     ours: list[float] = []
     theirs: list[float] = []
     clock = Clock()
@@ -144,8 +147,8 @@ def main() -> None:
     parser.add_argument("catalog", type=Path)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     given = parser.parse_args()
-    recipe = load_recipe("mobilenetv2", ["weights=none", *given.settings])
-    machine = choose_machine(recipe.precision, "off", 0)
+    recipe = load_recipe("mobilenetv2", parse_settings(["weights=none", *given.settings]))
+    machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     with tempfile.TemporaryDirectory() as folder:
         # A copy, so that the catalog's own cache stays as it is.
         copy = Path(folder) / "catalog"

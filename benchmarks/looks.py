@@ -8,7 +8,6 @@ whether it would have to be. rate: posters a second, as a share of the first lin
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -42,8 +41,8 @@ def main() -> None:
     given = parser.parse_args()
     network, recipe = load_best(given.run)
     catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
-    films = choose_images(catalog, recipe.split, 0, (), recipe.seed)["validation"]
-    machine = choose_machine(recipe.precision, "off", 0)
+    films = choose_images(catalog, recipe.data.split, 0, (), recipe.optimisation.seed)["validation"]
+    machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     network.to(machine.device)
 
     def infer(pixels: Tensor) -> Tensor:
@@ -53,8 +52,8 @@ def main() -> None:
 
     first_rate = None
     print("| size | looks | mAP | top class | loss | rate |\n|---|---:|---:|---:|---:|---:|")
-    for height, width in given.size or [(recipe.height, recipe.width)]:
-        sized = replace(recipe, height=height, width=width)
+    for height, width in given.size or [(recipe.data.height, recipe.data.width)]:
+        sized = recipe.with_settings(height=height, width=width)
         source = PixelSource(catalog_pixels(catalog, sized), sized, machine)
         network.looks = 1
         all_logits(infer, source, films, _BATCH)  # warms memory up

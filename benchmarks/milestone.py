@@ -34,7 +34,7 @@ from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, Progress, fit
 from keyart.training.machine import choose_machine
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.run import Watcher, catalog_pixels, train
 from keyart.training.sources import PixelSource, Whole
 
@@ -56,13 +56,15 @@ Turn = Callable[[], float]
 def network(recipe: Recipe) -> GenreClassifier:
     """The recipe's network, with random weights."""
     torch.manual_seed(0)
-    return build_classifier(recipe.backbone, recipe.spec, GENRES, recipe.dropout)
+    return build_classifier(recipe.network.backbone, recipe.spec, GENRES, recipe.network.dropout)
 
 
 def random_posters(count: int, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (count, height, width, 3) and genres (count, GENRES)."""
     random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (count, recipe.height, recipe.width, 3), dtype=np.uint8)
+    pixels = random.integers(
+        0, 256, (count, recipe.data.height, recipe.data.width, 3), dtype=np.uint8
+    )
     return pixels, random.random((count, GENRES)) < 0.1
 
 
@@ -99,7 +101,7 @@ def beside(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[T
 def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     """Images a second of the network from scratch, in training, over whole steps."""
     settings = [f"batch_size={BATCH}", "epochs=1", "compile=on", 'split="catalog"', "upsample=0"]
-    recipe = load_recipe("milestone-scratch", settings)
+    recipe = load_recipe("milestone-scratch", parse_settings(settings))
     steps = IMAGES // BATCH
     found: dict[str, list[float]] = {"keyart": []}
     with ExitStack() as stack:
@@ -126,7 +128,7 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
 
         count = BATCH * (_WARM + steps * ROUNDS)
         pixels, truth = random_posters(count + BATCH, recipe)
-        machine = choose_machine(recipe.precision, recipe.compile, 0)
+        machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
         parts = np.split(np.arange(count + BATCH), [count])
         learned, validated = map(as_found, parts)
         examples = Examples(PixelSource(pixels, recipe, machine), truth, learned, validated)
@@ -183,9 +185,11 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     table = paint_films(films, work / "films")
     fractions = (train_images / films, validation / films, _TEST / films)
     catalog = Catalog.build(table, work / "films" / "posters", work / "c", split=fractions)
-    settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "views=1", "compile=on"]
-    recipe = load_recipe("milestone-vgg16", [*settings, "early_stop_patience=none"])
-    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "feature_views=1", "compile=on"]
+    recipe = load_recipe(
+        "milestone-vgg16", parse_settings([*settings, "early_stopping_patience=none"])
+    )
+    machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32
     catalog_pixels(catalog, recipe)
     before = dense_rate(dtype)
@@ -220,12 +224,14 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
 
 def _features_again(catalog: Catalog, recipe: Recipe) -> float:
     """Images a second of the frozen convolutions alone, in the loop's batches and arithmetic."""
-    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     model = network(recipe).eval()
     pixels = catalog_pixels(catalog, recipe)
     batches = [
-        torch.from_numpy(np.array(pixels[start : start + recipe.batch_size]))
-        for start in range(0, SAMPLE + recipe.batch_size, recipe.batch_size)
+        torch.from_numpy(np.array(pixels[start : start + recipe.optimisation.batch_size]))
+        for start in range(
+            0, SAMPLE + recipe.optimisation.batch_size, recipe.optimisation.batch_size
+        )
     ]
     with torch.no_grad(), machine.arithmetic():
         model.pooled(batches[0])

@@ -65,17 +65,17 @@ def dense_rate(dtype: torch.dtype, seconds: float = 2.0) -> float:
 
 def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     """PosterNet's training, by its own multiply-adds, against the machine's matrix rate."""
-    recipe = load_recipe("posternet", ["epochs=3", "compile=on"])
+    recipe = load_recipe("posternet", {"epochs": 3, "compile": "on"})
     torch.manual_seed(0)
     count, genres = 3_200, 19
     random = np.random.default_rng(0)
-    shape = (count, recipe.height, recipe.width, 3)
+    shape = (count, recipe.data.height, recipe.data.width, 3)
     pixels = random.integers(0, 256, shape, dtype=np.uint8)
     truth = random.random((count, genres)) < 0.1
     rows = np.arange(count)
-    model = build_classifier(recipe.backbone, recipe.spec, genres, recipe.dropout)
+    model = build_classifier(recipe.network.backbone, recipe.spec, genres, recipe.network.dropout)
     operations = 2 * 3 * multiply_adds(model, recipe.spec)
-    machine = choose_machine(recipe.precision, recipe.compile, 0)
+    machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32
     before = dense_rate(dtype)
     train_seconds: list[float] = []
@@ -95,7 +95,7 @@ def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     fit(trainee, examples, recipe, machine, folder, watch, print, model.state_dict)
     dense = (before + dense_rate(dtype)) / 2
     # The clock starts after the first step.
-    batch = recipe.batch_size
+    batch = recipe.optimisation.batch_size
     rate = (count // batch - 1) * batch / min(train_seconds[1:])
     share = rate * operations / dense
     name = "bf16" if machine.bf16 else "fp32"

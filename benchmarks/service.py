@@ -61,9 +61,9 @@ def fresh_bundle(folder: Path) -> Path:
     from keyart.training.recipe import load_recipe
 
     torch.manual_seed(0)
-    recipe = load_recipe("posternet", [])
+    recipe = load_recipe("posternet")
     genres = len(DEFAULT_VOCABULARY)
-    model = build_classifier(recipe.backbone, recipe.spec, genres, recipe.dropout)
+    model = build_classifier(recipe.network.backbone, recipe.spec, genres, recipe.network.dropout)
     shape = (2, recipe.spec.height, recipe.spec.width, 3)
     samples = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     decisions = Decisions(Calibration.identity(genres), np.full(genres, 0.3))

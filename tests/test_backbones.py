@@ -46,8 +46,8 @@ def test_padding_changes_what_the_weights_compute(
     x = torch.randn(1, 3, 96, 64)
     with torch.no_grad():
         plain, same = (
-            build_backbone(SMALL, SPEC, weights=file, padding=padding).eval()(x)
-            for padding in (None, "same")
+            build_backbone(SMALL, SPEC, weights=file, pad_type=pad_type).eval()(x)
+            for pad_type in (None, "same")
         )
     assert not torch.allclose(plain, same, atol=1e-3)
 

@@ -1,7 +1,5 @@
 """Classical models: statistics that no runtime rounds, heads that are scikit-learn's to 1e-4."""
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,15 +12,15 @@ from keyart.errors import TrainingError
 from keyart.genres import Vocabulary
 from keyart.models.classical import PosterStatistics
 from keyart.models.classifier import GenreClassifier
-from keyart.predictor import Network
+from keyart.network import Network
 from keyart.training.classical_fit import FEWEST_FILMS, fit_head
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
 from keyart.training.export import export_onnx
 
 TOLERANCE = 1e-4
 VOCABULARY = Vocabulary(("Bright", "Busy", "Rare"))
-FOREST = ForestRecipe(height=32, width=32, trees=7, least_leaf=3)
-QDA = QdaRecipe(height=32, width=32, components=12, regularisation=0.2)
+FOREST = ForestRecipe().with_settings(height=32, width=32, trees=7, min_samples_leaf=3)
+QDA = QdaRecipe().with_settings(height=32, width=32, components=12, reg_param=0.2)
 RECIPES = pytest.mark.parametrize("recipe", [FOREST, QDA], ids=["random-forest", "qda"])
 
 Truth = npt.NDArray[np.bool_]
@@ -96,17 +94,17 @@ def test_edges_are_told_by_their_direction() -> None:
 def test_a_forest_scores_as_scikit_learn_does() -> None:
     pixels = posters(120)
     numbers, truth = statistics(pixels), genres(pixels)
-    for recipe in (replace(FOREST, balance=False), FOREST):
+    for recipe in (FOREST.with_settings(balance=False), FOREST):
         found = scores(fit_head(recipe, numbers[:80], truth[:80], VOCABULARY).head, numbers)
         for genre in (0, 1):
             forest = RandomForestClassifier(
-                recipe.trees,
-                min_samples_leaf=recipe.least_leaf,
-                class_weight="balanced" if recipe.balance else None,
-                random_state=recipe.seed,
+                recipe.classifier.trees,
+                min_samples_leaf=recipe.classifier.min_samples_leaf,
+                class_weight="balanced" if recipe.classifier.balance else None,
+                random_state=recipe.classifier.seed,
             ).fit(numbers[:80], truth[:80, genre])
             expected = forest.predict_proba(numbers)[:, 1].clip(1e-4, 1 - 1e-4)
-            if recipe.balance:  # its rate is given back to it
+            if recipe.classifier.balance:  # its rate is given back to it
                 having = truth[:80, genre].sum() + 1
                 odds = expected / (1 - expected) * having / (82 - having)
                 expected = odds / (1 + odds)

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +21,14 @@ from keyart.training.classical import fit_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
 from keyart.training.evaluate import evaluate
 from keyart.training.folder import open_run
-from keyart.training.recipe import Recipe, any_recipe, load_recipe
+from keyart.training.recipe import Recipe, any_recipe, load_recipe, parse_settings
 from keyart.training.run import Watcher, export_run, train
 from tests.tiny_catalog import encoded, poster, write_posters
 
 FILMS = 160
 VOCABULARY = Vocabulary(("Red", "Late", "Rare"))
-FOREST = ForestRecipe(height=32, width=32, trees=8, least_leaf=4)
-QDA = QdaRecipe(height=32, width=32, components=8)
+FOREST = ForestRecipe().with_settings(height=32, width=32, trees=8, min_samples_leaf=4)
+QDA = QdaRecipe().with_settings(height=32, width=32, components=8)
 QUIET = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
 
 
@@ -70,7 +69,7 @@ def run(
     request: pytest.FixtureRequest, catalog: Catalog, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     recipe: ClassicalRecipe = request.param
-    return trained(catalog, recipe, tmp_path_factory.mktemp("runs") / recipe.classifier)
+    return trained(catalog, recipe, tmp_path_factory.mktemp("runs") / recipe.classifier.kind)
 
 
 def ap(run: Path, genre: str) -> tuple[float, float]:
@@ -113,10 +112,10 @@ def test_posters_are_predicted_as_the_run_scored_them(run: Path, catalog: Catalo
     table = pq.read_table(run / "predictions-test.parquet")
     posters = catalog.path.parent / "posters"
     films = [posters / f"{film}.png" for film in table["film_id"].to_pylist()]
-    for row, answer in enumerate(Predictor.load(run).predict(films)):
+    for row, answer in enumerate(Predictor.load(run).predict_many(films)):
         assert isinstance(answer, Prediction)
         known = [table[name][row].as_py() for name in VOCABULARY.names]
-        assert np.allclose(answer.scores, known, atol=1e-4)
+        assert np.allclose(list(answer.scores.values()), known, atol=1e-4)
 
 
 def test_it_is_evaluated_and_exported_like_any_run(run: Path, tmp_path: Path) -> None:
@@ -130,7 +129,7 @@ def test_an_export_of_other_weights_is_refused(run: Path, catalog: Catalog, tmp_
     recipe = any_recipe(str(run / "recipe.toml"))
     assert not isinstance(recipe, Recipe)
     swapped = shutil.copytree(run, tmp_path / "swapped")
-    other = QDA if isinstance(recipe, ForestRecipe) else replace(recipe, components=4)
+    other = QDA if isinstance(recipe, ForestRecipe) else recipe.with_settings(components=4)
     fit_classical(other, catalog, swapped, QUIET.pixels)
     with pytest.raises(BundleError, match="scores differ from PyTorch's"):
         export_run(swapped, tmp_path / "bundle")
@@ -149,12 +148,12 @@ def test_a_run_goes_on_to_the_same_weights(run: Path, catalog: Catalog, tmp_path
     second, _ = load_tensors(tmp_path / "killed" / "checkpoints" / "best.safetensors")
     assert all((first[name] == second[name]).all() for name in first)
     with pytest.raises(RunError, match="was begun with another recipe"):
-        trained(catalog, replace(recipe, seed=9), tmp_path / "killed", resume=True)
+        trained(catalog, recipe.with_settings(seed=9), tmp_path / "killed", resume=True)
 
 
 @pytest.mark.parametrize(
     "recipe",
-    [replace(FOREST, features="poster+facts"), replace(QDA, features="facts")],
+    [FOREST.with_settings(features="poster+facts"), QDA.with_settings(features="facts")],
     ids=["poster+facts", "facts"],
 )
 def test_titles_and_years_tell_what_posters_do_not(
@@ -170,7 +169,7 @@ def test_titles_and_years_tell_what_posters_do_not(
 
 
 def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) -> None:
-    recipe = replace(QDA, features="facts", words=3)
+    recipe = QDA.with_settings(features="facts", words=3)
     made = trained(catalog, recipe, tmp_path / "facts")
     image = json.loads((made / "bundle" / "keyart.json").read_text())["image"]
     assert set(image["words"]) == {"the", "no", "first"}
@@ -181,11 +180,11 @@ def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) ->
 def test_a_backbones_features_can_be_what_is_looked_at(
     recipe: ClassicalRecipe, catalog: Catalog, tmp_path: Path
 ) -> None:
-    recipe = replace(recipe, features="backbone", backbone="posternet-small", width=24)
+    recipe = recipe.with_settings(features="backbone", backbone="posternet-small", width=24)
     made = trained(catalog, recipe, tmp_path / "run")
     found, guess = ap(made, "Red")
     assert found > guess + 0.1
-    assert len(Predictor.load(made).scores(np.zeros((2, 32, 24, 3), np.uint8))) == 2
+    assert len(Predictor.load(made).scores([(np.zeros((32, 24, 3), np.uint8),)] * 2)) == 2
     export_run(made, tmp_path / "bundle")
 
 
@@ -218,6 +217,6 @@ def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
 )
 def test_a_wrong_setting_is_named(settings: list[str], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        any_recipe("random-forest", settings)
+        any_recipe("random-forest", parse_settings(settings))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -120,12 +120,12 @@ def test_thresholds_and_calibration_never_see_the_test_part(
 
     monkeypatch.setattr(folder, "decide", watched)
     catalog = Catalog.open(painted / "catalog")
-    from keyart.training.recipe import load_recipe
+    from keyart.training.recipe import load_recipe, parse_settings
     from keyart.training.run import Watcher, train
 
     settings = [setting for setting in SMALL if setting != "--set"]
     quiet = Watcher(lambda *_: None, lambda _: None, lambda _: None)
-    recipe = load_recipe("demo", [*settings, "epochs=1"])
+    recipe = load_recipe("demo", parse_settings([*settings, "epochs=1"]))
     train(catalog, recipe, painted / "watched", quiet, resume=False)
     assert set(seen) == set(catalog.groups[catalog.rows("validation")])
     assert not set(seen) & set(catalog.groups[catalog.rows("test")])

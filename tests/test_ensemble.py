@@ -247,7 +247,7 @@ def test_it_is_exported_and_reported_beside_its_members(
 def test_a_classical_run_is_a_member_like_any_other(
     runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
-    recipe = ForestRecipe(height=32, width=32, trees=3, least_leaf=20)
+    recipe = ForestRecipe().with_settings(height=32, width=32, trees=3, min_samples_leaf=20)
     watcher = Watcher(lambda done, total: None, lambda step: None, lambda sentence: None)
     train(catalog, recipe, tmp_path / "forest", watcher, resume=False)
     make_ensemble([runs["lower"], tmp_path / "forest"], out=tmp_path / "both")

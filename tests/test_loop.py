@@ -9,7 +9,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +29,21 @@ from keyart.training.sources import PixelSource, Whole
 from keyart.training.state import LoopState
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
-RECIPE = Recipe(
+RECIPE = Recipe().with_settings(
     backbone="posternet-small",
     height=32,
     width=24,
     epochs=5,
     batch_size=16,
     warmup_epochs=0.5,
-    average_decay=0.9,
+    ema_decay=0.9,
     learning_rate=3e-3,
 )
 
 
-PLAIN = replace(
-    RECIPE, epochs=1, flip=False, zoom=0, shift=0, crop=0, colour=0, erase=0, dropout=0,
-    average_decay=None, optimizer="sgd", learning_rate=0.01,
+PLAIN = RECIPE.with_settings(
+        epochs=1, flip=False, zoom=0, shift=0, crop=0, colour=0, erase=0, dropout=0,
+    ema_decay=None, optimizer="sgd", learning_rate=0.01,
 )  # fmt: skip
 
 
@@ -73,8 +72,8 @@ def trained(
     watch: Callable[[Progress], None] = lambda step: None,
 ) -> LoopState:
     torch.set_num_threads(1)  # so small a network only waits for a second one
-    torch.manual_seed(recipe.seed)
-    model = build_classifier(recipe.backbone, recipe.spec, 2, recipe.dropout)
+    torch.manual_seed(recipe.optimisation.seed)
+    model = build_classifier(recipe.network.backbone, recipe.spec, 2, recipe.network.dropout)
     trainee = Whole(model, None, 0)
     examples = colour_films(recipe)
     return fit(trainee, examples, recipe, machine, run, watch, lambda line: None, model.state_dict)
@@ -97,7 +96,7 @@ def equal(first: Path, second: Path) -> bool:
 
 
 def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
-    state = trained(tmp_path, replace(RECIPE, epochs=12, colour=0.0))
+    state = trained(tmp_path, RECIPE.with_settings(epochs=12, colour=0.0))
     assert state.history[-1]["validation_mean_average_precision"] > 0.95
     assert state.history[-1]["validation_loss"] < 0.8 * state.history[0]["validation_loss"]
 
@@ -114,7 +113,7 @@ def test_two_runs_of_a_recipe_have_equal_weights_and_another_seed_has_others(
 ) -> None:
     trained(tmp_path / "a")
     trained(tmp_path / "b")
-    trained(tmp_path / "c", replace(RECIPE, seed=1))
+    trained(tmp_path / "c", RECIPE.with_settings(seed=1))
     assert equal(tmp_path / "a", tmp_path / "b")
     assert not equal(tmp_path / "a", tmp_path / "c")
 
@@ -123,7 +122,7 @@ def test_two_runs_of_a_recipe_have_equal_weights_and_another_seed_has_others(
 def test_a_training_that_stops_within_an_epoch_goes_on_to_the_same_weights(
     tmp_path: Path, optimizer: str
 ) -> None:
-    recipe = replace(RECIPE, optimizer=optimizer, dropout=0.3)  # type: ignore[arg-type]
+    recipe = RECIPE.with_settings(optimizer=optimizer, dropout=0.3)
     trained(tmp_path / "whole", recipe)
 
     class StopHereError(Exception):
@@ -166,7 +165,7 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
         time.sleep(pause)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert 1 <= len((cut / "history.csv").read_text().splitlines()) - 1 < RECIPE.epochs
+    assert 1 <= len((cut / "history.csv").read_text().splitlines()) - 1 < RECIPE.optimisation.epochs
     trained(cut)
     trained(tmp_path / "whole")
     assert equal(tmp_path / "whole", cut)
@@ -177,15 +176,17 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch \d, step \d"):
-        trained(tmp_path, replace(RECIPE, learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd"))
+        trained(
+            tmp_path, RECIPE.with_settings(learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd")
+        )
 
 
 def test_weights_that_break_in_the_last_step_of_an_epoch_are_found_in_validation(
     tmp_path: Path,
 ) -> None:
-    recipe = replace(
-        RECIPE, learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
-        average_decay=None,
+    recipe = RECIPE.with_settings(
+        learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
+        ema_decay=None,
     )  # fmt: skip
     with pytest.raises(TrainingError, match="loss became nan in epoch 1, validation; no epoch"):
         trained(tmp_path, recipe)
@@ -211,43 +212,43 @@ def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoin
         {"loss": "focal"}, {"loss": "asymmetric"}, {"balance": "inverse"}, {"balance": "study"},
         {"mixup": 0.5}, {"cutmix": 0.5},
         {"flip": True}, {"zoom": 0.1}, {"shift": 0.1}, {"crop": 0.2}, {"colour": 0.2},
-        {"erase": 0.5}, {"randaugment": 9}, {"average_decay": 0.9}, {"dropout": 0.5},
+        {"erase": 0.5}, {"randaugment": 9}, {"ema_decay": 0.9}, {"dropout": 0.5},
     ],
     ids=lambda change: "+".join(change),
 )  # fmt: skip
 def test_every_key_of_learning_changes_what_is_learned(
     change: dict[str, Any], plainly_trained: Path, tmp_path: Path
 ) -> None:
-    trained(tmp_path, replace(PLAIN, **change))
+    trained(tmp_path, PLAIN.with_settings(**change))
     assert not equal(plainly_trained, tmp_path)
 
 
 def test_weights_by_first_genre_teach_otherwise_than_by_genre(tmp_path: Path) -> None:
     for by in ("genre", "first_genre"):
-        trained(tmp_path / by, replace(PLAIN, balance="study", balance_by=by))
+        trained(tmp_path / by, PLAIN.with_settings(balance="study", balance_by=by))
     assert not equal(tmp_path / "genre", tmp_path / "first_genre")
 
 
 def test_early_stop_ends_the_training(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, epochs=30, early_stop_patience=2, minimum_change=10.0)
+    recipe = RECIPE.with_settings(epochs=30, early_stopping_patience=2, min_delta=10.0)
     assert trained(tmp_path, recipe).epochs_done == 3
 
 
 def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:
-    trained(tmp_path, replace(RECIPE, epochs=1))
+    trained(tmp_path, RECIPE.with_settings(epochs=1))
     file = tmp_path / "checkpoints" / "last.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(RunError, match="missing or damaged"):
         trained(tmp_path)
     file.unlink()
-    trained(tmp_path / "other", replace(RECIPE, epochs=1, backbone="posternet"))
+    trained(tmp_path / "other", RECIPE.with_settings(epochs=1, backbone="posternet"))
     (tmp_path / "other" / "checkpoints" / "last.safetensors").rename(file)
     with pytest.raises(RunError, match="not a checkpoint of this recipe"):
         trained(tmp_path)
 
 
 def test_fewer_films_than_a_batch_still_train(tmp_path: Path) -> None:
-    assert trained(tmp_path, replace(RECIPE, batch_size=500, epochs=2)).epochs_done == 2
+    assert trained(tmp_path, RECIPE.with_settings(batch_size=500, epochs=2)).epochs_done == 2
 
 
 def test_the_average_follows_the_weights_and_evaluating_gives_them_back() -> None:
@@ -291,5 +292,5 @@ def test_compiling_is_left_to_trainings_that_it_pays_for() -> None:
 
 def test_bf16_learns_too(tmp_path: Path) -> None:
     machine = Machine(torch.device("cpu"), bf16=True, compile=False)
-    state = trained(tmp_path, replace(RECIPE, epochs=8), machine=machine)
+    state = trained(tmp_path, RECIPE.with_settings(epochs=8), machine=machine)
     assert state.history[-1]["validation_mean_average_precision"] > 0.9

@@ -200,8 +200,8 @@ def test_the_short_plan_has_no_test_time_augmentation_and_the_full_one_that_of_t
     request = Request(epochs=1, full=full, weights={"mobilenetv2": str(file)})
     planned = plan_row(row, Catalog.open(catalog), request)
     assert isinstance(planned.recipe, Recipe)
-    assert planned.recipe.test_crops == tta
-    more = replace(request, settings={"mobilenetv2": ("test_crops=10",)})
+    assert planned.recipe.network.tta == tta
+    more = replace(request, settings={"mobilenetv2": ("tta=10",)})
     assert plan_row(row, Catalog.open(catalog), more).seconds > planned.seconds
 
 

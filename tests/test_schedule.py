@@ -37,12 +37,12 @@ def run_through(losses: list[float], recipe: Recipe) -> LoopState:
 
 
 def test_the_best_epoch_has_the_least_loss_by_the_minimum_change() -> None:
-    state = run_through([0.5, 0.4, 0.39995, 0.41], Recipe(minimum_change=1e-4))
+    state = run_through([0.5, 0.4, 0.39995, 0.41], Recipe().with_settings(min_delta=1e-4))
     assert (state.best_epoch, state.best) == (2, 0.4)
 
 
 def test_a_plateau_cuts_the_rate_down_to_its_floor() -> None:
-    recipe = Recipe(
+    recipe = Recipe().with_settings(
         schedule="plateau",
         plateau_patience=2,
         plateau_factor=0.1,
@@ -54,7 +54,7 @@ def test_a_plateau_cuts_the_rate_down_to_its_floor() -> None:
 
 
 def test_early_stop_waits_its_patience_out() -> None:
-    recipe = Recipe(early_stop_patience=3)
+    recipe = Recipe().with_settings(early_stopping_patience=3)
     assert not run_through([0.5, 0.6, 0.6], recipe).stopped
     state = run_through([0.5, 0.6, 0.6, 0.6, 0.1], recipe)
     assert state.stopped
@@ -62,7 +62,7 @@ def test_early_stop_waits_its_patience_out() -> None:
 
 
 def test_early_stop_and_the_best_epoch_follow_map_where_the_recipe_says_so() -> None:
-    recipe = Recipe(early_stop_patience=2, monitor="map")
+    recipe = Recipe().with_settings(early_stopping_patience=2, monitor="map")
     state = LoopState()
     for number, value in enumerate((0.1, 0.3, 0.2, 0.25, 0.9)):
         if not state.stopped:

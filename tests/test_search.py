@@ -27,11 +27,11 @@ from keyart.files import write_csv
 from keyart.search import search as searches
 from keyart.search import study as storing
 from keyart.search.search import tune
-from keyart.search.space import Value, assignments, default_space, read_space, settings_of, start_of
+from keyart.search.space import Value, default_space, read_space, start_of
 from keyart.search.study import Search, open_search
 from keyart.training.checkpoint import history_of, save_tensors
 from keyart.training.loop import Progress
-from keyart.training.recipe import Recipe, load_recipe
+from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.run import Watcher, learn
 from tests.tiny_catalog import tiny_films
 
@@ -52,7 +52,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 def score_of(recipe: Recipe) -> float:
     """What a pretended training reaches: best near a rate of 0.01."""
-    return 0.5 - 0.1 * abs(math.log10(recipe.learning_rate) + 2)
+    return 0.5 - 0.1 * abs(math.log10(recipe.optimisation.learning_rate) + 2)
 
 
 def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool) -> None:
@@ -63,11 +63,11 @@ def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, re
     file = run / "history.csv"
     done = len(file.read_text().splitlines()) - 1 if file.exists() else 0
     rows = [row_of(recipe, epoch) for epoch in range(1, done + 1)]
-    for epoch in range(done + 1, recipe.epochs + 1):
+    for epoch in range(done + 1, recipe.optimisation.epochs + 1):
         rows.append(row_of(recipe, epoch))
         write_csv(file, list(rows[0]), [list(row.values()) for row in rows])
         checkpoint(run, rows)
-        watcher.steps(Progress(epoch, recipe.epochs, 1, 1, 0.5, 0.1, rows[-1]))
+        watcher.steps(Progress(epoch, recipe.optimisation.epochs, 1, 1, 0.5, 0.1, rows[-1]))
 
 
 def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
@@ -76,7 +76,7 @@ def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
 
 
 def row_of(recipe: Recipe, epoch: int) -> dict[str, float]:
-    score = score_of(recipe) * epoch / recipe.epochs
+    score = score_of(recipe) * epoch / recipe.optimisation.epochs
     return {"epoch": epoch, "validation_loss": 0.5, "validation_mean_average_precision": score}
 
 
@@ -87,7 +87,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sought(catalog: Catalog, out: Path, **changes: Any) -> Search:
     arguments: dict[str, Any] = {"recipe": "demo", "trials": 6, "search": RATES}
-    return tune(catalog, out=out, **(arguments | settings_of(SMALL) | changes))
+    return tune(catalog, out=out, **(arguments | parse_settings(SMALL) | changes))
 
 
 def states(search: Search) -> list[str]:
@@ -118,7 +118,7 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
 ) -> None:
     found = sought(catalog, tmp_path / "out", trials=15)
     first = found.trials[0]
-    assert first.params["learning_rate"] == load_recipe("demo").learning_rate
+    assert first.params["learning_rate"] == load_recipe("demo").optimisation.learning_rate
     assert len(states(found)) == 15
     best = found.best
     assert best is not None
@@ -130,8 +130,8 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     assert f"validation mAP of {best.value:.4f}" in text
     assert f"began with has {first.value:.4f}" in text
     recipe = load_recipe(str(tmp_path / "out" / "best.toml"))
-    assert recipe.learning_rate == float(f"{best.params['learning_rate']:.3g}")
-    assert recipe.height == 32
+    assert recipe.optimisation.learning_rate == float(f"{best.params['learning_rate']:.3g}")
+    assert recipe.data.height == 32
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"Trial {best.number} has a validation mAP of {best.value:.4f}" in page
     assert "<script" not in page
@@ -149,7 +149,9 @@ def test_what_lies_below_the_median_is_stopped_early(catalog: Catalog, tmp_path:
         folder = tmp_path / "out" / "trials" / f"{trial.number:04}"
         assert len((folder / "history.csv").read_text().splitlines()) - 1 < 4
         assert not (folder / "checkpoints").exists()
-        assert score_of(Recipe(learning_rate=trial.params["learning_rate"])) < max(complete)
+        assert score_of(Recipe().with_settings(learning_rate=trial.params["learning_rate"])) < max(
+            complete
+        )
 
 
 @pytest.mark.usefixtures("pretended")
@@ -266,7 +268,7 @@ def test_a_trial_that_fails_is_counted_and_not_tried_again(
     calls: list[float] = []
 
     def learn_or_fail(*arguments: Any, **options: Any) -> None:
-        calls.append(arguments[1].learning_rate)
+        calls.append(arguments[1].optimisation.learning_rate)
         if len(calls) == 2:
             raise TrainingError("the loss became nan")
         pretend(*arguments, **options)
@@ -302,7 +304,7 @@ def test_a_validation_part_without_genres_is_told(
 KILLED = """
 import sys, time
 from keyart.search import study
-from keyart.search.space import settings_of
+from keyart.training.recipe import parse_settings
 from keyart.training import loop
 from keyart.training.run import Watcher
 from keyart.search.search import tune
@@ -317,7 +319,8 @@ def steps(step):
 study.HEARTBEAT, study.GRACE = 1, 2
 tune(
     sys.argv[1], "demo", out=sys.argv[2], trials=2, search=sys.argv[4].split(),
-    callbacks=Watcher(lambda *_: None, steps, lambda _: None), **settings_of(sys.argv[3].split()),
+    callbacks=Watcher(lambda *_: None, steps, lambda _: None),
+    **parse_settings(sys.argv[3].split()),
 )
 """
 
@@ -342,7 +345,11 @@ def test_a_killed_search_goes_on_where_its_checkpoints_stand(
     found = sought(catalog, out, trials=1, callbacks=watcher)
     assert states(found) == ["FAIL", "COMPLETE"]
     first, again = found.trials
-    assert again.params == first.params == {"learning_rate": load_recipe("demo").learning_rate}
+    assert (
+        again.params
+        == first.params
+        == {"learning_rate": load_recipe("demo").optimisation.learning_rate}
+    )
     assert found.start == again
     assert sorted(again.intermediate_values) == [1, 2, 3, 4]
     assert set(epochs) == {3, 4}, "it goes on from its checkpoint"
@@ -375,7 +382,7 @@ def test_two_processes_share_a_search(catalog: Catalog, tmp_path: Path) -> None:
     assert len(rates) == 5, "processes do not try the same"
     assert (out / "best.toml").exists()
     # The best recipe trains, as it is.
-    best = load_recipe(str(out / "best.toml"), ["epochs=1"])
+    best = load_recipe(str(out / "best.toml"), {"epochs": 1})
     learn(catalog, best, tmp_path / "run", silent(), resume=False)
     assert (tmp_path / "run" / "history.csv").exists()
 
@@ -485,7 +492,9 @@ def test_a_suspended_process_leaves_its_trial_to_the_one_that_took_it_over(
 
     def suspended(step: Progress) -> None:
         if not said_taken():
-            study = open_search(catalog, "demo", tmp_path / "out", settings=SMALL, search=RATES)
+            study = open_search(
+                catalog, "demo", tmp_path / "out", settings=parse_settings(SMALL), search=RATES
+            )
             trial = study.trials[0]
             study.study.tell(0, state=TrialState.FAIL)
             storing.queue_again(study.study, trial)
@@ -527,7 +536,7 @@ def test_a_search_changes_no_setting_of_its_host(catalog: Catalog, tmp_path: Pat
 
 
 def variant(values: Mapping[str, Value]) -> Recipe:
-    return load_recipe("demo", assignments(values))
+    return load_recipe("demo", values)
 
 
 def test_a_space_is_read_from_settings_and_from_a_table(tmp_path: Path) -> None:
@@ -540,8 +549,8 @@ def test_a_space_is_read_from_settings_and_from_a_table(tmp_path: Path) -> None:
         "loss": CategoricalDistribution(("bce", "focal")),
         "epochs": IntDistribution(5, 20, log=False),
     }
-    assert read_space(["average_decay=none|0.99"], variant) == {
-        "average_decay": CategoricalDistribution((None, 0.99))
+    assert read_space(["ema_decay=none|0.99"], variant) == {
+        "ema_decay": CategoricalDistribution((None, 0.99))
     }
 
 
@@ -563,9 +572,9 @@ def test_a_space_that_no_recipe_has_is_refused(setting: str, message: str) -> No
 
 
 def test_the_default_space_is_about_the_recipe_and_holds_it() -> None:
-    plain = Recipe(dropout=0.2)
+    plain = Recipe().with_settings(dropout=0.2)
     space = default_space(plain)
     assert start_of(space, plain).keys() == space.keys()
-    frozen = default_space(Recipe(frozen=True))
+    frozen = default_space(Recipe().with_settings(frozen=True))
     assert "zoom" not in frozen
-    assert "layer_decay" in default_space(Recipe(weights="hub"))
+    assert "layer_decay" in default_space(Recipe().with_settings(weights="hub"))

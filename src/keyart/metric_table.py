@@ -332,10 +332,12 @@ class MetricTable:
         }
 
     def __repr__(self) -> str:
-        """The model, and its mAP on each split."""
-        found = (f"{name} mAP {_text(s.model, 'mean_average_precision')}" for name, s in
-                 self.splits.items())  # fmt: skip
-        return f"MetricTable({self.name!r}, {', '.join(found)})"
+        scores = ", ".join(
+            f"{name} mAP {found.value:.3f}"
+            for name, split in self.splits.items()
+            if (found := split.model["mean_average_precision"])
+        )
+        return f"<MetricTable {self.name!r}: {scores}>"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as in metrics.json."""
@@ -392,15 +394,8 @@ def _unsure(plain: Mapping[str, Any]) -> Unsure:
         _interval(plain["precision"]),
         tuple(
             CoveragePoint(
-                float(point["coverage"]),
-                float(point["confidence"]),
-                _interval(point["top_class"]),
+                float(point["coverage"]), float(point["confidence"]), _interval(point["top_class"])
             )
             for point in plain["curve"]
         ),
     )
-
-
-def _text(model: ModelMetrics, name: str) -> str:
-    found = model[name]
-    return "undefined" if found is None else f"{found.value:.3f}"

@@ -31,13 +31,12 @@ def train(
     from keyart.run import Run
     from keyart.terminal.scores import show_scores
     from keyart.terminal.screens import watch_training
-    from keyart.training.recipe import any_recipe
+    from keyart.training.recipe import any_recipe, parse_settings
     from keyart.training.run import train
 
     with watch_training(quiet=quiet) as watcher:
-        train(
-            Catalog.open(catalog), any_recipe(recipe, settings or []), out, watcher, resume=resume
-        )
+        chosen = any_recipe(recipe, parse_settings(settings or []))
+        train(Catalog.open(catalog), chosen, out, watcher, resume=resume)
     if not quiet:
         show_scores(Run(out).metrics, "test")
         typer.echo(f"report: {out / 'report.html'}")
@@ -110,8 +109,8 @@ def tune(
 ) -> None:
     """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
     from keyart.search.search import tune
-    from keyart.search.space import settings_of
     from keyart.terminal.search import show_search, watch_search
+    from keyart.training.recipe import parse_settings
 
     with watch_search(quiet=quiet) as watcher:
         found = tune(
@@ -123,7 +122,7 @@ def tune(
             search=search or [],
             storage=storage,
             callbacks=watcher,
-            **settings_of(settings or []),
+            **parse_settings(settings or []),
         )
     if not quiet:
         show_search(found)

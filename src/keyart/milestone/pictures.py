@@ -109,10 +109,10 @@ def _layer_pictures(run: Run, names: Sequence[str], poster: bytes | None) -> Lay
     if not isinstance(any_recipe(str(run.recipe_path)), Recipe):
         return LayerPictures()
     model, recipe = load_best(run.path)
-    known = convolutions(model, bgr=recipe.channels == "BGR")
+    known = convolutions(model, bgr=recipe.network.channels == "BGR")
     if not known:
         return LayerPictures()
-    chosen = choose_layers(known, recipe.backbone, names)
+    chosen = choose_layers(known, recipe.network.backbone, names)
     filters = [picture for layer in chosen for picture in _filters(layer)]
     if poster is None:
         return LayerPictures(filters)

@@ -13,7 +13,7 @@ from keyart.errors import WeightsError
 from keyart.milestone.rows import HONEST, LEAKY, Row
 from keyart.models.classifier import build_classifier, multiply_adds
 from keyart.training.images import choose_images
-from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe
+from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe, parse_settings
 
 # What the short plan changes in both from-scratch rows: pictures of 32x32 cost 1/35 of 128x128, and
 # small batches give thousands of steps even on a small catalog. The class weights of the study
@@ -21,7 +21,7 @@ from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, load_recipe
 # (on 1,500 real films, in 26 epochs, the top class was no better than a guess even with the leak).
 SHORT = ("height=32", "width=32", "batch_size=32", 'balance="none"')
 # And in all rows of networks: test-time augmentation would take the time of several epochs.
-_NO_TTA = "test_crops=1"
+_NO_TTA = "tta=1"
 
 # Seconds of training that the short plan gives a row, which decide its epochs.
 _SHARES = {
@@ -69,7 +69,7 @@ class Planned:
     @property
     def epochs(self) -> int | None:
         """How many epochs at most; training may stop earlier."""
-        return self.recipe.epochs if isinstance(self.recipe, Recipe) else None
+        return self.recipe.optimisation.epochs if isinstance(self.recipe, Recipe) else None
 
 
 def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
@@ -81,7 +81,9 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
     if row.kind == "classical":
         images = len(catalog.rows("train"))
         settings = request.settings.get(row.name, ())
-        return Planned(row, _CLASSICAL, any_recipe(row.recipe or row.name, settings), images)
+        return Planned(
+            row, _CLASSICAL, any_recipe(row.recipe or row.name, parse_settings(settings)), images
+        )
     if row.kind == "ensemble":
         return Planned(row, seconds=_ENSEMBLE)
     assert row.recipe
@@ -97,20 +99,20 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
     if not request.full:
         settings += [_NO_TTA, *(SHORT if row.name in (LEAKY, HONEST) else ())]
     settings += request.settings.get(HONEST if row.name == LEAKY else row.name, ())
-    recipe = load_recipe(row.recipe, settings)
+    recipe = load_recipe(row.recipe, parse_settings(settings))
     try:
         cost = _cost(row, recipe, catalog)
     except WeightsError as error:
         if request.weights.get(row.name) != "hub":
             raise
         return Planned(row, why=str(error))
-    epochs = recipe.epochs
+    epochs = recipe.optimisation.epochs
     if request.epochs is not None:
         epochs = min(epochs, request.epochs)
     elif not request.full:
         share = _SHARES[row.name] - cost.once
         epochs = min(epochs, max(1, int(share // cost.epoch)))
-    recipe = load_recipe(row.recipe, [*settings, f"epochs={epochs}"])
+    recipe = recipe.with_settings(epochs=epochs)
     return Planned(row, _BEGIN + cost.once + epochs * cost.epoch, recipe, cost.images)
 
 
@@ -125,19 +127,19 @@ class _Cost:
 
 def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
     classifier = build_classifier(
-        recipe.backbone,
+        recipe.network.backbone,
         recipe.spec,
         len(catalog.vocabulary),
-        recipe.dropout,
-        weights=recipe.weights,
-        padding=recipe.padding,
+        recipe.network.dropout,
+        weights=recipe.network.weights,
+        pad_type=recipe.network.pad_type,
     )
     forward = 2.0 * multiply_adds(classifier, recipe.spec) * _SLOW.get(row.name, 1.0)
     images = _images(recipe, catalog)
-    once = forward * recipe.test_crops * (images["validation"] + images["test"]) / _SCORING_RATE
-    if recipe.frozen or recipe.head_epochs:
-        once += forward * recipe.views * len(catalog) / _TRAINING_RATE
-    if recipe.frozen:
+    once = forward * recipe.network.tta * (images["validation"] + images["test"]) / _SCORING_RATE
+    if recipe.network.frozen or recipe.optimisation.head_epochs:
+        once += forward * recipe.network.feature_views * len(catalog) / _TRAINING_RATE
+    if recipe.network.frozen:
         head = sum(p.numel() for p in classifier.head.parameters())
         return _Cost(images["train"], once, 6.0 * head * images["train"] / _TRAINING_RATE)
     epoch = forward * (3 * images["train"] + images["validation"]) / _TRAINING_RATE
@@ -147,6 +149,10 @@ def _cost(row: Row, recipe: Recipe, catalog: Catalog) -> _Cost:
 def _images(recipe: Recipe, catalog: Catalog) -> dict[str, int]:
     """How many images each split has, with the copies that the recipe makes."""
     splits = choose_images(
-        catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
+        catalog,
+        recipe.data.split,
+        recipe.data.upsample,
+        recipe.data.upsample_genres,
+        recipe.optimisation.seed,
     )
     return {split: len(images) for split, images in splits.items()}

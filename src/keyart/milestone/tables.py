@@ -43,7 +43,7 @@ def show_plan(planned: Sequence[Planned], console: Console) -> None:
             one.row.name,
             "" if one.epochs is None else str(one.epochs),
             f"{one.images:,}" if recipe else "",
-            f"{recipe.height}x{recipe.width}" if recipe else "",
+            f"{recipe.data.height}x{recipe.data.width}" if recipe else "",
             _time(one),
         )
     console.print(table)

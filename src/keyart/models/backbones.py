@@ -114,18 +114,18 @@ def statistics(name: str) -> tuple[Triple, Triple]:
 
 
 def build_backbone(
-    name: str, spec: ImageSpec, *, weights: str | None = None, padding: str | None = None
+    name: str, spec: ImageSpec, *, weights: str | None = None, pad_type: str | None = None
 ) -> nn.Module:
     """A backbone by name, for pixels of `spec`'s size, with `weights`: a safetensors file or 'hub'.
 
-    Without weights they are random. padding: timm's `pad_type`, for weights that came from
+    Without weights they are random. pad_type: timm's, for weights that came from
     TensorFlow ('same'). Raises WeightsError: an unknown name, a size that it cannot take, weights
     that are not there or not its own.
     """
     if name not in _OWN:
-        return _timm_backbone(name, spec, weights, padding)
-    if padding is not None:
-        raise WeightsError(f"padding: {name} has no such choice; leave it out")
+        return _timm_backbone(name, spec, weights, pad_type)
+    if pad_type is not None:
+        raise WeightsError(f"pad_type: {name} has no such choice; leave it out")
     _fits(name, spec)
     backbone = _OWN[name]()
     if weights is None:
@@ -191,7 +191,7 @@ def _timm_config(name: str) -> Any:
 
 
 def _timm_backbone(
-    name: str, spec: ImageSpec, weights: str | None, padding: str | None
+    name: str, spec: ImageSpec, weights: str | None, pad_type: str | None
 ) -> TimmBackbone:
     import timm
 
@@ -199,8 +199,8 @@ def _timm_backbone(
     options: dict[str, Any] = {"num_classes": 0}
     if config.fixed_input_size:
         options["img_size"] = (spec.height, spec.width)  # position embeddings are interpolated
-    if padding is not None:
-        options["pad_type"] = padding
+    if pad_type is not None:
+        options["pad_type"] = pad_type
     if weights is not None and weights != HUB:
         heads = config.classifier
         heads = (heads,) if isinstance(heads, str) else tuple(heads or ())

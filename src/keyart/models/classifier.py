@@ -68,7 +68,7 @@ def build_classifier(
     dropout: float,
     *,
     weights: str | None = None,
-    padding: str | None = None,
+    pad_type: str | None = None,
     bgr: bool = False,
     looks: int = 1,
 ) -> GenreClassifier:
@@ -77,7 +77,7 @@ def build_classifier(
     Arguments as in `build_backbone`. The study's two networks have the study's own dense heads,
     every other a linear one. Raises WeightsError as `build_backbone` does.
     """
-    body = build_backbone(backbone, spec, weights=weights, padding=padding)
+    body = build_backbone(backbone, spec, weights=weights, pad_type=pad_type)
     head: Head
     if backbone == "milestone-scratch":
         head = scratch_head(genres, dropout, height=spec.height, width=spec.width)

@@ -98,14 +98,14 @@ def tune(
             catalog,
             recipe,
             out,
-            settings=assignments(settings),
+            settings=settings,
             search=search,
             storage=storage,
             say=watcher.say,
         )
         opened.study.pruner = optuna.pruners.MedianPruner(
             n_startup_trials=min(5, max(1, trials // 4)),
-            n_warmup_steps=max(2, opened.recipe({}).epochs // 5),
+            n_warmup_steps=max(2, opened.recipe({}).optimisation.epochs // 5),
         )
         objective = _Objective(opened, catalog, watcher, trials, until)
         reported = time.monotonic()
@@ -150,7 +150,7 @@ def _seed(search: Search) -> int:
     """A seed for the next trial, which other processes that ask at this moment do not have."""
     now = search.trials
     shared = any(one.state == TrialState.RUNNING for one in now)
-    parts = [search.recipe({}).seed, len(now), os.getpid() if shared else 0]
+    parts = [search.recipe({}).optimisation.seed, len(now), os.getpid() if shared else 0]
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
@@ -249,7 +249,7 @@ def _kept(folder: Path, recipe: Recipe) -> tuple[int, float]:
     assert history is not None
     scores = history[_SCORE]
     epoch = len(scores)
-    if recipe.keep == "best":
+    if recipe.ending.keep == "best":
         epoch = int(load_tensors(run.best_checkpoint)[1]["epoch"])
     if math.isnan(scores[epoch - 1]):
         raise TrainingError("its validation mAP is undefined: no validation film has a genre")

@@ -3,7 +3,6 @@
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from keyart.errors import RecipeError, nearest
-from keyart.training.recipe import Recipe
+from keyart.training.recipe import Recipe, parse_settings
 
 # From this ratio of its ends on, a range is searched by orders of magnitude.
 _LOG_FROM = 10
@@ -57,22 +56,22 @@ def default_space(recipe: Recipe) -> Space:
     A head on a frozen backbone trains without augmentation. If pretrained weights are fine-tuned,
     the learning rate of deeper layers is searched too.
     """
-    rate = recipe.learning_rate
-    decay = numbers(0.005, 0.5) if recipe.optimizer == "adamw" else numbers(1e-5, 1e-2)
+    rate = recipe.optimisation.learning_rate
+    decay = numbers(0.005, 0.5) if recipe.optimisation.optimizer == "adamw" else numbers(1e-5, 1e-2)
     space: dict[str, Dimension] = {
         "learning_rate": numbers(rate / 5, rate * 5),
         "weight_decay": decay,
         "batch_size": CategoricalDistribution((32, 64, 128)),
         "dropout": numbers(0.0, 0.5),
     }
-    if not recipe.frozen:
+    if not recipe.network.frozen:
         space |= {
             "zoom": numbers(0.0, 0.25),
             "shift": numbers(0.0, 0.12),
             "colour": numbers(0.0, 0.3),
             "erase": numbers(0.0, 0.5),
         }
-        if recipe.weights is not None:
+        if recipe.network.weights is not None:
             space["layer_decay"] = numbers(0.6, 1.0)
     return space
 
@@ -94,7 +93,7 @@ def read_space(settings: Sequence[str], variant: Variant) -> Space:
             space[key.strip()] = _dimension(key.strip(), value.strip())
     if not space:
         return default_space(variant({}))
-    known = [field.name for field in fields(Recipe)]
+    known = list(Recipe.homes())
     for key, dimension in space.items():
         if key not in known:
             raise RecipeError(f"--search: no recipe key {key!r}{nearest(key, known)}")
@@ -109,7 +108,7 @@ def read_space(settings: Sequence[str], variant: Variant) -> Space:
 
 def start_of(space: Space, recipe: Recipe) -> dict[str, Value]:
     """Where a search begins: the recipe's own values, of each key that may take them."""
-    own = asdict(recipe)
+    own = recipe.settings()
     return {key: own[key] for key, dimension in space.items() if _holds(dimension, own[key])}
 
 
@@ -119,17 +118,6 @@ def rounded(values: Mapping[str, Any]) -> dict[str, Value]:
         key: float(f"{value:.3g}") if isinstance(value, float) else value
         for key, value in values.items()
     }
-
-
-def settings_of(assigned: Sequence[str]) -> dict[str, Any]:
-    """Values by key from `key=value`, as --set takes them. Raises RecipeError."""
-    values = {}
-    for setting in assigned:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise RecipeError(f"--set {setting}: write key=value")
-        values[key.strip()] = _parsed(value)
-    return values
 
 
 def assignments(values: Mapping[str, Any]) -> list[str]:
@@ -155,25 +143,21 @@ def _table(path: Path) -> dict[str, Dimension]:
 
 def _dimension(key: str, value: Any) -> Dimension:
     if isinstance(value, str) and ".." in value:
-        ends = [_parsed(end) for end in value.split("..")]
+        ends = [_value(key, end) for end in value.split("..")]
         match ends:
             case [int() | float() as low, int() | float() as high] if low < high:
                 return numbers(low, high)
         raise RecipeError(f"--search {key}={value}: a range is two numbers, low..high")
-    values = value if isinstance(value, list) else [_parsed(one) for one in str(value).split("|")]
+    values = (
+        value if isinstance(value, list) else [_value(key, one) for one in str(value).split("|")]
+    )
     if any(isinstance(one, list | dict) for one in values) or not values:
         raise RecipeError(f"--search {key}: choices are numbers, words, true, false or none")
     return CategoricalDistribution(tuple(values))
 
 
-def _parsed(text: str) -> Any:
-    word = text.strip()
-    if word == "none":
-        return None
-    try:
-        return tomllib.loads(f"value = {word}")["value"]
-    except tomllib.TOMLDecodeError:
-        return word  # a bare word is a string
+def _value(key: str, text: str) -> Any:
+    return parse_settings([f"{key}={text}"])[key]
 
 
 def _written(value: Any) -> str:

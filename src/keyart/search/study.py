@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 from keyart.catalog.catalog import Catalog
 from keyart.errors import SearchError
 from keyart.files import new_folder, write_json, write_text
-from keyart.search.space import Space, Value, assignments, read_space, start_of, written
+from keyart.search.space import Space, Value, read_space, start_of, written
 from keyart.training.recipe import Recipe, load_recipe
 
 HEARTBEAT = 10  # seconds
@@ -88,7 +88,7 @@ class Search:
 
     def recipe(self, values: Mapping[str, Value]) -> Recipe:
         """The recipe that the search began with, with these values set. Raises RecipeError."""
-        return load_recipe(str(self.folder / _RECIPE), assignments(values))
+        return load_recipe(self.folder / _RECIPE, values)
 
     def trial_folder(self, trial: FrozenTrial) -> Path:
         """Where a trial trains. A trial that runs again goes on in the folder of the first."""
@@ -139,7 +139,7 @@ def open_search(
     recipe: str,
     out: Path,
     *,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     search: Sequence[str] = (),
     storage: str | None = None,
     say: Callable[[str], None] = lambda sentence: None,
@@ -147,7 +147,7 @@ def open_search(
     """Begin the search in the folder `out`, or open it again. Raises SearchError, RecipeError."""
 
     def variant(values: Mapping[str, Value]) -> Recipe:
-        return load_recipe(recipe, [*settings, *assignments(values)])
+        return load_recipe(recipe, {**(settings or {}), **values})
 
     base, space = variant({}), read_space(search, variant)
     asked = {

@@ -59,10 +59,10 @@ def fit_classical(
     train, validation = catalog.rows("train"), catalog.rows("validation")
     spec = _learned_spec(recipe, catalog, train)
     films = prepared_films(catalog, spec, progress)
-    torch.manual_seed(recipe.seed)  # a backbone's, where it has no weights
-    body = _backbone(recipe, recipe.weights)
+    torch.manual_seed(recipe.classifier.seed)  # a backbone's, where it has no weights
+    body = _backbone(recipe, recipe.network.weights)
     started = time.monotonic()
-    if recipe.features == "backbone":
+    if recipe.data.features == "backbone":
         numbers = _kept_features(recipe, catalog, body, films, progress)
     else:
         numbers = _numbers(_assembled(body, ClassicalHead(), spec), films, len(catalog))
@@ -101,22 +101,24 @@ def _learned_spec(
     recipe: ClassicalRecipe, catalog: Catalog, train: npt.NDArray[np.int64]
 ) -> ImageSpec | FilmSpec:
     """How films are prepared: the words of titles, and a middling year, are the training films'."""
-    if "facts" not in recipe.features:
+    if "facts" not in recipe.data.features:
         return recipe.spec
     titles, years = (catalog.to_table()[column].to_pylist() for column in ("title", "year"))
     counts = Counter(word for row in train for word in title_words(titles[row]))
-    frequent = sorted(counts, key=lambda word: (-counts[word], word))[: recipe.words]
+    frequent = sorted(counts, key=lambda word: (-counts[word], word))[: recipe.data.words]
     known = [years[row] for row in train if years[row] is not None]
     year = int(np.median(known)) if known else _UNKNOWN_YEAR
-    return FilmSpec(recipe.spec, "poster" in recipe.features, tuple(frequent), year)
+    return FilmSpec(recipe.spec, "poster" in recipe.data.features, tuple(frequent), year)
 
 
 def _backbone(recipe: ClassicalRecipe, weights: str | None) -> nn.Module:
     """What makes numbers of a poster."""
-    if recipe.backbone is None:
-        return PosterStatistics(recipe.height, recipe.width)
+    if recipe.network.backbone is None:
+        return PosterStatistics(recipe.data.height, recipe.data.width)
     return Pooled(
-        build_backbone(recipe.backbone, recipe.spec, weights=weights, padding=recipe.padding)
+        build_backbone(
+            recipe.network.backbone, recipe.spec, weights=weights, pad_type=recipe.network.pad_type
+        )
     )
 
 

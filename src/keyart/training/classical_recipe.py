@@ -1,72 +1,144 @@
-"""Recipes of the classical models: told from a network's recipe by their key `classifier`."""
+"""Recipes of the classical models, a random forest or QDA for each genre."""
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Field
+from dataclasses import dataclass
+from typing import Literal
 
 from keyart.errors import RecipeError
 from keyart.images.spec import ImageSpec
 from keyart.models.classical import CELL
-
-Positive = Annotated[int, Field(gt=0)]
+from keyart.training.recipe_tables import Colour, Count, Fraction, Positive, Table, Tables, key
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Common:
-    """What both classifiers choose. height, width: of posters, as statistics are taken of them."""
+class FilmData(Table):
+    """What the classifier sees of a film."""
 
-    __pydantic_config__ = ConfigDict(strict=True)
+    features: Literal["poster", "facts", "poster+facts", "backbone"] = key(
+        "poster",
+        "Statistics of the poster, facts (year and words of the title), both, or the features of a "
+        "pretrained backbone.",
+        "`backbone` is best, and slowest.",
+    )
+    words: Positive = key(
+        200, "How many of the most frequent words of titles count.", "With facts."
+    )
+    height: Positive = key(96, "Height in pixels to which posters are resized.", "Rarely.")
+    width: Positive = key(64, "Width in pixels to which posters are resized.", "With `height`.")
+    fit: Literal["squash", "pad"] = key(
+        "squash",
+        "How a poster of another shape is fitted: `squash` it, or `pad` it with black.",
+        "Rarely.",
+    )
 
-    # what is looked at
-    features: Literal["poster", "facts", "poster+facts", "backbone"] = "poster"
-    height: Positive = 96
-    width: Positive = 64
-    fit: Literal["squash", "pad"] = "squash"
-    words: Positive = 200  # of titles, the most frequent; with features that have facts
-    backbone: str | None = None  # with features = "backbone": its name, and where its weights are
-    weights: str | None = None
-    padding: Literal["same"] | None = None
-    mean: tuple[float, float, float] | None = None  # of RGB in [0, 1]; the backbone's own if absent
-    std: tuple[float, float, float] | None = None
 
-    thresholds: Literal["f1", "micro_f1", "hamming"] = "f1"
-    seed: Annotated[int, Field(ge=0)] = 0
+@dataclass(frozen=True, kw_only=True)
+class FeatureNetwork(Table):
+    """The backbone, with `features = "backbone"`."""
+
+    backbone: str | None = key(None, "Its name: keyart's or timm's.", "Required.")
+    weights: str | None = key(
+        None, 'Its pretrained weights: a safetensors file, or `"hub"`.', "Required in practice."
+    )
+    pad_type: Literal["same"] | None = key(
+        None,
+        "timm's padding of convolutions.",
+        '`"same"` for weights that were converted from TensorFlow.',
+    )
+    mean: Colour | None = key(
+        None,
+        "Mean of each channel in [0, 1], for normalisation. The backbone's own if there is none.",
+        "If the weights were trained with another.",
+    )
+    std: Colour | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forest(Table):
+    """A random forest for each genre."""
+
+    kind: Literal["random-forest"] = key("random-forest", "A random forest.", "Never.")
+    trees: Positive = key(100, "Trees of each forest.", "More is steadier, larger and slower.")
+    min_samples_leaf: Positive = key(
+        30, "Training films in a leaf, at least.", "Less if there are few films."
+    )
+    balance: bool = key(
+        True, "Films with a genre weigh as much, together, as those without it.", "Rarely."
+    )
+    seed: Count = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Qda(Table):
+    """Quadratic discriminant analysis for each genre."""
+
+    kind: Literal["qda"] = key("qda", "Quadratic discriminant analysis.", "Never.")
+    components: Positive = key(64, "Principal components of the features.", "More for more films.")
+    reg_param: Fraction = key(
+        0.99, "How far each covariance shrinks towards that of all films.", "Less for more films."
+    )
+    seed: Count = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Table):
+    """How scores become genres."""
+
+    thresholds: Literal["f1", "micro_f1", "hamming"] = key(
+        "f1", "What the thresholds of genres optimise on the validation split.", "As you need it."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Common(Tables):
+    """The tables that both classifiers have."""
+
+    data: FilmData = FilmData()
+    network: FeatureNetwork = FeatureNetwork()
+    ending: Decision = Decision()
 
     @property
     def spec(self) -> ImageSpec:
         """How posters are prepared. Raises WeightsError for an unknown backbone."""
+        data, network = self.data, self.network
         mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # statistics are of bytes
-        if self.backbone is not None:
+        if network.backbone is not None:
             from keyart.models.backbones import statistics
 
-            mean, std = statistics(self.backbone)
-        return ImageSpec(self.height, self.width, self.fit, self.mean or mean, self.std or std)
+            mean, std = statistics(network.backbone)
+        return ImageSpec(
+            data.height, data.width, data.fit, network.mean or mean, network.std or std
+        )
 
-    def to_toml(self) -> str:
-        """The recipe as TOML; absent values are left out."""
-        lines = [f"{k} = {json.dumps(v)}" for k, v in asdict(self).items() if v is not None]
-        return "\n".join(lines) + "\n"
+    def check(self, where: str) -> None:
+        """Raise RecipeError if keys contradict each other."""
+        data, network = self.data, self.network
+        backbone = data.features == "backbone"
+        if backbone and network.backbone is None:
+            raise RecipeError(f'{where}: features = "backbone" needs a backbone')
+        if not backbone and network != FeatureNetwork():
+            raise RecipeError(
+                f"{where}: backbone, weights, pad_type, mean and std need features = "
+                f'"backbone", not "{data.features}"'
+            )
+        if not backbone and (data.height % CELL or data.width % CELL):
+            raise RecipeError(
+                f"{where}: height and width must be multiples of {CELL}, not "
+                f"{data.height}x{data.width}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForestRecipe(_Common):
-    """A random forest a genre. least_leaf: training films that a leaf holds, or more."""
+    """A random forest for each genre."""
 
-    classifier: Literal["random-forest"] = "random-forest"
-    trees: Positive = 100
-    least_leaf: Positive = 30
-    balance: bool = True  # films with a genre weigh as much, together, as those without it
+    classifier: Forest = Forest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class QdaRecipe(_Common):
-    """QDA a genre. regularisation: how far each covariance is drawn to that of all films."""
+    """QDA for each genre."""
 
-    classifier: Literal["qda"] = "qda"
-    components: Positive = 64  # principal ones, of all that is looked at
-    regularisation: Annotated[float, Field(ge=0, le=1)] = 0.99
+    classifier: Qda = Qda()
 
 
 ClassicalRecipe = ForestRecipe | QdaRecipe
@@ -75,21 +147,3 @@ CLASSIFIERS: dict[str, type[ForestRecipe] | type[QdaRecipe]] = {
     "random-forest": ForestRecipe,
     "qda": QdaRecipe,
 }
-
-
-def check_consistent(recipe: ClassicalRecipe, where: str) -> None:
-    """Raise RecipeError where keys contradict each other. where: for the message."""
-    backbone = recipe.features == "backbone"
-    if backbone and recipe.backbone is None:
-        raise RecipeError(f'{where}: features = "backbone" of which backbone?')
-    asked = (recipe.backbone, recipe.weights, recipe.padding, recipe.mean, recipe.std)
-    if not backbone and any(key is not None for key in asked):
-        raise RecipeError(
-            f"{where}: backbone, weights, padding, mean and std go with features = "
-            f'"backbone", not "{recipe.features}"'
-        )
-    if not backbone and (recipe.height % CELL or recipe.width % CELL):
-        raise RecipeError(
-            f"{where}: statistics need a height and width that are multiples of {CELL}, not "
-            f"{recipe.height}x{recipe.width}"
-        )

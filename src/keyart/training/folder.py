@@ -90,7 +90,7 @@ def fill_run(
         catalog.truth[validation],
         catalog.groups[validation],
         catalog.vocabulary,
-        recipe.thresholds,
+        recipe.ending.thresholds,
     )
     decision = replace(decision, notes=(*notes, *decision.notes))
     table, scored = evaluate_logits(decision, catalog, logits, name=run.name, rows=rows)

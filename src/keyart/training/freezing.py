@@ -21,13 +21,13 @@ def freeze_stages(model: GenreClassifier, stages: int) -> None:
         parameter.requires_grad_(layers[name] >= stages)
 
 
-def training_mode(model: nn.Module, *, frozen_statistics: bool) -> None:
+def training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
     """Put `model` into training mode, but for batch normalisations that keep their statistics.
 
-    Those of frozen stages do, and all of them with `frozen_statistics`.
+    Those of frozen stages do, and all of them with `freeze_batch_norm`.
     """
     model.train()
     for module in model.modules():
         if isinstance(module, _Norm):
             fixed = module.affine and not module.weight.requires_grad
-            module.train(not (frozen_statistics or fixed))
+            module.train(not (freeze_batch_norm or fixed))

@@ -85,13 +85,13 @@ def fit(
     trainee.to(machine.device)
     optimizer = build_optimizer(
         trainee,
-        recipe.optimizer,
-        learning_rate=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        layer_decay=recipe.layer_decay,
+        recipe.optimisation.optimizer,
+        learning_rate=recipe.optimisation.learning_rate,
+        momentum=recipe.optimisation.momentum,
+        weight_decay=recipe.regularisation.weight_decay,
+        layer_decay=recipe.regularisation.layer_decay,
     )
-    average = start_average(trainee) if recipe.average_decay is not None else None
+    average = start_average(trainee) if recipe.regularisation.ema_decay is not None else None
     checkpoints = folder / "checkpoints"
     state = LoopState()
     if (checkpoints / LAST).exists():
@@ -99,18 +99,18 @@ def fit(
 
     source, train = examples.source, examples.train
     counts = examples.truth[train.rows].sum(0)
-    by_genre = genre_weights(recipe.balance, counts, len(train))
+    by_genre = genre_weights(recipe.optimisation.balance, counts, len(train))
     loss_weights = torch.from_numpy(by_genre).float().to(machine.device)
 
     def forward(batch: Tensor, truth: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor]:
         with machine.arithmetic():
             logits, features = trainee(batch)
         logits = logits.float()
-        cells = loss_of(recipe.loss, logits, truth)
-        loss = (cells * cell_weights(loss_weights, truth, recipe.balance_by)).mean()
+        cells = loss_of(recipe.optimisation.loss, logits, truth)
+        loss = (cells * cell_weights(loss_weights, truth, recipe.optimisation.balance_by)).mean()
         if wanted is not None:
             likeness = F.cosine_similarity(features.float(), wanted, dim=1).mean()
-            loss = loss + recipe.teacher_features * (1 - likeness)
+            loss = loss + recipe.regularisation.feature_weight * (1 - likeness)
         return loss, logits
 
     def infer(batch: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ def fit(
         return logits
 
     forward_, infer_ = Compiled(forward, machine, say), Compiled(infer, machine, say)
-    batch_size = min(recipe.batch_size, len(train))
+    batch_size = min(recipe.optimisation.batch_size, len(train))
     steps = len(train) // batch_size
     best: Mapping[str, Tensor] | None = None  # of an epoch that no file has yet
     written = time.monotonic()
@@ -132,63 +132,66 @@ def fit(
 
     def diverged(value: float, where: str) -> TrainingError:
         keep_best()
-        good = state.best_epoch if recipe.keep == "best" else epoch
+        good = state.best_epoch if recipe.ending.keep == "best" else epoch
         kept = f"{checkpoints / BEST} holds epoch {good}" if epoch else "no epoch ended before"
         return TrainingError(
             f"{folder}: the loss became {value} in epoch {epoch + 1}, {where}; {kept}. "
             "Train anew with a lower learning_rate"
         )
 
-    while state.epochs_done < recipe.epochs and not state.stopped:
+    while state.epochs_done < recipe.optimisation.epochs and not state.stopped:
         epoch, started = state.epochs_done, time.monotonic()
-        seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(4)
+        seeds = np.random.SeedSequence([recipe.optimisation.seed, epoch]).generate_state(4)
         order = np.random.default_rng(seeds[0]).permutation(len(train))
         draws = torch.Generator().manual_seed(int(seeds[1]))
         mixing = np.random.default_rng(seeds[3])
         repeatable(int(seeds[2]))
-        training_mode(trainee, frozen_statistics=recipe.frozen_statistics)
+        training_mode(trainee, freeze_batch_norm=recipe.network.freeze_batch_norm)
         losses, hits = 0.0, 0.0
         for step in range(steps):
             images = train.take(order[step * batch_size : (step + 1) * batch_size])
             truth = torch.from_numpy(examples.truth[images.rows]).float().to(machine.device)
             rate = state.rate_factor * learning_rate(
                 epoch * steps + step,
-                peak=recipe.learning_rate,
-                warmup=round(recipe.warmup_epochs * steps),
-                total=recipe.epochs * steps,
-                final=recipe.final_learning_rate,
-                cosine=recipe.schedule == "cosine",
+                peak=recipe.optimisation.learning_rate,
+                warmup=round(recipe.optimisation.warmup_epochs * steps),
+                total=recipe.optimisation.epochs * steps,
+                final=recipe.optimisation.final_learning_rate,
+                cosine=recipe.optimisation.schedule == "cosine",
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
                 if "momentum" in group:
                     group["momentum"] = momentum_of(
-                        epoch, recipe.epochs, recipe.momentum, recipe.final_momentum
+                        epoch,
+                        recipe.optimisation.epochs,
+                        recipe.optimisation.momentum,
+                        recipe.optimisation.final_momentum,
                     )
             changed, truth = mix(
                 source.changed(images, draws),
                 truth,
                 mixing,
-                mixup=recipe.mixup,
-                cutmix=recipe.cutmix,
+                mixup=recipe.data.mixup,
+                cutmix=recipe.data.cutmix,
             )
             wanted = None
             if examples.teacher is not None:
                 scores, features = examples.teacher(changed)
-                truth = torch.lerp(truth, scores, recipe.teacher_share)
-                wanted = features if recipe.teacher_features else None
+                truth = torch.lerp(truth, scores, recipe.regularisation.teacher_weight)
+                wanted = features if recipe.regularisation.feature_weight else None
             loss, logits = forward_(changed, truth, wanted)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
-            if average is not None and recipe.average_decay is not None:
-                follow(average, trainee, epoch * steps + step, recipe.average_decay)
+            if average is not None and recipe.regularisation.ema_decay is not None:
+                follow(average, trainee, epoch * steps + step, recipe.regularisation.ema_decay)
             value = loss.item()
             if not np.isfinite(value):
                 raise diverged(value, f"step {step + 1}")
             losses += value
             hits += ((logits.detach() > 0) == (truth > 0.5)).float().mean().item()
-            watch(Progress(epoch + 1, recipe.epochs, step + 1, steps, value, rate))
+            watch(Progress(epoch + 1, recipe.optimisation.epochs, step + 1, steps, value, rate))
 
         with evaluating(trainee, average):
             logits_ = all_logits(infer_, source, examples.validation, batch_size)
@@ -203,16 +206,16 @@ def fit(
                 **validation_figures(logits_, examples.truth[examples.validation.rows]),
             }
             state.take(row, recipe)
-            if state.best_epoch == state.epochs_done or recipe.keep == "last":
+            if state.best_epoch == state.epochs_done or recipe.ending.keep == "last":
                 best = {name: tensor.detach().clone() for name, tensor in weights().items()}
-        ended = state.stopped or state.epochs_done == recipe.epochs
+        ended = state.stopped or state.epochs_done == recipe.optimisation.epochs
         if ended or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS:
             # The best first: a checkpoint may only tell of an epoch whose weights are kept.
             keep_best()
             save_checkpoint(checkpoints / LAST, state, trainee, average, optimizer)
             written = time.monotonic()
         write_csv(folder / "history.csv", list(row), [list(r.values()) for r in state.history])
-        watch(Progress(epoch + 1, recipe.epochs, steps, steps, value, rate, row))
+        watch(Progress(epoch + 1, recipe.optimisation.epochs, steps, steps, value, rate, row))
     return state
 
 

@@ -97,27 +97,31 @@ def learn(
     Returns the catalog's pixels and the parts' images, None where the run is finished already.
     """
     parts = choose_images(
-        catalog, recipe.split, recipe.upsample, recipe.upsample_genres, recipe.seed
+        catalog,
+        recipe.data.split,
+        recipe.data.upsample,
+        recipe.data.upsample_genres,
+        recipe.optimisation.seed,
     )
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(recipe.optimisation.seed)
     # While it learns it looks once: several looks would be most of what a validation costs.
-    once = replace(recipe, test_crops=1)
-    model = _build(once, len(catalog.vocabulary), weights=recipe.weights)
+    once = recipe.with_settings(tta=1)
+    model = _build(once, len(catalog.vocabulary), weights=recipe.network.weights)
     if isinstance(model.head, GenreHead):
         known = catalog.truth[parts["train"].rows]
         rates = (known.sum(0) + 1) / (len(known) + 2)  # never 0, never 1
         model.head.start_at(torch.from_numpy(rates).float())
-    open_run(run, catalog, recipe, recipe.split, resume=resume)
+    open_run(run, catalog, recipe, recipe.data.split, resume=resume)
     if (run / "bundle").is_dir():
         return None
     pixels = catalog_pixels(catalog, recipe, watcher.pixels)
-    if recipe.frozen:
+    if recipe.network.frozen:
         _fit_head(model, recipe, catalog, pixels, parts, run, watcher)
     else:
-        if recipe.head_epochs:
-            first = replace(
-                recipe, epochs=recipe.head_epochs, learning_rate=_HEAD_RATE, schedule="cosine",
-                warmup_epochs=0, early_stop_patience=None, average_decay=None, mixup=0, cutmix=0,
+        if recipe.optimisation.head_epochs:
+            first = recipe.with_settings(
+                epochs=recipe.optimisation.head_epochs, learning_rate=_HEAD_RATE, schedule="cosine",
+                warmup_epochs=0, early_stopping_patience=None, ema_decay=None, mixup=0, cutmix=0,
             )  # fmt: skip
             watcher.say("training the head alone")
             _fit_head(model, first, catalog, pixels, parts, run / "checkpoints" / "head", watcher)
@@ -128,14 +132,14 @@ def learn(
 
 def _build(recipe: Recipe, genres: int, *, weights: str | None = None) -> GenreClassifier:
     return build_classifier(
-        recipe.backbone,
+        recipe.network.backbone,
         recipe.spec,
         genres,
-        recipe.dropout,
+        recipe.network.dropout,
         weights=weights,
-        padding=recipe.padding,
-        bgr=recipe.channels == "BGR",
-        looks=recipe.test_crops,
+        pad_type=recipe.network.pad_type,
+        bgr=recipe.network.channels == "BGR",
+        looks=recipe.network.tta,
     )
 
 
@@ -149,14 +153,21 @@ def _fit_head(
     watcher: Watcher,
 ) -> None:
     """Train a classifier's head on its backbone's kept features; the best weights end in it."""
-    machine = choose_machine(recipe.precision, "off", 0)
-    views = max(recipe.views, 1 + any(images.flipped.any() for images in parts.values()))
+    machine = choose_machine(recipe.optimisation.dtype, "off", 0)
+    views = max(
+        recipe.network.feature_views, 1 + any(images.flipped.any() for images in parts.values())
+    )
     changes = Changes(
-        recipe.zoom, recipe.shift, recipe.crop, recipe.colour, recipe.erase, recipe.randaugment
+        recipe.data.zoom,
+        recipe.data.shift,
+        recipe.data.crop,
+        recipe.data.colour,
+        recipe.data.erase,
+        recipe.data.randaugment,
     )
     features = cached_features(
         catalog, pixels, model, recipe.spec, views, changes, machine,
-        seed=recipe.seed, progress=watcher.pixels,
+        seed=recipe.optimisation.seed, progress=watcher.pixels,
     )  # fmt: skip
     head = model.head
     scaled = parts["train"].rows if isinstance(head, GenreHead) else None
@@ -169,8 +180,8 @@ def _fit_head(
 
     examples = Examples(source, catalog.truth, parts["train"], parts["validation"])
     weights = sum(parameter.numel() for parameter in head.parameters())
-    gflop = 3 * 2e-9 * weights * recipe.epochs * len(parts["train"])
-    machine = choose_machine(recipe.precision, recipe.compile, gflop)
+    gflop = 3 * 2e-9 * weights * recipe.optimisation.epochs * len(parts["train"])
+    machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, gflop)
     fit(HeadOnly(head), examples, recipe, machine, folder, watcher.steps, watcher.say, whole)
     tensors, _ = load_tensors(folder / "checkpoints" / BEST)
     model.load_state_dict(tensors)
@@ -185,18 +196,20 @@ def _fit_whole(
     run: Path,
     watcher: Watcher,
 ) -> None:
-    freeze_stages(model, recipe.frozen_stages)
-    passes = 3 * recipe.epochs * len(parts["train"])  # a backward pass costs two forward ones
+    freeze_stages(model, recipe.network.frozen_stages)
+    passes = (
+        3 * recipe.optimisation.epochs * len(parts["train"])
+    )  # a backward pass costs two forward ones
     gflop = passes * 2e-9 * multiply_adds(model, recipe.spec)
     if has_depthwise(model) and not torch.cuda.is_available():
         gflop = 0.0  # compiled for a CPU, these trained at 0.7x the rate: MobileNetV2, two cores
-    machine = choose_machine(recipe.precision, recipe.compile, gflop)
+    machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, gflop)
     teacher = None
-    if recipe.teacher is not None:
-        teacher = _teacher(Path(recipe.teacher), recipe.spec, catalog, machine)
+    if recipe.regularisation.teacher is not None:
+        teacher = _teacher(Path(recipe.regularisation.teacher), recipe.spec, catalog, machine)
     head = model.head
     width = head.linear.in_features if isinstance(head, GenreHead) else 0
-    likeness = teacher.width if teacher and recipe.teacher_features else None
+    likeness = teacher.width if teacher and recipe.regularisation.feature_weight else None
     trainee = Whole(model, likeness, width)
     examples = Examples(
         PixelSource(pixels, recipe, machine),
@@ -219,14 +232,14 @@ def _teacher(run: Path, spec: ImageSpec, catalog: Catalog, machine: Machine) -> 
     if bundle.vocabulary.names != catalog.vocabulary.names:
         raise RunError(f"teacher {run}: has other genres than the catalog {catalog.path}")
     network, recipe = load_best(run)
-    if recipe.fit != spec.fit:
+    if recipe.data.fit != spec.fit:
         raise RunError(
-            f"teacher {run}: its posters are prepared with fit={recipe.fit}, those here with "
+            f"teacher {run}: its posters are prepared with fit={recipe.data.fit}, those here with "
             f"fit={spec.fit}; use the same"
         )
-    if spec.fit == "pad" and recipe.height * spec.width != recipe.width * spec.height:
+    if spec.fit == "pad" and recipe.data.height * spec.width != recipe.data.width * spec.height:
         raise RunError(
-            f"teacher {run}: pads posters to {recipe.height}x{recipe.width}, which is not the "
+            f"teacher {run}: pads posters to {recipe.data.height}x{recipe.data.width}, which is not the "
             f"shape of {spec.height}x{spec.width}; use fit=squash, or sizes of one shape"
         )
     return Teacher(network, recipe.spec, bundle.calibration, machine)
@@ -296,7 +309,7 @@ def _finish(
     rows = {part: images.rows for part, images in parts.items()}
     fill_run(
         run, recipe, catalog, onnx, recipe.spec, logits, rows,
-        provenance=_backbone_facts(recipe.backbone, recipe.weights),
+        provenance=_backbone_facts(recipe.network.backbone, recipe.network.weights),
     )  # fmt: skip
 
 
@@ -309,12 +322,12 @@ def _backbone_facts(backbone: str | None, weights: str | None) -> dict[str, Any]
 def _train_classical(
     catalog: Catalog, recipe: ClassicalRecipe, run: Path, watcher: Watcher, *, resume: bool
 ) -> None:
-    parts = choose_images(catalog, "catalog", 0, (), recipe.seed)
+    parts = choose_images(catalog, "catalog", 0, (), recipe.classifier.seed)
     open_run(run, catalog, recipe, resume=resume)
     if (run / "bundle").is_dir():
         watcher.say(f"{run}: finished already")
         return
-    watcher.say(f"fitting {recipe.classifier} to {len(catalog.rows('train')):,} films")
+    watcher.say(f"fitting {recipe.classifier.kind} to {len(catalog.rows('train')):,} films")
     fit_classical(recipe, catalog, run, watcher.pixels)
     watcher.say("scoring the validation and test parts")
     fitted = load_classical(recipe, run / "checkpoints" / BEST)
@@ -325,7 +338,7 @@ def _train_classical(
     logits = {part: network.logits_of_rows(films, rows[part]) for part in ("validation", "test")}
     fill_run(
         run, recipe, catalog, onnx, fitted.spec, logits, rows,
-        notes=fitted.notes, provenance=_backbone_facts(recipe.backbone, recipe.weights),
+        notes=fitted.notes, provenance=_backbone_facts(recipe.network.backbone, recipe.network.weights),
     )  # fmt: skip
 
 

@@ -49,13 +49,13 @@ class PixelSource:
         return augment(
             self.plain(images),
             draws,
-            flip=recipe.flip,
-            zoom=recipe.zoom,
-            shift=recipe.shift,
-            crop=recipe.crop,
-            colour=recipe.colour,
-            erase=recipe.erase,
-            randaugment=recipe.randaugment,
+            flip=recipe.data.flip,
+            zoom=recipe.data.zoom,
+            shift=recipe.data.shift,
+            crop=recipe.data.crop,
+            colour=recipe.data.colour,
+            erase=recipe.data.erase,
+            randaugment=recipe.data.randaugment,
         )
 
     def plain(self, images: Images) -> Tensor:
@@ -85,7 +85,7 @@ class FeatureSource:
         machine: Machine,
         rows: npt.NDArray[np.int64] | None,
     ) -> None:
-        self._views, self._flip, self._device = views, recipe.flip, machine.device
+        self._views, self._flip, self._device = views, recipe.data.flip, machine.device
         self._scale: tuple[Tensor, Tensor] | None = None
         if rows is not None:
             known = views[0][rows].astype(np.float32)

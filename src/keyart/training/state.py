@@ -25,17 +25,20 @@ class LoopState:
         self.epochs_done += 1
         self.history.append(row)
         value = row["validation_loss"]
-        if recipe.monitor == "map":
+        if recipe.ending.monitor == "map":
             value = -row["validation_mean_average_precision"]
-        if self.best is None or value < self.best - recipe.minimum_change:
+        if self.best is None or value < self.best - recipe.ending.min_delta:
             self.best, self.best_epoch = value, self.epochs_done
             self.waited = self.stale = 0
         else:
             self.waited += 1
             self.stale += 1
-        if recipe.schedule == "plateau" and self.waited >= recipe.plateau_patience:
-            lowest = recipe.final_learning_rate / recipe.learning_rate
-            self.rate_factor = max(lowest, self.rate_factor * recipe.plateau_factor)
+        if (
+            recipe.optimisation.schedule == "plateau"
+            and self.waited >= recipe.optimisation.plateau_patience
+        ):
+            lowest = recipe.optimisation.final_learning_rate / recipe.optimisation.learning_rate
+            self.rate_factor = max(lowest, self.rate_factor * recipe.optimisation.plateau_factor)
             self.waited = 0
-        patience = recipe.early_stop_patience
+        patience = recipe.ending.early_stopping_patience
         self.stopped = patience is not None and self.stale >= patience
