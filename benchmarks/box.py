@@ -18,7 +18,7 @@ from keyart.evaluation.evaluate import evaluate_model
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.run import Run
-from keyart.training.run import export_run
+from keyart.training.export import export
 
 _NAME = "PosterNet, the model in the box"
 _MOST = 10_000_000  # bytes that the box may take
@@ -40,7 +40,7 @@ def main() -> None:
     given = parser.parse_args()
     catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
     with tempfile.TemporaryDirectory() as folder:
-        export_run(given.run, Path(folder) / "small", small=True)
+        export(given.run, Path(folder) / "small", small=True)
         small = read_bundle(Path(folder) / "small")
         _, scored, _ = evaluate_model(Predictor(small), catalog, ("validation", "test"))
         table = replace(scored, name=_NAME)

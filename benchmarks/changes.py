@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from keyart.catalog.catalog import Catalog
+from keyart.run import Run
+from keyart.training.callbacks import Callbacks, Row
+from keyart.training.machine import keep_freed_memory
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
-from keyart.training.run import Watcher, learn
-from keyart.training.state import Row
+from keyart.training.train import learn
 
-_SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+_SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 _AS_IT_IS = "as it is"
 
 
@@ -39,7 +41,7 @@ def trained(catalog: Catalog, recipe: str, settings: Sequence[str], out: Path) -
     assert isinstance(chosen, Recipe)
     run = out / hashlib.sha256(chosen.to_toml().encode()).hexdigest()[:16]
     if not (run / "done").exists():
-        learn(catalog, chosen, run, _SILENT, resume=True)
+        learn(catalog, chosen, Run(run), _SILENT, resume=True)
         (run / "done").touch()
     return best_epoch(run)
 
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
+    keep_freed_memory()
     catalog = Catalog.open(given.catalog)
     print("| change | mAP | | top class | | best epoch |\n|---|---:|---:|---:|---:|---:|")
     before: tuple[float, float] | None = None

@@ -21,18 +21,21 @@ from torch.nn import functional as F
 from benchmarks.measure import Clock, Row, print_rows
 from keyart.catalog.catalog import Catalog
 from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.run import Run
 from keyart.training.averaging import start_average
+from keyart.training.callbacks import Callbacks
 from keyart.training.features import Changes, cached_features
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
-from keyart.training.machine import Machine, choose_machine
+from keyart.training.machine import Machine, choose_machine, keep_freed_memory
+from keyart.training.networks import catalog_pixels
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
-from keyart.training.run import Watcher, catalog_pixels, train
 from keyart.training.sources import PixelSource, Whole
+from keyart.training.train import train
 
 _TURNS, _STEPS = 3, 8
-_SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+_SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 
 
 def build(recipe: Recipe, genres: int) -> GenreClassifier:
@@ -66,7 +69,7 @@ def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
         watcher = replace(
             _SILENT, steps=lambda step: seconds.append(step.row["seconds"]) if step.row else None
         )
-        train(catalog, frozen, Path(folder) / "run", watcher, resume=False)
+        train(catalog, frozen, out=Path(folder) / "run", callbacks=watcher, resume=False)
     rate = len(catalog) / computed
     return [
         Row(
@@ -131,7 +134,8 @@ def bench_tuning(recipe: Recipe, genres: int, machine: Machine) -> list[Row]:
 
     with tempfile.TemporaryDirectory() as folder:
         trainee = Whole(model, None, 0)
-        fit(trainee, examples, epochs, machine, Path(folder), watch, print, model.state_dict)
+        callbacks = Callbacks(steps=watch)
+        fit(trainee, examples, epochs, machine, Run(folder), callbacks, model.state_dict)
     mine, plainly = images / float(np.median(ours[1:])), images / float(np.median(theirs[1:]))
     ratio = mine / plainly
     return [
@@ -147,6 +151,7 @@ def main() -> None:
     parser.add_argument("catalog", type=Path)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     given = parser.parse_args()
+    keep_freed_memory()
     recipe = load_recipe("mobilenetv2", parse_settings(["weights=none", *given.settings]))
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     with tempfile.TemporaryDirectory() as folder:

@@ -17,9 +17,9 @@ from benchmarks.measure import Clock
 from keyart.catalog.catalog import Catalog
 from keyart.run import Run
 from keyart.training.images import choose_images
-from keyart.training.loop import all_logits, validation_figures
-from keyart.training.machine import choose_machine
-from keyart.training.run import catalog_pixels, load_best
+from keyart.training.loop import all_logits, validation_metrics
+from keyart.training.machine import choose_machine, keep_freed_memory
+from keyart.training.networks import catalog_pixels, load_best
 from keyart.training.sources import PixelSource
 
 _BATCH = 64
@@ -39,7 +39,8 @@ def main() -> None:
     parser.add_argument("--looks", type=int, nargs="+", choices=counts, default=counts)
     parser.add_argument("--size", type=_size, nargs="*", default=[])
     given = parser.parse_args()
-    network, recipe = load_best(given.run)
+    keep_freed_memory()
+    network, recipe = load_best(Run(given.run))
     catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
     films = choose_images(catalog, recipe.data.split, 0, (), recipe.optimisation.seed)["validation"]
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
@@ -55,19 +56,19 @@ def main() -> None:
     for height, width in given.size or [(recipe.data.height, recipe.data.width)]:
         sized = recipe.with_settings(height=height, width=width)
         source = PixelSource(catalog_pixels(catalog, sized), sized, machine)
-        network.looks = 1
+        network.tta = 1
         all_logits(infer, source, films, _BATCH)  # warms memory up
         for looks in given.looks:
-            network.looks = looks
+            network.tta = looks
             with Clock() as clock:
                 logits = all_logits(infer, source, films, _BATCH)
-            figures = validation_figures(logits, catalog.truth[films.rows])
+            metrics = validation_metrics(logits, catalog.truth[films.rows])
             rate = len(films) / clock.seconds
             first_rate = first_rate or rate
             print(
                 f"| {height}x{width} | {looks} "
-                f"| {figures['validation_mean_average_precision']:.4f} "
-                f"| {figures['validation_top_class']:.3f} | {figures['validation_loss']:.4f} "
+                f"| {metrics['validation_mean_average_precision']:.4f} "
+                f"| {metrics['validation_top_class']:.3f} | {metrics['validation_loss']:.4f} "
                 f"| {rate / first_rate:.2f} |",
                 flush=True,
             )

@@ -31,12 +31,15 @@ from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.files import write_json
 from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.run import Run
+from keyart.training.callbacks import Callbacks, Step
 from keyart.training.images import as_found
-from keyart.training.loop import Examples, Progress, fit
-from keyart.training.machine import choose_machine
+from keyart.training.loop import Examples, fit
+from keyart.training.machine import choose_machine, keep_freed_memory
+from keyart.training.networks import catalog_pixels
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
-from keyart.training.run import Watcher, catalog_pixels, train
 from keyart.training.sources import PixelSource, Whole
+from keyart.training.train import train
 
 GENRES = 19
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -101,7 +104,7 @@ def beside(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[T
 def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     """Images a second of the network from scratch, in training, over whole steps."""
     settings = [f"batch_size={BATCH}", "epochs=1", "compile=on", 'split="catalog"', "upsample=0"]
-    recipe = load_recipe("milestone-scratch", parse_settings(settings))
+    recipe = load_recipe("milestone-scratch", parse_settings(parse_settings(settings)))
     steps = IMAGES // BATCH
     found: dict[str, list[float]] = {"keyart": []}
     with ExitStack() as stack:
@@ -114,7 +117,7 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
             turns[f"Keras on {backend}"] = stack.enter_context(started)
         clock = Clock()
 
-        def watch(step: Progress) -> None:
+        def watch(step: Step) -> None:
             # The first steps compile and warm up. After each turn keyart waits for the others'.
             done = step.step - _WARM
             if step.row is not None or done < 0 or done % steps:
@@ -134,7 +137,8 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
         examples = Examples(PixelSource(pixels, recipe, machine), truth, learned, validated)
         model = network(recipe)
         trainee = Whole(model, None, 0)
-        fit(trainee, examples, recipe, machine, work / "scratch", watch, print, model.state_dict)
+        run = Run(work / "scratch")
+        fit(trainee, examples, recipe, machine, run, Callbacks(steps=watch), model.state_dict)
     rates = {name: IMAGES / float(np.median(seconds)) for name, seconds in found.items()}
     mine = rates.pop("keyart")
     rows = [Row("from scratch, keyart", f"{mine:.1f} images/s", "", mine)]
@@ -164,7 +168,7 @@ class _Marks:
         """Called while features are computed; the network is built before, pixels are there."""
         self.features = time.perf_counter() - self._started
 
-    def step(self, step: Progress) -> None:
+    def step(self, step: Step) -> None:
         """An epoch is what passes between two rows of the history, files included."""
         if step.epoch == 1 and step.step == 1:
             self._last = time.perf_counter()
@@ -187,7 +191,8 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     catalog = Catalog.build(table, work / "films" / "posters", work / "c", split=fractions)
     settings = [f"epochs={EPOCHS}", "weights=none", "upsample=0", "feature_views=1", "compile=on"]
     recipe = load_recipe(
-        "milestone-vgg16", parse_settings([*settings, "early_stopping_patience=none"])
+        "milestone-vgg16",
+        parse_settings([*settings, "early_stopping_patience=none"]),
     )
     machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32
@@ -195,8 +200,8 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     before = dense_rate(dtype)
     marks = _Marks()
     try:
-        watcher = Watcher(marks.advance, marks.step, print)
-        train(catalog, recipe, work / "vgg16", watcher, resume=False)
+        watcher = Callbacks(marks.advance, marks.step, print)
+        train(catalog, recipe, out=work / "vgg16", callbacks=watcher, resume=False)
     except _Trained:
         pass
     dense = (before + dense_rate(dtype)) / 2
@@ -268,6 +273,7 @@ def main() -> None:
             parser.error(f"--keras {python}: no such file")
         print(f"no {python}: measured without Keras")
         python = None
+    keep_freed_memory()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.names or BENCHMARKS:

@@ -14,9 +14,11 @@ from keyart.images.pixels import pixel_store, prepare_all
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
 from keyart.predictor import Predictor
+from keyart.run import Run
+from keyart.training.callbacks import Callbacks, Step
 from keyart.training.images import as_found
-from keyart.training.loop import Examples, Progress, fit
-from keyart.training.machine import choose_machine
+from keyart.training.loop import Examples, fit
+from keyart.training.machine import choose_machine, keep_freed_memory
 from keyart.training.recipe import load_recipe
 from keyart.training.sources import PixelSource, Whole
 
@@ -65,6 +67,7 @@ def dense_rate(dtype: torch.dtype, seconds: float = 2.0) -> float:
 
 def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     """PosterNet's training, by its own multiply-adds, against the machine's matrix rate."""
+    keep_freed_memory()
     recipe = load_recipe("posternet", {"epochs": 3, "compile": "on"})
     torch.manual_seed(0)
     count, genres = 3_200, 19
@@ -81,7 +84,7 @@ def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     train_seconds: list[float] = []
     started = Clock()
 
-    def watch(step: Progress) -> None:
+    def watch(step: Step) -> None:
         # The first epoch compiles; the last step of an epoch comes before its validation.
         if step.row is None and step.step == 1:
             started.__enter__()
@@ -92,7 +95,8 @@ def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     source = PixelSource(pixels, recipe, machine)
     examples = Examples(source, truth, as_found(rows), as_found(rows[:64]))
     trainee, folder = Whole(model, None, 0), work / "training"
-    fit(trainee, examples, recipe, machine, folder, watch, print, model.state_dict)
+    callbacks = Callbacks(steps=watch)
+    fit(trainee, examples, recipe, machine, Run(folder), callbacks, model.state_dict)
     dense = (before + dense_rate(dtype)) / 2
     # The clock starts after the first step.
     batch = recipe.optimisation.batch_size

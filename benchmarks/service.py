@@ -57,7 +57,7 @@ def fresh_bundle(folder: Path) -> Path:
     from keyart.calibration import Calibration
     from keyart.genres import DEFAULT_VOCABULARY
     from keyart.models.classifier import build_classifier
-    from keyart.training.export import export_onnx
+    from keyart.training.onnx_export import export_onnx
     from keyart.training.recipe import load_recipe
 
     torch.manual_seed(0)

@@ -209,9 +209,9 @@ def test_more_looks_are_averaged_in_evaluation_and_not_in_training() -> None:
     torch.manual_seed(0)
     pixels = torch.randint(0, 256, (2, 96, 64, 3), dtype=torch.uint8)
     once = build_classifier("posternet-small", SPEC, 3, 0.0).eval()
-    twice = build_classifier("posternet-small", SPEC, 3, 0.0, looks=2).eval()
+    twice = build_classifier("posternet-small", SPEC, 3, 0.0, tta=2).eval()
     twice.load_state_dict(once.state_dict())
-    ten = build_classifier("posternet-small", SPEC, 3, 0.0, looks=10).eval()
+    ten = build_classifier("posternet-small", SPEC, 3, 0.0, tta=10).eval()
     ten.load_state_dict(once.state_dict())
     with torch.no_grad():
         by_hand = (once(pixels) + once(pixels.flip(2))) / 2
@@ -224,7 +224,7 @@ def test_more_looks_are_averaged_in_evaluation_and_not_in_training() -> None:
 def test_each_of_five_looks_sees_another_corner(row: int, column: int) -> None:
     pixels = torch.zeros(1, 96, 64, 3)
     pixels[0, row, column] = 255
-    model = build_classifier("posternet-small", SPEC, 3, 0.0, looks=5).eval()
+    model = build_classifier("posternet-small", SPEC, 3, 0.0, tta=5).eval()
     seen: list[Tensor] = []
     model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     model(pixels)

@@ -15,7 +15,7 @@ from keyart.models.classifier import GenreClassifier
 from keyart.network import Network
 from keyart.training.classical_fit import FEWEST_FILMS, fit_head
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
-from keyart.training.export import export_onnx
+from keyart.training.onnx_export import export_onnx
 
 TOLERANCE = 1e-4
 VOCABULARY = Vocabulary(("Bright", "Busy", "Rare"))

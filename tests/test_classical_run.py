@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from keyart.training.folder import open_run
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, RecipeError, RunError, TrainingError
@@ -16,20 +17,21 @@ from keyart.genres import Vocabulary
 from keyart.prediction import Prediction
 from keyart.predictor import Predictor
 from keyart.run import Run
+from keyart.training.callbacks import Callbacks
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
 from keyart.training.evaluate import evaluate
-from keyart.training.folder import open_run
+from keyart.training.export import export
 from keyart.training.recipe import Recipe, any_recipe, load_recipe, parse_settings
-from keyart.training.run import Watcher, export_run, train
+from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
 
 FILMS = 160
 VOCABULARY = Vocabulary(("Red", "Late", "Rare"))
 FOREST = ForestRecipe().with_settings(height=32, width=32, trees=8, min_samples_leaf=4)
 QDA = QdaRecipe().with_settings(height=32, width=32, components=8)
-QUIET = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+QUIET = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def trained(catalog: Catalog, recipe: ClassicalRecipe, run: Path, *, resume: bool = False) -> Path:
-    train(catalog, recipe, run, QUIET, resume=resume)
+    train(catalog, recipe, out=run, callbacks=QUIET, resume=resume)
     return run
 
 
@@ -121,7 +123,7 @@ def test_posters_are_predicted_as_the_run_scored_them(run: Path, catalog: Catalo
 def test_it_is_evaluated_and_exported_like_any_run(run: Path, tmp_path: Path) -> None:
     before = Run(run).metrics.split("test").model.metrics
     assert evaluate(run).split("test").model.metrics == before
-    bundle = export_run(run, tmp_path / "bundle")
+    bundle = export(run, tmp_path / "bundle")
     assert bundle.onnx.read_bytes() == (run / "bundle" / "model.onnx").read_bytes()
 
 
@@ -130,13 +132,13 @@ def test_an_export_of_other_weights_is_refused(run: Path, catalog: Catalog, tmp_
     assert not isinstance(recipe, Recipe)
     swapped = shutil.copytree(run, tmp_path / "swapped")
     other = QDA if isinstance(recipe, ForestRecipe) else recipe.with_settings(components=4)
-    fit_classical(other, catalog, swapped, QUIET.pixels)
+    fit_classical(other, catalog, Run(swapped), QUIET.posters)
     with pytest.raises(BundleError, match="scores differ from PyTorch's"):
-        export_run(swapped, tmp_path / "bundle")
+        export(swapped, tmp_path / "bundle")
     weights = swapped / "checkpoints" / "best.safetensors"
     save_tensors(weights, {"head.weight": torch.zeros(3)}, {})
     with pytest.raises(RunError, match=r"best.safetensors: not what its recipe made"):
-        export_run(swapped, tmp_path / "bundle")
+        export(swapped, tmp_path / "bundle")
 
 
 def test_a_run_goes_on_to_the_same_weights(run: Path, catalog: Catalog, tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ def test_titles_and_years_tell_what_posters_do_not(
     assert ap(made, "Late")[0] > 0.95 > ap(run, "Late")[0]
     before = Run(made).metrics.split("test").model.metrics
     assert evaluate(made).split("test").model.metrics == before
-    export_run(made, tmp_path / "bundle")
+    export(made, tmp_path / "bundle")
     with pytest.raises(BundleError, match="asks for titles and years, which posters do not tell"):
         Predictor.load(made)
 
@@ -185,7 +187,7 @@ def test_a_backbones_features_can_be_what_is_looked_at(
     found, guess = ap(made, "Red")
     assert found > guess + 0.1
     assert len(Predictor.load(made).scores([(np.zeros((32, 24, 3), np.uint8),)] * 2)) == 2
-    export_run(made, tmp_path / "bundle")
+    export(made, tmp_path / "bundle")
 
 
 def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
@@ -217,6 +219,6 @@ def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
 )
 def test_a_wrong_setting_is_named(settings: list[str], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        any_recipe("random-forest", parse_settings(settings))
+        any_recipe("random-forest", parse_settings(parse_settings(settings)))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -18,7 +18,8 @@ from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.predictor import Predictor
-from keyart.training.run import load_best
+from keyart.run import Run
+from keyart.training.networks import load_best
 from tests.tiny import tiny_bundle
 
 SMALL = ("--set", "epochs=2", "--set", "height=48", "--set", "width=32", "--set", "batch_size=16")
@@ -94,7 +95,7 @@ def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path
     printed = np.array([[float(row[name]) for name in names] for row in rows])
     assert printed == pytest.approx(stored, abs=1e-4)
 
-    model, recipe = load_best(painted / "run")
+    model, recipe = load_best(Run(painted / "run"))
     predictor = Predictor.load(painted / "run")
     pixels = np.stack([recipe.spec.prepare(file.read_bytes()) for file in files])
     with torch.no_grad():
@@ -120,13 +121,14 @@ def test_thresholds_and_calibration_never_see_the_test_part(
 
     monkeypatch.setattr(folder, "decide", watched)
     catalog = Catalog.open(painted / "catalog")
+    from keyart.training.callbacks import Callbacks
     from keyart.training.recipe import load_recipe, parse_settings
-    from keyart.training.run import Watcher, train
+    from keyart.training.train import train
 
     settings = [setting for setting in SMALL if setting != "--set"]
-    quiet = Watcher(lambda *_: None, lambda _: None, lambda _: None)
-    recipe = load_recipe("demo", parse_settings([*settings, "epochs=1"]))
-    train(catalog, recipe, painted / "watched", quiet, resume=False)
+    quiet = Callbacks(lambda *_: None, lambda _: None, lambda _: None)
+    recipe = load_recipe("demo", parse_settings(parse_settings([*settings, "epochs=1"])))
+    train(catalog, recipe, out=painted / "watched", callbacks=quiet, resume=False)
     assert set(seen) == set(catalog.groups[catalog.rows("validation")])
     assert not set(seen) & set(catalog.groups[catalog.rows("test")])
 

@@ -34,9 +34,11 @@ from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.service.app import create_app
 from keyart.similar import Index
+from keyart.training.callbacks import Callbacks
 from keyart.training.classical_recipe import ForestRecipe
 from keyart.training.evaluate import evaluate
-from keyart.training.run import Watcher, export_run, train
+from keyart.training.export import export
+from keyart.training.train import train
 from keyart.writers import write_predictions
 from tests.colours import colours_run
 from tests.tiny import VOCABULARY
@@ -232,10 +234,10 @@ def test_evaluating_it_again_changes_nothing_and_thresholds_can_be_chosen_again(
 def test_it_is_exported_and_reported_beside_its_members(
     ensemble: Path, runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
-    exported = export_run(ensemble, tmp_path / "bundle")
+    exported = export(ensemble, tmp_path / "bundle")
     data = catalog.poster(1)
     assert Predictor.load(ensemble).predict(data) == Predictor(exported).predict(data)
-    small = export_run(ensemble, tmp_path / "small", small=True)
+    small = export(ensemble, tmp_path / "small", small=True)
     assert not list(small.path.rglob("model.safetensors"))
     assert Predictor(small).predict(data).scores == pytest.approx(
         Predictor(exported).predict(data).scores, abs=1e-3
@@ -248,8 +250,8 @@ def test_a_classical_run_is_a_member_like_any_other(
     runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
     recipe = ForestRecipe().with_settings(height=32, width=32, trees=3, min_samples_leaf=20)
-    watcher = Watcher(lambda done, total: None, lambda step: None, lambda sentence: None)
-    train(catalog, recipe, tmp_path / "forest", watcher, resume=False)
+    watcher = Callbacks(lambda done, total: None, lambda step: None, lambda sentence: None)
+    train(catalog, recipe, out=tmp_path / "forest", callbacks=watcher, resume=False)
     make_ensemble([runs["lower"], tmp_path / "forest"], out=tmp_path / "both")
     predictor = Predictor.load(tmp_path / "both")
     for row in range(5):

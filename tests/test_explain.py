@@ -15,7 +15,7 @@ from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.predictor import Predictor
-from keyart.training.export import export_onnx
+from keyart.training.onnx_export import export_onnx
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.wire import encoded
 

@@ -10,7 +10,7 @@ import keyart
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier
 from keyart.models.heads import GenreHead
-from keyart.training.export import export_onnx
+from keyart.training.onnx_export import export_onnx
 
 SPEC = ImageSpec(height=64, width=48)
 

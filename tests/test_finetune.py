@@ -22,22 +22,25 @@ from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.models.heads import GenreHead
 from keyart.predictor import Predictor
+from keyart.run import Run
+from keyart.training.callbacks import Callbacks, Step
 from keyart.training.checkpoint import load_tensors
 from keyart.training.evaluate import evaluate
 from keyart.training.features import Changes, cached_features
 from keyart.training.freezing import freeze_stages, training_mode
 from keyart.training.images import as_found
 from keyart.training.machine import Machine
+from keyart.training.networks import catalog_pixels, load_best
 from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe, load_recipe
-from keyart.training.run import Watcher, catalog_pixels, learn, load_best, train
 from keyart.training.sources import FeatureSource, HeadOnly, Whole
 from keyart.training.teacher import Teacher
+from keyart.training.train import learn, train
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
 SPEC = ImageSpec(height=32, width=32)
 NOTHING = Changes(0, 0, 0, 0, 0, 0)
-SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 TINY: dict[str, Any] = {
     "height": 32, "width": 32, "batch_size": 16, "epochs": 2, "dtype": "fp32",
     "compile": "off", "warmup_epochs": 0.0,
@@ -77,7 +80,7 @@ def frozen(catalog: Catalog, weights: str, tmp_path_factory: pytest.TempPathFact
     recipe = Recipe().with_settings(
         backbone="mobilenetv2_035", weights=weights, frozen=True, **TINY
     )
-    train(catalog, recipe, run, SILENT, resume=False)
+    train(catalog, recipe, out=run, callbacks=SILENT, resume=False)
     return run
 
 
@@ -106,8 +109,8 @@ def test_a_training_starts_from_the_training_films_rates(
     recipe = Recipe().with_settings(
         backbone="mobilenetv2_035", weights=weights, frozen=True, **still
     )
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
-    model, _ = load_best(tmp_path / "run")
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
+    model, _ = load_best(Run(tmp_path / "run"))
     learned = catalog.truth[catalog.rows("train")]
     rates = (learned.sum(0) + 1) / (len(learned) + 2)
     pixels = catalog_pixels(catalog, recipe)[catalog.rows("train")]
@@ -250,11 +253,11 @@ def test_a_head_is_compiled_where_its_own_arithmetic_is_worth_it(
         machines.append(arguments[3])
         raise EnoughError
 
-    monkeypatch.setattr("keyart.training.run.fit", note)
+    monkeypatch.setattr("keyart.training.train.fit", note)
     monkeypatch.setattr("keyart.training.machine._COMPILE_PAYS_GFLOP", least)
     recipe = load_recipe(str(frozen / "recipe.toml")).with_settings(compile="auto")
     with pytest.raises(EnoughError):
-        train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+        train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
     assert [machine.compile for machine in machines] == [compiled]
 
 
@@ -274,11 +277,11 @@ def test_training_goes_on_where_a_frozen_run_stopped(
         train(
             catalog,
             recipe,
-            tmp_path / "cut",
-            Watcher(SILENT.pixels, stop, SILENT.say),
+            out=tmp_path / "cut",
+            callbacks=Callbacks(SILENT.posters, stop, SILENT.message),
             resume=False,
         )
-    train(catalog, recipe, tmp_path / "cut", SILENT, resume=True)
+    train(catalog, recipe, out=tmp_path / "cut", callbacks=SILENT, resume=True)
     whole, _ = load_tensors(frozen / "checkpoints" / "best.safetensors")
     cut, _ = load_tensors(tmp_path / "cut" / "checkpoints" / "best.safetensors")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
@@ -291,7 +294,7 @@ def test_fine_tuning_starts_from_a_trained_head_and_leaves_frozen_stages(
         backbone="mobilenetv2_035", weights=weights, head_epochs=2, frozen_stages=3,
         freeze_batch_norm=True, layer_decay=0.5, monitor="map", **TINY,
     )  # fmt: skip
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
     head, _ = load_tensors(tmp_path / "run/checkpoints/head/checkpoints/best.safetensors")
     tuned, _ = load_tensors(tmp_path / "run/checkpoints/best.safetensors")
     stem, deep = "backbone.network.conv_stem.weight", "backbone.network.conv_head.weight"
@@ -307,8 +310,8 @@ def test_transformers_and_newer_convolutions_become_whole_runs_too(
     catalog: Catalog, backbone: str, tmp_path: Path
 ) -> None:
     recipe = Recipe().with_settings(backbone=backbone, **{**TINY, "epochs": 1})
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
-    model, _ = load_best(tmp_path / "run")
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
+    model, _ = load_best(Run(tmp_path / "run"))
     pixels = catalog_pixels(catalog, recipe)[:4]
     with torch.no_grad():
         expected = model(torch.from_numpy(np.array(pixels))).numpy()
@@ -320,7 +323,7 @@ def test_a_training_starts_from_the_backbone_of_another_run(
 ) -> None:
     weights = str(frozen / "bundle" / "model.safetensors")
     model = build_classifier("mobilenetv2_035", ImageSpec(32, 32), 19, 0.0, weights=weights)
-    first, _ = load_best(frozen)
+    first, _ = load_best(Run(frozen))
     ours, theirs = model.backbone.state_dict(), first.backbone.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert not torch.equal(
@@ -339,10 +342,13 @@ def test_a_teacher_changes_what_is_learned(catalog: Catalog, frozen: Path, tmp_p
     for name, lesson in lessons.items():
         recipe = Recipe().with_settings(**student, **lesson)
         seen: list[float] = []
-        watch = Watcher(SILENT.pixels, lambda step, seen=seen: seen.append(step.loss), SILENT.say)  # type: ignore[misc]
-        train(catalog, recipe, tmp_path / name, watch, resume=False)
+
+        def note(step: Step, seen: list[float] = seen) -> None:
+            seen.append(step.loss)
+
+        train(catalog, recipe, out=tmp_path / name, callbacks=Callbacks(steps=note))
         losses[name] = seen[0]
-        model, _ = load_best(tmp_path / name)
+        model, _ = load_best(Run(tmp_path / name))
         assert not any("likeness" in key for key in model.state_dict())
     assert losses["scores"] != losses["alone"]
     # The unlikeness of random features is near 1, and is added.
@@ -353,7 +359,7 @@ def test_a_teacher_answers_as_its_bundle_does_for_posters_of_its_own_size_and_of
     catalog: Catalog, frozen: Path
 ) -> None:
     bundle = read_bundle(frozen / "bundle")
-    model, recipe = load_best(frozen)
+    model, recipe = load_best(Run(frozen))
     teacher = Teacher(model, recipe.spec, bundle.calibration, MACHINE)
     pixels = catalog_pixels(catalog, recipe)[catalog.rows("test")]
     answered = Predictor(bundle).scores([(one,) for one in pixels])
@@ -374,8 +380,8 @@ def test_a_teacher_that_looks_several_times_does_so_for_its_student(
     catalog: Catalog, tmp_path: Path
 ) -> None:
     recipe = Recipe().with_settings(backbone="posternet-small", tta=5, **TINY)
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
-    network, _ = load_best(tmp_path / "run")
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
+    network, _ = load_best(Run(tmp_path / "run"))
     predictor = Predictor.load(tmp_path / "run")
     pixels = catalog_pixels(catalog, recipe)[:4]
     teacher = Teacher(network, recipe.spec, predictor.bundle.calibration, MACHINE)
@@ -404,7 +410,7 @@ def test_a_teacher_is_asked_for_the_very_pixels_that_its_student_sees(
     monkeypatch.setattr(Whole, "forward", see)
     changes = {"cutmix": 1.0, "crop": 0.3, "erase": 0.5, "teacher": str(frozen)}
     recipe = Recipe().with_settings(backbone="posternet-small", **TINY, **changes)
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
     assert len(asked) == len(seen) > 0
     assert all(torch.equal(left, right) for left, right in zip(asked, seen, strict=True))
 
@@ -416,18 +422,18 @@ def test_a_teacher_whose_posters_have_another_shape_is_refused(
         backbone="posternet-small", teacher=str(frozen), fit="pad", **TINY
     )
     with pytest.raises(RunError, match="fit=squash, those here with fit=pad"):
-        train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+        train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
     padded = Recipe().with_settings(backbone="posternet-small", fit="pad", **{**TINY, "epochs": 1})
-    train(catalog, padded, tmp_path / "padded", SILENT, resume=False)
+    train(catalog, padded, out=tmp_path / "padded", callbacks=SILENT, resume=False)
     tall = padded.with_settings(height=48, teacher=str(tmp_path / "padded"))
     with pytest.raises(RunError, match="pads posters to 32x32, which is not the shape of 48x32"):
-        train(catalog, tall, tmp_path / "tall", SILENT, resume=False)
+        train(catalog, tall, out=tmp_path / "tall", callbacks=SILENT, resume=False)
 
 
 def test_a_teacher_that_is_no_run_is_refused(catalog: Catalog, tmp_path: Path) -> None:
     recipe = Recipe().with_settings(backbone="posternet-small", teacher=str(tmp_path), **TINY)
     with pytest.raises(RunError, match="not a finished run"):
-        train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+        train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
 
 
 def test_a_leaky_run_is_scored_on_its_own_parts_and_never_anew(
@@ -436,7 +442,7 @@ def test_a_leaky_run_is_scored_on_its_own_parts_and_never_anew(
     recipe = Recipe().with_settings(
         backbone="posternet-small", split="leaky", upsample=2, upsample_genres=("Drama",), **TINY
     )
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
     films = json.loads((tmp_path / "run" / "metrics.json").read_text())["films"]
     assert sum(films.values()) > len(catalog)
     with pytest.raises(RunError, match="a split of its own"):
@@ -447,7 +453,7 @@ def test_a_network_looks_once_while_it_learns(catalog: Catalog, tmp_path: Path) 
     histories = []
     for looks in (1, 5):
         recipe = Recipe().with_settings(backbone="posternet-small", tta=looks, **TINY)
-        learn(catalog, recipe, tmp_path / str(looks), SILENT, resume=False)
+        learn(catalog, recipe, Run(tmp_path / str(looks)), SILENT, resume=False)
         header, *lines = (tmp_path / str(looks) / "history.csv").read_text().splitlines()
         assert header.startswith("epoch,seconds,")
         histories.append([[line.split(",")[0], *line.split(",")[2:]] for line in lines])
@@ -459,8 +465,8 @@ def test_the_exported_network_looks_as_often_as_the_recipe_says(
     catalog: Catalog, tmp_path: Path, looks: int
 ) -> None:
     recipe = Recipe().with_settings(backbone="posternet-small", tta=looks, **TINY)
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
-    model, _ = load_best(tmp_path / "run")
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
+    model, _ = load_best(Run(tmp_path / "run"))
     pixels = catalog_pixels(catalog, recipe)[:4]
     predictor = Predictor.load(tmp_path / "run")
     with torch.no_grad():
@@ -533,8 +539,8 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
         train(
             catalog,
             recipe,
-            tmp_path / "run",
-            Watcher(SILENT.pixels, poison, SILENT.say),
+            out=tmp_path / "run",
+            callbacks=Callbacks(SILENT.posters, poison, SILENT.message),
             resume=False,
         )
     kept, facts = load_tensors(tmp_path / "run/checkpoints/best.safetensors")

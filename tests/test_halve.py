@@ -14,13 +14,15 @@ from keyart.models.classifier import build_classifier
 from keyart.network import Network
 from keyart.prediction import Prediction
 from keyart.predictor import Predictor
-from keyart.training.export import export_onnx
+from keyart.training.callbacks import Callbacks
+from keyart.training.export import export
 from keyart.training.halve import halved
+from keyart.training.onnx_export import export_onnx
 from keyart.training.recipe import Recipe
-from keyart.training.run import Watcher, export_run, train
+from keyart.training.train import train
 
 SPEC = ImageSpec(height=32, width=24)
-SILENT = Watcher(lambda done, total: None, lambda step: None, lambda line: None)
+SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 
 
 def test_a_halved_network_scores_nearly_as_before_in_nearly_half_the_bytes() -> None:
@@ -51,8 +53,8 @@ def test_a_small_export_answers_and_has_no_weights_to_train_on(tmp_path: Path) -
     recipe = Recipe().with_settings(
         backbone="posternet-small", height=32, width=24, epochs=1, batch_size=16, compile="off"
     )
-    train(catalog, recipe, tmp_path / "run", SILENT, resume=False)
-    small = export_run(tmp_path / "run", tmp_path / "small", small=True)
+    train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
+    small = export(tmp_path / "run", tmp_path / "small", small=True)
     whole = read_bundle(tmp_path / "run" / "bundle")
     assert not small.weights.exists()
     assert small.onnx.stat().st_size < 0.6 * whole.onnx.stat().st_size

@@ -18,11 +18,13 @@ import torch
 
 from keyart.errors import RunError, TrainingError
 from keyart.models.classifier import build_classifier
+from keyart.run import Run
 from keyart.training import loop
 from keyart.training.averaging import evaluating, follow, start_average
+from keyart.training.callbacks import Callbacks, Step
 from keyart.training.checkpoint import load_tensors
 from keyart.training.images import as_found
-from keyart.training.loop import Examples, Progress, fit
+from keyart.training.loop import Examples, fit
 from keyart.training.machine import Compiled, Machine, choose_machine
 from keyart.training.recipe import Recipe
 from keyart.training.sources import PixelSource, Whole
@@ -69,14 +71,15 @@ def trained(
     recipe: Recipe = RECIPE,
     *,
     machine: Machine = MACHINE,
-    watch: Callable[[Progress], None] = lambda step: None,
+    watch: Callable[[Step], None] = lambda step: None,
 ) -> LoopState:
     torch.set_num_threads(1)  # so small a network only waits for a second one
     torch.manual_seed(recipe.optimisation.seed)
     model = build_classifier(recipe.network.backbone, recipe.spec, 2, recipe.network.dropout)
     trainee = Whole(model, None, 0)
     examples = colour_films(recipe)
-    return fit(trainee, examples, recipe, machine, run, watch, lambda line: None, model.state_dict)
+    callbacks = Callbacks(steps=watch)
+    return fit(trainee, examples, recipe, machine, Run(run), callbacks, model.state_dict)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +131,7 @@ def test_a_training_that_stops_within_an_epoch_goes_on_to_the_same_weights(
     class StopHereError(Exception):
         pass
 
-    def stop(step: Progress) -> None:
+    def stop(step: Step) -> None:
         if step.epoch == 3 and step.step == 2:
             raise StopHereError
 
@@ -197,7 +200,7 @@ def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoin
 ) -> None:
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 1e9)
 
-    def poison(step: Progress) -> None:
+    def poison(step: Step) -> None:
         if step.epoch == 3:
             monkeypatch.setattr(loop, "loss_of", lambda _, logits, truth: logits * torch.nan)
 

@@ -6,7 +6,14 @@ import pytest
 
 from keyart.errors import RecipeError
 from keyart.training.classical_recipe import ForestRecipe, QdaRecipe
-from keyart.training.recipe import Recipe, any_recipe, load_recipe, parse_settings, portable, recipe_names
+from keyart.training.recipe import (
+    Recipe,
+    any_recipe,
+    load_recipe,
+    parse_settings,
+    portable,
+    recipe_names,
+)
 from keyart.training.recipe_tables import Tables
 
 
@@ -106,13 +113,13 @@ def test_a_key_outside_its_table_is_told_where_it_belongs(
 
 @pytest.mark.parametrize("kind", [Recipe, ForestRecipe, QdaRecipe])
 def test_every_key_has_its_documentation_and_a_name_of_its_own(kind: type[Tables]) -> None:
-    keys = kind.keys()
+    keys = kind.documented_keys()
     assert len({key.name for key in keys}) == len(keys)
     for key in keys:
         assert key.does.endswith(".")
         assert key.when.endswith(".")
         assert key.type
-    known = {key.name: key for key in Recipe.keys()}
+    known = {key.name: key for key in Recipe.documented_keys()}
     assert known["epochs"].type == "integer, 1 or more"
     assert known["schedule"].type == '"cosine", "plateau", "constant"'
     assert known["upsample_genres"].type == "list of texts"

@@ -24,23 +24,24 @@ from optuna.trial import FrozenTrial, TrialState
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
+from keyart.run import Run
 from keyart.search import search as searches
 from keyart.search import study as storing
 from keyart.search.search import tune
 from keyart.search.space import Value, default_space, read_space, start_of
 from keyart.search.study import Search, open_search
+from keyart.training.callbacks import Callbacks, Step
 from keyart.training.checkpoint import history_of, save_tensors
-from keyart.training.loop import Progress
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
-from keyart.training.run import Watcher, learn
+from keyart.training.train import learn
 from tests.tiny_catalog import tiny_films
 
 SMALL = ("epochs=4", "height=32", "width=24", "batch_size=16", "keep=last")
 RATES = ("learning_rate=1e-4..1e-1",)
 
 
-def silent(steps: Callable[[Progress], None] = lambda step: None) -> Watcher:
-    return Watcher(lambda done, total: None, steps, lambda sentence: None)
+def silent(steps: Callable[[Step], None] = lambda step: None) -> Callbacks:
+    return Callbacks(lambda done, total: None, steps, lambda sentence: None)
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +56,20 @@ def score_of(recipe: Recipe) -> float:
     return 0.5 - 0.1 * abs(math.log10(recipe.optimisation.learning_rate) + 2)
 
 
-def pretend(catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool) -> None:
+def pretend(
+    catalog: Catalog, recipe: Recipe, run: Run, watcher: Callbacks, *, resume: bool
+) -> None:
     """In place of `learn`: a history that rises to the recipe's score, and nothing trained."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "checkpoints").mkdir(exist_ok=True)
-    (run / "checkpoints" / "catalog.json").write_text("{}")
-    file = run / "history.csv"
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    run.origin_path.write_text("{}")
+    file = run.history_path
     done = len(file.read_text().splitlines()) - 1 if file.exists() else 0
     rows = [row_of(recipe, epoch) for epoch in range(1, done + 1)]
     for epoch in range(done + 1, recipe.optimisation.epochs + 1):
         rows.append(row_of(recipe, epoch))
         write_csv(file, list(rows[0]), [list(row.values()) for row in rows])
-        checkpoint(run, rows)
-        watcher.steps(Progress(epoch, recipe.optimisation.epochs, 1, 1, 0.5, 0.1, rows[-1]))
+        checkpoint(run.path, rows)
+        watcher.steps(Step(epoch, recipe.optimisation.epochs, 1, 1, 0.5, 0.1, rows[-1]))
 
 
 def checkpoint(run: Path, rows: list[dict[str, float]]) -> None:
@@ -199,9 +201,9 @@ def test_epochs_that_are_done_again_after_a_kill_are_counted_once(
     checkpoint(run, history_of(run / "checkpoints" / "last.safetensors")[:1])
 
     def go_on(
-        catalog: Catalog, recipe: Recipe, run: Path, watcher: Watcher, *, resume: bool
+        catalog: Catalog, recipe: Recipe, run: Run, watcher: Callbacks, *, resume: bool
     ) -> None:
-        (run / "history.csv").write_text("\n".join(lines[:2]) + "\n")
+        run.history_path.write_text("\n".join(lines[:2]) + "\n")
         pretend(catalog, recipe, run, watcher, resume=resume)
 
     monkeypatch.setattr(searches, "learn", go_on)
@@ -306,7 +308,7 @@ import sys, time
 from keyart.search import study
 from keyart.training.recipe import parse_settings
 from keyart.training import loop
-from keyart.training.run import Watcher
+from keyart.training.callbacks import Callbacks
 from keyart.search.search import tune
 
 loop._SECONDS_BETWEEN_CHECKPOINTS = 0
@@ -319,7 +321,7 @@ def steps(step):
 study.HEARTBEAT, study.GRACE = 1, 2
 tune(
     sys.argv[1], "demo", out=sys.argv[2], trials=2, search=sys.argv[4].split(),
-    callbacks=Watcher(lambda *_: None, steps, lambda _: None),
+    callbacks=Callbacks(steps=steps),
     **parse_settings(sys.argv[3].split()),
 )
 """
@@ -340,7 +342,7 @@ def test_a_killed_search_goes_on_where_its_checkpoints_stand(
         process.send_signal(signal.SIGKILL)
     epochs: list[int] = []
     said: list[str] = []
-    watcher = Watcher(lambda *_: None, lambda step: epochs.append(step.epoch), said.append)
+    watcher = Callbacks(lambda *_: None, lambda step: epochs.append(step.epoch), said.append)
     # The trial that was asked for might be alive: the search waits until it is known to be lost.
     found = sought(catalog, out, trials=1, callbacks=watcher)
     assert states(found) == ["FAIL", "COMPLETE"]
@@ -383,7 +385,7 @@ def test_two_processes_share_a_search(catalog: Catalog, tmp_path: Path) -> None:
     assert (out / "best.toml").exists()
     # The best recipe trains, as it is.
     best = load_recipe(str(out / "best.toml"), {"epochs": 1})
-    learn(catalog, best, tmp_path / "run", silent(), resume=False)
+    learn(catalog, best, Run(tmp_path / "run"), silent(), resume=False)
     assert (tmp_path / "run" / "history.csv").exists()
 
 
@@ -468,7 +470,7 @@ def test_a_database_that_cannot_be_opened_is_told_in_one_line(
 def test_a_search_that_ctrl_c_ends_goes_on_with_the_same_trial(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(step: Progress) -> None:
+    def interrupt(step: Step) -> None:
         if step.epoch == 2:
             raise KeyboardInterrupt
 
@@ -490,7 +492,7 @@ def test_a_suspended_process_leaves_its_trial_to_the_one_that_took_it_over(
     """As a laptop that slept: its trial is given to another process while it is in the middle."""
     said: list[str] = []
 
-    def suspended(step: Progress) -> None:
+    def suspended(step: Step) -> None:
         if not said_taken():
             study = open_search(
                 catalog, "demo", tmp_path / "out", settings=parse_settings(SMALL), search=RATES
@@ -502,7 +504,7 @@ def test_a_suspended_process_leaves_its_trial_to_the_one_that_took_it_over(
     def said_taken() -> bool:
         return any("another process has taken it over" in one for one in said)
 
-    watcher = Watcher(lambda *_: None, suspended, said.append)
+    watcher = Callbacks(lambda *_: None, suspended, said.append)
     found = sought(catalog, tmp_path / "out", trials=2, callbacks=watcher)
     assert said_taken()
     assert states(found) == ["FAIL", "COMPLETE", "COMPLETE"]

@@ -183,6 +183,11 @@ class Run:
         return self.path / "checkpoints"
 
     @property
+    def head(self) -> "Run":
+        """The training of the head alone, before the whole network is fine-tuned."""
+        return Run(self.checkpoints / "head")
+
+    @property
     def last_checkpoint(self) -> Path:
         """Everything that training needs to resume."""
         return self.checkpoints / "last.safetensors"

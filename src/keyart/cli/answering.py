@@ -69,7 +69,7 @@ def predict(
 
 
 @commands.command("export")
-def export(
+def export_run(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     small: Annotated[
@@ -77,9 +77,9 @@ def export(
     ] = False,
 ) -> None:
     """Write a run's bundle, all that inference needs, after checking ONNX against PyTorch."""
-    from keyart.training.run import export_run
+    from keyart.training.export import export
 
-    export_run(run, out, small=small)
+    export(run, out, small=small)
     typer.echo(f"{out}: written and checked")
 
 
@@ -94,7 +94,9 @@ def demo(
 ) -> None:
     """Paint a small catalog, and train, score, report and predict on it."""
     from keyart.demo.run import run_demo
+    from keyart.training.machine import keep_freed_memory
 
+    keep_freed_memory()
     run_demo(out, films, paint_only=paint_only, quiet=quiet)
 
 
@@ -119,7 +121,7 @@ def explain(
     from keyart.explain import draw_explanations
     from keyart.files import replacing
     from keyart.predictor import Predictor
-    from keyart.terminal.screens import show_explanations
+    from keyart.terminal.predictions import show_explanations
 
     explanations = Predictor.load(model).explain(poster, genre, method)
     if out:

@@ -82,7 +82,9 @@ def milestone(
     from keyart.milestone.experiment import run_milestone
     from keyart.milestone.rows import parse_settings, parse_weights
     from keyart.milestone.tables import printing, show_results
+    from keyart.training.machine import keep_freed_memory
 
+    keep_freed_memory()
     done = run_milestone(
         catalog,
         out=out,

@@ -22,24 +22,24 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run at --out where it stopped.")
+        bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model on a catalog: weights, bundle, figures and report in one folder."""
-    from keyart.catalog.catalog import Catalog
-    from keyart.run import Run
+    """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
     from keyart.terminal.scores import show_scores
-    from keyart.terminal.screens import watch_training
-    from keyart.training.recipe import any_recipe, parse_settings
-    from keyart.training.run import train
+    from keyart.terminal.training import watch_training
+    from keyart.training.machine import keep_freed_memory
+    from keyart.training.recipe import parse_settings
+    from keyart.training.train import train
 
-    with watch_training(quiet=quiet) as watcher:
-        chosen = any_recipe(recipe, parse_settings(settings or []))
-        train(Catalog.open(catalog), chosen, out, watcher, resume=resume)
+    keep_freed_memory()
+    overrides = parse_settings(settings or [])
+    with watch_training(quiet=quiet) as callbacks:
+        run = train(catalog, recipe, out=out, resume=resume, callbacks=callbacks, **overrides)
     if not quiet:
-        show_scores(Run(out).metrics, "test")
-        typer.echo(f"report: {out / 'report.html'}")
+        show_scores(run.metrics, "test")
+        typer.echo(f"report: {run.path / 'report.html'}")
 
 
 @commands.command("ensemble")
@@ -47,11 +47,11 @@ def ensemble(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN RUN...", help="Finished runs of one catalog.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run that is made of them.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
     learn_weights: Annotated[
         bool,
         typer.Option(
-            "--learn-weights", help="Learn a weight a run on the validation part. Default: equal."
+            "--learn-weights", help="Learn the weights on the validation split. Default: equal."
         ),
     ] = False,
     catalog: Annotated[
@@ -59,11 +59,11 @@ def ensemble(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Average the calibrated scores of several runs, and leave a run like any other."""
+    """Average the calibrated scores of several runs into a new run."""
     from keyart.ensemble.make import make_ensemble
     from keyart.run import Run
     from keyart.terminal.scores import show_scores
-    from keyart.terminal.screens import show_ensemble
+    from keyart.terminal.training import show_ensemble
 
     made = make_ensemble(runs, out=out, learn_weights=learn_weights, catalog=catalog)
     if not quiet:
@@ -110,9 +110,11 @@ def tune(
     """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
     from keyart.search.search import tune
     from keyart.terminal.search import show_search, watch_search
+    from keyart.training.machine import keep_freed_memory
     from keyart.training.recipe import parse_settings
 
-    with watch_search(quiet=quiet) as watcher:
+    keep_freed_memory()
+    with watch_search(quiet=quiet) as callbacks:
         found = tune(
             catalog,
             recipe,
@@ -121,7 +123,7 @@ def tune(
             hours=hours,
             search=search or [],
             storage=storage,
-            callbacks=watcher,
+            callbacks=callbacks,
             **parse_settings(settings or []),
         )
     if not quiet:

@@ -10,12 +10,10 @@ from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
 from keyart.predictor import Predictor
-from keyart.run import Run
 from keyart.terminal.predictions import show_predictions
 from keyart.terminal.scores import show_scores
-from keyart.terminal.screens import watch_training
-from keyart.training.recipe import load_recipe
-from keyart.training.run import train
+from keyart.terminal.training import watch_training
+from keyart.training.train import train
 
 _MARK = ".keyart-demo"
 
@@ -49,13 +47,12 @@ def run_demo(
     catalog.contact_sheet(folder / "sheet.png")
 
     console.print(f"[bold]Training[/] PosterNet on {len(catalog.rows('train')):,} posters")
-    run = folder / "run"
-    with watch_training(quiet=quiet) as watcher:
-        train(catalog, load_recipe("demo"), run, watcher, resume=False)
+    with watch_training(quiet=quiet) as callbacks:
+        run = train(catalog, "demo", out=folder / "run", callbacks=callbacks)
 
     console.print("[bold]Evaluating[/] on the test split, compared with constant guesses")
     if not quiet:
-        show_scores(Run(run).metrics, "test")
+        show_scores(run.metrics, "test")
 
     console.print("\n[bold]Predicting[/] three new posters")
     if not quiet:
@@ -67,7 +64,7 @@ def run_demo(
   run/bundle/           the model               new/              the three new posters
 
 [bold]Next[/], with your own posters:
-  keyart predict YOUR_POSTER.jpg --model {run}
+  keyart predict YOUR_POSTER.jpg --model {run.path}
   keyart catalog build --films films.csv --posters POSTERS --out CATALOG
   keyart train CATALOG --out RUN
 The demo's model knows only painted posters. Train on real posters before you rely on it.""",

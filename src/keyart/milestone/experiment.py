@@ -37,15 +37,16 @@ from keyart.milestone.rows import (
     choose_rows,
 )
 from keyart.run import Run
-from keyart.training.run import Watcher, train
+from keyart.training.callbacks import Callbacks as TrainingCallbacks
+from keyart.training.train import train
 
 _ASKED, _RESULTS, _REPORT, _CATALOG = "milestone.json", "results.json", "report.html", "catalog"
 _FORMAT = 2
 _log = logging.getLogger("keyart.milestone")
 
 
-def _silent() -> AbstractContextManager[Watcher]:
-    return nullcontext(Watcher(lambda done, total: None, lambda step: None, _log.info))
+def _silent() -> AbstractContextManager[TrainingCallbacks]:
+    return nullcontext(TrainingCallbacks())
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Callbacks:
     not_run: Callable[[Row, str], None] = lambda row, why: _log.info(
         "%s was not run: %s", row.name, why
     )
-    training: Callable[[], AbstractContextManager[Watcher]] = _silent
+    training: Callable[[], AbstractContextManager[TrainingCallbacks]] = _silent
 
 
 @dataclass(frozen=True)
@@ -222,8 +223,8 @@ def _run_row(planned: Planned, catalog: Catalog, out: Path, watch: Callbacks) ->
                 return f"it needs two finished rows to average, and there are {len(members)}"
             make_ensemble(members, out=run.path, learn_weights=True)
         elif planned.recipe is not None:
-            with watch.training() as watcher:
-                train(catalog, planned.recipe, run.path, watcher, resume=True)
+            with watch.training() as callbacks:
+                train(catalog, planned.recipe, out=run, resume=True, callbacks=callbacks)
     except KeyartError as error:
         return str(error)
     return ""

@@ -13,8 +13,8 @@ from keyart.milestone.tiles import COUNT, colour_tiles, data_uri, grey_tiles, ma
 from keyart.report.charts import Chart, counts_chart
 from keyart.report.templates import template
 from keyart.run import Run
+from keyart.training.networks import load_best
 from keyart.training.recipe import Recipe, any_recipe
-from keyart.training.run import load_best
 
 PAGE = "pictures.html"
 
@@ -108,7 +108,7 @@ def _layer_pictures(run: Run, names: Sequence[str], poster: bytes | None) -> Lay
         return LayerPictures()
     if not isinstance(any_recipe(str(run.recipe_path)), Recipe):
         return LayerPictures()
-    model, recipe = load_best(run.path)
+    model, recipe = load_best(run)
     known = convolutions(model, bgr=recipe.network.channels == "BGR")
     if not known:
         return LayerPictures()

@@ -80,21 +80,19 @@ def plan_row(row: Row, catalog: Catalog, request: Request) -> Planned:
         return Planned(row, done=True)
     if row.kind == "classical":
         images = len(catalog.rows("train"))
-        settings = request.settings.get(row.name, ())
-        return Planned(
-            row, _CLASSICAL, any_recipe(row.recipe or row.name, parse_settings(settings)), images
-        )
+        given = parse_settings(request.settings.get(row.name, ()))
+        return Planned(row, _CLASSICAL, any_recipe(row.recipe or row.name, given), images)
     if row.kind == "ensemble":
         return Planned(row, seconds=_ENSEMBLE)
     assert row.recipe
     settings = list(row.settings)
     if row.weights:
-        given = request.weights.get(row.name)
-        if given is None:
+        file = request.weights.get(row.name)
+        if file is None:
             return Planned(
                 row, why=f"no weights (give --weights {row.name}=FILE, {row.weights}, or hub)"
             )
-        where = given if given == "hub" else str(Path(given).resolve())
+        where = file if file == "hub" else str(Path(file).resolve())
         settings.append(f'weights="{where}"')
     if not request.full:
         settings += [_NO_TTA, *(SHORT if row.name in (LEAKY, HONEST) else ())]

@@ -10,7 +10,7 @@ from keyart.milestone.metrics import describe
 from keyart.milestone.plan import Planned
 from keyart.milestone.results import Result, leak_sentences
 from keyart.terminal.progress import clock
-from keyart.terminal.screens import watch_training
+from keyart.terminal.training import watch_training
 
 # A terminal has 80 columns.
 _SHOWN = (

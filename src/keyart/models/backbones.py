@@ -7,7 +7,6 @@ is added to every place of the map as further channels.
 """
 
 import hashlib
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from keyart.errors import WeightsError, nearest
 from keyart.images.spec import ImageSpec
 from keyart.models.milestone import ScratchConvolutions, Vgg16Convolutions, scratch_map
 from keyart.models.posternet import PATCH, PosterNet
+from keyart.models.quiet import errors_only
 
 HUB = "hub"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -215,9 +215,9 @@ def _timm_backbone(
             "num_classes": 0,
             "classifier": None,
         }
-    logging.getLogger("timm").setLevel(logging.ERROR)
     try:
-        network: Any = timm.create_model(name, pretrained=weights is not None, **options)
+        with errors_only("timm"):
+            network: Any = timm.create_model(name, pretrained=weights is not None, **options)
     except Exception as error:  # timm, the hub and torch each raise their own kinds
         raise WeightsError(_why(name, spec, weights, error)) from error
     network.pretrained_cfg = {}  # else it would hold on to the tensors just loaded
@@ -301,9 +301,9 @@ def _vgg16_features(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def _hub_vgg16() -> dict[str, Tensor]:
     import timm
 
-    logging.getLogger("timm").setLevel(logging.ERROR)
     try:
-        network: Any = timm.create_model("vgg16.tv_in1k", pretrained=True, num_classes=0)
+        with errors_only("timm"):
+            network: Any = timm.create_model("vgg16.tv_in1k", pretrained=True, num_classes=0)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(

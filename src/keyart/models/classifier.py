@@ -1,4 +1,4 @@
-"""GenreClassifier: bytes of pixels in, logits out. Backbone, head and preparation in one module."""
+"""GenreClassifier: pixels in, logits out. Normalisation, backbone and head in one module."""
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ from keyart.models.milestone import scratch_head, vgg16_head
 class GenreClassifier(nn.Module):
     """A backbone and its head, with the normalisation that its ImageSpec asks for.
 
-    bgr: the backbone sees blue first; whoever calls hands over RGB all the same. looks: in
-    evaluation the logits are means over so many looks at a poster (see `_looks`).
+    bgr: the backbone gets blue first; callers pass RGB in any case. tta: test-time augmentation: in
+    evaluation the logits are means over this many views of a poster (see `_views`).
     """
 
     mean: Tensor
@@ -26,13 +26,13 @@ class GenreClassifier(nn.Module):
         spec: ImageSpec,
         *,
         bgr: bool = False,
-        looks: int = 1,
+        tta: int = 1,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.bgr = bgr
-        self.looks = looks
+        self.tta = tta
         self.register_buffer("mean", torch.tensor(spec.mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(spec.std) * 255, persistent=False)
 
@@ -41,11 +41,11 @@ class GenreClassifier(nn.Module):
 
         Returns logits (films, genres).
         """
-        if self.training or self.looks == 1:
+        if self.training or self.tta == 1:
             logits: Tensor = self.head(self.features(pixels))
             return logits
-        seen = [self.head(self.features(look)) for look in _looks(pixels, self.looks)]
-        return torch.stack(seen).mean(0)
+        logits_ = [self.head(self.features(view)) for view in _views(pixels, self.tta)]
+        return torch.stack(logits_).mean(0)
 
     def features(self, pixels: Tensor) -> Tensor:
         """The backbone's last map (films, channels, height, width) of pixels as in forward."""
@@ -57,7 +57,7 @@ class GenreClassifier(nn.Module):
         return features
 
     def pooled(self, pixels: Tensor) -> Tensor:
-        """What the head takes of the map, for pixels as in forward. Returns (films, numbers)."""
+        """The head's input, for pixels as in forward. Returns (films, features)."""
         return self.head.pool(self.features(pixels))
 
 
@@ -70,12 +70,12 @@ def build_classifier(
     weights: str | None = None,
     pad_type: str | None = None,
     bgr: bool = False,
-    looks: int = 1,
+    tta: int = 1,
 ) -> GenreClassifier:
-    """Assemble the network on the backbone of that name, with fresh weights or with `weights`.
+    """Assemble the network on the backbone of that name, with pretrained or random weights.
 
-    Arguments as in `build_backbone`. The study's two networks have the study's own dense heads,
-    every other a linear one. Raises WeightsError as `build_backbone` does.
+    Arguments as in `build_backbone`. The study's two networks have the study's dense heads, all
+    others a linear head. Raises WeightsError as `build_backbone` does.
     """
     body = build_backbone(backbone, spec, weights=weights, pad_type=pad_type)
     head: Head
@@ -85,20 +85,20 @@ def build_classifier(
         head = vgg16_head(genres, dropout, height=spec.height, width=spec.width)
     else:
         head = GenreHead(_channels(body, spec), genres, dropout)
-    classifier = GenreClassifier(body, head, spec, bgr=bgr, looks=looks)
+    classifier = GenreClassifier(body, head, spec, bgr=bgr, tta=tta)
     return classifier.to(memory_format=torch.channels_last)
 
 
-_CROPPED = 0.875  # of each side that a corner's look keeps, so that its shape is the poster's
+_CROPPED = 0.875  # of each side that a corner's view keeps, so that its shape is the poster's
 
 
-def _looks(pixels: Tensor, count: int) -> list[Tensor]:
-    """Looks at posters (films, height, width, 3): the whole, the four corners, their mirrors.
+def _views(pixels: Tensor, count: int) -> list[Tensor]:
+    """Views of posters (films, height, width, 3): the whole, the four corners, their flips.
 
-    count: 1 (the whole), 2 (and its mirror image), 5 (and the corners), 10 (and all mirrored).
+    count: 1 (the whole), 2 (and flipped), 5 (and the corners), 10 (and all flipped).
     """
     whole = pixels.float()
-    looks = [whole]
+    views = [whole]
     if count >= 5:
         height, width = pixels.shape[1:3]
         tall, wide = round(_CROPPED * height), round(_CROPPED * width)
@@ -109,10 +109,10 @@ def _looks(pixels: Tensor, count: int) -> list[Tensor]:
                 full = nn.functional.interpolate(
                     corner, (height, width), mode="bilinear", align_corners=False
                 )
-                looks.append(full.permute(0, 2, 3, 1))
+                views.append(full.permute(0, 2, 3, 1))
     if count in (2, 10):
-        looks += [look.flip(2) for look in looks]
-    return looks
+        views += [view.flip(2) for view in views]
+    return views
 
 
 def _channels(backbone: nn.Module, spec: ImageSpec) -> int:
@@ -149,6 +149,6 @@ def multiply_adds(classifier: GenreClassifier, spec: ImageSpec) -> int:
 
 
 def has_depthwise(model: nn.Module) -> bool:
-    """Whether any convolution of a network treats each channel by itself."""
+    """Whether a network has depthwise convolutions."""
     convolutions = (m for m in model.modules() if isinstance(m, nn.Conv2d))
     return any(m.groups > 1 and m.groups == m.in_channels for m in convolutions)

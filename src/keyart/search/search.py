@@ -40,11 +40,10 @@ from keyart.search.study import (
     quiet_optuna,
     storage_errors,
 )
+from keyart.training.callbacks import Callbacks, Row, Step
 from keyart.training.checkpoint import history_of, load_tensors
-from keyart.training.loop import Progress
 from keyart.training.recipe import Recipe
-from keyart.training.run import Watcher, learn
-from keyart.training.state import Row
+from keyart.training.train import learn
 
 _SCORE = "validation_mean_average_precision"
 # After so many failures and no success, more trials would fail too.
@@ -71,7 +70,7 @@ def tune(
     hours: float | None = None,
     search: Sequence[str] = (),
     storage: str | None = None,
-    callbacks: Watcher | None = None,
+    callbacks: Callbacks | None = None,
     **settings: Any,
 ) -> Search:
     """Search for a better recipe, until `trials` have ended in all or `hours` are over.
@@ -89,7 +88,7 @@ def tune(
     RecipeError for an unknown key or an impossible value.
     """
     until = math.inf if hours is None else time.monotonic() + 3600 * hours
-    watcher = callbacks or Watcher(lambda done, total: None, lambda step: None, lambda said: None)
+    call = callbacks or Callbacks()
     if not isinstance(catalog, Catalog):
         catalog = Catalog.open(catalog)
     out = Path(out)
@@ -101,13 +100,13 @@ def tune(
             settings=settings,
             search=search,
             storage=storage,
-            say=watcher.say,
+            say=call.message,
         )
         opened.study.pruner = optuna.pruners.MedianPruner(
             n_startup_trials=min(5, max(1, trials // 4)),
             n_warmup_steps=max(2, opened.recipe({}).optimisation.epochs // 5),
         )
-        objective = _Objective(opened, catalog, watcher, trials, until)
+        objective = _Objective(opened, catalog, call, trials, until)
         reported = time.monotonic()
         while time.monotonic() < until and not _enough(opened, trials):
             opened.study.sampler = optuna.samplers.TPESampler(seed=_seed(opened))
@@ -160,7 +159,7 @@ class _Objective:
 
     search: Search
     catalog: Catalog
-    watcher: Watcher
+    callbacks: Callbacks
     trials: int
     until: float
     taken_over: bool = False
@@ -174,7 +173,7 @@ class _Objective:
         folder = self.search.trial_folder(known[trial.number])
         if folder.exists() and not Run(folder).has_origin:
             shutil.rmtree(folder)  # killed before the training began
-        say, started = self.watcher.say, time.monotonic()
+        say, started = self.callbacks.message, time.monotonic()
         say(f"trial {trial.number}: {', '.join(assignments(values))}")
         try:
             recipe = self.search.recipe(values)
@@ -212,8 +211,8 @@ class _Objective:
             done += 1
             trial.report(row[_SCORE], done)
 
-        def watch(step: Progress) -> None:
-            self.watcher.steps(step)
+        def watch(step: Step) -> None:
+            self.callbacks.steps(step)
             if step.row is not None:
                 report(step.row)
                 if trial.should_prune():
@@ -221,10 +220,11 @@ class _Objective:
                 if time.monotonic() > self.until:
                     raise _OutOfTime
 
-        for row in _rows_of(folder):
+        run = Run(folder)
+        for row in _rows_of(run):
             report(row)
-        learn(self.catalog, recipe, folder, replace(self.watcher, steps=watch), resume=True)
-        return _kept(folder, recipe)
+        learn(self.catalog, recipe, run, replace(self.callbacks, steps=watch), resume=True)
+        return _kept(run, recipe)
 
 
 def _forget_weights(folder: Path) -> None:
@@ -232,19 +232,17 @@ def _forget_weights(folder: Path) -> None:
     shutil.rmtree(Run(folder).checkpoints, ignore_errors=True)
 
 
-def _rows_of(folder: Path) -> list[Row]:
+def _rows_of(run: Run) -> list[Row]:
     """The epochs that a trial goes on from: of its head alone first, then of the whole network.
 
     history.csv may be ahead of the last checkpoint; those epochs are trained again.
     """
-    run = Run(folder)
-    checkpoints = (Run(run.checkpoints / "head").last_checkpoint, run.last_checkpoint)
+    checkpoints = [stage.last_checkpoint for stage in (run.head, run)]
     return [row for file in checkpoints if file.is_file() for row in history_of(file)]
 
 
-def _kept(folder: Path, recipe: Recipe) -> tuple[int, float]:
+def _kept(run: Run, recipe: Recipe) -> tuple[int, float]:
     """The epoch that a training keeps the weights of, and its score. Raises TrainingError."""
-    run = Run(folder)
     history = run.history
     assert history is not None
     scores = history[_SCORE]

@@ -1,6 +1,6 @@
 """Predictions as people read them: bars for a few posters, a line for each of many."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keyart.bundle import Bundle
+from keyart.explain import Explanation
 from keyart.prediction import Failure, Prediction
 from keyart.writers import Written
 
@@ -94,3 +95,17 @@ def _verdict(film: Prediction) -> Text:
     if film.unsure:
         return Text("unsure", "yellow")
     return Text(" · ".join(film.genres), "green")
+
+
+def show_explanations(explanations: Sequence[Explanation]) -> None:
+    """Print, for each genre, its score and where on the poster it comes from."""
+    console = Console(highlight=False)
+    for one in explanations:
+        verdict = "answered" if one.score >= one.threshold else "not answered"
+        console.print(
+            f"[bold]{one.genre}[/]  {one.score:.0%} ({verdict}, threshold {one.threshold:.0%}), "
+            f"mostly from the {one.where}"
+            if one.where != "nowhere in particular"
+            else f"[bold]{one.genre}[/]  {one.score:.0%}, from nowhere in particular",
+            soft_wrap=True,
+        )

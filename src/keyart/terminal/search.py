@@ -10,14 +10,13 @@ from keyart.terminal.progress import progress
 
 if TYPE_CHECKING:
     from keyart.search.study import Search
-    from keyart.training.loop import Progress as Step
-    from keyart.training.run import Watcher
+    from keyart.training.callbacks import Callbacks, Step
 
 
 @contextmanager
-def watch_search(*, quiet: bool) -> Iterator["Watcher"]:
-    """Yield a Watcher for all trials: a line for each, and on a terminal where it stands."""
-    from keyart.training.run import Watcher
+def watch_search(*, quiet: bool) -> Iterator["Callbacks"]:
+    """Yield callbacks for all trials: a line for each, and on a terminal the current step."""
+    from keyart.training.callbacks import Callbacks
 
     console = Console(stderr=True, highlight=False)
 
@@ -27,7 +26,7 @@ def watch_search(*, quiet: bool) -> Iterator["Watcher"]:
 
     with progress("posters", quiet=quiet) as pixels:
         if not console.is_terminal or quiet:
-            yield Watcher(pixels, lambda step: None, say)
+            yield Callbacks(pixels, lambda step: None, say)
             return
         with console.status("") as status:
 
@@ -37,7 +36,7 @@ def watch_search(*, quiet: bool) -> Iterator["Watcher"]:
                     f"loss {step.loss:.4f}"
                 )
 
-            yield Watcher(lambda done, total: None, steps, say)
+            yield Callbacks(lambda done, total: None, steps, say)
 
 
 def show_search(search: "Search") -> None:

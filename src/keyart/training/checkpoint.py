@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from keyart.errors import RunError
 from keyart.files import replacing
-from keyart.training.state import LoopState, Row
+from keyart.training.callbacks import Row
+from keyart.training.state import LoopState
 
 
 def save_checkpoint(

@@ -1,4 +1,4 @@
-"""Classical models from a catalog to what a run keeps of them: fitted, saved, and loaded again."""
+"""Classical models: fitted on a catalog, saved in a run, and loaded again."""
 
 import json
 import time
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
 from keyart.errors import RunError
-from keyart.files import write_csv
 from keyart.images.pixels import PixelRows
 from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json, title_words
 from keyart.models.backbones import build_backbone
@@ -27,15 +26,16 @@ from keyart.models.classical import (
     head_from,
 )
 from keyart.models.classifier import GenreClassifier
+from keyart.run import Run
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical_fit import Floats, fit_head
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.features import Changes, cached_features
-from keyart.training.loop import BEST, validation_figures
+from keyart.training.loop import validation_metrics
 from keyart.training.machine import choose_machine
 
 _BLOCK = 64  # films that features are computed of at once
-_UNKNOWN_YEAR = 1990  # where no training film has a year
+_UNKNOWN_YEAR = 1990  # if no training film has a year
 _SPEC, _NOTES = "spec", "notes"
 
 
@@ -49,17 +49,17 @@ class Classical:
 
 
 def fit_classical(
-    recipe: ClassicalRecipe, catalog: Catalog, run: Path, progress: Callable[[int, int], None]
+    recipe: ClassicalRecipe, catalog: Catalog, run: Run, progress: Callable[[int, int], None]
 ) -> None:
-    """Fit by `recipe` and leave checkpoints/best.safetensors and a history of one row in `run`.
+    """Fit by `recipe`, and leave the best checkpoint and a history of one row in `run`.
 
-    progress: called with (done, total) posters while they are prepared. Raises TrainingError where
-    there are too few films, and WeightsError for a backbone's weights.
+    progress: called with (done, total) while posters are prepared. Raises TrainingError if there
+    are too few films, and WeightsError for a backbone's weights.
     """
     train, validation = catalog.rows("train"), catalog.rows("validation")
     spec = _learned_spec(recipe, catalog, train)
     films = prepared_films(catalog, spec, progress)
-    torch.manual_seed(recipe.classifier.seed)  # a backbone's, where it has no weights
+    torch.manual_seed(recipe.classifier.seed)  # of a backbone without pretrained weights
     body = _backbone(recipe, recipe.network.weights)
     started = time.monotonic()
     if recipe.data.features == "backbone":
@@ -72,18 +72,18 @@ def fit_classical(
     row = {
         "epoch": 1,
         "seconds": round(time.monotonic() - started, 2),
-        **validation_figures(logits, catalog.truth[validation]),
+        **validation_metrics(logits, catalog.truth[validation]),
     }
-    write_csv(run / "history.csv", list(row), [list(row.values())])
+    run.write_history([row])
     tensors = _assembled(body, fitted.head, spec).state_dict()
     facts = {_SPEC: json.dumps(spec.to_json()), _NOTES: json.dumps(fitted.notes)}
-    save_tensors(run / "checkpoints" / BEST, tensors, facts)
+    save_tensors(run.best_checkpoint, tensors, facts)
 
 
 def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
     """What was fitted by `recipe` and saved in a safetensors file.
 
-    Raises RunError where the file is missing, damaged, or another model's.
+    Raises RunError if the file is missing, damaged, or of another model.
     """
     tensors, facts = load_tensors(path)
     head, body = _below("head.", tensors), _below("backbone.", tensors)
@@ -93,7 +93,7 @@ def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
         model.backbone.load_state_dict(body)
         notes = tuple(json.loads(facts[_NOTES]))
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
-        raise RunError(f"{path}: not what its recipe made; train anew") from error
+        raise RunError(f"{path}: not what its recipe made; train again") from error
     return Classical(model.eval(), spec, notes)
 
 
@@ -112,13 +112,12 @@ def _learned_spec(
 
 
 def _backbone(recipe: ClassicalRecipe, weights: str | None) -> nn.Module:
-    """What makes numbers of a poster."""
-    if recipe.network.backbone is None:
+    """What turns a poster into features."""
+    network = recipe.network
+    if network.backbone is None:
         return PosterStatistics(recipe.data.height, recipe.data.width)
     return Pooled(
-        build_backbone(
-            recipe.network.backbone, recipe.spec, weights=weights, pad_type=recipe.network.pad_type
-        )
+        build_backbone(network.backbone, recipe.spec, weights=weights, pad_type=network.pad_type)
     )
 
 
@@ -130,7 +129,7 @@ def _assembled(body: nn.Module, head: ClassicalHead, spec: ImageSpec | FilmSpec)
 
 @torch.no_grad()
 def _numbers(model: GenreClassifier, films: PixelRows, count: int) -> Floats:
-    """What the head takes of all films of a catalog: (films, numbers)."""
+    """The head's input for all films of a catalog: (films, features)."""
     blocks = [
         model.pooled(torch.from_numpy(films[np.arange(start, min(start + _BLOCK, count))]))
         for start in range(0, count, _BLOCK)
@@ -146,7 +145,7 @@ def _kept_features(
     films: PixelRows,
     progress: Callable[[int, int], None],
 ) -> Floats:
-    """A backbone's features (films, numbers), from the cache that frozen networks share."""
+    """A backbone's features (films, features), from the cache that frozen networks share."""
     assert isinstance(body, Pooled)
     assert isinstance(films, np.ndarray)
     plain = GenreClassifier(body.body, ClassicalHead(), recipe.spec)

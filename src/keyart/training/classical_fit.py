@@ -14,7 +14,7 @@ from torch import Tensor
 from keyart.errors import TrainingError
 from keyart.genres import Vocabulary
 from keyart.models.classical import ClassicalHead, ForestHead, QdaHead
-from keyart.training.classical_recipe import ClassicalRecipe, Forest, ForestRecipe
+from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe
 
 # A genre that fewer films than this have, or lack, is not fitted: its rate stands for it.
 FEWEST_FILMS = 10
@@ -46,7 +46,7 @@ def fit_head(
     if not fits.any():
         most = int(np.minimum(having, len(truth) - having).max(initial=0))
         raise TrainingError(
-            f"{recipe.classifier.kind} needs {FEWEST_FILMS} training films with a genre and "
+            f"{recipe.classifier} needs {FEWEST_FILMS} training films with a genre and "
             f"{FEWEST_FILMS} without it; of these {len(truth):,} no genre has more than {most}: "
             "build a larger catalog"
         )
@@ -57,10 +57,9 @@ def fit_head(
         if not fit
     ]
     if isinstance(recipe, ForestRecipe):
-        return Fitted(_forests(recipe.classifier, numbers, truth, fits), tuple(notes))
-    head, dimensions = _discriminants(
-        numbers, truth, fits, recipe.classifier.components, recipe.classifier.reg_param
-    )
+        return Fitted(_forests(recipe, numbers, truth, fits), tuple(notes))
+    qda = recipe.classifier
+    head, dimensions = _discriminants(numbers, truth, fits, qda.components, qda.reg_param)
     most = dimensions.max()
     poor = [genre for genre in np.flatnonzero(fits) if dimensions[genre] < most]
     if poor:
@@ -76,7 +75,7 @@ def fit_head(
 def _discriminants(
     numbers: Floats, truth: Flags, fits: Flags, components: int, regularisation: float
 ) -> tuple[QdaHead, npt.NDArray[np.int64]]:
-    """QDA of the genres that `fits` tells, and how many components each one uses."""
+    """QDA of the genres of `fits`, and how many components each one uses."""
     roots = np.sign(numbers) * np.sqrt(np.abs(numbers.astype(np.float64)))
     mean, spread = roots.mean(0), roots.std(0)
     spread[spread == 0] = 1
@@ -118,20 +117,21 @@ def _discriminants(
     return QdaHead(*map(_tensor, (mean, matrix, quadratic, linear, constant))), dimensions
 
 
-def _forests(settings: Forest, numbers: Floats, truth: Flags, fits: Flags) -> ForestHead:
-    """A random forest for each genre that `fits` tells."""
+def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -> ForestHead:
+    """A random forest for each genre of `fits`."""
+    choice = recipe.classifier
     rates = (truth.sum(0) + 1) / (len(truth) + 2)
-    offset = np.where(fits & settings.balance, np.log(rates / (1 - rates)), 0.0)
+    offset = np.where(fits & choice.balance, np.log(rates / (1 - rates)), 0.0)
     grown: list[_Tree] = []
     roots: list[list[int]] = []
     nodes = 0
     for genre in range(truth.shape[1]):
         if fits[genre]:
             forest = RandomForestClassifier(
-                settings.trees,
-                min_samples_leaf=settings.min_samples_leaf,
-                class_weight="balanced" if settings.balance else None,
-                random_state=settings.seed,
+                choice.trees,
+                min_samples_leaf=choice.min_samples_leaf,
+                class_weight="balanced" if choice.balance else None,
+                random_state=choice.seed,
                 n_jobs=-1,  # of threads; whatever their number, the trees are the same
             ).fit(numbers, truth[:, genre])
             trees = [_tree(estimator) for estimator in forest.estimators_]
@@ -143,7 +143,7 @@ def _forests(settings: Forest, numbers: Floats, truth: Flags, fits: Flags) -> Fo
             tree.right += nodes
             nodes += len(tree.right)
         grown += trees
-        roots.append(starts * (settings.trees // len(trees)))
+        roots.append(starts * (choice.trees // len(trees)))
     return ForestHead(
         torch.from_numpy(np.concatenate([tree.feature for tree in grown]).astype(np.int16)),
         torch.from_numpy(np.concatenate([tree.threshold for tree in grown])),

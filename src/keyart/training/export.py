@@ -1,109 +1,59 @@
-"""A trained network as ONNX, let through only if it scores posters as PyTorch does."""
+"""Exporting a finished run's model to a folder of its own."""
 
-import logging
-import warnings
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import onnxruntime
-import torch
-from onnx import ModelProto
-from torch import Tensor, nn
 
-from keyart.errors import BundleError
-from keyart.images.decode import Pixels
-from keyart.models.classical import ForestHead
-from keyart.models.classifier import GenreClassifier
-from keyart.models.heads import GenreHead
-
-TOLERANCE = 1e-4
-
-
-class _Exported(nn.Module):
-    """A classifier that also tells its last feature map and, where its head can, genre maps."""
-
-    def __init__(self, model: GenreClassifier) -> None:
-        super().__init__()
-        self.model = model
-        self.outputs = ["logits", "features"]
-        if isinstance(model.head, GenreHead):
-            self.outputs.append("maps")
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        features = self.model.features(pixels)
-        logits = self.model(pixels)  # where it looks once, the exporter merges the two
-        if isinstance(self.model.head, GenreHead):
-            return logits, features, self.model.head.maps(features)
-        return logits, features
+from keyart.bundle import (
+    Bundle,
+    Content,
+    Member,
+    NetworkFiles,
+    content_of,
+    read_bundle,
+    write_bundle,
+)
+from keyart.errors import RunError
+from keyart.run import Run
+from keyart.training.halve import halved
+from keyart.training.networks import load_model
+from keyart.training.onnx_export import PARITY_POSTERS, check_parity
 
 
-def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
-    """The network as an ONNX model, `pixels` (films, height, width, 3) uint8 -> `logits`.
+def export(
+    run: Run | str | os.PathLike[str], out: str | os.PathLike[str], *, small: bool = False
+) -> Bundle:
+    """Write a finished run's bundle to the folder `out`, after comparing ONNX with PyTorch again.
 
-    Further outputs, whose cost is lost in the noise: `features`, the last feature map, and, where
-    the head is linear, `maps`, what each of its places adds to each logit.
-    samples: prepared posters on which the exported network's scores must equal
-    PyTorch's to 1e-4. Raises BundleError where they do not.
+    small: store weights as float16, which takes a quarter of the bytes, and leave out the weights
+    to train on from. An ensemble has no PyTorch network to compare with. Raises RunError for a run
+    that is not finished, and BundleError if scores differ by more than 1e-4 or `out` exists.
     """
-    model = model.cpu().eval()
-    pixels = torch.from_numpy(np.array(samples))
-    exported = _Exported(model).eval()
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations; parity decides
-        program = torch.onnx.export(
-            exported,
-            (pixels[[0, -1]],),  # of one alone the exporter would make a constant
-            dynamo=True,
-            input_names=["pixels"],
-            output_names=exported.outputs,
-            dynamic_shapes=({0: torch.export.Dim("films")},),
-            verbose=False,
-        )
-    assert program is not None
-    onnx: bytes = _without_traces(program.model_proto).SerializeToString()
-    check_parity(onnx, model, samples)
-    return onnx
+    opened = run if isinstance(run, Run) else Run(run)
+    if not opened.is_finished:
+        raise RunError(f"{opened.path}: has no bundle yet; finish it with keyart train --resume")
+    bundle = read_bundle(opened.bundle_path)
+    if bundle.spec is not None:
+        shape = (PARITY_POSTERS, *bundle.spec.shape)
+        noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        check_parity(bundle.onnx.read_bytes(), load_model(opened), noise)
+    if not small:
+        return write_bundle(Path(out), content_of(bundle))
+    with tempfile.TemporaryDirectory(prefix="keyart-") as folder:
+        return write_bundle(Path(out), _small(bundle, Path(folder)))
 
 
-def _without_traces(model: ModelProto) -> ModelProto:
-    """The model without the exporter's notes: stack traces, with paths of who exported it."""
-    nodes = [*model.graph.node, *(node for one in model.functions for node in one.node)]
-    values = (model.graph.input, model.graph.output, model.graph.value_info)
-    tensors = [*model.graph.initializer, *(value for some in values for value in some)]
-    for part in (model, model.graph, *model.functions, *nodes, *tensors):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    return model
-
-
-@torch.no_grad()
-def check_parity(onnx: bytes, model: GenreClassifier, samples: Pixels) -> None:
-    """Raise BundleError unless the ONNX model scores prepared posters as PyTorch does, to 1e-4.
-
-    A tree sends a film one way or the other, and where its numbers were rounded another rounding
-    may tip it. So a forest is asked about the numbers that the ONNX model found, and they must be
-    PyTorch's to 1e-4 of their size.
-    """
-    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    logits, features = session.run(
-        ["logits", "features"], {"pixels": np.ascontiguousarray(samples)}
-    )
-    pixels = torch.from_numpy(np.array(samples))
-    if isinstance(model.head, ForestHead):
-        expected = model.features(pixels).numpy()
-        _within(
-            float(np.abs(features - expected).max() / max(np.abs(expected).max(), 1)), "numbers"
-        )
-        scores = torch.sigmoid(model.head(torch.from_numpy(features)))
-    else:
-        scores = torch.sigmoid(model(pixels))
-    found = 1 / (1 + np.exp(-logits.astype(np.float64)))
-    _within(float(np.abs(found - scores.numpy()).max()), "scores")
-
-
-def _within(drift: float, what: str) -> None:
-    if not drift <= TOLERANCE:  # NaN is not within any tolerance
-        raise BundleError(
-            f"the exported network's {what} differ from PyTorch's by {drift:.2g}, more than "
-            f"{TOLERANCE:g}; nothing was written. Please report the recipe"
-        )
+def _small(bundle: Bundle, folder: Path) -> Content:
+    """A bundle's content with weights as float16; small members are made in `folder`."""
+    content = content_of(bundle)
+    if isinstance(content.model, NetworkFiles):
+        model = replace(content.model, onnx=halved(content.model.onnx), weights=None)
+        return replace(content, model=model)
+    members = []
+    for place, member in enumerate(content.model):
+        made = write_bundle(folder / str(place), _small(member.bundle, folder / f"{place}-members"))
+        members.append(Member(member.name, member.weight, made))
+    return replace(content, model=members)

@@ -1,9 +1,8 @@
-"""The loop: epochs over posters, a validation after each, a checkpoint that carries everything."""
+"""The loop: epochs over posters, a validation after each, and a checkpoint with everything."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,11 @@ from torch.nn import functional as F
 
 from keyart.errors import TrainingError
 from keyart.evaluation import metrics
-from keyart.files import write_csv
+from keyart.run import Run
 from keyart.training.augment import mix
 from keyart.training.averaging import evaluating, follow, start_average
 from keyart.training.balance import cell_weights, genre_weights
+from keyart.training.callbacks import Callbacks, Row, Step
 from keyart.training.checkpoint import load_checkpoint, save_checkpoint, save_tensors
 from keyart.training.freezing import training_mode
 from keyart.training.images import Images
@@ -26,21 +26,20 @@ from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe
 from keyart.training.schedule import learning_rate, momentum_of
 from keyart.training.sources import Source
-from keyart.training.state import LoopState, Row
+from keyart.training.state import LoopState
 
-LAST, BEST = "last.safetensors", "best.safetensors"
-
-# A large head takes longer to write down than to train for an epoch; a killed training loses at
-# most this long.
+# A large head takes longer to write than to train for an epoch. A killed training loses at most
+# this long.
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What is learned from.
+    """What a network learns from.
 
-    source: of batches. truth: (films, genres) of the whole catalog. train, validation: the images
-    of the two parts that training may see. teacher: of a changed batch, its scores and features.
+    source: gives batches. truth: (films, genres) of the whole catalog. train, validation: the
+    images of the two splits that training may see. teacher: returns scores and features of an
+    augmented batch.
     """
 
     source: Source
@@ -50,67 +49,52 @@ class Examples:
     teacher: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where the loop is, for whoever watches. `row`: the history's, at the end of an epoch."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    row: Row | None = None
-
-
 def fit(
     trainee: nn.Module,
     examples: Examples,
     recipe: Recipe,
     machine: Machine,
-    folder: Path,
-    watch: Callable[[Progress], None],
-    say: Callable[[str], None],
+    run: Run,
+    callbacks: Callbacks,
     weights: Callable[[], Mapping[str, Tensor]],
 ) -> LoopState:
-    """Train by `recipe`, going on from the last checkpoint in `folder`/checkpoints, if any.
+    """Train by `recipe`, starting from the last checkpoint of `run` if there is one.
 
-    trainee: takes a batch of the examples' source, gives (logits, features). weights: gives the
-    tensors to keep of the trainee as it stands, for checkpoints/best.safetensors. Also leaves
-    checkpoints/last.safetensors and history.csv. A training that was killed and goes on ends with
-    the same weights as one that ran through: all draws of an epoch come from (seed, epoch) alone.
-    Raises TrainingError when the loss or a score is no longer a number; the best epoch's weights
-    are kept then too.
+    trainee: takes a batch of the examples' source, returns (logits, features). weights: returns the
+    tensors to keep of the trainee as it is, for the best checkpoint. It also writes the last
+    checkpoint and history.csv. A training that was killed and resumes ends with the same weights as
+    one that ran through: all random draws of an epoch come from (seed, epoch) alone. Raises
+    TrainingError if the loss or a score is NaN or infinite; the best epoch's weights are kept.
     """
+    data, opt, reg = recipe.data, recipe.optimisation, recipe.regularisation
     trainee.to(machine.device)
     optimizer = build_optimizer(
         trainee,
-        recipe.optimisation.optimizer,
-        learning_rate=recipe.optimisation.learning_rate,
-        momentum=recipe.optimisation.momentum,
-        weight_decay=recipe.regularisation.weight_decay,
-        layer_decay=recipe.regularisation.layer_decay,
+        opt.optimizer,
+        learning_rate=opt.learning_rate,
+        momentum=opt.momentum,
+        weight_decay=reg.weight_decay,
+        layer_decay=reg.layer_decay,
     )
-    average = start_average(trainee) if recipe.regularisation.ema_decay is not None else None
-    checkpoints = folder / "checkpoints"
+    average = start_average(trainee) if reg.ema_decay is not None else None
     state = LoopState()
-    if (checkpoints / LAST).exists():
-        state = load_checkpoint(checkpoints / LAST, trainee, average, optimizer)
+    if run.last_checkpoint.exists():
+        state = load_checkpoint(run.last_checkpoint, trainee, average, optimizer)
 
     source, train = examples.source, examples.train
     counts = examples.truth[train.rows].sum(0)
-    by_genre = genre_weights(recipe.optimisation.balance, counts, len(train))
+    by_genre = genre_weights(opt.balance, counts, len(train))
     loss_weights = torch.from_numpy(by_genre).float().to(machine.device)
 
     def forward(batch: Tensor, truth: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor]:
         with machine.arithmetic():
             logits, features = trainee(batch)
         logits = logits.float()
-        cells = loss_of(recipe.optimisation.loss, logits, truth)
-        loss = (cells * cell_weights(loss_weights, truth, recipe.optimisation.balance_by)).mean()
+        cells = loss_of(opt.loss, logits, truth)
+        loss = (cells * cell_weights(loss_weights, truth, opt.balance_by)).mean()
         if wanted is not None:
-            likeness = F.cosine_similarity(features.float(), wanted, dim=1).mean()
-            loss = loss + recipe.regularisation.feature_weight * (1 - likeness)
+            similarity = F.cosine_similarity(features.float(), wanted, dim=1).mean()
+            loss = loss + reg.feature_weight * (1 - similarity)
         return loss, logits
 
     def infer(batch: Tensor) -> Tensor:
@@ -118,30 +102,32 @@ def fit(
             logits: Tensor = trainee(batch)[0].float()
         return logits
 
-    forward_, infer_ = Compiled(forward, machine, say), Compiled(infer, machine, say)
-    batch_size = min(recipe.optimisation.batch_size, len(train))
+    forward_, infer_ = (
+        Compiled(function, machine, callbacks.message) for function in (forward, infer)
+    )
+    batch_size = min(opt.batch_size, len(train))
     steps = len(train) // batch_size
-    best: Mapping[str, Tensor] | None = None  # of an epoch that no file has yet
+    best: Mapping[str, Tensor] | None = None  # of an epoch that is in no file yet
     written = time.monotonic()
 
     def keep_best() -> None:
         nonlocal best
         if best is not None:
-            save_tensors(checkpoints / BEST, best, {"epoch": str(state.best_epoch)})
+            save_tensors(run.best_checkpoint, best, {"epoch": str(state.best_epoch)})
             best = None
 
     def diverged(value: float, where: str) -> TrainingError:
         keep_best()
         good = state.best_epoch if recipe.ending.keep == "best" else epoch
-        kept = f"{checkpoints / BEST} holds epoch {good}" if epoch else "no epoch ended before"
+        kept = f"{run.best_checkpoint} has epoch {good}" if epoch else "no epoch ended before"
         return TrainingError(
-            f"{folder}: the loss became {value} in epoch {epoch + 1}, {where}; {kept}. "
-            "Train anew with a lower learning_rate"
+            f"{run.path}: the loss became {value} in epoch {epoch + 1}, {where}; {kept}. "
+            "Train again with a lower learning_rate"
         )
 
-    while state.epochs_done < recipe.optimisation.epochs and not state.stopped:
+    while state.epochs_done < opt.epochs and not state.stopped:
         epoch, started = state.epochs_done, time.monotonic()
-        seeds = np.random.SeedSequence([recipe.optimisation.seed, epoch]).generate_state(4)
+        seeds = np.random.SeedSequence([opt.seed, epoch]).generate_state(4)
         order = np.random.default_rng(seeds[0]).permutation(len(train))
         draws = torch.Generator().manual_seed(int(seeds[1]))
         mixing = np.random.default_rng(seeds[3])
@@ -153,45 +139,42 @@ def fit(
             truth = torch.from_numpy(examples.truth[images.rows]).float().to(machine.device)
             rate = state.rate_factor * learning_rate(
                 epoch * steps + step,
-                peak=recipe.optimisation.learning_rate,
-                warmup=round(recipe.optimisation.warmup_epochs * steps),
-                total=recipe.optimisation.epochs * steps,
-                final=recipe.optimisation.final_learning_rate,
-                cosine=recipe.optimisation.schedule == "cosine",
+                peak=opt.learning_rate,
+                warmup=round(opt.warmup_epochs * steps),
+                total=opt.epochs * steps,
+                final=opt.final_learning_rate,
+                cosine=opt.schedule == "cosine",
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
                 if "momentum" in group:
                     group["momentum"] = momentum_of(
-                        epoch,
-                        recipe.optimisation.epochs,
-                        recipe.optimisation.momentum,
-                        recipe.optimisation.final_momentum,
+                        epoch, opt.epochs, opt.momentum, opt.final_momentum
                     )
             changed, truth = mix(
                 source.changed(images, draws),
                 truth,
                 mixing,
-                mixup=recipe.data.mixup,
-                cutmix=recipe.data.cutmix,
+                mixup=data.mixup,
+                cutmix=data.cutmix,
             )
             wanted = None
             if examples.teacher is not None:
                 scores, features = examples.teacher(changed)
-                truth = torch.lerp(truth, scores, recipe.regularisation.teacher_weight)
-                wanted = features if recipe.regularisation.feature_weight else None
+                truth = torch.lerp(truth, scores, reg.teacher_weight)
+                wanted = features if reg.feature_weight else None
             loss, logits = forward_(changed, truth, wanted)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
-            if average is not None and recipe.regularisation.ema_decay is not None:
-                follow(average, trainee, epoch * steps + step, recipe.regularisation.ema_decay)
+            if average is not None and reg.ema_decay is not None:
+                follow(average, trainee, epoch * steps + step, reg.ema_decay)
             value = loss.item()
             if not np.isfinite(value):
                 raise diverged(value, f"step {step + 1}")
             losses += value
             hits += ((logits.detach() > 0) == (truth > 0.5)).float().mean().item()
-            watch(Progress(epoch + 1, recipe.optimisation.epochs, step + 1, steps, value, rate))
+            callbacks.steps(Step(epoch + 1, opt.epochs, step + 1, steps, value, rate))
 
         with evaluating(trainee, average):
             logits_ = all_logits(infer_, source, examples.validation, batch_size)
@@ -203,19 +186,19 @@ def fit(
                 "learning_rate": rate,
                 "train_loss": losses / steps,
                 "train_label_accuracy": hits / steps,
-                **validation_figures(logits_, examples.truth[examples.validation.rows]),
+                **validation_metrics(logits_, examples.truth[examples.validation.rows]),
             }
             state.take(row, recipe)
             if state.best_epoch == state.epochs_done or recipe.ending.keep == "last":
                 best = {name: tensor.detach().clone() for name, tensor in weights().items()}
-        ended = state.stopped or state.epochs_done == recipe.optimisation.epochs
+        ended = state.stopped or state.epochs_done == opt.epochs
         if ended or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS:
-            # The best first: a checkpoint may only tell of an epoch whose weights are kept.
+            # The best first: a checkpoint may only name an epoch with weights that are kept.
             keep_best()
-            save_checkpoint(checkpoints / LAST, state, trainee, average, optimizer)
+            save_checkpoint(run.last_checkpoint, state, trainee, average, optimizer)
             written = time.monotonic()
-        write_csv(folder / "history.csv", list(row), [list(r.values()) for r in state.history])
-        watch(Progress(epoch + 1, recipe.optimisation.epochs, steps, steps, value, rate, row))
+        run.write_history(state.history)
+        callbacks.steps(Step(epoch + 1, opt.epochs, steps, steps, value, rate, row))
     return state
 
 
@@ -223,18 +206,18 @@ def all_logits(
     infer: Callable[[Tensor], Tensor], source: Source, images: Images, batch: int
 ) -> npt.NDArray[np.float32]:
     """Logits (images, genres) of a source's images, batch by batch."""
-    parts = []
+    found = []
     for start in range(0, len(images), batch):
         places = np.arange(start, min(start + batch, len(images)))
-        # One shape for all batches, so that nothing is compiled twice: the last repeats an image.
+        # All batches have one shape, so nothing is compiled twice: the last repeats an image.
         full = np.concatenate([places, np.repeat(places[-1:], batch - len(places))])
         logits = infer(source.plain(images.take(full)))
-        parts.append(logits[: len(places)].cpu().numpy())
-    return np.concatenate(parts)
+        found.append(logits[: len(places)].cpu().numpy())
+    return np.concatenate(found)
 
 
-def validation_figures(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]) -> Row:
-    """The history's figures of the validation part. logits, truth: (films, genres)."""
+def validation_metrics(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]) -> Row:
+    """The validation metrics of the history. logits, truth: (films, genres)."""
     loss = F.binary_cross_entropy_with_logits(
         torch.from_numpy(logits), torch.from_numpy(truth).float()
     )

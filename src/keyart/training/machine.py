@@ -1,7 +1,6 @@
-"""What this machine does best: its device, its number format, and whether to compile."""
+"""What this machine does best: its device, its dtype, and whether to compile."""
 
 import ctypes
-import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from keyart.models.quiet import errors_only
 
 # Compiling costs some 40 s on two cores and then saves about half of the time. Below this much
 # arithmetic (multiply-adds counted twice, forward and backward) it does not pay.
@@ -26,33 +27,30 @@ class Machine:
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
-        """bf16 matrix products inside, where that pays."""
+        """Matrix products inside are bf16 if that pays."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             yield
 
 
-def choose_machine(precision: str, compile: str, gflop: float) -> Machine:
-    """The machine for a training of `gflop`. precision, compile: as in the recipe.
-
-    On a CPU the process keeps, from here on, the memory that it frees.
-    """
+def choose_machine(dtype: str, compile: str, gflop: float) -> Machine:
+    """The machine for a training of `gflop`. dtype, compile: as in the recipe."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
-    if not cuda:
-        _keep_freed_memory()
     # Without these instructions bf16 is emulated, and slower than fp32.
     native = torch.cuda.is_bf16_supported() if cuda else _cpu_has_bf16()
-    bf16 = native if precision == "auto" else precision == "bf16"
+    bf16 = native if dtype == "auto" else dtype == "bf16"
     pays = gflop > _COMPILE_PAYS_GFLOP if compile == "auto" else compile == "on"
     return Machine(device, bf16, pays)
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Let this process keep the memory that tensors free, for the tensors of the next step.
 
-    glibc gives blocks of more than 32 MB back to the system at once, which then clears every page
-    of the next such block again: a tenth to a quarter of a training on two cores (measured in
-    docs/benchmarks.md). Elsewhere, and on other C libraries, nothing happens.
+    It changes the whole process, so the command line calls it and the library does not.
+
+    glibc returns blocks of more than 32 MB to the system at once, which then clears every page of
+    the next such block: a tenth to a quarter of a training on two cores (docs/benchmarks.md). On
+    other systems and C libraries it does nothing.
     """
     if sys.platform != "linux":
         return
@@ -69,21 +67,32 @@ def _cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
 
 
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Give torch's random numbers and its choice of algorithms back afterwards as they were."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):  # of all devices, it would warn about many
+        try:
+            yield
+        finally:
+            cudnn.deterministic, cudnn.benchmark = before
+
+
 def repeatable(seed: int) -> None:
-    """Fix torch's own draws (dropout) and its choice of algorithms."""
+    """Fix torch's own random numbers (dropout) and its choice of algorithms."""
     torch.manual_seed(seed)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
 
 class Compiled:
-    """A function, compiled where the machine says so, with a fallback that says so."""
+    """A function, compiled if the machine says so; if that fails, it runs as it is."""
 
     def __init__(
         self, function: Callable[..., Any], machine: Machine, say: Callable[[str], None]
     ) -> None:
-        # It warns of a CUDA toolkit without a GPU, which no one asked it for.
-        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         self._plain = function
         self._fast = torch.compile(function, dynamic=False) if machine.compile else function
         self._say = say
@@ -93,7 +102,8 @@ class Compiled:
             return self._plain(*arguments)
         try:
             # The compiler's own deprecation notes are nothing that a user could act on.
-            with warnings.catch_warnings():
+            # It also warns about a missing GPU toolkit.
+            with errors_only("torch.utils.cpp_extension"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return self._fast(*arguments)
         except Exception as error:
@@ -101,5 +111,5 @@ class Compiled:
             self._fast = self._plain
             result = self._plain(*arguments)
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error)
-            self._say(f"torch.compile does not work here ({reason}); going on without, slower")
+            self._say(f"torch.compile does not work here ({reason}); continuing without it, slower")
             return result

@@ -88,7 +88,7 @@ def any_recipe(
 def load_recipe(
     recipe: AnyRecipe | str | os.PathLike[str], settings: Mapping[str, Any] | None = None
 ) -> Recipe:
-    """A network's recipe, as `any_recipe` gives it. Raises RecipeError for a classical one too."""
+    """A network's recipe, as from `any_recipe`. Raises RecipeError, also for a classical one."""
     found = any_recipe(recipe, settings)
     if not isinstance(found, Recipe):
         raise RecipeError(f"{recipe}: is a {found.classifier.kind}; name a network's recipe")

@@ -57,7 +57,7 @@ class Tables:
         return {one.name: table for table, group in cls.groups().items() for one in fields(group)}
 
     @classmethod
-    def keys(cls) -> list[Key]:
+    def documented_keys(cls) -> list[Key]:
         """All keys in order, with their documentation."""
         return [
             Key(
@@ -154,13 +154,22 @@ class Tables:
 def _valid(group: type[Any], values: Mapping[str, Any], where: str) -> Any:
     try:
         # JSON, because in it an integer may stand for a real number, as people write them.
-        return TypeAdapter(group).validate_json(json.dumps(dict(values), default=str))
+        return _adapter(group).validate_json(json.dumps(dict(values), default=str))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else group.__name__.lower()
         raise RecipeError(
             f"{where}: {name} = {first['input']!r}: {first['msg'].lower()}"
         ) from error
+
+
+def _adapter(group: type[Any]) -> TypeAdapter[Any]:
+    if group not in _ADAPTERS:
+        _ADAPTERS[group] = TypeAdapter(group)
+    return _ADAPTERS[group]
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def _outside(name: str, homes: Mapping[str, str], where: str) -> str:

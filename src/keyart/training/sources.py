@@ -1,4 +1,4 @@
-"""Sources: where a batch comes from, pixels that are changed anew each time or kept features."""
+"""Sources of batches: pixels that are augmented each time, or cached features."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -19,22 +19,22 @@ from keyart.training.recipe import Recipe
 
 
 class Source(Protocol):
-    """What the loop draws batches from."""
+    """Where the loop gets its batches."""
 
     def changed(self, images: Images, draws: torch.Generator) -> Tensor:
-        """A batch to learn from, each image by its own draw."""
+        """A batch to train on, each image augmented by its own random draw."""
         ...
 
     def plain(self, images: Images) -> Tensor:
-        """A batch to be scored, as it is."""
+        """A batch to score, without augmentation."""
         ...
 
 
 class PixelSource:
-    """Prepared posters, changed by the recipe's augmentation.
+    """Prepared posters, with the recipe's augmentation.
 
-    pixels: (films, height, width, 3) of the whole catalog. On a GPU they are kept there where they
-    take less than half of its free memory: copying batches would then cost more than the network.
+    pixels: (films, height, width, 3) of the whole catalog. They are copied to a GPU if they take
+    less than half of its free memory: copying batches would cost more than the network.
     """
 
     def __init__(self, pixels: Pixels, recipe: Recipe, machine: Machine) -> None:
@@ -71,11 +71,11 @@ class PixelSource:
 
 
 class FeatureSource:
-    """A frozen backbone's features, one of their views drawn for each image.
+    """A frozen backbone's cached features; one view is drawn for each image.
 
-    views: for each view (films, numbers); even ones are of posters as they are, odd ones of
-    mirrored posters. rows: the films whose features set the scale: a linear head learns faster
-    from numbers of mean 0 and deviation 1, and `fold` gives the head that needs no scaling.
+    views: for each view (films, features); even ones are of posters as they are, odd ones of
+    flipped posters. rows: the films that set the scale: a linear head learns faster from features
+    of mean 0 and standard deviation 1, and `fold` returns the head that needs no scaling.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class FeatureSource:
         if rows is not None:
             known = views[0][rows].astype(np.float32)
             mean, std = known.mean(0), known.std(0)
-            std[std < 1e-6] = 1.0  # a number that never changes
+            std[std < 1e-6] = 1.0  # a feature that never changes
             self._scale = (
                 torch.from_numpy(mean).to(machine.device),
                 torch.from_numpy(std).to(machine.device),
@@ -109,7 +109,7 @@ class FeatureSource:
         return self._of(images, images.flipped.astype(np.int64))
 
     def fold(self, head: GenreHead) -> dict[str, Tensor]:
-        """The weight and bias with which `head` makes of unscaled features what it does here."""
+        """The weight and bias with which `head` gives the same logits for unscaled features."""
         weight, bias = head.linear.weight.detach(), head.linear.bias.detach()
         if self._scale is not None:
             mean, std = self._scale
@@ -130,7 +130,7 @@ class FeatureSource:
 
 
 class HeadOnly(torch.nn.Module):
-    """The head of a classifier, as what is trained on kept features."""
+    """The head of a classifier, to be trained on cached features."""
 
     def __init__(self, head: Head) -> None:
         super().__init__()
@@ -142,18 +142,18 @@ class HeadOnly(torch.nn.Module):
 
 
 class Whole(torch.nn.Module):
-    """A whole classifier, as what is trained on pixels; with a teacher, a way to its features.
+    """A whole classifier, to be trained on pixels; with a teacher, a projection to its features.
 
-    teacher_width: numbers of the teacher's features that a linear layer is to make of ours.
+    teacher_width: the teacher's number of features; a linear layer maps ours to them.
     """
 
     def __init__(self, classifier: GenreClassifier, teacher_width: int | None, width: int) -> None:
         super().__init__()
         self.classifier = classifier
-        self.likeness = torch.nn.Linear(width, teacher_width) if teacher_width else None
+        self.to_teacher = torch.nn.Linear(width, teacher_width) if teacher_width else None
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (films, height, width, 3). Returns logits (films, genres), and features."""
         pooled = self.classifier.pooled(pixels)
         logits = self.classifier.head.decide(pooled)
-        return logits, self.likeness(pooled) if self.likeness is not None else pooled
+        return logits, self.to_teacher(pooled) if self.to_teacher is not None else pooled

@@ -1,18 +1,17 @@
-"""What the loop knows between two epochs, and how an epoch's outcome changes it."""
+"""The loop's state between two epochs, and how the result of an epoch changes it."""
 
 from dataclasses import dataclass, field
 
+from keyart.training.callbacks import Row
 from keyart.training.recipe import Recipe
-
-Row = dict[str, float]
 
 
 @dataclass
 class LoopState:
-    """The loop's state apart from tensors. `history` has a row an epoch, oldest first."""
+    """The loop's state apart from tensors. history: one row per epoch, oldest first."""
 
     epochs_done: int = 0
-    best: float | None = None  # of what the recipe monitors, as a loss: lower is better
+    best: float | None = None  # of the monitored metric, as a loss: lower is better
     best_epoch: int = 0
     waited: int = 0  # epochs since the best, or since the last cut
     stale: int = 0  # epochs since the best
@@ -21,7 +20,7 @@ class LoopState:
     history: list[Row] = field(default_factory=list)
 
     def take(self, row: Row, recipe: Recipe) -> None:
-        """Take in the row of a finished epoch: the best so far, a plateau cut, an early stop."""
+        """Add the row of a finished epoch: the best so far, a plateau cut, early stopping."""
         self.epochs_done += 1
         self.history.append(row)
         value = row["validation_loss"]
@@ -33,12 +32,10 @@ class LoopState:
         else:
             self.waited += 1
             self.stale += 1
-        if (
-            recipe.optimisation.schedule == "plateau"
-            and self.waited >= recipe.optimisation.plateau_patience
-        ):
-            lowest = recipe.optimisation.final_learning_rate / recipe.optimisation.learning_rate
-            self.rate_factor = max(lowest, self.rate_factor * recipe.optimisation.plateau_factor)
+        optimisation = recipe.optimisation
+        if optimisation.schedule == "plateau" and self.waited >= optimisation.plateau_patience:
+            lowest = optimisation.final_learning_rate / optimisation.learning_rate
+            self.rate_factor = max(lowest, self.rate_factor * optimisation.plateau_factor)
             self.waited = 0
         patience = recipe.ending.early_stopping_patience
         self.stopped = patience is not None and self.stale >= patience

@@ -1,20 +1,25 @@
-"""A teacher: a finished run that answers for each batch just as its student sees it.
+"""Distillation: a finished run is the teacher of another, on the pixels of each batch.
 
-A teacher asked once for every film, beforehand, tells a student little more than the genres did:
-it knows these films by heart, and cannot answer for posters that are cropped, blanked or mixed.
-Asked for the very pixels of each step it has as many answers as there are changes to posters, and
-the student learns the function, not the films (Beyer et al., arXiv 2106.05237). One that looks
-several times at a poster does so here too, at as many times the cost.
+Scores that a teacher gave once for every film would add little to the labels: it has memorised
+these films, and the scores would not fit posters that are cropped, erased or mixed. On the pixels
+of each step it gives as many scores as there are augmentations, and the student learns the
+function, not the films (Beyer et al., arXiv 2106.05237). A teacher with test-time augmentation uses
+it here too, at as many times the cost.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from keyart.bundle import read_bundle
 from keyart.calibration import Calibration
+from keyart.catalog.catalog import Catalog
+from keyart.errors import RunError
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier
+from keyart.run import Run
 from keyart.training.machine import Machine
+from keyart.training.networks import load_best
 
 
 class Teacher:
@@ -45,9 +50,34 @@ class Teacher:
                 planes = F.interpolate(planes, self._size, mode="bilinear", antialias=True)
                 pixels = planes.permute(0, 2, 3, 1)
             features = self._network.pooled(pixels).float()
-            if self._network.looks == 1:
+            if self._network.tta == 1:
                 logits = self._network.head.decide(features)
-            else:  # what its calibration is made for
+            else:  # what its calibration was fitted to
                 logits = self._network(pixels)
         scores = self._calibration.apply(logits.float().cpu().numpy())
         return torch.from_numpy(scores).float().to(pixels.device), features
+
+
+def open_teacher(run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine) -> Teacher:
+    """A finished run as the teacher of a student with posters prepared by `spec`.
+
+    Raises RunError for a run that is not finished, has other genres or another shape of posters.
+    """
+    if not run.is_finished:
+        raise RunError(f"teacher {run.path}: not a finished run")
+    bundle = read_bundle(run.bundle_path)
+    if bundle.vocabulary.names != catalog.vocabulary.names:
+        raise RunError(f"teacher {run.path}: has other genres than the catalog {catalog.path}")
+    network, recipe = load_best(run)
+    data = recipe.data
+    if data.fit != spec.fit:
+        raise RunError(
+            f"teacher {run.path}: prepares posters with fit={data.fit}, the student with "
+            f"fit={spec.fit}; use the same"
+        )
+    if spec.fit == "pad" and data.height * spec.width != data.width * spec.height:
+        raise RunError(
+            f"teacher {run.path}: pads posters to {data.height}x{data.width}, which does not have "
+            f"the shape of {spec.height}x{spec.width}; use fit=squash, or sizes of one shape"
+        )
+    return Teacher(network, recipe.spec, bundle.calibration, machine)

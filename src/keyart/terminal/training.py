@@ -1,7 +1,7 @@
-"""What commands print for people: explanations, searches, and a training as it goes."""
+"""What commands print about a training while it runs, and about an ensemble."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,11 @@ from keyart.terminal.progress import clock, progress
 
 if TYPE_CHECKING:
     from keyart.ensemble.make import Ensemble
-    from keyart.explain import Explanation
-    from keyart.training.loop import Progress as Step
-    from keyart.training.run import Watcher
+    from keyart.training.callbacks import Callbacks, Step
 
 
 def show_ensemble(ensemble: "Ensemble") -> None:
-    """Print what was averaged, with each member's weight and log loss beside the average's."""
+    """Print each member's weight and log loss, and the log loss of the average."""
     table = Table(box=None, pad_edge=False)
     for column in ("member", "weight", "validation log loss"):
         table.add_column(column, justify="left" if column == "member" else "right", no_wrap=True)
@@ -33,9 +31,9 @@ def show_ensemble(ensemble: "Ensemble") -> None:
 
 
 @contextmanager
-def watch_training(*, quiet: bool) -> Iterator["Watcher"]:
-    """Yield a Watcher that draws a bar on a terminal and prints a line an epoch elsewhere."""
-    from keyart.training.run import Watcher
+def watch_training(*, quiet: bool) -> Iterator["Callbacks"]:
+    """Yield callbacks that draw a bar on a terminal, and print one line per epoch elsewhere."""
+    from keyart.training.callbacks import Callbacks
 
     console = Console(stderr=True, highlight=False)
 
@@ -53,10 +51,10 @@ def watch_training(*, quiet: bool) -> Iterator["Watcher"]:
             transient=True,
         )
         with bar:
-            yield Watcher(_PixelBar(bar), _TrainingBar(bar, console), say)
+            yield Callbacks(_PixelBar(bar), _TrainingBar(bar, console), say)
     else:
         with progress("pixels", quiet=quiet) as pixels:
-            yield Watcher(pixels, (lambda step: None) if quiet else _Lines(console), say)
+            yield Callbacks(pixels, (lambda step: None) if quiet else _Lines(console), say)
 
 
 class _PixelBar:
@@ -75,7 +73,7 @@ class _PixelBar:
 
 
 class _TrainingBar:
-    """Epoch, loss, rate and time left; a line an epoch stays above it."""
+    """Epoch, loss, learning rate and time left; a line per epoch stays above it."""
 
     def __init__(self, bar: Progress, console: Console) -> None:
         self._bar, self._console = bar, console
@@ -134,17 +132,3 @@ def _epoch_line(step: "Step") -> str:
         f"mAP {row['validation_mean_average_precision']:.3f}, "
         f"top class {row['validation_top_class']:.3f}  ({clock(row['seconds'])})"
     )
-
-
-def show_explanations(explanations: Sequence["Explanation"]) -> None:
-    """Print, for each genre, its score and where on the poster it comes from."""
-    console = Console(highlight=False)
-    for one in explanations:
-        verdict = "answered" if one.score >= one.threshold else "not answered"
-        console.print(
-            f"[bold]{one.genre}[/]  {one.score:.0%} ({verdict}, threshold {one.threshold:.0%}), "
-            f"mostly from the {one.where}"
-            if one.where != "nowhere in particular"
-            else f"[bold]{one.genre}[/]  {one.score:.0%}, from nowhere in particular",
-            soft_wrap=True,
-        )

@@ -1,0 +1,91 @@
+"""A run's folder: started with a recipe, and finished once a model is trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.bundle import Content, NetworkFiles, write_bundle
+from keyart.catalog.catalog import Catalog
+from keyart.errors import RunError
+from keyart.evaluation.decide import decide
+from keyart.evaluation.evaluate import evaluate_logits
+from keyart.files import write_text
+from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.network import Logits
+from keyart.report.card import model_card
+from keyart.report.page import write_report
+from keyart.run import Run
+from keyart.training.recipe import AnyRecipe, any_recipe, portable
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model that is exported and has seen the films to be scored.
+
+    logits: of the validation and test splits, (films, genres) each. rows: the films of all three
+    splits. notes: about the model, for metrics and card. provenance: more facts for the bundle.
+    """
+
+    onnx: bytes
+    spec: ImageSpec | FilmSpec
+    logits: Mapping[str, Logits]
+    rows: Mapping[str, npt.NDArray[np.int64]]
+    notes: Sequence[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def start_run(
+    run: Run, catalog: Catalog, recipe: AnyRecipe, split: str = "catalog", *, resume: bool
+) -> None:
+    """Start a run's folder, or check that it belongs to this training.
+
+    split: 'catalog' if the run uses the catalog's own splits. Raises RunError if the folder exists
+    already or, to resume, belongs to another training.
+    """
+    path = run.path
+    if resume and run.has_origin:
+        if any_recipe(run.recipe_path) != recipe:
+            raise RunError(
+                f"{path}: was started with another recipe ({run.recipe_path}); resume with that one"
+            )
+        if run.origin.fingerprint != catalog.fingerprint:
+            raise RunError(f"{path}: the catalog has changed since; train into a new folder")
+        return
+    if path.exists() and any(path.iterdir()):
+        if resume:
+            raise RunError(f"{path}: has no training to resume; name another folder")
+        raise RunError(
+            f"{path}: is already there; add --resume to continue, or name another folder"
+        )
+    write_text(run.recipe_path, recipe.to_toml())
+    run.write_origin(catalog, split)
+
+
+def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
+    """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
+    validation = trained.rows["validation"]
+    decision = decide(
+        trained.logits["validation"],
+        catalog.truth[validation],
+        catalog.groups[validation],
+        catalog.vocabulary,
+        recipe.ending.thresholds,
+    )
+    decision = replace(decision, notes=(*trained.notes, *decision.notes))
+    table, scored = evaluate_logits(
+        decision, catalog, trained.logits, name=run.name, rows=trained.rows
+    )
+    run.write_evaluation(table, scored)
+    write_report([run.path], run.report_path, catalog=catalog.path)
+    toml = portable(recipe).to_toml()
+    content = Content(
+        NetworkFiles(trained.onnx, trained.spec, run.best_checkpoint.read_bytes()),
+        catalog.vocabulary,
+        decision.decisions,
+        card=model_card(table, toml),
+        provenance={**table.provenance(), "recipe": toml, **trained.provenance},
+    )
+    write_bundle(run.bundle_path, content)

@@ -1,0 +1,63 @@
+"""The model of a recipe, new or with the weights that a run kept."""
+
+from collections.abc import Callable
+
+from keyart.catalog.catalog import Catalog
+from keyart.errors import RunError
+from keyart.images.decode import Pixels
+from keyart.images.pixels import pixel_store
+from keyart.models.classifier import GenreClassifier, build_classifier
+from keyart.run import Run
+from keyart.training.checkpoint import load_tensors
+from keyart.training.classical import load_classical
+from keyart.training.recipe import Recipe, any_recipe, load_recipe
+
+
+def build_network(recipe: Recipe, genres: int, *, weights: str | None = None) -> GenreClassifier:
+    """A recipe's network, with pretrained `weights` or random ones. Raises WeightsError."""
+    network = recipe.network
+    return build_classifier(
+        network.backbone,
+        recipe.spec,
+        genres,
+        network.dropout,
+        weights=weights,
+        pad_type=network.pad_type,
+        bgr=network.channels == "BGR",
+        tta=network.tta,
+    )
+
+
+def load_best(run: Run) -> tuple[GenreClassifier, Recipe]:
+    """A run's network with its best weights, in evaluation mode, and its recipe.
+
+    Raises RunError if the weights are missing, damaged, or of another network.
+    """
+    recipe = load_recipe(run.recipe_path)
+    tensors, _ = load_tensors(run.best_checkpoint)
+    biases = [name for name in tensors if name.startswith("head.") and name.endswith(".bias")]
+    # Of the last layer: heads number their layers, or have one.
+    genres = len(tensors[max(biases, key=lambda name: (len(name), name))]) if biases else 1
+    model = build_network(recipe, genres)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise RunError(f"{run.path}: its weights are not those of its recipe") from error
+    return model.eval(), recipe
+
+
+def load_model(run: Run) -> GenreClassifier:
+    """The model of a run's checkpoints, a network or a classical one. Raises RunError."""
+    recipe = any_recipe(run.recipe_path)
+    if isinstance(recipe, Recipe):
+        return load_best(run)[0]
+    return load_classical(recipe, run.best_checkpoint).model
+
+
+def catalog_pixels(
+    catalog: Catalog, recipe: Recipe, progress: Callable[[int, int], None] | None = None
+) -> Pixels:
+    """The prepared posters (films, height, width, 3) of a catalog, decoded at most once."""
+    return pixel_store(
+        catalog.path, catalog.fingerprint, recipe.spec, len(catalog), catalog.posters, progress
+    )

@@ -1,0 +1,109 @@
+"""A trained network as ONNX, let through only if it scores posters as PyTorch does."""
+
+import warnings
+
+import numpy as np
+import onnxruntime
+import torch
+from onnx import ModelProto
+from torch import Tensor, nn
+
+from keyart.errors import BundleError
+from keyart.images.decode import Pixels
+from keyart.models.classical import ForestHead
+from keyart.models.classifier import GenreClassifier
+from keyart.models.heads import GenreHead
+from keyart.models.quiet import errors_only
+
+TOLERANCE = 1e-4
+PARITY_POSTERS = 64  # that an exported network is compared with PyTorch on
+
+
+class _Exported(nn.Module):
+    """A classifier that also tells its last feature map and, where its head can, genre maps."""
+
+    def __init__(self, model: GenreClassifier) -> None:
+        super().__init__()
+        self.model = model
+        self.outputs = ["logits", "features"]
+        if isinstance(model.head, GenreHead):
+            self.outputs.append("maps")
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        features = self.model.features(pixels)
+        logits = self.model(pixels)  # where it looks once, the exporter merges the two
+        if isinstance(self.model.head, GenreHead):
+            return logits, features, self.model.head.maps(features)
+        return logits, features
+
+
+def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
+    """The network as an ONNX model, `pixels` (films, height, width, 3) uint8 -> `logits`.
+
+    Further outputs, whose cost is lost in the noise: `features`, the last feature map, and, where
+    the head is linear, `maps`, what each of its places adds to each logit.
+    samples: prepared posters on which the exported network's scores must equal
+    PyTorch's to 1e-4. Raises BundleError where they do not.
+    """
+    model = model.cpu().eval()
+    pixels = torch.from_numpy(np.array(samples))
+    exported = _Exported(model).eval()
+    with errors_only("torch.onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations; parity decides
+        program = torch.onnx.export(
+            exported,
+            (pixels[[0, -1]],),  # of one alone the exporter would make a constant
+            dynamo=True,
+            input_names=["pixels"],
+            output_names=exported.outputs,
+            dynamic_shapes=({0: torch.export.Dim("films")},),
+            verbose=False,
+        )
+    assert program is not None
+    onnx: bytes = _without_traces(program.model_proto).SerializeToString()
+    check_parity(onnx, model, samples)
+    return onnx
+
+
+def _without_traces(model: ModelProto) -> ModelProto:
+    """The model without the exporter's notes: stack traces, with paths of who exported it."""
+    nodes = [*model.graph.node, *(node for one in model.functions for node in one.node)]
+    values = (model.graph.input, model.graph.output, model.graph.value_info)
+    tensors = [*model.graph.initializer, *(value for some in values for value in some)]
+    for part in (model, model.graph, *model.functions, *nodes, *tensors):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model
+
+
+@torch.no_grad()
+def check_parity(onnx: bytes, model: GenreClassifier, samples: Pixels) -> None:
+    """Raise BundleError unless the ONNX model scores prepared posters as PyTorch does, to 1e-4.
+
+    A tree sends a film one way or the other, and where its numbers were rounded another rounding
+    may tip it. So a forest is asked about the numbers that the ONNX model found, and they must be
+    PyTorch's to 1e-4 of their size.
+    """
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    logits, features = session.run(
+        ["logits", "features"], {"pixels": np.ascontiguousarray(samples)}
+    )
+    pixels = torch.from_numpy(np.array(samples))
+    if isinstance(model.head, ForestHead):
+        expected = model.features(pixels).numpy()
+        _within(
+            float(np.abs(features - expected).max() / max(np.abs(expected).max(), 1)), "numbers"
+        )
+        scores = torch.sigmoid(model.head(torch.from_numpy(features)))
+    else:
+        scores = torch.sigmoid(model(pixels))
+    found = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    _within(float(np.abs(found - scores.numpy()).max()), "scores")
+
+
+def _within(drift: float, what: str) -> None:
+    if not drift <= TOLERANCE:  # NaN is not within any tolerance
+        raise BundleError(
+            f"the exported network's {what} differ from PyTorch's by {drift:.2g}, more than "
+            f"{TOLERANCE:g}; nothing was written. Please report the recipe"
+        )

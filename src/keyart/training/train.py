@@ -1,0 +1,244 @@
+"""Training: from a catalog and a recipe to a run, of a network or of a classical model."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from keyart.catalog.catalog import Catalog
+from keyart.catalog.prepared import prepared_films
+from keyart.images.decode import Pixels
+from keyart.models.backbones import origin
+from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_adds
+from keyart.models.heads import GenreHead
+from keyart.network import Network
+from keyart.run import Run
+from keyart.training.callbacks import Callbacks
+from keyart.training.checkpoint import load_tensors
+from keyart.training.classical import fit_classical, load_classical
+from keyart.training.classical_recipe import ClassicalRecipe
+from keyart.training.features import Changes, cached_features
+from keyart.training.finish import Trained, finish_run, start_run
+from keyart.training.freezing import freeze_stages
+from keyart.training.images import Images, choose_images
+from keyart.training.loop import Examples, fit
+from keyart.training.machine import choose_machine, isolated
+from keyart.training.networks import build_network, catalog_pixels, load_best
+from keyart.training.onnx_export import PARITY_POSTERS, export_onnx
+from keyart.training.recipe import AnyRecipe, Recipe, any_recipe
+from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
+from keyart.training.teacher import open_teacher
+
+_HEAD_RATE = 1e-3  # of a head that is trained before its backbone; its inputs are scaled
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network learns from: a catalog's prepared posters, and the images of each split."""
+
+    catalog: Catalog
+    pixels: Pixels
+    splits: Mapping[str, Images]
+    callbacks: Callbacks
+
+
+def train(
+    catalog: Catalog | str | os.PathLike[str],
+    recipe: AnyRecipe | str | os.PathLike[str] = "posternet",
+    *,
+    out: str | os.PathLike[str],
+    resume: bool = False,
+    callbacks: Callbacks | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a model on a catalog, and leave a run: weights, bundle, metrics and report.
+
+    recipe: the name of a shipped recipe, a TOML file, or a Recipe. out: the run's folder. resume:
+    continue a training that was stopped at any moment; it ends with the same weights. callbacks:
+    what to call meanwhile. settings: recipe keys to override, `epochs=5`.
+
+    Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
+    TrainingError if the catalog cannot be trained on, and WeightsError for weights that are missing
+    or do not fit the backbone.
+    """
+    opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
+    chosen, run, call = any_recipe(recipe, settings), Run(out), callbacks or Callbacks()
+    with isolated():
+        if not isinstance(chosen, Recipe):
+            _train_classical(opened, chosen, run, call, resume=resume)
+            return run
+        lesson = learn(opened, chosen, run, call, resume=resume)
+        if lesson is None:
+            call.message(f"{run.path}: finished already")
+            return run
+        call.message("scoring the validation and test splits")
+        _finish(run, chosen, lesson)
+    return run
+
+
+def learn(
+    catalog: Catalog, recipe: Recipe, run: Run, callbacks: Callbacks, *, resume: bool
+) -> Lesson | None:
+    """The part of `train` that sees no test film: it leaves checkpoints and history.csv.
+
+    Returns what was learned from; None if the run is finished already.
+    """
+    data, optimisation = recipe.data, recipe.optimisation
+    splits = choose_images(
+        catalog, data.split, data.upsample, data.upsample_genres, optimisation.seed
+    )
+    torch.manual_seed(optimisation.seed)
+    # Test-time augmentation would be most of what a validation costs: it is for the end.
+    plain = recipe.with_settings(tta=1)
+    model = build_network(plain, len(catalog.vocabulary), weights=recipe.network.weights)
+    if isinstance(model.head, GenreHead):
+        known = catalog.truth[splits["train"].rows]
+        rates = (known.sum(0) + 1) / (len(known) + 2)  # never 0, never 1
+        model.head.start_at(torch.from_numpy(rates).float())
+    start_run(run, catalog, recipe, data.split, resume=resume)
+    if run.is_finished:
+        return None
+    pixels = catalog_pixels(catalog, recipe, callbacks.posters)
+    lesson = Lesson(catalog, pixels, splits, callbacks)
+    if recipe.network.frozen:
+        _fit_head(model, recipe, lesson, run)
+        return lesson
+    if optimisation.head_epochs:
+        callbacks.message("training the head alone")
+        first = recipe.with_settings(
+            epochs=optimisation.head_epochs, learning_rate=_HEAD_RATE, schedule="cosine",
+            warmup_epochs=0, early_stopping_patience=None, ema_decay=None, mixup=0, cutmix=0,
+        )  # fmt: skip
+        _fit_head(model, first, lesson, run.head)
+        callbacks.message("training the whole network")
+    _fit_whole(model, recipe, lesson, run)
+    return lesson
+
+
+def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:
+    """Train the head on cached features of its backbone; it ends with the best weights."""
+    data, optimisation, splits = recipe.data, recipe.optimisation, lesson.splits
+    machine = choose_machine(optimisation.dtype, "off", 0)
+    flipped = any(images.flipped.any() for images in splits.values())
+    features = cached_features(
+        lesson.catalog, lesson.pixels, model, recipe.spec,
+        max(recipe.network.feature_views, 1 + flipped),
+        Changes(data.zoom, data.shift, data.crop, data.colour, data.erase, data.randaugment),
+        machine, seed=optimisation.seed, progress=lesson.callbacks.posters,
+    )  # fmt: skip
+    head = model.head
+    scaled = splits["train"].rows if isinstance(head, GenreHead) else None
+    source = FeatureSource(features, recipe, machine, scaled)
+
+    def whole() -> dict[str, Tensor]:
+        folded = source.fold(head) if isinstance(head, GenreHead) else {}
+        known = {name: tensor for name, tensor in model.state_dict().items()}
+        return known | {f"head.{name}": tensor for name, tensor in folded.items()}
+
+    examples = Examples(source, lesson.catalog.truth, splits["train"], splits["validation"])
+    weights = sum(parameter.numel() for parameter in head.parameters())
+    gflop = 3 * 2e-9 * weights * optimisation.epochs * len(splits["train"])
+    machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
+    fit(HeadOnly(head), examples, recipe, machine, run, lesson.callbacks, whole)
+    tensors, _ = load_tensors(run.best_checkpoint)
+    model.load_state_dict(tensors)
+
+
+def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:
+    optimisation, regularisation = recipe.optimisation, recipe.regularisation
+    splits = lesson.splits
+    freeze_stages(model, recipe.network.frozen_stages)
+    # A backward pass costs two forward ones.
+    passes = 3 * optimisation.epochs * len(splits["train"])
+    gflop = passes * 2e-9 * multiply_adds(model, recipe.spec)
+    if has_depthwise(model) and not torch.cuda.is_available():
+        gflop = 0.0  # compiled for a CPU, these trained at 0.7x the rate: MobileNetV2, two cores
+    machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
+    teacher = None
+    if regularisation.teacher is not None:
+        teacher = open_teacher(Run(regularisation.teacher), recipe.spec, lesson.catalog, machine)
+    head = model.head
+    width = head.linear.in_features if isinstance(head, GenreHead) else 0
+    teacher_width = teacher.width if teacher and regularisation.feature_weight else None
+    trainee = Whole(model, teacher_width, width)
+    examples = Examples(
+        PixelSource(lesson.pixels, recipe, machine),
+        lesson.catalog.truth,
+        splits["train"],
+        splits["validation"],
+        teacher,
+    )
+    fit(trainee, examples, recipe, machine, run, lesson.callbacks, model.state_dict)
+
+
+class _ImagePixels:
+    """The pixels of images by place, flipped if the image is."""
+
+    def __init__(self, pixels: Pixels, images: Images) -> None:
+        self._pixels, self._images = pixels, images
+
+    def __getitem__(self, places: npt.NDArray[np.int64]) -> Pixels:
+        images = self._images.take(places)
+        taken = self._pixels[images.rows]
+        taken[images.flipped] = taken[images.flipped][:, :, ::-1]
+        return taken
+
+
+def _finish(run: Run, recipe: Recipe, lesson: Lesson) -> None:
+    """From the best weights to metrics, predictions, report and bundle."""
+    model, _ = load_best(run)
+    splits = lesson.splits
+    onnx = export_onnx(model, lesson.pixels[splits["validation"].rows[:PARITY_POSTERS]])
+    network = Network(onnx)
+    logits = {
+        split: network.logits_of_rows(
+            _ImagePixels(lesson.pixels, splits[split]), np.arange(len(splits[split]))
+        )
+        for split in ("validation", "test")
+    }
+    trained = Trained(
+        onnx,
+        recipe.spec,
+        logits,
+        {split: images.rows for split, images in splits.items()},
+        provenance=_backbone_facts(recipe),
+    )
+    finish_run(run, recipe, lesson.catalog, trained)
+
+
+def _train_classical(
+    catalog: Catalog, recipe: ClassicalRecipe, run: Run, callbacks: Callbacks, *, resume: bool
+) -> None:
+    splits = choose_images(catalog, "catalog", 0, (), recipe.classifier.seed)
+    start_run(run, catalog, recipe, resume=resume)
+    if run.is_finished:
+        callbacks.message(f"{run.path}: finished already")
+        return
+    kind, films = recipe.classifier.kind, len(catalog.rows("train"))
+    callbacks.message(f"fitting {kind} to {films:,} films")
+    fit_classical(recipe, catalog, run, callbacks.posters)
+    callbacks.message("scoring the validation and test splits")
+    fitted = load_classical(recipe, run.best_checkpoint)
+    prepared = prepared_films(catalog, fitted.spec)
+    rows = {split: images.rows for split, images in splits.items()}
+    onnx = export_onnx(fitted.model, prepared[rows["validation"][:PARITY_POSTERS]])
+    network = Network(onnx)
+    logits = {
+        split: network.logits_of_rows(prepared, rows[split]) for split in ("validation", "test")
+    }
+    trained = Trained(
+        onnx, fitted.spec, logits, rows, notes=fitted.notes, provenance=_backbone_facts(recipe)
+    )
+    finish_run(run, recipe, catalog, trained)
+
+
+def _backbone_facts(recipe: AnyRecipe) -> dict[str, Any]:
+    """What a bundle says about pretrained weights."""
+    backbone, weights = recipe.network.backbone, recipe.network.weights
+    known = origin(backbone, weights) if backbone is not None else None
+    return {"backbone": {"name": backbone, **asdict(known)}} if known else {}
