@@ -1,4 +1,4 @@
-"""Commands for what people said a poster's genres are."""
+"""Commands for the genre corrections that people made."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 commands = typer.Typer(
-    help="What people said a poster's genres are, kept by the service.", no_args_is_help=True
+    help="Genre corrections that people made in the service.", no_args_is_help=True
 )
 
 
@@ -14,7 +14,7 @@ commands = typer.Typer(
 def corrections_export(
     out: Annotated[Path, typer.Option(help="New folder: films.csv and posters/.")],
     corrections: Annotated[
-        str, typer.Option("--from", help="Where they are kept: an SQLite or PostgreSQL URL.")
+        str, typer.Option("--from", help="URL of the SQLite or PostgreSQL database of corrections.")
     ] = "sqlite:///keyart-corrections.sqlite",
     catalog: Annotated[
         Path | None, typer.Option(help="Catalog whose films keep their ids.")
