@@ -1,4 +1,4 @@
-# keyart serve: the base install, without torch, as a user who may write nowhere.
+# keyart serve: the base install, without torch, as a user without write access.
 #
 #   docker build -t keyart .
 #   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8000:8000 -e KEYART_TOKEN=... keyart
@@ -23,7 +23,7 @@ RUN python -m pip install hatchling==1.33.0 \
 FROM python:3.13-slim-bookworm
 COPY --from=build /opt/keyart /opt/keyart
 ENV PATH=/opt/keyart/bin:$PATH PYTHONUNBUFFERED=1
-# A number, so that an orchestrator can see that it is not root.
+# A number, so that an orchestrator can check that it is not root.
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000

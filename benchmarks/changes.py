@@ -18,6 +18,7 @@ import numpy as np
 from keyart.catalog.catalog import Catalog
 from keyart.run import Run
 from keyart.training.callbacks import Callbacks, Row
+from keyart.training.machine import keep_freed_memory
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.train import learn
 
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=1)
     given = parser.parse_args()
+    keep_freed_memory()
     catalog = Catalog.open(given.catalog)
     print("| change | mAP | | top class | | best epoch |\n|---|---:|---:|---:|---:|---:|")
     before: tuple[float, float] | None = None

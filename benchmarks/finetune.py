@@ -28,7 +28,7 @@ from keyart.training.features import Changes, cached_features
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
-from keyart.training.machine import Machine, choose_machine
+from keyart.training.machine import Machine, choose_machine, keep_freed_memory
 from keyart.training.networks import catalog_pixels
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.sources import PixelSource, Whole
@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("catalog", type=Path)
     parser.add_argument("--set", dest="settings", action="append", default=[])
     given = parser.parse_args()
+    keep_freed_memory()
     recipe = load_recipe("mobilenetv2", parse_settings(["weights=none", *given.settings]))
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.run import Run
 from keyart.training.images import choose_images
 from keyart.training.loop import all_logits, validation_metrics
-from keyart.training.machine import choose_machine
+from keyart.training.machine import choose_machine, keep_freed_memory
 from keyart.training.networks import catalog_pixels, load_best
 from keyart.training.sources import PixelSource
 
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--looks", type=int, nargs="+", choices=counts, default=counts)
     parser.add_argument("--size", type=_size, nargs="*", default=[])
     given = parser.parse_args()
+    keep_freed_memory()
     network, recipe = load_best(Run(given.run))
     catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
     films = choose_images(catalog, recipe.data.split, 0, (), recipe.optimisation.seed)["validation"]

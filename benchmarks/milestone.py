@@ -35,7 +35,7 @@ from keyart.run import Run
 from keyart.training.callbacks import Callbacks, Step
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
-from keyart.training.machine import choose_machine
+from keyart.training.machine import choose_machine, keep_freed_memory
 from keyart.training.networks import catalog_pixels
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.sources import PixelSource, Whole
@@ -273,6 +273,7 @@ def main() -> None:
             parser.error(f"--keras {python}: no such file")
         print(f"no {python}: measured without Keras")
         python = None
+    keep_freed_memory()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.names or BENCHMARKS:

@@ -18,7 +18,7 @@ from keyart.run import Run
 from keyart.training.callbacks import Callbacks, Step
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
-from keyart.training.machine import choose_machine
+from keyart.training.machine import choose_machine, keep_freed_memory
 from keyart.training.recipe import load_recipe
 from keyart.training.sources import PixelSource, Whole
 
@@ -67,6 +67,7 @@ def dense_rate(dtype: torch.dtype, seconds: float = 2.0) -> float:
 
 def bench_training(work: Path, films: Path, posters: Path) -> list[Row]:
     """PosterNet's training, by its own multiply-adds, against the machine's matrix rate."""
+    keep_freed_memory()
     recipe = load_recipe("posternet", {"epochs": 3, "compile": "on"})
     torch.manual_seed(0)
     count, genres = 3_200, 19

@@ -1,4 +1,4 @@
-"""corrections.py: kept with all that was shown, never overwritten unasked, learned from."""
+"""review/corrections.py: kept with what was shown, never overwritten without asking."""
 
 import csv
 import hashlib
@@ -72,7 +72,7 @@ def test_everything_about_a_correction_is_kept(store: Corrections) -> None:
 def test_a_correction_is_not_overwritten_without_being_asked(store: Corrections) -> None:
     data = poster()
     store.add(correction(data, "Green"), data)
-    with pytest.raises(AlreadyCorrectedError, match="Ada has said Green"):
+    with pytest.raises(AlreadyCorrectedError, match="Ada already corrected this poster to Green"):
         store.add(correction(data, "Blue", author="Bob"), data)
     again, new = store.add(correction(data, "Green", author="Bob"), data)
     assert (again.author, new) == ("Ada", False)
@@ -171,7 +171,7 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     assert films[new]["genres"] == ["Green", "Blue"]
     assert films[new]["title"] == "New | one"
     assert poster(99) in list(grown.posters())
-    with pytest.raises(CorrectionsError, match="already there"):
+    with pytest.raises(CorrectionsError, match="already exists"):
         export_corrections(url, tmp_path / "corrected")
 
     part = films["f3"]["split"]

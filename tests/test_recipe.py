@@ -43,9 +43,7 @@ def test_a_recipe_survives_toml(tmp_path: Path) -> None:
 def test_set_overrides_the_recipe() -> None:
     recipe = load_recipe(
         "posternet",
-        parse_settings(
-            parse_settings(["epochs=2", "learning_rate=1", "schedule=constant", "ema_decay=none"])
-        ),
+        parse_settings(["epochs=2", "learning_rate=1", "schedule=constant", "ema_decay=none"]),
     )
     assert (
         recipe.optimisation.epochs,

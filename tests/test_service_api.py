@@ -157,7 +157,7 @@ def test_a_correction_is_kept_with_what_was_shown(
     assert api.get(f"/v1/corrections/{sha256}").json()["correction"] == answer.json()
     assert api.post("/v1/corrections", **sent).status_code == 200
     other = form(data, genre="Green", author="Bob")
-    assert "Ada has said" in problem(api.post("/v1/corrections", **other), 409)["detail"]
+    assert "Ada already corrected" in problem(api.post("/v1/corrections", **other), 409)["detail"]
     replaced = api.post("/v1/corrections", **form(data, genre="Green", replace="true"))
     assert replaced.status_code == 201
     assert replaced.json()["author"] == "anonymous"

@@ -1,4 +1,4 @@
-"""service/page/: the page in a real browser, by mouse, by keyboard, on a phone, in the dark."""
+"""service/page/: the page in a real browser: mouse, keyboard, phone, dark mode."""
 
 import csv
 import hashlib
@@ -94,7 +94,7 @@ def test_many_posters_are_read_and_unsure_is_said(page: Page) -> None:
     assert verdicts == ["Red", "Green", "Unsure"]
     expect(page.locator("#count")).to_have_text("3 posters")
     unsure = page.locator(".card").nth(2)
-    expect(unsure.locator(".hint")).to_contain_text("comes nearest, with 0% of the 50% it needs")
+    expect(unsure.locator(".hint")).to_contain_text("is closest: 0%, threshold 50%")
 
 
 def test_bars_show_scores_and_thresholds(page: Page) -> None:
@@ -103,7 +103,7 @@ def test_bars_show_scores_and_thresholds(page: Page) -> None:
     expect(bars).to_have_count(3)
     expect(bars.first).to_contain_text("Red")
     expect(bars.first).to_contain_text("100%")
-    expect(bars.first).to_contain_text("needs 50%, answered")
+    expect(bars.first).to_contain_text("threshold 50%, predicted")
     blue = page.locator(".bar", has_text="Blue").locator(".meter")
     assert blue.evaluate("m => m.style.getPropertyValue('--threshold')") == "0.9"
     filled = "m => parseFloat(getComputedStyle(m, '::before').width) / m.offsetWidth"
@@ -120,8 +120,8 @@ def test_a_genre_lights_the_place_it_comes_from(page: Page) -> None:
     red.click()
     expect(canvas).to_be_visible()
     expect(red).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".caption")).to_have_text("Red: most of it at the top right.")
-    expect(canvas).to_have_attribute("aria-label", "Red: most of it at the top right.")
+    expect(page.locator(".caption")).to_have_text("Red: mostly at the top right.")
+    expect(canvas).to_have_attribute("aria-label", "Red: mostly at the top right.")
     veil = """(c, [x, y]) => {
         const at = c.getContext('2d').getImageData(c.width * x, c.height * y, 1, 1).data;
         return [at[3], at[0]];
@@ -159,25 +159,25 @@ def test_a_genre_is_corrected_kept_and_not_overwritten_unasked(page: Page, url: 
     choose(page, film_jpg=data)
     page.get_by_text("Wrong? Correct the genres").click()
     page.locator(".choices label", has_text="Red").click()
-    page.get_by_role("button", name="Keep the correction").click()
-    expect(page.locator(".outcome")).to_have_text("Choose at least one genre.")
+    page.get_by_role("button", name="Save the correction").click()
+    expect(page.locator(".outcome")).to_have_text("Select at least one genre.")
     page.locator(".choices label", has_text="Blue").click()
     page.get_by_role("textbox", name="Film").fill("Pink")
     page.get_by_label("Your name").fill("Ada <b>")
-    page.get_by_role("button", name="Keep the correction").click()
-    expect(page.locator(".corrected")).to_have_text("Corrected: Blue, says Ada <b>")
+    page.get_by_role("button", name="Save the correction").click()
+    expect(page.locator(".corrected")).to_have_text("Corrected to Blue by Ada <b>")
     kept = httpx.get(f"{url}/v1/corrections/{sha256}", trust_env=False).json()["correction"]
     assert (kept["new_genres"], kept["title"], kept["old_genres"]) == (["Blue"], "Pink", ["Red"])
 
     page.locator(".choices label", has_text="Green").click()
-    page.get_by_role("button", name="Keep the correction").click()
-    expect(page.locator(".outcome")).to_contain_text("has said Blue of this poster")
+    page.get_by_role("button", name="Save the correction").click()
+    expect(page.locator(".outcome")).to_contain_text("already corrected this poster to Blue")
     page.get_by_role("button", name="Replace it").click()
-    expect(page.locator(".corrected")).to_have_text("Corrected: Green and Blue, says Ada <b>")
+    expect(page.locator(".corrected")).to_have_text("Corrected to Green and Blue by Ada <b>")
 
     page.reload()
     choose(page, film_jpg=data)
-    expect(page.locator(".corrected")).to_have_text("Corrected: Green and Blue, says Ada <b>")
+    expect(page.locator(".corrected")).to_have_text("Corrected to Green and Blue by Ada <b>")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     (row,) = csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8")))
@@ -241,7 +241,7 @@ def test_a_dropped_link_is_explained(page: Page) -> None:
             document.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer}));
         }"""
     )
-    expect(page.locator("#notice")).to_contain_text("That was no file")
+    expect(page.locator("#notice")).to_contain_text("That was not a file")
 
 
 def test_everything_can_be_done_by_keyboard(page: Page) -> None:
@@ -368,9 +368,9 @@ def test_a_closed_service_asks_for_the_token_once(
         expect(page.locator("#door")).to_be_visible()
         page.get_by_role("textbox", name="Token").fill("wrong")
         page.keyboard.press("Enter")
-        expect(page.locator("#door-why")).to_have_text("That token does not open it.")
+        expect(page.locator("#door-why")).to_have_text("This token is not valid.")
         page.get_by_role("textbox", name="Token").fill(token)
-        page.get_by_role("button", name="Come in").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.locator("#about")).to_be_visible()
         choose(page, red_jpg=RED, green_png=GREEN)
         expect(page.locator(".genre")).to_have_count(2)

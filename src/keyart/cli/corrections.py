@@ -1,4 +1,4 @@
-"""Commands for the genre corrections that people made."""
+"""Commands for corrections."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 commands = typer.Typer(
-    help="Genre corrections that people made in the service.", no_args_is_help=True
+    help="Corrections of genres that people made in the service.", no_args_is_help=True
 )
 
 
@@ -17,7 +17,7 @@ def corrections_export(
         str, typer.Option("--from", help="URL of the SQLite or PostgreSQL database of corrections.")
     ] = "sqlite:///keyart-corrections.sqlite",
     catalog: Annotated[
-        Path | None, typer.Option(help="Catalog whose films keep their ids.")
+        Path | None, typer.Option(help="A catalog; posters that are in it keep their film ids.")
     ] = None,
 ) -> None:
     """Write corrections as a films table and posters, for keyart catalog build --grow."""

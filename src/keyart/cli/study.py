@@ -22,7 +22,9 @@ def demo(
 ) -> None:
     """Paint a small catalog, and train, score, report and predict on it."""
     from keyart.demo.run import run_demo
+    from keyart.training.machine import keep_freed_memory
 
+    keep_freed_memory()
     run_demo(out, films, paint_only=paint_only, quiet=quiet)
 
 
@@ -97,7 +99,9 @@ def milestone(
     from keyart.milestone.experiment import run_milestone
     from keyart.milestone.rows import parse_settings, parse_weights
     from keyart.milestone.tables import printing, show_results
+    from keyart.training.machine import keep_freed_memory
 
+    keep_freed_memory()
     done = run_milestone(
         catalog,
         out=out,

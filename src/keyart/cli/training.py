@@ -110,8 +110,10 @@ def tune(
     """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
     from keyart.search.search import tune
     from keyart.terminal.search import show_search, watch_search
+    from keyart.training.machine import keep_freed_memory
     from keyart.training.recipe import parse_settings
 
+    keep_freed_memory()
     with watch_search(quiet=quiet) as callbacks:
         found = tune(
             catalog,

@@ -1,1 +1,1 @@
-"""What people say instead: corrections."""
+"""Corrections that people make to predicted genres."""

@@ -1,12 +1,12 @@
-"""Corrections: what people say a poster's genres are, kept so that a model can learn from them.
+"""Corrections: the genres that people say a poster has, kept so that a model can learn from them.
 
-In SQLite by default, in PostgreSQL by a URL. Nothing is ever changed or removed: a poster's newest
-correction counts, the earlier ones remain its history. Posters are kept with them, or nothing could
-be learned.
+They are kept in SQLite or PostgreSQL, together with the posters. Nothing is ever changed or
+removed: the newest correction of a poster counts, the earlier ones are its history.
 """
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,10 +71,10 @@ _corrections = Table(
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """One person's word on one poster.
+    """One person's correction of one poster.
 
-    title: the film's, or the poster's file name. model: fingerprint of the bundle whose scores and
-    old_genres were shown. time: aware, UTC.
+    title: of the film, or the poster's file name. model: fingerprint of the bundle that gave the
+    scores and old_genres that the person saw. time: aware, UTC.
     """
 
     poster_sha256: str
@@ -88,12 +88,12 @@ class Correction:
 
 
 class Corrections:
-    """The store. Safe to use from many threads and processes at once."""
+    """The store of corrections. Many threads and processes may use it at once."""
 
     def __init__(self, url: str = DEFAULT_URL) -> None:
-        """Open the store at an SQLAlchemy URL and make its tables if they are not there.
+        """Open the store at an SQLAlchemy URL, and make its tables if there are none.
 
-        Raises CorrectionsError: not a URL of SQLite or PostgreSQL, cannot be reached.
+        Raises CorrectionsError if it is not a URL of SQLite or PostgreSQL, or cannot be reached.
         """
         self._url = _driver_url(url)
         self.name = self._url.render_as_string(hide_password=True)
@@ -109,7 +109,7 @@ class Corrections:
             _create_tables(self._engine)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self._engine.dispose()
 
     def add(
@@ -117,13 +117,13 @@ class Corrections:
     ) -> tuple[Correction, bool]:
         """Keep a correction and its poster's file. Returns what counts now, and whether it is new.
 
-        The same genres said again are no news. Raises AlreadyCorrectedError where the poster has
-        other genres and `replace` is false, CorrectionsError where it cannot be kept.
+        It is not new if the poster has the same genres already. Raises AlreadyCorrectedError if the
+        poster has other genres and `replace` is false, CorrectionsError if it cannot be kept.
         """
         if not correction.new_genres:
             raise CorrectionsError("a correction needs at least one genre")
         if hashlib.sha256(poster).hexdigest() != correction.poster_sha256:
-            raise CorrectionsError("the correction is of another poster than the one at hand")
+            raise CorrectionsError("the correction is for another poster than the given one")
         correction = replace_fields(
             correction,
             title=_clean(correction.title),
@@ -131,7 +131,7 @@ class Corrections:
         )
         dialect = postgresql if self._url.get_backend_name() == "postgresql" else sqlite
         with self._errors(), self._engine.begin() as connection:
-            # The poster's row is the lock: who comes second waits here for the first to be kept.
+            # The poster's row is the lock: a second correction waits here until the first is kept.
             values = {"sha256": correction.poster_sha256, "content": poster}
             connection.execute(dialect.insert(_posters).values(values).on_conflict_do_nothing())
             known = _latest(connection, correction.poster_sha256)
@@ -139,14 +139,14 @@ class Corrections:
                 return known, False
             if known and not replace:
                 raise AlreadyCorrectedError(
-                    f"{known.author} has said {', '.join(known.new_genres)} of this poster; "
-                    "ask to replace it"
+                    f"{known.author} already corrected this poster to "
+                    f"{', '.join(known.new_genres)}; replace it to change that"
                 )
             connection.execute(_corrections.insert().values(_to_row(correction)))
         return correction, True
 
     def latest(self, poster_sha256: str) -> Correction | None:
-        """The correction that counts for a poster, None where there is none."""
+        """The correction that counts for a poster, None if there is none."""
         with self._errors(), self._engine.connect() as connection:
             return _latest(connection, poster_sha256)
 
@@ -158,7 +158,7 @@ class Corrections:
                 yield _from_row(row)
 
     def standing(self) -> Iterator[tuple[Correction, bytes]]:
-        """The corrections that count, one a poster, with the posters' files."""
+        """The corrections that count, one for each poster, with the posters' files."""
         newest = select(func.max(_corrections.c.id)).group_by(_corrections.c.poster_sha256)
         query = (
             select(_corrections, _posters.c.content)
@@ -181,21 +181,24 @@ class Corrections:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote. known: of them, films of the catalog it was compared with."""
+    """How many films an export wrote. known: those that are in the given catalog."""
 
     films: int
     known: int
 
 
-def export_corrections(url: str, out: Path, *, catalog: "Catalog | None" = None) -> Exported:
-    """Write the standing corrections as a films table and its posters, for a catalog to grow by.
+def export_corrections(
+    url: str, out: str | os.PathLike[str], *, catalog: "Catalog | None" = None
+) -> Exported:
+    """Write the corrections that count as a films table and posters, to add to a catalog.
 
-    out: a new folder: films.csv (film_id, title, genres, poster) and posters/. catalog: a poster
-    that is in it keeps its film id there, so that `keyart catalog build --grow` finds it known and
-    keeps the genres it has; other posters get an id made from their bytes. Raises CorrectionsError.
+    url: of the store. out: a new folder, with films.csv (film_id, title, genres, poster) and
+    posters/. catalog: a poster that is in it keeps its film id, so that `keyart catalog build
+    --grow` recognises it; other posters get an id made from their bytes. Raises CorrectionsError.
     """
+    out = Path(out)
     if out.exists():
-        raise CorrectionsError(f"{out}: is already there; name another folder or remove it")
+        raise CorrectionsError(f"{out}: already exists; name another folder or remove it")
     known: dict[str, tuple[str, str]] = {}
     if catalog:
         columns = catalog.columns(["poster_sha256", "film_id", "title"]).to_pylist()
@@ -240,7 +243,7 @@ def _driver_url(url: str) -> URL:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    # Readers do not wait for writers, writers wait for one another.
+    # Readers do not wait for writers; writers wait for each other.
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA foreign_keys=ON")
@@ -251,7 +254,7 @@ def _create_tables(engine: Engine) -> None:
     try:
         _metadata.create_all(engine)
     except SQLAlchemyError:
-        # Another process may have made them between the look and the making: look again.
+        # Another process may have made them after the check: check again.
         _metadata.create_all(engine)
 
 
@@ -289,13 +292,13 @@ def _from_row(row: Row[Any]) -> Correction:
         tuple(row.old_genres),
         tuple(row.new_genres),
         row.author,
-        # SQLite forgets the zone; all times are stored in UTC.
+        # SQLite does not store the time zone; all times are in UTC.
         time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC),
     )
 
 
 def _clean(text: str) -> str:
-    """Text that every database takes: no control characters, no halves of pairs, not too long."""
+    """Text that every database accepts: no control characters, no surrogates, not too long."""
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(letter for letter in whole if letter.isprintable()).strip()[:_LONGEST]
 

@@ -1,1 +1,1 @@
-"""The HTTP service: a page for people, an API for programs, one predictor behind both."""
+"""The HTTP service: a page for people and an API for programs, with one predictor."""

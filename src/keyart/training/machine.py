@@ -72,7 +72,8 @@ def isolated() -> Iterator[None]:
     """Give torch's random numbers and its choice of algorithms back afterwards as they were."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
-    with torch.random.fork_rng():
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):  # of all devices, it would warn about many
         try:
             yield
         finally:

@@ -159,7 +159,11 @@ def _kind(tables: Mapping[str, Any], where: str) -> type[AnyRecipe]:
     classifier = tables.get("classifier")
     if classifier is None:
         return Recipe
-    kind = classifier.get("kind") if isinstance(classifier, dict) else classifier
+    if not isinstance(classifier, dict):
+        raise RecipeError(
+            f"{where}: classifier is in no table; move it under [classifier], as kind"
+        )
+    kind = classifier.get("kind")
     if kind not in CLASSIFIERS:
         raise RecipeError(
             f"{where}: [classifier] kind = {kind!r}: not one{nearest(str(kind), CLASSIFIERS)} "

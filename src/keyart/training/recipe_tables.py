@@ -80,6 +80,8 @@ class Tables:
         """
         groups, homes = cls.groups(), cls.homes()
         for name, values in tables.items():
+            if name in groups and not isinstance(values, dict):
+                raise RecipeError(f"{where}: {name} is a table; write [{name}]")
             if not isinstance(values, dict):
                 raise RecipeError(_outside(name, homes, where))
             if name not in groups:

@@ -1,4 +1,4 @@
-// Requests to the service: with the token where one is needed, again where it is busy.
+// Requests to the service: with a token if it needs one, and again if it is busy.
 
 let token = sessionStorage.getItem("token") ?? "";
 let asking = null;
@@ -14,7 +14,7 @@ export class Problem extends Error {
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
 function askForToken(why) {
-  // Many requests may be refused at once: they wait for one answer.
+  // Several requests may be refused at once: they all wait for one token.
   asking ??= new Promise((done) => {
     const door = document.getElementById("door");
     document.getElementById("door-why").textContent = why;
@@ -44,12 +44,12 @@ async function request(path, options = {}) {
     if (response.ok) return response;
     if (response.status === 401) {
       if (used === token) {
-        await askForToken(used ? "That token does not open it." : "This service is for holders of a token.");
+        await askForToken(used ? "This token is not valid." : "This service needs a token.");
       }
       continue;
     }
     if (response.status === 503 && attempt < 60) {
-      // All pages that were refused come back at different moments.
+      // A random delay, so that refused pages do not all come back at the same moment.
       await pause((Number(response.headers.get("Retry-After")) || 1) * (0.5 + Math.random()));
       continue;
     }

@@ -1,10 +1,10 @@
-// The page: takes posters in, keeps their cards, and hands the answers out again.
+// The page: adds posters, shows a card for each, and downloads all predictions.
 
 import * as api from "/page/api.js";
 import { Card } from "/page/card.js";
 import { asCsv, asJson, save } from "/page/downloads.js";
 
-const AT_ONCE = 3; // posters on their way; the service keeps the others of its clients in mind
+const AT_ONCE = 3; // posters sent at the same time; other clients need the service too
 const byId = (id) => document.getElementById(id);
 const cards = [];
 const waiting = [];
@@ -38,7 +38,7 @@ function describe({ card, metrics, films, name }) {
   const metric = metrics.mean_average_precision;
   const parts = [name && `Model “${name}”`, films.train && `trained on ${films.train.toLocaleString("en")} films`];
   if (metric) parts.push(`mean average precision ${metric.value.toFixed(3)} on films it was not trained on`);
-  byId("figures").textContent = parts.filter(Boolean).join(", ");
+  byId("metrics").textContent = parts.filter(Boolean).join(", ");
   byId("card").textContent = card;
   byId("about").hidden = false;
 }
@@ -46,7 +46,7 @@ function describe({ card, metrics, films, name }) {
 function add(files) {
   const pictures = [...files].filter((file) => file.size > 0 || file.type);
   if (!pictures.length) {
-    notice("That was no file. Save the picture first, then drop the file here.");
+    notice("That was not a file. Save the picture first, then drop the file here.");
     return;
   }
   notice("");
@@ -123,7 +123,7 @@ document.addEventListener("paste", (event) => {
   if (event.clipboardData?.files.length) add(event.clipboardData.files);
 });
 
-let over = 0; // dragenter and dragleave come for every child
+let over = 0; // dragenter and dragleave are sent for every child
 for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();

@@ -1,4 +1,4 @@
-// One poster on the page: its genres, where they come from, what it looks like, what it is.
+// One poster on the page: genres, explanations, similar posters, corrections.
 
 import * as api from "/page/api.js";
 import { drawHeat } from "/page/heat.js";
@@ -39,7 +39,7 @@ export class Card {
   async read() {
     try {
       if (this.file.size > this.model.limits.body_bytes) {
-        throw new api.Problem({ detail: "this file is larger than the service takes" });
+        throw new api.Problem({ detail: "this file is larger than the service accepts" });
       }
       const answer = await api.post("/v1/predictions", this.file);
       this.answer = answer.predictions[0];
@@ -53,9 +53,9 @@ export class Card {
 
   refuse(problem) {
     this.element.classList.add("refused");
-    this.find(".verdict").textContent = "Not read";
+    this.find(".verdict").textContent = "Could not be read";
     this.find(".hint").textContent = problem.message;
-    this.announce(`${this.name} was not read: ${problem.message}`);
+    this.announce(`${this.name} could not be read: ${problem.message}`);
   }
 
   showGenres() {
@@ -68,13 +68,13 @@ export class Card {
       const near = [...ordered].sort(
         (a, b) => scores[b.name] / b.threshold - scores[a.name] / a.threshold)[0];
       verdict.replaceChildren(element("span", { className: "unsure", text: "Unsure" }));
-      this.find(".hint").textContent = `No genre reaches its threshold. ${near.name} comes nearest, `
-        + `with ${percent(scores[near.name])} of the ${percent(near.threshold)} it needs.`;
+      this.find(".hint").textContent = `No genre reaches its threshold. ${near.name} is closest: `
+        + `${percent(scores[near.name])}, threshold ${percent(near.threshold)}.`;
     } else {
       verdict.replaceChildren(
         ...ordered.filter(answered).map((genre) => element("span", { className: "genre", text: genre.name })));
       this.find(".hint").textContent = this.model.offers.explanations
-        ? "Choose a genre to see where it comes from." : "";
+        ? "Select a genre to see which part of the poster it comes from." : "";
     }
     this.find(".bars").replaceChildren(...ordered.map((genre, place) => this.bar(genre, place)));
     this.expand(false);
@@ -96,7 +96,7 @@ export class Card {
       element("span", { className: "score", text: percent(score) }),
       element("span", {
         className: "unseen",
-        text: `, needs ${percent(genre.threshold)}${chosen ? ", answered" : ""}`,
+        text: `, threshold ${percent(genre.threshold)}${chosen ? ", predicted" : ""}`,
       }));
     button.setAttribute("aria-pressed", "false");
     button.disabled = !this.model.offers.explanations;
@@ -130,14 +130,14 @@ export class Card {
       caption.textContent = problem.message;
       return;
     }
-    if (this.asked !== genre) return; // another genre was chosen in the meantime
+    if (this.asked !== genre) return; // another genre was selected in the meantime
     const place = this.places.explanations.find((one) => one.genre === genre);
     caption.textContent = `${genre}: ${words(place.where)}.`;
     canvas.setAttribute("aria-label", caption.textContent);
     const poster = this.find(".poster");
     drawHeat(canvas, place.heat, poster.naturalHeight / poster.naturalWidth || 1.5);
     canvas.hidden = false;
-    this.find(".case").scrollIntoView({ block: "nearest" }); // on a phone it may be out of sight
+    this.find(".case").scrollIntoView({ block: "nearest" }); // on a phone it may be off screen
   }
 
   async showNeighbours() {
@@ -146,7 +146,7 @@ export class Card {
     try {
       found = (await api.post("/v1/similar?count=6", this.file)).similar;
     } catch {
-      return; // the genres are there; this is an extra
+      return; // the genres are shown already; this is an extra
     }
     const items = await Promise.all(found.map(async (film) => {
       const image = element("img", { alt: "", loading: "lazy" });
@@ -157,7 +157,7 @@ export class Card {
         element("span", { className: "film-genres", text: film.genres.join(" · ") }),
         element("span", {
           className: "likeness",
-          text: film.same ? "the same file" : `${percent(Math.max(0, film.similarity))} alike`,
+          text: film.same ? "the same file" : `${percent(Math.max(0, film.similarity))} similar`,
         }));
     }));
     this.find(".neighbours ol").replaceChildren(...items);
@@ -173,7 +173,7 @@ export class Card {
       return element("label", {}, box, element("span", { text: genre.name }));
     }));
     form.author.value = localStorage.getItem("author") ?? "";
-    this.find(".who").hidden = this.model.offers.token; // the token tells who it is
+    this.find(".who").hidden = this.model.offers.token; // the token says who it is
     form.onsubmit = (event) => {
       event.preventDefault();
       this.correct(form, false);
@@ -189,7 +189,7 @@ export class Card {
     const outcome = this.find(".outcome");
     this.find(".replace").hidden = true;
     if (!genre.length) {
-      outcome.textContent = "Choose at least one genre.";
+      outcome.textContent = "Select at least one genre.";
       return;
     }
     localStorage.setItem("author", form.author.value);
@@ -198,7 +198,7 @@ export class Card {
     };
     try {
       this.showCorrected(await api.post("/v1/corrections", this.file, fields));
-      outcome.textContent = "Kept. Thank you: the next model can learn from it.";
+      outcome.textContent = "Saved. The next model can learn from it.";
     } catch (problem) {
       outcome.textContent = problem.message;
       this.find(".replace").hidden = problem.kind !== "already-corrected";
@@ -207,15 +207,15 @@ export class Card {
 
   showCorrected(correction) {
     this.answer.corrected = correction.new_genres;
-    const by = correction.author === "anonymous" ? "" : `, says ${correction.author}`;
-    this.find(".corrected").textContent = `Corrected: ${list.format(correction.new_genres)}${by}`;
+    const by = correction.author === "anonymous" ? "" : ` by ${correction.author}`;
+    this.find(".corrected").textContent = `Corrected to ${list.format(correction.new_genres)}${by}`;
     this.find(".corrected").hidden = false;
   }
 }
 
 function words(where) {
   if (where.startsWith("nowhere")) return where;
-  if (where === "middle") return "most of it in the middle";
+  if (where === "middle") return "mostly in the middle";
   const middle = where.startsWith("middle ");
-  return middle ? `most of it in the middle, ${where.slice(7)}` : `most of it at the ${where}`;
+  return middle ? `mostly in the middle, ${where.slice(7)}` : `mostly at the ${where}`;
 }

@@ -1,4 +1,4 @@
-// All answers as a file: the columns and keys of `keyart predict`.
+// All predictions as a file, with the columns and keys of `keyart predict`.
 
 function cell(value) {
   let text = String(value);

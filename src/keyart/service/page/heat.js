@@ -1,4 +1,4 @@
-// Where a genre comes from: a coarse map, smoothed, as light on a dimmed poster.
+// A heat map of one genre: coarse values, smoothed, as light on a dimmed poster.
 
 const WIDTH = 80;
 const ease = (t) => t * t * (3 - 2 * t);
