@@ -15,8 +15,8 @@ _INTRO = """# Command line
 Every command and option of `keyart`. `keyart COMMAND --help` prints the same text.
 
 - Errors are one line on stderr that says what is wrong, where, and what to do. `keyart --debug
-  COMMAND ...` shows the traceback. The exit status is 0 for success, 1 for an error, 2 for wrong
-  usage.
+  COMMAND ...` shows the traceback.
+- The exit status is 0 for success, 1 for an error and 2 for wrong usage.
 - Long work shows a progress bar on a terminal. `--quiet` turns it off.
 
 This page is generated from the commands.

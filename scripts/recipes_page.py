@@ -1,0 +1,84 @@
+"""Write docs/recipes.md from the recipe classes: python -m scripts.recipes_page [--check]"""
+
+import inspect
+import sys
+from collections.abc import Iterable
+from importlib import resources
+
+from keyart.training.classical_recipe import ForestRecipe, QdaRecipe
+from keyart.training.recipe import Recipe, recipe_names
+from keyart.training.recipe_tables import Key, Tables
+from scripts.pages import cell, publish
+
+_INTRO = """# Recipe keys
+
+A recipe holds all choices of one training. These recipes come with keyart:
+
+{recipes}
+
+Take one by its name, change keys, or write your own TOML file. A key that a file leaves out has its
+default.
+
+```
+keyart train CATALOG --recipe posternet --set epochs=10 --set dropout=0.2 --out RUN
+keyart train CATALOG --recipe mine.toml --out RUN
+```
+
+```toml
+# mine.toml
+[network]
+backbone = "resnet50"
+weights = "hub"
+frozen = true
+
+[optimisation]
+epochs = 20
+```
+
+In Python, keys are arguments: `keyart.train(catalog, recipe="posternet", out="run", epochs=10)`.
+Each key has another name, so `--set` and Python need no table. `none` means that a key has no
+value.
+
+This page is generated from the recipe classes.
+"""
+
+
+def recipes_page() -> str:
+    """The page as Markdown: shipped recipes, then one table of keys for each table of a recipe."""
+    shipped = "\n".join(f"- `{name}`: {_title(name)}" for name in recipe_names())
+    sections = [_INTRO.format(recipes=shipped), "## Networks\n", *_tables(Recipe)]
+    sections += ["## Classical models\n", "See [Classical models](classical.md).\n"]
+    sections += _tables(ForestRecipe)
+    sections += ["### [classifier] of QDA\n", _rows(QdaRecipe, "classifier")]
+    return "\n".join(sections)
+
+
+def _title(name: str) -> str:
+    """The first sentence of a recipe's file; the command follows it."""
+    file = resources.files("keyart.training") / "recipes" / f"{name}.toml"
+    above = file.read_text(encoding="utf-8").partition("#   keyart")[0]
+    words = " ".join(line.lstrip("# ") for line in above.splitlines())
+    return words.partition(". ")[0].strip().rstrip(".") + "."
+
+
+def _tables(recipe: type[Tables]) -> Iterable[str]:
+    for table, group in recipe.groups().items():
+        yield f"### [{table}]" + (" of a forest\n" if table == "classifier" else "\n")
+        yield f"{inspect.getdoc(group)}\n"
+        yield _rows(recipe, table)
+
+
+def _rows(recipe: type[Tables], table: str) -> str:
+    lines = ["| key | type | default | what it does | when to change it |", "|---|---|---|---|---|"]
+    documented = recipe.documented_keys()
+    lines += [_row(key) for key in documented if key.table == table]
+    return "\n".join([*lines, ""])
+
+
+def _row(key: Key) -> str:
+    cells = (f"`{key.name}`", cell(key.type), f"`{key.default}`", cell(key.does), cell(key.when))
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(publish("docs/recipes.md", recipes_page(), check="--check" in sys.argv))
