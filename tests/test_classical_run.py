@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from keyart.training.folder import open_run
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, RecipeError, RunError, TrainingError
@@ -23,6 +22,7 @@ from keyart.training.classical import fit_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
 from keyart.training.evaluate import evaluate
 from keyart.training.export import export
+from keyart.training.finish import start_run
 from keyart.training.recipe import Recipe, any_recipe, load_recipe, parse_settings
 from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
@@ -144,7 +144,7 @@ def test_an_export_of_other_weights_is_refused(run: Path, catalog: Catalog, tmp_
 def test_a_run_goes_on_to_the_same_weights(run: Path, catalog: Catalog, tmp_path: Path) -> None:
     recipe = any_recipe(str(run / "recipe.toml"))
     assert not isinstance(recipe, Recipe)
-    open_run(tmp_path / "killed", catalog, recipe, resume=False)
+    start_run(Run(tmp_path / "killed"), catalog, recipe, resume=False)
     trained(catalog, recipe, tmp_path / "killed", resume=True)
     first, _ = load_tensors(run / "checkpoints" / "best.safetensors")
     second, _ = load_tensors(tmp_path / "killed" / "checkpoints" / "best.safetensors")
@@ -219,6 +219,6 @@ def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
 )
 def test_a_wrong_setting_is_named(settings: list[str], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        any_recipe("random-forest", parse_settings(parse_settings(settings)))
+        any_recipe("random-forest", parse_settings(settings))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
