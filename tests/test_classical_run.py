@@ -149,7 +149,7 @@ def test_a_run_goes_on_to_the_same_weights(run: Path, catalog: Catalog, tmp_path
     first, _ = load_tensors(run / "checkpoints" / "best.safetensors")
     second, _ = load_tensors(tmp_path / "killed" / "checkpoints" / "best.safetensors")
     assert all((first[name] == second[name]).all() for name in first)
-    with pytest.raises(RunError, match="was begun with another recipe"):
+    with pytest.raises(RunError, match="was started with another recipe"):
         trained(catalog, recipe.with_settings(seed=9), tmp_path / "killed", resume=True)
 
 
@@ -166,8 +166,11 @@ def test_titles_and_years_tell_what_posters_do_not(
     before = Run(made).metrics.split("test").model.metrics
     assert evaluate(made).split("test").model.metrics == before
     export(made, tmp_path / "bundle")
-    with pytest.raises(BundleError, match="asks for titles and years, which posters do not tell"):
-        Predictor.load(made)
+    model, refusal = Predictor.load(made), "needs titles and years, which posters do not have"
+    with pytest.raises(BundleError, match=refusal):
+        model.predict(catalog.poster(0))
+    with pytest.raises(BundleError, match=refusal):
+        list(model.predict_many([catalog.poster(0)]))
 
 
 def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) -> None:
@@ -210,10 +213,10 @@ def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
         (["trees=0"], "trees = 0"),
         (["tres=5"], "no key 'tres'; did you mean 'trees'?"),
         (["components=5"], "no key 'components'"),
-        (["classifier=forest"], "classifier = 'forest': not one; did you mean 'random-forest'?"),
+        (["kind=forest"], "kind = 'forest': input should be 'random-forest'"),
         (["height=100"], "multiples of 16, not 100x64"),
-        (["features=backbone"], "of which backbone?"),
-        (["weights=hub"], 'go with features = "backbone"'),
+        (["features=backbone"], "needs a backbone"),
+        (["weights=hub"], 'need features = "backbone"'),
         (["features=colours"], "features = 'colours'"),
     ],
 )

@@ -421,7 +421,7 @@ def test_a_teacher_whose_posters_have_another_shape_is_refused(
     recipe = Recipe().with_settings(
         backbone="posternet-small", teacher=str(frozen), fit="pad", **TINY
     )
-    with pytest.raises(RunError, match="fit=squash, those here with fit=pad"):
+    with pytest.raises(RunError, match="fit=squash, the student with fit=pad"):
         train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
     padded = Recipe().with_settings(backbone="posternet-small", fit="pad", **{**TINY, "epochs": 1})
     train(catalog, padded, out=tmp_path / "padded", callbacks=SILENT, resume=False)
