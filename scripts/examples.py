@@ -129,7 +129,8 @@ class Session:
                 assert service.stdout is not None
                 return service.stdout.readline().replace(f":{self.port}", ":8000")
             time.sleep(0.05)
-        raise RuntimeError(f"{shlex.join(command)}: does not answer")
+        service.kill()
+        raise RuntimeError(f"{shlex.join(command)}: {service.communicate()[0] or 'no answer'}")
 
 
 def _keyart(arguments: list[str]) -> None:
@@ -154,23 +155,28 @@ def shown(output: str, lines: int | None) -> str:
     return "".join(f"{line}\n" for line in kept)
 
 
-def rewrite(page: Path) -> None:
-    """Run a page's code in a new folder, and put what it prints into the page."""
+def rewrite(page: Path, session: Session) -> None:
+    """Run a page's code, and put what it prints into the page."""
     text = page.read_text(encoding="utf-8")
     pieces, end = [], 0
-    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Session(Path(folder))) as run:
-        for example in examples(text):
-            print(example.code, file=sys.stderr)
-            output = shown(run.run(example), example.lines)
-            if example.start is not None and example.stop is not None:
-                pieces += [text[end : example.start], output]
-                end = example.stop
-            elif output:
-                raise RuntimeError(f"this prints, and no text block follows:\n{example.code}")
+    for example in examples(text):
+        print(example.code, file=sys.stderr)
+        output = shown(session.run(example), example.lines)
+        if example.start is not None and example.stop is not None:
+            pieces += [text[end : example.start], output]
+            end = example.stop
+        elif output:
+            raise RuntimeError(f"this prints, and no text block follows:\n{example.code}")
     page.write_text("".join([*pieces, text[end:]]), encoding="utf-8", newline="\n")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the pages in one folder, in order: a page may use what those before it made."""
     os.environ |= {"COLUMNS": "88", "NO_COLOR": "1"}
-    for place in sys.argv[1:]:
-        rewrite(Path(place))
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(Session(Path(folder))) as run:
+        for place in sys.argv[1:]:
+            rewrite(Path(place), run)
+
+
+if __name__ == "__main__":
+    main()

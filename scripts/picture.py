@@ -1,6 +1,6 @@
 """Draw the picture in the README: a poster and the scores that a model gives it.
 
-python docs/picture.py MODEL POSTER OUT.png
+python -m scripts.picture MODEL POSTER OUT.png
 """
 
 import sys

@@ -24,7 +24,7 @@ import numpy as np
 import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
@@ -102,14 +102,15 @@ def tune(
             storage=storage,
             say=call.message,
         )
+        base = opened.recipe({}).optimisation
+        opened.study.sampler = _Sampler(base.seed)
         opened.study.pruner = optuna.pruners.MedianPruner(
             n_startup_trials=min(5, max(1, trials // 4)),
-            n_warmup_steps=max(2, opened.recipe({}).optimisation.epochs // 5),
+            n_warmup_steps=max(2, base.epochs // 5),
         )
         objective = _Objective(opened, catalog, call, trials, until)
         reported = time.monotonic()
         while time.monotonic() < until and not _enough(opened, trials):
-            opened.study.sampler = optuna.samplers.TPESampler(seed=_seed(opened))
             try:
                 # One at a time: optimize() frees lost trials before each, and sends heartbeats.
                 opened.study.optimize(
@@ -145,12 +146,18 @@ def _enough(search: Search, trials: int) -> bool:
         time.sleep(1)
 
 
-def _seed(search: Search) -> int:
-    """A seed for the next trial, which other processes that ask at this moment do not have."""
-    now = search.trials
-    shared = any(one.state == TrialState.RUNNING for one in now)
-    parts = [search.recipe({}).optimisation.seed, len(now), os.getpid() if shared else 0]
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+class _Sampler(optuna.samplers.TPESampler):
+    """TPE with a seed for each trial's number: no two processes ever draw alike."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed)
+        self._recipe_seed = seed
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Optuna calls this once it knows the number. A sampler takes a seed only as it begins."""
+        seeds = np.random.SeedSequence([self._recipe_seed, trial.number])
+        super().__init__(seed=int(seeds.generate_state(1)[0]))
+        super().before_trial(study, trial)
 
 
 @dataclass
