@@ -163,10 +163,10 @@ def open_search(
         try:
             if out.exists():
                 out.rmdir()  # empty; Windows renames no folder onto another
-            with new_folder(out) as beside:
-                write_text(beside / _RECIPE, base.to_toml())
-                write_json(beside / _ASKED, {"name": recipe, **asked})
-                _begin_study(_open_storage(beside, storage), study_name, start_of(space, base))
+            with new_folder(out) as partial:
+                write_text(partial / _RECIPE, base.to_toml())
+                write_json(partial / _ASKED, {"name": recipe, **asked})
+                _begin_study(_open_storage(partial, storage), study_name, start_of(space, base))
         except OSError:
             if not (out / _ASKED).exists():
                 raise
