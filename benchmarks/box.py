@@ -22,7 +22,7 @@ from keyart.training.export import export
 
 _NAME = "PosterNet, the model in the box"
 _MOST = 10_000_000  # bytes that the box may take
-_ORIGIN = (
+ORIGIN = (
     "It was trained from random weights, by distillation: in each step a teacher's scores for the "
     "same pixels were mixed into the labels, and its features were pulled towards the teacher's. "
     "The teacher is MobileNetV2, pretrained on ImageNet (Apache-2.0) and fine-tuned on the same "
@@ -54,7 +54,7 @@ def main() -> None:
             BOX,
             replace(
                 content,
-                card=f"{head}{data}\n{_ORIGIN}\n{rest}",
+                card=f"{head}{data}\n{ORIGIN}\n{rest}",
                 provenance={**small.provenance, **facts},
             ),
         )

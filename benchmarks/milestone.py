@@ -104,7 +104,7 @@ def beside(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[T
 def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     """Images a second of the network from scratch, in training, over whole steps."""
     settings = [f"batch_size={BATCH}", "epochs=1", "compile=on", 'split="catalog"', "upsample=0"]
-    recipe = load_recipe("milestone-scratch", parse_settings(parse_settings(settings)))
+    recipe = load_recipe("milestone-scratch", parse_settings(settings))
     steps = IMAGES // BATCH
     found: dict[str, list[float]] = {"keyart": []}
     with ExitStack() as stack:

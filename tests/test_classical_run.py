@@ -1,7 +1,6 @@
 """Classical recipes make runs like any other: scored, reported, exported, asked about posters."""
 
 import csv
-import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from keyart.training.folder import open_run
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, RecipeError, RunError, TrainingError
@@ -19,10 +17,11 @@ from keyart.predictor import Predictor
 from keyart.run import Run
 from keyart.training.callbacks import Callbacks
 from keyart.training.checkpoint import load_tensors, save_tensors
-from keyart.training.classical import fit_classical
+from keyart.training.classical import fit_classical, load_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
 from keyart.training.evaluate import evaluate
 from keyart.training.export import export
+from keyart.training.finish import start_run
 from keyart.training.recipe import Recipe, any_recipe, load_recipe, parse_settings
 from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
@@ -141,41 +140,57 @@ def test_an_export_of_other_weights_is_refused(run: Path, catalog: Catalog, tmp_
         export(swapped, tmp_path / "bundle")
 
 
-def test_a_run_goes_on_to_the_same_weights(run: Path, catalog: Catalog, tmp_path: Path) -> None:
+def test_a_run_goes_on_to_the_same_weights(
+    run: Path, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FittedError(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise FittedError
+
     recipe = any_recipe(str(run / "recipe.toml"))
     assert not isinstance(recipe, Recipe)
-    open_run(tmp_path / "killed", catalog, recipe, resume=False)
-    trained(catalog, recipe, tmp_path / "killed", resume=True)
+    start_run(Run(tmp_path / "killed"), catalog, recipe, resume=False)
+    monkeypatch.setattr("keyart.training.train.export_onnx", stop)  # of the same weights, the same
+    with pytest.raises(FittedError):
+        trained(catalog, recipe, tmp_path / "killed", resume=True)
     first, _ = load_tensors(run / "checkpoints" / "best.safetensors")
     second, _ = load_tensors(tmp_path / "killed" / "checkpoints" / "best.safetensors")
     assert all((first[name] == second[name]).all() for name in first)
-    with pytest.raises(RunError, match="was begun with another recipe"):
+    with pytest.raises(RunError, match="was started with another recipe"):
         trained(catalog, recipe.with_settings(seed=9), tmp_path / "killed", resume=True)
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [FOREST.with_settings(features="poster+facts"), QDA.with_settings(features="facts")],
-    ids=["poster+facts", "facts"],
-)
 def test_titles_and_years_tell_what_posters_do_not(
-    recipe: ClassicalRecipe, run: Path, catalog: Catalog, tmp_path: Path
+    run: Path, catalog: Catalog, tmp_path: Path
 ) -> None:
+    forest = isinstance(any_recipe(run / "recipe.toml"), ForestRecipe)
+    recipe = (
+        FOREST.with_settings(features="poster+facts")
+        if forest
+        else QDA.with_settings(features="facts")
+    )
     made = trained(catalog, recipe, tmp_path / "facts")
     assert ap(made, "Late")[0] > 0.95 > ap(run, "Late")[0]
     before = Run(made).metrics.split("test").model.metrics
     assert evaluate(made).split("test").model.metrics == before
     export(made, tmp_path / "bundle")
-    with pytest.raises(BundleError, match="asks for titles and years, which posters do not tell"):
-        Predictor.load(made)
+    model, refusal = Predictor.load(made), "needs titles and years, which posters do not have"
+    with pytest.raises(BundleError, match=refusal):
+        model.predict(catalog.poster(0))
+    with pytest.raises(BundleError, match=refusal):
+        list(model.predict_many([catalog.poster(0)]))
 
 
 def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) -> None:
     recipe = QDA.with_settings(features="facts", words=3)
-    made = trained(catalog, recipe, tmp_path / "facts")
-    image = json.loads((made / "bundle" / "keyart.json").read_text())["image"]
-    assert set(image["words"]) == {"the", "no", "first"}
-    assert image["year"] == 1950
+    run = Run(tmp_path / "facts")
+    start_run(run, catalog, recipe, resume=False)
+    fit_classical(recipe, catalog, run, QUIET.posters)
+    spec = load_classical(recipe, run.best_checkpoint).spec.to_json()
+    assert set(spec["words"]) == {"the", "no", "first"}
+    assert spec["year"] == 1950
 
 
 @pytest.mark.parametrize("recipe", [FOREST, QDA], ids=["random-forest", "qda"])
@@ -210,15 +225,15 @@ def test_a_catalog_too_small_for_any_genre_is_refused(tmp_path: Path) -> None:
         (["trees=0"], "trees = 0"),
         (["tres=5"], "no key 'tres'; did you mean 'trees'?"),
         (["components=5"], "no key 'components'"),
-        (["classifier=forest"], "classifier = 'forest': not one; did you mean 'random-forest'?"),
+        (["kind=forest"], "kind = 'forest': input should be 'random-forest'"),
         (["height=100"], "multiples of 16, not 100x64"),
-        (["features=backbone"], "of which backbone?"),
-        (["weights=hub"], 'go with features = "backbone"'),
+        (["features=backbone"], "needs a backbone"),
+        (["weights=hub"], 'need features = "backbone"'),
         (["features=colours"], "features = 'colours'"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: list[str], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        any_recipe("random-forest", parse_settings(parse_settings(settings)))
+        any_recipe("random-forest", parse_settings(settings))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -110,7 +110,7 @@ def test_thresholds_and_calibration_never_see_the_test_part(
     painted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from keyart.evaluation import decide as module
-    from keyart.training import folder
+    from keyart.training import finish
 
     seen: list[int] = []
     decide = module.decide
@@ -119,16 +119,14 @@ def test_thresholds_and_calibration_never_see_the_test_part(
         seen.extend(groups.tolist())
         return decide(logits, truth, groups, vocabulary, *criterion)
 
-    monkeypatch.setattr(folder, "decide", watched)
+    monkeypatch.setattr(finish, "decide", watched)
     catalog = Catalog.open(painted / "catalog")
-    from keyart.training.callbacks import Callbacks
     from keyart.training.recipe import load_recipe, parse_settings
     from keyart.training.train import train
 
     settings = [setting for setting in SMALL if setting != "--set"]
-    quiet = Callbacks(lambda *_: None, lambda _: None, lambda _: None)
-    recipe = load_recipe("demo", parse_settings(parse_settings([*settings, "epochs=1"])))
-    train(catalog, recipe, out=painted / "watched", callbacks=quiet, resume=False)
+    recipe = load_recipe("demo", parse_settings([*settings, "epochs=1"]))
+    train(catalog, recipe, out=painted / "watched")
     assert set(seen) == set(catalog.groups[catalog.rows("validation")])
     assert not set(seen) & set(catalog.groups[catalog.rows("test")])
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile, PngImagePlugin
 
 from keyart.errors import PosterError
 from keyart.images.decode import decode
+from keyart.images.header import webp_size
+from tests.pictures import png_chunk
 
 
 def encoded(image: Image.Image, format: str, **options: object) -> bytes:
@@ -31,13 +33,9 @@ def gradient(mode: str = "RGB", size: tuple[int, int] = (60, 90)) -> Image.Image
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds nothing."""
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -80,9 +78,12 @@ def test_a_palette_picture_keeps_its_colours() -> None:
     assert np.abs(decode(data).astype(int) - (204, 51, 0)).max() == 0
 
 
-def test_transparency_is_laid_on_white() -> None:
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF", "AVIF"])
+def test_transparency_is_laid_on_white(format: str) -> None:
     clear = Image.new("RGBA", (40, 60), (0, 0, 0, 0))
-    assert decode(encoded(clear, "PNG")).min() == 255
+    assert decode(encoded(clear, format)).min() == 255
+    half = Image.new("RGBA", (40, 60), (0, 0, 0, 128))
+    assert np.abs(decode(encoded(half, format)).astype(int) - 127).max() <= 2
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP"])
@@ -133,7 +134,7 @@ def test_what_is_no_poster_is_refused_with_the_reason(data: bytes, reason: str) 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]),
+    st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
 )
 @pytest.mark.filterwarnings("ignore")
@@ -165,3 +166,146 @@ def test_the_caller_may_allow_fewer_pixels() -> None:
     assert decode(data, max_pixels=60 * 90).shape == (90, 60, 3)
     with pytest.raises(PosterError, match="60x90, over 5,399 pixels"):
         decode(data, max_pixels=60 * 90 - 1)
+
+
+def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
+    return jpeg[:2] + b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+PLAIN = encoded(gradient(), "JPEG", quality=95)
+PLAIN_PNG = encoded(gradient(), "PNG")
+
+
+def with_chunk(name: bytes, body: bytes, broken: bool = False) -> bytes:
+    """PLAIN_PNG with one more chunk behind its header."""
+    made = png_chunk(name, body)
+    made = made[:-4] + bytes(4) if broken else made
+    return PLAIN_PNG[:33] + made + PLAIN_PNG[33:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_segment(PLAIN, 0xE1, b"Exif\0\0" + bytes(200)),
+        with_segment(PLAIN, 0xE1, b"Exif\0\0II*\0\xff\xff\xff\xff"),
+        with_segment(PLAIN, 0xE1, b"Exif\0\0" + b"\xff\xda" * 5_000),
+        with_segment(PLAIN, 0xE2, b"ICC_PROFILE\0\1\1" + b"\xff\xda" * 30_000),
+        with_segment(PLAIN, 0xE2, b"MPF\0" + b"\xff" * 100),
+        with_segment(PLAIN, 0xED, b"Photoshop 3.0\0" + b"8BIM" * 10),
+        PLAIN + b"\xff\xda" * 100_000,
+        PLAIN + PLAIN * 120,
+    ],
+    ids=["zeros", "far-exif", "scans-in-exif", "scans-in-profile", "mpo", "photoshop", "trailer",
+         "more-pictures"],
+)  # fmt: skip
+def test_metadata_never_decides_about_the_pixels_of_a_jpeg(data: bytes) -> None:
+    assert np.array_equal(decode(data), decode(PLAIN))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * 2_000_000)),
+        with_chunk(b"tEXt", b"Comment\0" + b"x" * 70_000_000),
+        with_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(3_000_000))),
+        with_chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(20_000_000))),
+        with_chunk(b"iCCP", b"x\0\7no"),
+        with_chunk(b"tEXt", b"Comment\0broken", broken=True),
+        with_chunk(b"pHYs", b"short"),
+        with_chunk(b"acTL", b""),
+        with_chunk(b"eXIf", b"broken"),
+        PLAIN_PNG + bytes(1_000_000),
+    ],
+    ids=["zTXt", "tEXt", "iTXt", "iCCP", "iCCP-method", "checksum", "pHYs", "acTL", "eXIf",
+         "trailer"],
+)  # fmt: skip
+def test_metadata_never_decides_about_the_pixels_of_a_png(data: bytes) -> None:
+    assert np.array_equal(decode(data), decode(PLAIN_PNG))
+
+
+def test_reading_posters_changes_no_setting_of_the_host_program() -> None:
+    def limits() -> list[object]:
+        return [
+            PngImagePlugin.MAX_TEXT_CHUNK, PngImagePlugin.MAX_TEXT_MEMORY, Image.MAX_IMAGE_PIXELS,
+            ImageFile.LOAD_TRUNCATED_IMAGES,
+        ]  # fmt: skip
+
+    before = limits()
+    decode(with_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * 2_000_000)))
+    assert limits() == before
+
+
+def test_an_mpo_gives_its_first_picture() -> None:
+    data = encoded(gradient(), "MPO", save_all=True, append_images=[gradient(size=(32, 32))])
+    assert decode(data).shape == (90, 60, 3)
+
+
+def test_an_avif_gives_the_picture_that_went_in() -> None:
+    pixels = decode(encoded(gradient(), "AVIF", quality=95))
+    assert np.abs(pixels.astype(int) - np.asarray(gradient()).astype(int)).mean() < 8
+
+
+def test_a_heic_is_read_or_says_what_to_install() -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        head = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
+        with pytest.raises(PosterError, match=r"keyart\[heif\]"):
+            decode(head)
+        return
+    file = io.BytesIO()
+    pillow_heif.from_pillow(gradient()).save(file, quality=95)
+    pixels = decode(file.getvalue())
+    assert np.abs(pixels.astype(int) - np.asarray(gradient()).astype(int)).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40), "JPEG 2000"),
+        (b"%PDF-1.7\n" + bytes(40), "PDF"),
+        (b"8BPS\0\1" + bytes(40), "Photoshop"),
+        (b"<!DOCTYPE html><title>404</title>", "HTML"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+    ],
+)
+def test_what_is_not_read_is_refused_by_name(data: bytes, name: str) -> None:
+    with pytest.raises(PosterError, match=f"not a picture in a known format .*, but {name}"):
+        decode(data)
+
+
+def webp_header(width: int, height: int) -> bytes:
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    body = b"VP8X" + struct.pack("<I", 10) + bytes(4) + size
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def test_a_huge_webp_is_refused_before_room_is_made_for_it() -> None:
+    with pytest.raises(PosterError, match="16383x8000, over 80,000,000 pixels"):
+        decode(webp_header(16_383, 8_000))
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_size_of_a_webp_is_read_from_its_header(lossless: bool, mode: str) -> None:
+    data = encoded(gradient(mode, (61, 93)), "WEBP", lossless=lossless)
+    assert webp_size(data) == (61, 93)
+
+
+def test_scans_are_bounded_together_with_pixels() -> None:
+    data = encoded(Image.new("L", (4_000, 4_000), 128), "JPEG", progressive=True, quality=5)
+    start = data.rindex(b"\xff\xda")
+    with pytest.raises(PosterError, match="scans and 4000x4000 pixels takes too long"):
+        decode(data[:start] + data[start:-2] * 60 + b"\xff\xd9")
+    assert decode(data).shape == (4_000, 4_000, 3)
+
+
+def test_a_tile_larger_than_any_picture_is_refused() -> None:
+    data = encoded(gradient(), "TIFF")
+    tags = int.from_bytes(data[4:8], "little")
+    count = int.from_bytes(data[tags : tags + 2], "little")
+    tiles = struct.pack("<HHIIHHII", 322, 4, 1, 65_000, 323, 4, 1, 65_000)
+    entries = data[tags + 2 : tags + 2 + 12 * count]
+    moved = struct.pack("<H", count + 2) + entries + tiles + bytes(4)
+    with pytest.raises(PosterError, match="takes too long"):
+        decode(data[:4] + struct.pack("<I", len(data)) + data[8:] + moved)

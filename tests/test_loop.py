@@ -204,7 +204,7 @@ def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoin
         if step.epoch == 3:
             monkeypatch.setattr(loop, "loss_of", lambda _, logits, truth: logits * torch.nan)
 
-    with pytest.raises(TrainingError, match=r"in epoch 3, step 2; .*best.safetensors holds epoch"):
+    with pytest.raises(TrainingError, match=r"in epoch 3, step 2; .*best.safetensors has epoch"):
         trained(tmp_path, watch=poison)
     assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path).values())
 

@@ -270,7 +270,7 @@ def test_a_trial_that_fails_is_counted_and_not_tried_again(
     calls: list[float] = []
 
     def learn_or_fail(*arguments: Any, **options: Any) -> None:
-        calls.append(arguments[1].learning_rate)
+        calls.append(arguments[1].optimisation.learning_rate)
         if len(calls) == 2:
             raise TrainingError("the loss became nan")
         pretend(*arguments, **options)
@@ -321,7 +321,8 @@ def steps(step):
 study.HEARTBEAT, study.GRACE = 1, 2
 tune(
     sys.argv[1], "demo", out=sys.argv[2], trials=2, search=sys.argv[4].split(),
-    callbacks=Callbacks(steps=steps), **parse_settings(sys.argv[3].split()),
+    callbacks=Callbacks(steps=steps),
+    **parse_settings(sys.argv[3].split()),
 )
 """
 
@@ -415,6 +416,47 @@ def test_several_folders_share_the_trials_of_one_database(catalog: Catalog, tmp_
         sought(catalog, tmp_path / "own", trials=1, storage=url)
 
 
+# What several processes do at the same moment: begin the search in a database without tables.
+BEGIN = """
+import sys
+from pathlib import Path
+from keyart.catalog.catalog import Catalog
+from keyart.search.study import open_search
+catalog = Catalog.open(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+open_search(catalog, "demo", Path(sys.argv[2]), storage=sys.argv[3])
+"""
+
+
+def test_machines_begin_a_search_in_one_database_at_the_same_moment(
+    catalog: Catalog, tmp_path: Path, postgres_url: str
+) -> None:
+    url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
+    outs = [tmp_path / "one", tmp_path / "two"]
+    machines = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", BEGIN, catalog.path, out, url],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for out in outs
+    ]  # fmt: skip
+    for machine in machines:
+        assert machine.stdout is not None
+        assert machine.stdout.readline() == "ready\n"
+    for machine in machines:
+        assert machine.stdin is not None
+        machine.stdin.write("go\n")
+        machine.stdin.flush()
+    for machine in machines:
+        machine.communicate()
+    assert [machine.returncode for machine in machines] == [0, 0]
+    with storing.quiet_optuna():
+        for out in outs:
+            found = open_search(catalog, "demo", out, storage=url)
+            assert [one.user_attrs for one in found.trials] == [{"start": True}]
+
+
 @pytest.mark.parametrize("url", ["nonsense", "oracle:///x", "sqlite:////nowhere/at/all.db"])
 def test_a_database_that_cannot_be_opened_is_told_in_one_line(
     catalog: Catalog, tmp_path: Path, url: str
@@ -496,7 +538,7 @@ def test_a_search_changes_no_setting_of_its_host(catalog: Catalog, tmp_path: Pat
 
 
 def variant(values: Mapping[str, Value]) -> Recipe:
-    return load_recipe("demo", parse_settings(values))
+    return load_recipe("demo", values)
 
 
 def test_a_space_is_read_from_settings_and_from_a_table(tmp_path: Path) -> None:

@@ -62,8 +62,40 @@ _HOMES = {
 
 __all__ = ["__version__", *_HOMES]
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.bundle import Bundle as Bundle
+    from keyart.catalog.catalog import Catalog as Catalog
+    from keyart.catalog.poster_paths import find_posters as find_posters
+    from keyart.demo.run import run_demo as run_demo
+    from keyart.ensemble.make import make_ensemble as make_ensemble
+    from keyart.errors import KeyartError as KeyartError
+    from keyart.errors import PosterError as PosterError
+    from keyart.evaluation.compare import compare as compare
+    from keyart.explain import Explanation as Explanation
+    from keyart.explain import draw_explanations as draw_explanations
+    from keyart.film import Film as Film
+    from keyart.genres import Vocabulary as Vocabulary
+    from keyart.metric_table import MetricTable as MetricTable
+    from keyart.milestone.experiment import run_milestone as run_milestone
+    from keyart.milestone.pictures import draw_pictures as draw_pictures
+    from keyart.prediction import Failure as Failure
+    from keyart.prediction import Prediction as Prediction
+    from keyart.predictor import Predictor as Predictor
+    from keyart.predictor import load as load
+    from keyart.report.page import write_report as write_report
+    from keyart.review.corrections import export_corrections as export_corrections
+    from keyart.run import Run as Run
+    from keyart.search.search import tune as tune
+    from keyart.service.app import create_app as create_app
+    from keyart.service.server import serve as serve
+    from keyart.service.tokens import new_token as new_token
+    from keyart.similar import Index as Index
+    from keyart.training.evaluate import evaluate as evaluate
+    from keyart.training.export import export as export
+    from keyart.training.recipe import Recipe as Recipe
+    from keyart.training.train import train as train
+    from keyart.writers import to_table as to_table
+    from keyart.writers import write_predictions as write_predictions
 
 
 def __getattr__(name: str) -> Any:

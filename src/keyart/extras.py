@@ -7,8 +7,8 @@ from keyart.errors import MissingExtraError
 
 EXTRAS = {
     **dict.fromkeys(("imagehash", "pyarrow"), "catalog"),
-    **dict.fromkeys(("jinja2", "onnx", "onnxscript", "optuna", "safetensors"), "train"),
-    **dict.fromkeys(("scipy", "sklearn", "timm", "torch", "torchvision"), "train"),
+    **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
+    **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
 }
 
 

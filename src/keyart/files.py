@@ -243,7 +243,7 @@ def _named(path: Path) -> Iterator[None]:
 
 @cache
 def _owner() -> str:
-    """This process, told apart from every other one on any machine that shares the disk."""
+    """A name of this process, unique on all machines that share the disk."""
     return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
 
 

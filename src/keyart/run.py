@@ -297,8 +297,8 @@ class Run:
 
     def write_predictions(self, split: str, films: ScoredFilms) -> None:
         """Write predictions-SPLIT.parquet."""
-        with replacing(self.predictions_path(split)) as beside:
-            pq.write_table(films.to_table(), beside)
+        with replacing(self.predictions_path(split)) as partial:
+            pq.write_table(films.to_table(), partial)
 
     def write_evaluation(self, metrics: MetricTable, films: Mapping[str, ScoredFilms]) -> None:
         """Write predictions-SPLIT.parquet for each split, then metrics.json."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from keyart.catalog.table_file import SUFFIXES, read_table
 from keyart.errors import PosterError, TableError
 from keyart.files import StrPath
-from keyart.images.folder import files_below, is_picture
+from keyart.images.folder import files_below, is_picture, no_pictures
 
 _COLUMNS = ("poster", "poster_path", "poster_file", "path", "file", "filename", "image")
 
@@ -24,9 +24,12 @@ def find_posters(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     for path in map(Path, several):
         if path.is_dir():
-            found = sorted(file for file in files_below(path) if is_picture(file))
+            files = sorted(files_below(path))
+            found = [file for file in files if is_picture(file)]
             if not found:
-                raise PosterError(f"{path}: no pictures in this folder or below it")
+                raise PosterError(
+                    f"{path}: no pictures in this folder or below it, but {no_pictures(files)}"
+                )
             yield from found
         elif not path.exists():
             raise PosterError(f"{path}: no such file or folder")

@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 import keyart
-from keyart.cli import answering, catalogs, corrections, study, training
+from keyart.cli import (
+    catalogs,
+    corrections,
+    evaluation,
+    prediction,
+    service,
+    similar,
+    study,
+    training,
+)
 
 app = typer.Typer(
     name="keyart",
@@ -15,8 +24,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 # Help lists commands in this order.
-for room in (training, answering, study):
-    app.add_typer(room.commands)
+for group in (prediction, training, evaluation, similar, service, study):
+    app.add_typer(group.commands)
 app.add_typer(catalogs.commands, name="catalog")
 app.add_typer(corrections.commands, name="corrections")
 
@@ -30,7 +39,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which keyart.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
 ) -> None:

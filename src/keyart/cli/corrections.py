@@ -14,7 +14,7 @@ commands = typer.Typer(
 def corrections_export(
     out: Annotated[Path, typer.Option(help="New folder: films.csv and posters/.")],
     corrections: Annotated[
-        str, typer.Option("--from", help="Where they are kept: an SQLite or PostgreSQL URL.")
+        str, typer.Option("--from", help="URL of the SQLite or PostgreSQL database of corrections.")
     ] = "sqlite:///keyart-corrections.sqlite",
     catalog: Annotated[
         Path | None, typer.Option(help="A catalog; posters that are in it keep their film ids.")

@@ -18,5 +18,5 @@ Model = Annotated[
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[
     Path | None,
-    typer.Option("--vocabulary", help="A genre a line, aliases after '='. Default: 19 genres."),
+    typer.Option("--vocabulary", help="One genre per line, aliases after '='. Default: 19 genres."),
 ]

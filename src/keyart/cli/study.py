@@ -1,4 +1,4 @@
-"""Commands of the 2017 study."""
+"""Commands of the demo and of the 2017 study."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,23 @@ import typer
 from keyart.cli.options import AsJson, CatalogFolder, Quiet
 
 commands = typer.Typer()
+
+
+@commands.command("demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to make everything in.")] = Path("demo"),
+    films: Annotated[int, typer.Option(help="Posters to paint.")] = 1200,
+    paint_only: Annotated[
+        bool, typer.Option("--paint-only", help="Only paint the posters and their table.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Paint a small catalog, and train, score, report and predict on it."""
+    from keyart.demo.run import run_demo
+    from keyart.training.machine import keep_freed_memory
+
+    keep_freed_memory()
+    run_demo(out, films, paint_only=paint_only, quiet=quiet)
 
 
 @commands.command("pictures")

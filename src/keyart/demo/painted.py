@@ -156,7 +156,7 @@ def paint_films(
     """
     posters, table = folder / "posters", folder / "films.csv"
     posters.mkdir(parents=True, exist_ok=True)
-    with replacing(table) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with replacing(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["film_id", "title", "year", "genres"])
         films = ordered(partial(painted_film, seed=seed), range(count))

@@ -1,10 +1,19 @@
 """The files of a folder and of the folders below it."""
 
 import os
-from collections.abc import Iterator
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+from keyart.images.kind import HEAD, READ, kind_of
+
+SUFFIXES = frozenset(
+    (
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".png", ".apng", ".webp", ".gif",
+        ".bmp", ".dib", ".tif", ".tiff", ".avif", ".avifs", ".heic", ".heif", ".hif",
+    )
+)  # fmt: skip
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -18,5 +27,29 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def is_picture(file: Path) -> bool:
-    """Whether the file's name ends like a picture's. Only decoding shows whether it is one."""
-    return file.suffix.casefold() in SUFFIXES
+    """Whether the file's name ends like a picture's, or else its content begins like one's.
+
+    Only decoding shows whether it is one.
+    """
+    return file.suffix.casefold() in SUFFIXES or _begins_like_a_picture(file)
+
+
+def _begins_like_a_picture(file: Path) -> bool:
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe waits for its other end
+            return False
+        with file.open("rb") as content:
+            return kind_of(content.read(HEAD)) in READ
+    except (OSError, ValueError):
+        return False
+
+
+def no_pictures(files: Iterable[Path]) -> str:
+    """What a folder without pictures holds, for a message: '300 files (.psd 298, .txt 2)'."""
+    counts = Counter(file.suffix.casefold() or "no suffix" for file in files)
+    if not counts:
+        return "no files"
+    kinds = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.most_common(5))
+    more = ", ..." if len(counts) > 5 else ""
+    count = counts.total()
+    return f"{count:,} file{'' if count == 1 else 's'} of other kinds ({kinds}{more})"

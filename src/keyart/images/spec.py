@@ -18,7 +18,7 @@ from keyart.images.decode import MAX_PIXELS, Pixels, check_size, decode
 
 # In the key: raise it when prepare() changes what it returns, so that no old pixels or features
 # are used.
-_PREPARATION = 1
+_PREPARATION = 2
 _FIRST_YEAR = 1880  # of film; 255 years fit a byte
 
 Fit = Literal["squash", "pad"]

@@ -14,7 +14,7 @@ from keyart.images.spec import FilmSpec
 from keyart.models.classifier import GenreClassifier
 from keyart.models.heads import Head
 
-CELL = 16  # pixels: statistics are told by cells of this height and width
+CELL = 16  # pixels: statistics are computed for cells of this height and width
 _GREYS, _HUES, _TONES = 6, 12, 2
 _COLOURS = _GREYS + _HUES * _TONES
 _GREY_BELOW = 40  # of 255: with less between its channels, a pixel counts as grey

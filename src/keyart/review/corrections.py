@@ -206,9 +206,9 @@ def export_corrections(
     store = Corrections(url)
     films = matched = 0
     try:
-        with new_folder(out) as beside:
-            (beside / "posters").mkdir()
-            with (beside / "films.csv").open("w", newline="", encoding="utf-8") as file:
+        with new_folder(out) as partial:
+            (partial / "posters").mkdir()
+            with (partial / "films.csv").open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(["film_id", "title", "genres", "poster"])
                 for correction, poster in store.standing():
@@ -219,7 +219,7 @@ def export_corrections(
                         film_id, title = known[sha256]
                         matched += 1
                     name = f"{sha256}{_suffix(poster)}"
-                    (beside / "posters" / name).write_bytes(poster)
+                    (partial / "posters" / name).write_bytes(poster)
                     writer.writerow([film_id, title, "|".join(correction.new_genres), name])
                     films += 1
     finally:

@@ -25,7 +25,6 @@ from keyart.report.charts import Chart
 from keyart.report.templates import template
 from keyart.search.space import rounded, written
 from keyart.search.study import Search
-from keyart.training.recipe import Recipe
 
 # Fewer trials show nothing about what matters.
 _FEWEST = 5
@@ -44,10 +43,11 @@ _COLOURS = {
 }
 
 
-def best_recipe_toml(search: Search, recipe: Recipe) -> str:
-    """The best trial's recipe, with its evidence at the top."""
+def write_best_recipe(search: Search) -> None:
+    """Write the best trial's recipe, with its evidence at the top, if a trial is complete."""
     best, start = search.best, search.start
-    assert best is not None
+    if best is None:
+        return
     began = f" The recipe that the search began with has {start.value:.4f}." if start else ""
     lines = [
         f"Found by keyart {keyart.__version__}: keyart tune CATALOG --recipe {search.name}; "
@@ -58,7 +58,9 @@ def best_recipe_toml(search: Search, recipe: Recipe) -> str:
         "The best of many is partly luck on the validation split. The test split shows how good",
         "it is: keyart train CATALOG --recipe best.toml --out RUN",
     ]
-    return "\n".join(f"# {line}" for line in lines) + "\n\n" + recipe.to_toml()
+    evidence = "\n".join(f"# {line}" for line in lines)
+    recipe = search.recipe(rounded(best.params))
+    write_text(search.best_recipe_path, f"{evidence}\n\n{recipe.to_toml()}")
 
 
 def write_search_report(search: Search) -> None:

@@ -11,13 +11,12 @@ A search may be killed and run again, and several processes may run it at once. 
 train and validation splits.
 """
 
-import csv
 import math
 import os
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,14 @@ import numpy as np
 import optuna
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
-from keyart.files import write_text
 from keyart.run import Run
 from keyart.search import study as storing
-from keyart.search.report import best_recipe_toml, write_search_report
-from keyart.search.space import assignments, rounded, suggest
+from keyart.search.report import write_best_recipe, write_search_report
+from keyart.search.space import assignments, suggest
 from keyart.search.study import (
     Search,
     counts,
@@ -104,14 +102,15 @@ def tune(
             storage=storage,
             say=call.message,
         )
+        base = opened.recipe({}).optimisation
+        opened.study.sampler = _Sampler(base.seed)
         opened.study.pruner = optuna.pruners.MedianPruner(
             n_startup_trials=min(5, max(1, trials // 4)),
-            n_warmup_steps=max(2, opened.recipe({}).optimisation.epochs // 5),
+            n_warmup_steps=max(2, base.epochs // 5),
         )
         objective = _Objective(opened, catalog, call, trials, until)
         reported = time.monotonic()
         while time.monotonic() < until and not _enough(opened, trials):
-            opened.study.sampler = optuna.samplers.TPESampler(seed=_seed(opened))
             try:
                 # One at a time: optimize() frees lost trials before each, and sends heartbeats.
                 opened.study.optimize(
@@ -120,12 +119,12 @@ def tune(
             except (ValueError, UpdateFinishedTrialError):
                 if not objective.taken_over:  # otherwise Optuna has nobody to give its state to
                     raise
-            _write_best(opened)
+            write_best_recipe(opened)
             if time.monotonic() - reported > _REPORT_EVERY:
                 write_search_report(opened)
                 reported = time.monotonic()
             _give_up_if_hopeless(opened)
-        _write_best(opened)
+        write_best_recipe(opened)
         write_search_report(opened)
     return opened
 
@@ -147,37 +146,44 @@ def _enough(search: Search, trials: int) -> bool:
         time.sleep(1)
 
 
-def _seed(search: Search) -> int:
-    """A seed for the next trial, which other processes that ask at this moment do not have."""
-    now = search.trials
-    shared = any(one.state == TrialState.RUNNING for one in now)
-    parts = [search.recipe({}).optimisation.seed, len(now), os.getpid() if shared else 0]
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+class _Sampler(optuna.samplers.TPESampler):
+    """TPE with a seed for each trial's number: no two processes ever draw alike."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed)
+        self._recipe_seed = seed
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Optuna calls this once it knows the number. A sampler takes a seed only as it begins."""
+        seeds = np.random.SeedSequence([self._recipe_seed, trial.number])
+        super().__init__(seed=int(seeds.generate_state(1)[0]))
+        super().before_trial(study, trial)
 
 
+@dataclass
 class _Objective:
     """Trains one trial, as Optuna asks for it; returns its validation mAP."""
 
-    def __init__(
-        self, search: Search, catalog: Catalog, callbacks: Callbacks, trials: int, until: float
-    ) -> None:
-        self._search, self._catalog, self._call = search, catalog, callbacks
-        self._trials, self._until = trials, until
-        self.taken_over = False
+    search: Search
+    catalog: Catalog
+    callbacks: Callbacks
+    trials: int
+    until: float
+    taken_over: bool = False
 
     def __call__(self, trial: optuna.Trial) -> float:
-        known = self._search.trials
-        if sum(map(counts, known[: trial.number])) >= self._trials:
+        known = self.search.trials
+        if sum(map(counts, known[: trial.number])) >= self.trials:
             raise _Surplus
         self.taken_over = False
-        values = suggest(trial, self._search.space)
-        folder = self._search.trial_folder(known[trial.number])
+        values = suggest(trial, self.search.space)
+        folder = self.search.trial_folder(known[trial.number])
         if folder.exists() and not Run(folder).has_origin:
             shutil.rmtree(folder)  # killed before the training began
-        say, started = self._call.message, time.monotonic()
+        say, started = self.callbacks.message, time.monotonic()
         say(f"trial {trial.number}: {', '.join(assignments(values))}")
         try:
-            recipe = self._search.recipe(values)
+            recipe = self.search.recipe(values)
             epoch, score = self._train(trial, recipe, folder)
         except optuna.TrialPruned:
             say(f"trial {trial.number}: pruned")
@@ -194,7 +200,7 @@ class _Objective:
             say(f"trial {trial.number}: another process has taken it over")
             raise
         except BaseException as error:
-            queue_again(self._search.study, self._search.study.trials[trial.number])
+            queue_again(self.search.study, self.search.study.trials[trial.number])
             if isinstance(error, _OutOfTime):
                 say(f"trial {trial.number}: stopped, as the hours are over; it can go on")
             raise
@@ -213,18 +219,18 @@ class _Objective:
             trial.report(row[_SCORE], done)
 
         def watch(step: Step) -> None:
-            self._call.steps(step)
+            self.callbacks.steps(step)
             if step.row is not None:
                 report(step.row)
                 if trial.should_prune():
                     raise optuna.TrialPruned
-                if time.monotonic() > self._until:
+                if time.monotonic() > self.until:
                     raise _OutOfTime
 
         run = Run(folder)
         for row in _rows_of(run):
             report(row)
-        learn(self._catalog, recipe, run, replace(self._call, steps=watch), resume=True)
+        learn(self.catalog, recipe, run, replace(self.callbacks, steps=watch), resume=True)
         return _kept(run, recipe)
 
 
@@ -244,21 +250,15 @@ def _rows_of(run: Run) -> list[Row]:
 
 def _kept(run: Run, recipe: Recipe) -> tuple[int, float]:
     """The epoch that a training keeps the weights of, and its score. Raises TrainingError."""
-    with run.history_path.open(newline="", encoding="utf-8") as text:
-        scores = [float(row[_SCORE]) for row in csv.DictReader(text)]
+    history = run.history
+    assert history is not None
+    scores = history[_SCORE]
     epoch = len(scores)
     if recipe.ending.keep == "best":
         epoch = int(load_tensors(run.best_checkpoint)[1]["epoch"])
     if math.isnan(scores[epoch - 1]):
         raise TrainingError("its validation mAP is undefined: no validation film has a genre")
-    return epoch, scores[epoch - 1]
-
-
-def _write_best(search: Search) -> None:
-    """Write best.toml, if a trial is complete."""
-    if search.best is not None:
-        recipe = search.recipe(rounded(search.best.params))
-        write_text(search.best_recipe_path, best_recipe_toml(search, recipe))
+    return epoch, float(scores[epoch - 1])
 
 
 def _give_up_if_hopeless(search: Search) -> None:

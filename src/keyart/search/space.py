@@ -10,7 +10,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from keyart.errors import RecipeError, nearest
-from keyart.training.recipe import Recipe
+from keyart.training.recipe import Recipe, parse_settings
 
 # From this ratio of its ends on, a range is searched by orders of magnitude.
 _LOG_FROM = 10
@@ -143,25 +143,21 @@ def _table(path: Path) -> dict[str, Dimension]:
 
 def _dimension(key: str, value: Any) -> Dimension:
     if isinstance(value, str) and ".." in value:
-        ends = [_parsed(end) for end in value.split("..")]
+        ends = [_value(key, end) for end in value.split("..")]
         match ends:
             case [int() | float() as low, int() | float() as high] if low < high:
                 return numbers(low, high)
         raise RecipeError(f"--search {key}={value}: a range is two numbers, low..high")
-    values = value if isinstance(value, list) else [_parsed(one) for one in str(value).split("|")]
+    values = (
+        value if isinstance(value, list) else [_value(key, one) for one in str(value).split("|")]
+    )
     if any(isinstance(one, list | dict) for one in values) or not values:
         raise RecipeError(f"--search {key}: choices are numbers, words, true, false or none")
     return CategoricalDistribution(tuple(values))
 
 
-def _parsed(text: str) -> Any:
-    word = text.strip()
-    if word == "none":
-        return None
-    try:
-        return tomllib.loads(f"value = {word}")["value"]
-    except tomllib.TOMLDecodeError:
-        return word  # a bare word is a string
+def _value(key: str, text: str) -> Any:
+    return parse_settings([f"{key}={text}"])[key]
 
 
 def _written(value: Any) -> str:

@@ -6,6 +6,7 @@ its process; it is queued again, with the same values.
 
 import hashlib
 import json
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, Storage
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL, NullPool
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import SearchError
@@ -29,6 +30,7 @@ from keyart.training.recipe import Recipe, load_recipe
 HEARTBEAT = 10  # seconds
 GRACE = 60  # seconds
 _SQLITE_WAIT = 60  # seconds for another process to finish a write; each takes milliseconds
+_ATTEMPTS = 5  # to open a database in which other processes make the tables at this moment
 
 _ASKED = "search.json"
 _DATABASE = "search.db"
@@ -137,7 +139,7 @@ def open_search(
     recipe: str,
     out: Path,
     *,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, Any] | None = None,
     search: Sequence[str] = (),
     storage: str | None = None,
     say: Callable[[str], None] = lambda sentence: None,
@@ -145,7 +147,7 @@ def open_search(
     """Begin the search in the folder `out`, or open it again. Raises SearchError, RecipeError."""
 
     def variant(values: Mapping[str, Value]) -> Recipe:
-        return load_recipe(recipe, {**settings, **values})
+        return load_recipe(recipe, {**(settings or {}), **values})
 
     base, space = variant({}), read_space(search, variant)
     asked = {
@@ -161,10 +163,10 @@ def open_search(
         try:
             if out.exists():
                 out.rmdir()  # empty; Windows renames no folder onto another
-            with new_folder(out) as beside:
-                write_text(beside / _RECIPE, base.to_toml())
-                write_json(beside / _ASKED, {"name": recipe, **asked})
-                _begin_study(_open_storage(beside, storage), study_name, start_of(space, base))
+            with new_folder(out) as partial:
+                write_text(partial / _RECIPE, base.to_toml())
+                write_json(partial / _ASKED, {"name": recipe, **asked})
+                _begin_study(_open_storage(partial, storage), study_name, start_of(space, base))
         except OSError:
             if not (out / _ASKED).exists():
                 raise
@@ -200,22 +202,29 @@ def _open_storage(
     lost: Callable[[optuna.Study, FrozenTrial], None] | None = None,
 ) -> RDBStorage:
     """The database at `url`, or the folder's own. lost: called for each trial that is lost."""
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    # No pool: an open connection would keep the folder's file from being moved, or time out
+    # between two heartbeats.
+    options: dict[str, Any] = {"poolclass": NullPool}
     if url is None:
         url = URL.create("sqlite", database=str(folder / _DATABASE)).render_as_string()
     if url.startswith("sqlite"):
-        # No pool: a connection that stays open would keep the file from being moved.
-        options = {"poolclass": NullPool, "connect_args": {"timeout": _SQLITE_WAIT}}
-    try:
-        return RDBStorage(
-            url,
-            options,
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=lost,
-        )
-    except ImportError as error:
-        raise SearchError("--storage: the database's driver is missing; install it") from error
+        options["connect_args"] = {"timeout": _SQLITE_WAIT}
+    for attempt in range(_ATTEMPTS):
+        try:
+            return RDBStorage(
+                url,
+                options,
+                heartbeat_interval=HEARTBEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=lost,
+            )
+        except ImportError as error:
+            raise SearchError("--storage: the database's driver is missing; install it") from error
+        except (IntegrityError, ProgrammingError):
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(1)
+    raise AssertionError("unreachable")
 
 
 def _same_search(out: Path, asked: Mapping[str, Any], storage: str | None) -> str:
@@ -231,11 +240,9 @@ def _same_search(out: Path, asked: Mapping[str, Any], storage: str | None) -> st
                 f"{out}: holds a search {words}; name another folder, or ask for the same search "
                 "to go on"
             )
-    if (out / _DATABASE).exists() == (storage is not None):
-        remedy = "leave --storage out" if storage else "name it with --storage"
-        raise SearchError(f"{out}: its trials are in {_where(storage)}; {remedy}")
+    own = (out / _DATABASE).exists()
+    if own and storage is not None:
+        raise SearchError(f"{out}: its trials are in {_DATABASE}; leave --storage out")
+    if not own and storage is None:
+        raise SearchError(f"{out}: its trials are in another database; name it with --storage")
     return str(found["name"])
-
-
-def _where(storage: str | None) -> str:
-    return _DATABASE if storage else "another database"

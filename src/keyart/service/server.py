@@ -182,7 +182,7 @@ class PatientProtocol(H11Protocol):
 
 def _config(factory: Callable[[], FastAPI], workers: int = 1) -> uvicorn.Config:
     log_config = deepcopy(LOGGING_CONFIG)
-    # A log of malformed forms would fill the disk; clients are told, and metrics count them.
+    # A log of malformed forms would fill the disk; clients get an error, and metrics count them.
     log_config["loggers"]["python_multipart"] = {"level": "ERROR"}
     return uvicorn.Config(
         factory,

@@ -78,9 +78,9 @@ def history_of(path: Path) -> list[Row]:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:
     """Write tensors and facts to a safetensors file, whole or not at all."""
-    with replacing(path) as beside:
+    with replacing(path) as partial:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, beside, dict(facts))
+        save_file(plain, partial, dict(facts))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

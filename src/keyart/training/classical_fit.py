@@ -46,7 +46,7 @@ def fit_head(
     if not fits.any():
         most = int(np.minimum(having, len(truth) - having).max(initial=0))
         raise TrainingError(
-            f"{recipe.classifier} needs {FEWEST_FILMS} training films with a genre and "
+            f"{recipe.classifier.kind} needs {FEWEST_FILMS} training films with a genre and "
             f"{FEWEST_FILMS} without it; of these {len(truth):,} no genre has more than {most}: "
             "build a larger catalog"
         )

@@ -1,6 +1,6 @@
 """The feature cache: what a frozen backbone makes of posters, computed once and kept.
 
-CATALOG/features/KEY-VIEW.npy holds one row a poster, float16, and the .txt beside it the
+CATALOG/features/KEY-VIEW.npy holds one row per poster, float16, and the .txt next to it the
 SHA-256 of each row's poster; together they are found by poster, network (its weights, its settings
 and its number format), ImageSpec and view. A catalog that grew computes its new posters alone.
 """
@@ -109,7 +109,7 @@ class _Store:
         """Append rows, whole or not at all."""
         known = list(self._rows)
         old = np.load(self._features, mmap_mode="r")[: len(known)] if known else features[:0]
-        with replacing(self._features) as beside, beside.open("wb") as file:
+        with replacing(self._features) as partial, partial.open("wb") as file:
             np.save(file, np.concatenate([old, features]))
         known += posters
         write_text(self._posters, "\n".join(known))

@@ -33,7 +33,7 @@ def halved(model: bytes) -> bytes:
         casts.append(
             helper.make_node("Cast", [half.name], [name], f"{name}.cast", to=TensorProto.FLOAT)
         )
-    # Weights told as inputs too would be expected as float32.
+    # Weights that are listed as inputs too would be expected as float32.
     kept = [value for value in graph.input if value.name not in {c.output[0] for c in casts}]
     del graph.input[:]
     graph.input.extend(kept)

@@ -31,7 +31,7 @@ class _Exported(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         features = self.model.features(pixels)
-        logits = self.model(pixels)  # where it looks once, the exporter merges the two
+        logits = self.model(pixels)  # without test-time augmentation, the exporter merges the two
         if isinstance(self.model.head, GenreHead):
             return logits, features, self.model.head.maps(features)
         return logits, features

@@ -144,7 +144,7 @@ def _read(recipe: str | os.PathLike[str]) -> AnyRecipe:
         text = shipped.read_text(encoding="utf-8")
     else:
         raise RecipeError(
-            f"no recipe {str(recipe)!r}{nearest(str(recipe), recipe_names())} "
+            f"no recipe {str(recipe)!r}{nearest(str(recipe), recipe_names()) or '.'} "
             f"Shipped: {', '.join(recipe_names())}; or name a TOML file"
         )
     try:
@@ -166,7 +166,7 @@ def _kind(tables: Mapping[str, Any], where: str) -> type[AnyRecipe]:
     kind = classifier.get("kind")
     if kind not in CLASSIFIERS:
         raise RecipeError(
-            f"{where}: [classifier] kind = {kind!r}: not one{nearest(str(kind), CLASSIFIERS)} "
-            f"Known: {', '.join(CLASSIFIERS)}"
+            f"{where}: [classifier] kind = {kind!r}: not one"
+            f"{nearest(str(kind), CLASSIFIERS) or '.'} Known: {', '.join(CLASSIFIERS)}"
         )
     return CLASSIFIERS[kind]

@@ -86,7 +86,7 @@ class Tables:
                 raise RecipeError(_outside(name, homes, where))
             if name not in groups:
                 raise RecipeError(
-                    f"{where}: no table [{name}]{nearest(name, groups)} The tables are: "
+                    f"{where}: no table [{name}]{nearest(name, groups) or '.'} The tables are: "
                     f"{_list(groups)}"
                 )
             known = [one.name for one in fields(groups[name])]
@@ -98,8 +98,8 @@ class Tables:
                         f"{where}: {given} belongs under [{homes[given]}], not [{name}]"
                     )
                 raise RecipeError(
-                    f"{where}: no key {given!r}{nearest(given, homes)} The keys of [{name}] are: "
-                    f"{', '.join(known)}"
+                    f"{where}: no key {given!r}{nearest(given, homes) or '.'} "
+                    f"The keys of [{name}] are: {', '.join(known)}"
                 )
         return cls._checked({name: tables.get(name, {}) for name in groups}, where)
 
@@ -113,7 +113,7 @@ class Tables:
         for name, value in settings.items():
             if name not in homes:
                 raise RecipeError(
-                    f"settings: no key {name!r}{nearest(name, homes)} The keys are: "
+                    f"settings: no key {name!r}{nearest(name, homes) or '.'} The keys are: "
                     f"{', '.join(homes)}"
                 )
             values[homes[name]][name] = value
@@ -176,7 +176,7 @@ def _outside(name: str, homes: Mapping[str, str], where: str) -> str:
     """What is wrong with a key that is in no table."""
     tables = _list(dict.fromkeys(homes.values()))
     if name not in homes:
-        return f"{where}: no key {name!r}{nearest(name, homes)} Keys are in tables: {tables}"
+        return f"{where}: no key {name!r}{nearest(name, homes) or '.'} Keys are in tables: {tables}"
     return (
         f"{where}: {name} is in no table; move it under [{homes[name]}] (recipes have tables now: "
         f"{tables})"

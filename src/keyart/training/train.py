@@ -81,6 +81,7 @@ def train(
     return run
 
 
+@isolated()
 def learn(
     catalog: Catalog, recipe: Recipe, run: Run, callbacks: Callbacks, *, resume: bool
 ) -> Lesson | None:

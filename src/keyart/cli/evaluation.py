@@ -1,0 +1,79 @@
+"""Commands that score models, and report on them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from keyart.cli.options import AsJson
+
+commands = typer.Typer()
+
+
+@commands.command("evaluate")
+def evaluate(
+    model: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="What to score.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Catalog to score on. Default: the one that the run was trained on."),
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"], typer.Option(help="Split to print.")
+    ] = "test",
+    thresholds: Annotated[
+        Literal["f1", "micro_f1", "hamming"] | None,
+        typer.Option(help="Choose new thresholds for this, on the validation split."),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Choose new thresholds, so that predicted genres are right so often: 0.8."
+        ),
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep the new thresholds in the run and its bundle.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Compare with this run or bundle, metric by metric."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run or a bundle on a catalog, next to constant guesses."""
+    if against:
+        if thresholds or precision is not None or save:
+            raise typer.BadParameter("--against compares models with the thresholds they have")
+        from keyart.evaluation.compare import compare
+        from keyart.terminal.scores import show_comparison
+
+        show_comparison(compare(model, against, catalog=catalog, split=split), as_json=as_json)
+        return
+    if thresholds and precision is not None:
+        raise typer.BadParameter("give --thresholds or --precision, not both")
+    if precision is not None and not 0 < precision <= 1:
+        raise typer.BadParameter("--precision is a share above 0 and up to 1, such as 0.8")
+    if save and thresholds is None and precision is None:
+        raise typer.BadParameter("--save needs --thresholds or --precision")
+    from keyart.terminal.scores import show_scores
+    from keyart.training.evaluate import evaluate
+
+    scored = evaluate(model, catalog, split, thresholds=thresholds, precision=precision, save=save)
+    show_scores(scored, split, as_json=as_json)
+
+
+@commands.command("report")
+def report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="One run, or several to compare with the first."),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")],
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="Catalog with the posters to show. Default: that of the first run."),
+    ] = None,
+) -> None:
+    """Write one page that shows how good runs are, and where they fail."""
+    from keyart.report.page import write_report
+
+    write_report(runs, out, catalog=catalog)

@@ -1,0 +1,180 @@
+"""Reads what files say before their pixels: PNG chunks, JPEG scans, TIFF tags, WebP sizes."""
+
+import io
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+
+from PIL import TiffImagePlugin
+
+from keyart.images.colour import MAX_PROFILE
+
+# Chunks that decide about the pixels of the first picture. All others are metadata, which may be
+# huge or broken, or later frames.
+_PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"))
+# A marker in a JPEG's entropy-coded data, which escapes ff as ff 00 and resets by ff d0 to ff d7.
+_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_PHOTOMETRIC = {
+    0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab",
+    9: "Lab", 10: "Lab", 32803: "raw camera", 34892: "raw camera",
+}  # fmt: skip
+_SAMPLE_FORMAT = {2: "signed ", 3: "floating-point ", 5: "complex ", 6: "complex "}
+
+
+@dataclass(frozen=True, slots=True)
+class Png:
+    """A PNG without its metadata."""
+
+    data: bytes
+    depth: int  # bits a channel
+    profile: bytes | None
+
+
+def clean_png(data: bytes) -> Png:
+    """A PNG without text, later frames and other metadata; its ICC profile apart.
+
+    Copies nothing if there is none. Whatever is damaged is left for the decoder to report.
+    """
+    kept: list[bytes] = [data[:8]]
+    profile: bytes | None = None
+    at, whole = 8, True
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        name = data[at + 4 : at + 8]
+        end = at + 12 + length
+        if name in _PIXEL_CHUNKS:
+            kept.append(data[at:end])
+        else:
+            whole = False
+            if name == b"iCCP" and profile is None:
+                profile = _inflated(data[at + 8 : end - 4])
+            elif name == b"sRGB":
+                profile = b""  # says sRGB, whatever a profile says
+        at = end
+        if name == b"IEND":
+            break
+    depth = data[24] if len(data) > 24 else 8
+    return Png(data if whole else b"".join(kept), depth, profile)
+
+
+def _inflated(chunk: bytes) -> bytes | None:
+    try:
+        # The name, a zero, the method (0), the compressed profile.
+        start = chunk.index(b"\0") + 2
+        profile = zlib.decompressobj().decompress(chunk[start:], MAX_PROFILE)
+    except (ValueError, zlib.error):
+        return None
+    return profile
+
+
+def jpeg_scans(data: bytes) -> int:
+    """The scans of a JPEG's first picture: what lies in its metadata or after it doesn't count."""
+    few = data.count(b"\xff\xda")
+    if few <= 1:
+        return few
+    scans, at = 0, 2
+    while match := _MARKER.search(data, at):
+        code, at = data[match.end() - 1], match.end()
+        if code == 0xD9:
+            break
+        scans += code == 0xDA
+        if code not in (0x01, 0xD8):
+            at += int.from_bytes(data[at : at + 2], "big")
+    return scans
+
+
+def exif_orientation(exif: bytes) -> int:
+    """How a picture is to be turned, 1 to 8; 1 (not at all) if the block is broken."""
+    block = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, directory)
+        for at in range(directory + 2, directory + 2 + 12 * count, 12):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", block, at)
+            if tag == 0x0112:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1
+
+
+def webp_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height, which libwebp makes room for as soon as it opens a file."""
+    kind = data[12:16]
+    if len(data) < 30:
+        return None
+    if kind == b"VP8X":
+        return (
+            1 + int.from_bytes(data[24:27], "little"),
+            1 + int.from_bytes(data[27:30], "little"),
+        )
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Tiff:
+    """What the tags of a TIFF's first picture say."""
+
+    bits: int
+    signs: str  # "", or "signed ", "floating-point " before the number of bits
+    photometric: int
+    compression: int
+    tile: int  # pixels of a tile or strip, which the decoder makes room for
+    photometric_at: int | None  # where its value lies in a classic file
+
+    @property
+    def name(self) -> str:
+        """Like '12-bit grey TIFF'."""
+        kind = _PHOTOMETRIC.get(self.photometric, f"photometric {self.photometric}")
+        return f"{self.signs}{self.bits}-bit {kind} TIFF"
+
+
+def read_tiff(data: bytes) -> Tiff:
+    """The tags of a TIFF's first picture. Raises anything for a damaged one."""
+    file = io.BytesIO(data)
+    big = b"+" in data[2:4]  # BigTIFF has a header of 16 bytes
+    tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if big else 8])
+    file.seek(tags.next)
+    place = _photometric_at(data, tags.next)
+    tags.load(file)
+    bits = tags.get(258, (1,))
+    width, height = int(tags.get(256, 0)), int(tags.get(257, 0))
+    rows = min(int(tags.get(278, height)), height)
+    return Tiff(
+        bits=int(max(bits)) if isinstance(bits, tuple) else int(bits),
+        signs=_SAMPLE_FORMAT.get(int(max(tags.get(339, (1,)))), ""),
+        photometric=int(tags.get(262, 0)),
+        compression=int(tags.get(259, 1)),
+        tile=max(int(tags.get(322, width)) * int(tags.get(323, rows)), 1),
+        photometric_at=place,
+    )
+
+
+def _photometric_at(data: bytes, directory: int) -> int | None:
+    order = "<" if data[:2] == b"II" else ">"
+    if struct.unpack_from(order + "H", data, 2)[0] != 42:
+        return None
+    (count,) = struct.unpack_from(order + "H", data, directory)
+    for at in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", data, at)
+        if tag == 262:
+            return at + 8 + (2 if kind == 4 and order == ">" else 0)
+    return None
+
+
+def black_is_zero(data: bytes, tiff: Tiff) -> bytes:
+    """The same file with its photometric tag set to BlackIsZero: nobody inverts its values."""
+    if tiff.photometric_at is None:
+        return data
+    value = struct.pack("<H" if data[:2] == b"II" else ">H", 1)
+    return data[: tiff.photometric_at] + value + data[tiff.photometric_at + 2 :]

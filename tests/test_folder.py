@@ -1,0 +1,45 @@
+"""images/folder.py: which files of a folder are posters, and what else it holds."""
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from keyart.catalog.poster_paths import find_posters
+from keyart.errors import PosterError
+from keyart.images.folder import is_picture, no_pictures
+
+
+@pytest.mark.parametrize(
+    "name", ["a.JPG", "a.jfif", "a.jpe", "a.avif", "a.HEIC", "a.heif", "a.tif", "a.mpo"]
+)
+def test_a_picture_is_known_by_its_suffix(name: str) -> None:
+    assert is_picture(Path(name))
+
+
+@pytest.mark.parametrize("name", ["poster", "poster.0001", "Dr. No", "poster.jpg_large"])
+def test_a_picture_without_a_known_suffix_is_known_by_its_first_bytes(
+    tmp_path: Path, name: str
+) -> None:
+    Image.new("RGB", (20, 30)).save(tmp_path / name, "JPEG")
+    assert is_picture(tmp_path / name)
+    (tmp_path / name).write_text("notes")
+    assert not is_picture(tmp_path / name)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "poster")
+    assert not is_picture(tmp_path / "poster")
+
+
+def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.psd").write_bytes(b"8BPS")
+    (tmp_path / "README").write_text("posters")
+    with pytest.raises(PosterError, match=r"but 4 files of other kinds \(\.psd 3, no suffix 1\)"):
+        list(find_posters(tmp_path))
+
+
+def test_an_empty_folder_holds_no_files() -> None:
+    assert no_pictures([]) == "no files"
