@@ -39,8 +39,9 @@ def _smaller(code: str) -> str:
 
 
 def _masked(line: str) -> str:
-    """A line without what may differ between two machines or sizes: numbers, bars and genres."""
+    """A line without what may differ from machine to machine: numbers, bars, genres, places."""
     names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure")))
+    line = re.sub("(?:top|middle|bottom)(?: left| right)?", "PLACE", line)
     line = re.sub(rf"(?:{names})(?:[ ,·|]+(?:{names}))*", "GENRES", line)
     return re.sub(r"\S*\d\S*", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
 
