@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import csv
+import logging
 import os
 import shutil
 import socket
@@ -27,6 +28,16 @@ from keyart.service.server import running
 from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.wire import encoded
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs() -> Iterator[None]:
+    """Undo what a command that ran in this process did to the log: it prints until it ends."""
+    log = logging.getLogger("keyart")
+    handlers, level = list(log.handlers), log.level
+    yield
+    log.handlers[:] = handlers
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="module")

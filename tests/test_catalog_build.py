@@ -145,7 +145,7 @@ def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason
         "bad-dot.png": encoded(Image.new("RGB", (1, 1)), "PNG"),
         "bad-empty.jpg": b"",
         "bad-text.jpg": b"<html>404</html>",
-        "bad-suffix.txt": whole,
+        "ok-suffix.txt": whole,
     }
     folder = write_posters(tmp_path / "posters", posters)
     (folder / "bad-folder.jpg").mkdir()
@@ -166,7 +166,6 @@ def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason
         "bad-empty": "bad-empty.jpg: the file is empty",
         "bad-text": "bad-text.jpg: not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, "
         "TIFF)",
-        "bad-suffix": "no poster found",
         "bad-folder": "no poster found",
         "bad-gone": "no poster found",
         "bad-loop": "bad-loop.jpg: Too many levels of symbolic links",

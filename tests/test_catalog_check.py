@@ -183,7 +183,7 @@ def test_a_split_changed_by_hand_is_reported_even_if_no_group_is_cut(path: Path)
         ({"poster": None}, "f0001: its poster is not the one that was put in"),
         (
             {"poster": b"x", "poster_sha256": hashlib.sha256(b"x").hexdigest()},
-            "f0001: not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF)",
+            "f0001: not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, HEIF)",
         ),
     ],
     ids=["split", "genre", "no genre", "id", "width", "poster", "no poster", "undecodable"],

@@ -73,7 +73,7 @@ def test_rejections_are_counted_by_kind(catalog: Catalog, tmp_path: Path) -> Non
         "no film id": 1,
         "no genre of the vocabulary": 2,
         "the file is empty": 1,
-        "not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF)": 1,
+        "not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, HEIF)": 1,
         "listed again": 1,
         "listed with different genres": 1,
     }

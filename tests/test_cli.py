@@ -170,7 +170,7 @@ def test_resume_of_a_finished_run_changes_nothing(painted: Path) -> None:
     ("arguments", "message"),
     [
         (("train", "{c}", "--out", "{r}"), "run: is already there; add --resume"),
-        (("train", "{c}", "--out", "{r}", "--resume"), "begun with another recipe"),
+        (("train", "{c}", "--out", "{r}", "--resume"), "was started with another recipe"),
         (("train", "{c}", "--out", "{n}", "--set", "epoch=2"), "did you mean 'epochs'"),
         (("train", "{c}", "--out", "{n}", "--recipe", "none"), "no recipe 'none'"),
         (("train", "{n}", "--out", "{n}"), "no catalog here"),

@@ -22,7 +22,7 @@ from keyart.training.recipe import Recipe
 from tests.tiny_catalog import tiny_films
 
 # Small enough for two networks to be trained within seconds.
-SMALL = {"scratch": ("upsample=2", "compile=off", "precision=fp32")}
+SMALL = {"scratch": ("upsample=2", "compile=off", "dtype=fp32")}
 ONLY = ("null", "rates", "scratch-leak", "scratch", "vgg16")
 
 
