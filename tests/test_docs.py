@@ -42,6 +42,7 @@ def _masked(line: str) -> str:
     """A line without what may differ between two machines or sizes: numbers, bars and genres."""
     names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure")))
     line = re.sub(rf"(?:{names})(?:[ ,·|]+(?:{names}))*", "GENRES", line)
+    line = re.sub(r"(?:mostly )?from (?:the|nowhere) .*", "from SOMEWHERE", line)
     line = re.sub(r"fingerprint [0-9a-f]+", "fingerprint", line)  # of bytes that encoders differ in
     return re.sub(r"[\d.,]+", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
 
