@@ -161,11 +161,11 @@ def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason
     rejected = dict(rejections(catalog))
     assert rejected.pop("bad-cut").startswith("bad-cut.jpg: damaged JPEG file: ")
     assert rejected == {
-        "bad-bomb": "bad-bomb.png: too large to decode: over 80,000,000 pixels",
+        "bad-bomb": "bad-bomb.png: too large to decode: 60000x60000, over 80,000,000 pixels",
         "bad-dot": "bad-dot.png: 1x1 pixels; a poster needs at least 16 on each side",
         "bad-empty": "bad-empty.jpg: the file is empty",
         "bad-text": "bad-text.jpg: not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, "
-        "TIFF)",
+        "TIFF, AVIF, HEIF), but HTML; save it as JPEG or PNG",
         "bad-folder": "no poster found",
         "bad-gone": "no poster found",
         "bad-loop": "bad-loop.jpg: Too many levels of symbolic links",
