@@ -43,6 +43,7 @@ def _masked(line: str) -> str:
     names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure")))
     line = re.sub(rf"(?:{names})(?:[ ,·|]+(?:{names}))*", "GENRES", line)
     line = re.sub(r"(?:mostly )?from (?:the|nowhere) .*", "from SOMEWHERE", line)
+    line = re.sub(r"\b[0-9a-f]{64}\b", "HASH", line)
     line = re.sub(r"fingerprint [0-9a-f]+", "fingerprint", line)  # of bytes that encoders differ in
     return re.sub(r"[\d.,]+", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
 
