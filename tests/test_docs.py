@@ -43,14 +43,8 @@ def _masked(line: str) -> str:
     names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure")))
     line = re.sub(rf"(?:{names})(?:[ ,·|]+(?:{names}))*", "GENRES", line)
     line = re.sub(r"(?:mostly )?from (?:the|nowhere) .*", "from SOMEWHERE", line)
-<<<<<<< Updated upstream
-    line = re.sub(r"\b[0-9a-f]{64}\b", "HASH", line)
-    line = re.sub(r"fingerprint [0-9a-f]+", "fingerprint", line)  # of bytes that encoders differ in
-    return re.sub(r"[\d.,]+", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
-=======
     # Words with digits: numbers, hashes, and JSON, which is one long word.
     return re.sub(r"\S*\d\S*", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
->>>>>>> Stashed changes
 
 
 @pytest.fixture(scope="module")
