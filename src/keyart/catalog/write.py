@@ -1,8 +1,8 @@
 """Writing a catalog's files: shards of films with their posters, and catalog.json last."""
 
-import fcntl
 import hashlib
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ from keyart.files import replacing, sweep
 from keyart.genres import Vocabulary
 
 Row = dict[str, Any]
+LOCK = ".growing"  # of a catalog that grows, on Windows
 
 
 def write_shards(
@@ -168,14 +169,17 @@ def growing(folder: Path) -> Iterator[None]:
     A second process that wants to grow it at the same time gets a CatalogError. The lock ends with
     the process, however that ends.
     """
+    # Windows opens no folders, and locks bytes of files.
+    windows = sys.platform == "win32"
+    place, mode = (folder / LOCK, os.O_RDWR | os.O_CREAT) if windows else (folder, os.O_RDONLY)
     try:
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(place, mode)
     except OSError as error:
         raise CatalogError(f"{folder}: no catalog here ({error.strerror})") from error
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            _lock(handle)
+        except (BlockingIOError, PermissionError) as error:
             raise CatalogError(f"{folder}: another process is growing it; wait for it") from error
         except OSError:
             pass  # some network disks have no locks
@@ -186,6 +190,18 @@ def growing(folder: Path) -> Iterator[None]:
             _remove_leftovers(folder)
     finally:
         os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file for this process. Raises OSError if another one has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _remove_leftovers(folder: Path) -> None:
