@@ -15,6 +15,7 @@ from keyart.genres import Vocabulary
 from keyart.prediction import Prediction
 from keyart.predictor import Predictor
 from keyart.run import Run
+from keyart.service.app import create_app
 from keyart.training.callbacks import Callbacks
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical, load_classical
@@ -181,6 +182,8 @@ def test_titles_and_years_tell_what_posters_do_not(
         model.predict(catalog.poster(0))
     with pytest.raises(BundleError, match=refusal):
         list(model.predict_many([catalog.poster(0)]))
+    with pytest.raises(BundleError, match=refusal):
+        create_app(model)
 
 
 def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) -> None:

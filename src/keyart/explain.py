@@ -26,7 +26,7 @@ Map = npt.NDArray[np.float64]
 
 # Cells of the occlusion map; a patch hides 2x2 of them.
 _ROWS, _COLUMNS = 12, 8
-_BLOCK = 16  # hidden posters a run
+_BLOCK = 16  # hidden posters in one run of the network
 _EVEN = 0.05  # logits; a map that rises no higher anywhere points to no place
 
 # The picture: the poster is dark where nothing speaks for the genre, and glows where most does.

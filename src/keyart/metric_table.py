@@ -85,6 +85,12 @@ BASELINES: Mapping[str, str] = {
 }
 """The constant guesses: predict no genre, each genre's rate, or the most frequent genres."""
 
+_CRITERIA = {
+    "f1": "for each genre's F1",
+    "micro_f1": "for micro F1",
+    "hamming": "for the least Hamming loss",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -304,20 +310,11 @@ class MetricTable:
         """The metrics of one split. Raises KeyError if it was not scored."""
         return self.splits[name]
 
-    def rows(self, split: str, names: Sequence[str] = tuple(METRICS)) -> list[Row]:
-        """A row for each of the named metrics of a split. Raises KeyError if it was not scored."""
-        return self.splits[split].rows(names)
-
     @property
     def aim(self) -> str:
         """What the thresholds were chosen for, in words: "for each genre's F1"."""
-        words = {
-            "f1": "for each genre's F1",
-            "micro_f1": "for micro F1",
-            "hamming": "for the least Hamming loss",
-        }
         if isinstance(self.criterion, str):
-            return words[self.criterion]
+            return _CRITERIA[self.criterion]
         return f"for a precision of {self.criterion:g}"
 
     def provenance(self) -> dict[str, Any]:
@@ -360,24 +357,29 @@ class MetricTable:
         if (found := plain.get("format")) != FORMAT:
             raise ValueError(f"format {found}, but this keyart reads format {FORMAT}")
         try:
-            table = cls(
+            return cls(
                 str(plain["name"]),
                 str(plain["catalog"]),
                 tuple(str(name) for name in plain["vocabulary"]),
                 {split: int(films) for split, films in plain["films"].items()},
-                plain["criterion"],
+                _criterion(plain["criterion"]),
                 tuple(str(note) for note in plain["notes"]),
                 {name: SplitMetrics.from_json(split) for name, split in plain["splits"].items()},
             )
-            table.aim  # noqa: B018 - an unknown criterion raises here
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"damaged ({type(error).__name__}: {error})") from error
-        return table
 
 
 def intervals_to_json(intervals: Mapping[str, Interval | None]) -> dict[str, Any]:
     """Metrics as plain JSON: value, low and high by name."""
     return {name: asdict(found) if found else None for name, found in intervals.items()}
+
+
+def _criterion(plain: Any) -> str | float:
+    if plain in _CRITERIA or isinstance(plain, int | float):
+        known: str | float = plain
+        return known
+    raise ValueError(f"unknown criterion {plain!r}")
 
 
 def _interval(plain: Mapping[str, Any] | None) -> Interval | None:

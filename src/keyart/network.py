@@ -43,6 +43,11 @@ class Network:
         """Whether the network has this output: logits, features or maps."""
         return output in self._outputs
 
+    def require(self, output: str) -> None:
+        """Raise BundleError if the network does not have this output."""
+        if not self.has(output):
+            raise BundleError(f"this model's network has no output {output}; export it again")
+
     def logits(self, pixels: Pixels) -> Logits:
         """pixels: prepared (films, ...), uint8. Returns (films, genres)."""
         return self.run(["logits"], pixels)[0]
@@ -50,8 +55,7 @@ class Network:
     def run(self, outputs: Sequence[str], pixels: Pixels) -> list[npt.NDArray[np.float32]]:
         """Several outputs of one run. Raises BundleError for an output that it does not have."""
         for output in outputs:
-            if not self.has(output):
-                raise BundleError(f"this model's network has no output {output}; export it again")
+            self.require(output)
         results: list[npt.NDArray[np.float32]] = self._session.run(
             list(outputs), {"pixels": np.ascontiguousarray(pixels)}
         )

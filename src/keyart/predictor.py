@@ -88,7 +88,7 @@ class Predictor:
         posters: as for `predict`; read lazily. workers: threads; None means one for each core.
         Yields one Prediction or Failure for each poster; never raises for a single poster.
         """
-        self.image_specs  # noqa: B018 - an error of the model comes before the first poster
+        self.require_posters()  # an error of the model comes before the first poster
         numbered = enumerate(_several(posters))
         return (
             answer
@@ -115,10 +115,9 @@ class Predictor:
         vocabulary = self.bundle.vocabulary
         wanted = None if genres is None else [vocabulary.index(name) for name in genres]
         content = content_of(poster)
-        decoded = [spec.decode(content, max_pixels) for spec in self.image_specs]
-        pictures = [
-            spec.resize(rgb)[None] for spec, rgb in zip(self.image_specs, decoded, strict=True)
-        ]
+        specs = self.image_specs
+        decoded = [spec.decode(content, max_pixels) for spec in specs]
+        pictures = [spec.resize(rgb)[None] for spec, rgb in zip(specs, decoded, strict=True)]
         height, width = decoded[0].shape[:2]
         scores = self.bundle.calibration.apply(self.logits(pictures))[0]
         network = self.scorer.network
@@ -127,9 +126,9 @@ class Predictor:
         if method == "activation":
             self.require("maps")
             assert network is not None
-            maps = activation_maps(network, self.image_specs[0], pictures[0], height, width)
+            maps = activation_maps(network, specs[0], pictures[0], height, width)
         else:
-            maps = occlusion_maps(self.logits, self.image_specs, pictures, height, width)
+            maps = occlusion_maps(self.logits, specs, pictures, height, width)
         if wanted is None:
             falling = np.argsort(-scores, kind="stable").tolist()
             predicted = [genre for genre in falling if scores[genre] >= self._threshold(genre)]
@@ -168,14 +167,8 @@ class Predictor:
     @property
     def image_specs(self) -> tuple[ImageSpec, ...]:
         """How this model needs posters. Raises BundleError if it needs more than posters."""
-        specs = self.scorer.specs
-        images = tuple(spec for spec in specs if isinstance(spec, ImageSpec))
-        if len(images) < len(specs):
-            raise BundleError(
-                f"{self.bundle.path}: this model needs titles and years, which posters do not "
-                'have; evaluate it on a catalog, or train with features = "poster"'
-            )
-        return images
+        self.require_posters()
+        return tuple(spec for spec in self.scorer.specs if isinstance(spec, ImageSpec))
 
     def prepare(self, poster: Poster, max_pixels: int = MAX_PIXELS) -> Prepared:
         """Decode and resize one poster as this model needs it. Raises PosterError."""
@@ -232,9 +225,17 @@ class Predictor:
     def _threshold(self, genre: int) -> float:
         return float(self.bundle.thresholds[genre])
 
+    def require_posters(self) -> None:
+        """Raise BundleError if the model needs more than posters: titles and years."""
+        if not all(isinstance(spec, ImageSpec) for spec in self.scorer.specs):
+            raise BundleError(
+                f"{self.bundle.path}: this model needs titles and years, which posters do not "
+                'have; evaluate it on a catalog, or train with features = "poster"'
+            )
+
     def require(self, output: str) -> None:
         """Raise BundleError if the model does not have this output of a network."""
-        self.image_specs  # noqa: B018
+        self.require_posters()
         network = self.scorer.network
         if network is None:
             names = " or ".join(member.name for member in self.bundle.members)
@@ -243,8 +244,7 @@ class Predictor:
                 f"this model is an ensemble, which has no {output} of its own; use one of its "
                 f"members, {names}{instead}"
             )
-        if not network.has(output):
-            raise BundleError(f"this model's network has no output {output}; export it again")
+        network.require(output)
 
 
 def load(

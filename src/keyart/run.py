@@ -50,8 +50,8 @@ class Origin:
 class ScoredFilms:
     """The films of a split as a model scored them.
 
-    film_ids, titles, groups: one a film. truth, predicted, scores: (films, genres), in the order of
-    the vocabulary.
+    film_ids, titles, groups: one for each film. truth, predicted, scores: (films, genres), in the
+    order of the vocabulary.
     """
 
     vocabulary: Vocabulary
@@ -78,7 +78,7 @@ class ScoredFilms:
         return type(self)(self.vocabulary, ids, titles, groups, *flags, self.scores[at])
 
     def to_table(self) -> pa.Table:
-        """A row a film: film_id, title, group, truth, predicted, then a score for each genre."""
+        """One row per film: film_id, title, group, truth, predicted, and a score for each genre."""
         truth, predicted = (
             pa.array([list(self.vocabulary.decode(row)) for row in flags], pa.list_(pa.string()))
             for flags in (self.truth, self.predicted)
@@ -155,7 +155,7 @@ class Run:
 
     @property
     def history_path(self) -> Path:
-        """history.csv: a row an epoch."""
+        """history.csv: one row per epoch."""
         return self.path / "history.csv"
 
     @property
@@ -257,7 +257,7 @@ class Run:
         return columns
 
     def write_history(self, rows: Sequence[Mapping[str, object]]) -> None:
-        """Write history.csv: a row an epoch, all with the same columns."""
+        """Write history.csv: one row per epoch, all with the same columns."""
         write_csv(self.history_path, list(rows[0]), [list(row.values()) for row in rows])
 
     @property
@@ -276,7 +276,7 @@ class Run:
         except ValueError as error:
             raise RunError(
                 f"{file}: {error}; make it again with keyart evaluate {self.path}"
-            ) from (error)
+            ) from error
 
     def write_metrics(self, metrics: MetricTable) -> None:
         """Write metrics.json."""

@@ -35,7 +35,7 @@ def prepared_films(
     if not isinstance(spec, FilmSpec):
         return _posters(catalog, spec, progress)
     titles, years = (catalog.to_table()[column].to_pylist() for column in ("title", "year"))
-    posters = _posters(catalog, spec.image, progress) if spec.looks else None
+    posters = _posters(catalog, spec.image, progress) if spec.uses_poster else None
     return _FilmRows(posters, spec.facts(titles, years))
 
 

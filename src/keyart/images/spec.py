@@ -112,21 +112,21 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class FilmSpec:
-    """How a film becomes a network's input: the poster's pixels if it `looks`, then its facts.
+    """How a film becomes a network's input: the poster's pixels if `uses_poster`, then facts.
 
     Facts are bytes, as pixels are: the year, counted from 1880, and for each of `words` a 1 if the
     title has it. year: used for films without a year.
     """
 
     image: ImageSpec
-    looks: bool
+    uses_poster: bool
     words: tuple[str, ...]
     year: int
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of a prepared film."""
-        return (self.looks * math.prod(self.image.shape) + 1 + len(self.words),)
+        return (self.uses_poster * math.prod(self.image.shape) + 1 + len(self.words),)
 
     def facts(self, titles: Iterable[str], years: Iterable[int | None]) -> Pixels:
         """The facts (films, 1 + words) of films."""
@@ -143,7 +143,7 @@ class FilmSpec:
         """A JSON object from which spec_from_json makes an equal FilmSpec."""
         return {
             "image": self.image.to_json(),
-            "looks": self.looks,
+            "uses_poster": self.uses_poster,
             "words": list(self.words),
             "year": self.year,
         }
@@ -158,5 +158,7 @@ def spec_from_json(value: dict[str, Any]) -> ImageSpec | FilmSpec:
     """The spec that to_json was called on. Raises KeyError, TypeError or ValueError otherwise."""
     if "words" in value:
         image = ImageSpec.from_json(value["image"])
-        return FilmSpec(image, bool(value["looks"]), tuple(value["words"]), int(value["year"]))
+        return FilmSpec(
+            image, bool(value["uses_poster"]), tuple(value["words"]), int(value["year"])
+        )
     return ImageSpec.from_json(value)

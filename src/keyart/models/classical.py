@@ -232,7 +232,7 @@ class FilmClassifier(GenreClassifier):
 
     def __init__(self, backbone: nn.Module, head: Head, spec: FilmSpec) -> None:
         super().__init__(backbone, head, spec.image)
-        self._shape = spec.image.shape if spec.looks else None
+        self._shape = spec.image.shape if spec.uses_poster else None
 
     def features(self, pixels: Tensor) -> Tensor:
         """pixels: (films, bytes). Returns (films, numbers, 1, 1), those of the poster first."""

@@ -52,13 +52,12 @@ def keep_freed_memory() -> None:
     the next such block: a tenth to a quarter of a training on two cores (docs/benchmarks.md). On
     other systems and C libraries it does nothing.
     """
-    if sys.platform != "linux":
-        return
-    change_setting = getattr(ctypes.CDLL(None), "mallopt", None)
-    if change_setting is not None:  # musl has none
-        trim_threshold, mmap_max = -1, -4  # their numbers in malloc.h
-        change_setting(trim_threshold, -1)  # never
-        change_setting(mmap_max, 0)
+    if sys.platform == "linux":
+        change_setting = getattr(ctypes.CDLL(None), "mallopt", None)
+        if change_setting is not None:  # musl has none
+            trim_threshold, mmap_max = -1, -4  # their numbers in malloc.h
+            change_setting(trim_threshold, -1)  # never
+            change_setting(mmap_max, 0)
 
 
 def _cpu_has_bf16() -> bool:
