@@ -211,6 +211,26 @@ def test_a_poster_column_never_leads_out_of_the_folder(tmp_path: Path, name: str
     assert PosterFolder(folder).find("a", name) == folder / "a.png"
 
 
+def test_a_folder_without_pictures_is_described_and_a_catalog_that_grows_notes_it(
+    tmp_path: Path,
+) -> None:
+    table, posters = tiny_films(tmp_path / "good", range(3))
+    catalog = Catalog.build(table, posters, tmp_path / "cat")
+    folder = write_posters(tmp_path / "scans", {"f0000.psd": b"8BPS", "f0001.psd": b"8BPS"})
+    message = (
+        f"{folder}: no pictures in this folder or below it, but 2 files of other kinds (.psd 2)"
+    )
+    with pytest.raises(CatalogError) as raised:
+        Catalog.build(table, folder, tmp_path / "other")
+    assert str(raised.value) == (
+        f"{table}: no film with a genre and a poster in {folder}; {message}; the first: f0000: no "
+        "poster found"
+    )
+    newer = write_table(tmp_path / "newer.csv", [("x", "Drama")])
+    assert message in catalog.grow(newer, folder).facts["notes"]
+    assert not any("no pictures" in note for note in catalog.facts["notes"])
+
+
 def test_posters_are_found_by_the_names_that_people_give_them(tmp_path: Path) -> None:
     names = ["tt0085549.jpg", "12.png", "sub/Cover 3.JPG", ".hidden.jpg", "7.jpg", "7.png"]
     (tmp_path / "sub").mkdir()

@@ -54,7 +54,7 @@ def some_genres(seed: int) -> str:
 
 
 def tiny_films(folder: Path, seeds: Iterable[int]) -> tuple[Path, Path]:
-    """A film a seed, f0007 for 7, with a poster of its own. Returns the table and the folder."""
+    """One film per seed, f0007 for 7, with its own poster. Returns the table and the folder."""
     seeds = list(seeds)
     posters = {f"f{seed:04}.png": encoded(poster(seed), "PNG") for seed in seeds}
     table = write_table(folder / "films.csv", [(f"f{s:04}", some_genres(s)) for s in seeds])

@@ -24,6 +24,9 @@ A message is one line: what happened, where, what to do.
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
+
+import keyart
 
 
 class KeyartError(Exception):
@@ -103,3 +106,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     folded = {candidate.casefold(): candidate for candidate in known}
     match = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[match[0]]!r}?" if match else ""
+
+
+def other_format(path: Path, version: object, *, reads: int, remedy: str) -> str:
+    """The message that a file has another format than the one that this keyart reads.
+
+    remedy: what to do about one of an older keyart. A newer one asks for an upgrade.
+    """
+    if isinstance(version, int) and version < reads:
+        return f"{path}: format {version}, {remedy}"
+    return (
+        f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} reads "
+        f"format {reads}: upgrade keyart"
+    )

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import keyart
-from keyart.errors import PosterIndexError
+from keyart.errors import PosterIndexError, other_format
 from keyart.files import StrPath, new_folder, write_json
 from keyart.film import Film
 from keyart.images.decode import Pixels, decode
@@ -55,6 +55,7 @@ CREATE TABLE films (
     genres TEXT NOT NULL, poster_sha256 TEXT NOT NULL, thumbnail BLOB NOT NULL
 )
 """
+_REBUILD = "an index of an older keyart; make it again with keyart index"
 _COLUMNS = "place, film_id, title, year, genres, poster_sha256"
 
 
@@ -119,7 +120,9 @@ class Index:
         try:
             facts = json.loads((path / FACTS).read_bytes())
             if facts["format"] != FORMAT:
-                raise PosterIndexError(_other_format(path, facts["format"]))
+                raise PosterIndexError(
+                    other_format(path, facts["format"], reads=FORMAT, remedy=_REBUILD)
+                )
             embeddings = np.load(path / EMBEDDINGS, mmap_mode="r")
             mean = np.load(path / MEAN)
             hashes, small = (np.load(path / name, mmap_mode="r") for name in (HASHES, SMALL))
@@ -267,18 +270,6 @@ def _same_model(path: Path, facts: dict[str, Any], predictor: Predictor) -> None
             f"{path}: made with another model than {predictor.bundle.path}; name its model with "
             "--model, or make the index again"
         )
-
-
-def _other_format(path: Path, version: object) -> str:
-    if isinstance(version, int) and version < FORMAT:
-        return (
-            f"{path}: format {version}, an index of an older keyart; make it again with keyart "
-            "index"
-        )
-    return (
-        f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} reads "
-        f"format {FORMAT}: upgrade keyart"
-    )
 
 
 def _write_films(

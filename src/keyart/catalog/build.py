@@ -38,8 +38,9 @@ def build_catalog(
         )
     offer = read_offer(films, posters, vocabulary, progress=progress)
     if not offer.examined:
-        first = next((f"; the first: {one.film_id}: {one.reason}" for one in offer.rejections), "")
-        raise CatalogError(f"{films}: no film with a genre and a poster in {posters}{first}")
+        first = [f"the first: {one.film_id}: {one.reason}" for one in offer.rejections[:1]]
+        nothing = f"{films}: no film with a genre and a poster in {posters}"
+        raise CatalogError("; ".join([nothing, *offer.notes, *first]))
 
     placed = _place(vocabulary, [], offer.examined, fractions, seed)
     assert not placed.rejections, "without old films there are no two splits to choose from"

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from keyart.errors import TableError
-from keyart.images.folder import files_below, is_picture
+from keyart.images.folder import files_below, is_picture, no_pictures
 
 
 class PosterFolder:
@@ -13,7 +13,8 @@ class PosterFolder:
     The files 'tt0085549', '0085549' and '85549' all belong to the IMDb film tt0085549, because
     sources pad numbers differently. A film with a plain number as its id (MovieLens, TMDb) never
     gets a file named tt..., which is a number of IMDb. If a film has two files, the first by path
-    counts, and `notes` reports it. Raises TableError if there is no such folder.
+    counts. `notes` reports that, and a folder without pictures. Raises TableError if there is no
+    such folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,6 +30,8 @@ class PosterFolder:
                 if known != file:
                     clashes.append(f"{known.relative_to(folder)} and {file.relative_to(folder)}")
         self.notes: list[str] = []
+        if not self._by_stem:
+            self.notes.append(no_pictures(folder, self._by_path.values()))
         if clashes:
             self.notes.append(
                 f"{folder.name}: {len(clashes):,} posters share the name of another one, and the "

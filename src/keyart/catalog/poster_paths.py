@@ -27,9 +27,7 @@ def find_posters(paths: StrPath | Iterable[StrPath]) -> Iterator[Path]:
             files = sorted(files_below(path))
             found = [file for file in files if is_picture(file)]
             if not found:
-                raise PosterError(
-                    f"{path}: no pictures in this folder or below it, but {no_pictures(files)}"
-                )
+                raise PosterError(no_pictures(path, files))
             yield from found
         elif not path.exists():
             raise PosterError(f"{path}: no such file or folder")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from keyart.catalog.rejections import write_rejections
 from keyart.catalog.split import SPLITS, split_groups
 from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, SHARD, CatalogTable
-from keyart.catalog.write import catalog_facts, shard_facts
+from keyart.catalog.write import catalog_facts, write_shard
 from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
 
@@ -40,12 +40,8 @@ def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -
     with new_folder(out) as partial:
         shards = []
         for number, start in enumerate(range(0, len(rows), SHARD)):
-            path = partial / f"films-{number:05}.parquet"
-            chosen = rows[start : start + SHARD]
-            with pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False) as file:
-                for table in _tables(catalog, chosen):
-                    file.write_table(table, row_group_size=len(table))
-            shards.append(shard_facts(path, len(chosen)))
+            tables = _tables(catalog, rows[start : start + SHARD])
+            shards.append(write_shard(partial / f"films-{number:05}.parquet", tables))
         write_rejections(partial, [], [])
         facts = catalog_facts(
             catalog.vocabulary,

@@ -22,9 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import keyart
 from keyart.catalog.split import SPLITS
-from keyart.errors import CatalogError, KeyartError, VocabularyError
+from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format
 from keyart.files import StrPath
 from keyart.film import Film
 from keyart.genres import Vocabulary
@@ -54,6 +53,7 @@ SCHEMA = pa.schema(
 )
 COLUMNS = [name for name in SCHEMA.names if name != "poster"]
 _KEYS = {"films", "fingerprint", "splits", "counts", "split", "unmapped", "notes", "rejections"}
+_REBUILD = "a catalog of an older keyart; build it again with keyart catalog build"
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,7 +84,7 @@ class CatalogTable:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CatalogError(f"{file}: damaged ({error!r}); build the catalog again") from error
         if version != FORMAT:
-            raise CatalogError(_other_format(path, version))
+            raise CatalogError(other_format(path, version, reads=FORMAT, remedy=_REBUILD))
         try:
             names = tuple(facts["vocabulary"]["names"])
             aliases = {a: tuple(to) for a, to in facts["vocabulary"]["aliases"].items()}
@@ -206,18 +206,6 @@ class CatalogTable:
         except (OSError, pa.ArrowException, KeyError) as error:
             reason = " ".join(str(error).split())
             raise CatalogError(f"{self.path}: damaged ({reason}); build it again") from error
-
-
-def _other_format(path: Path, version: object) -> str:
-    if isinstance(version, int) and version < FORMAT:
-        return (
-            f"{path}: format {version}, a catalog of an older keyart; build it again with keyart "
-            "catalog build"
-        )
-    return (
-        f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} reads "
-        f"format {FORMAT}: upgrade keyart"
-    )
 
 
 class Fingerprint:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,16 +42,23 @@ def write_shards(
     """
     shards = []
     for number, start in enumerate(range(0, len(rows), SHARD), start=first):
-        path = folder / f"films-{number:05}.parquet"
-        stop = min(start + SHARD, len(rows))
-        with (
-            replacing(path) as partial,
-            pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
-        ):
-            for table in _row_groups(rows[start:stop], paths[start:stop]):
-                file.write_table(table, row_group_size=len(table))
-        shards.append(shard_facts(path, stop - start))
+        tables = _row_groups(rows[start : start + SHARD], paths[start : start + SHARD])
+        shards.append(write_shard(folder / f"films-{number:05}.parquet", tables))
     return shards
+
+
+def write_shard(path: Path, tables: Iterable[pa.Table]) -> dict[str, Any]:
+    """Write one shard, each table as a row group. Returns its entry of catalog.json."""
+    films = 0
+    with (
+        replacing(path) as partial,
+        pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
+    ):
+        for table in tables:
+            file.write_table(table, row_group_size=len(table))
+            films += len(table)
+    size = path.stat().st_size
+    return {"name": path.name, "films": films, "size": size, "sha256": sha256_of(path)}
 
 
 def write_genres(
@@ -70,14 +77,8 @@ def write_genres(
                 facts.append(before)
                 continue
             path = shard.with_name(f"{_next_name(shard.stem)}.parquet")
-            with (
-                replacing(path) as partial,
-                pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
-            ):
-                for number in range(source.num_row_groups):
-                    table = _with_genres(source.read_row_group(number), genres)
-                    file.write_table(table, row_group_size=len(table))
-        facts.append(shard_facts(path, len(films)))
+            groups = map(source.read_row_group, range(source.num_row_groups))
+            facts.append(write_shard(path, (_with_genres(group, genres) for group in groups)))
     return facts
 
 
@@ -93,12 +94,6 @@ def _next_name(stem: str) -> str:
     """films-00003, films-00003-1, films-00003-2: the name after this one."""
     name, number, *revision = stem.split("-")
     return f"{name}-{number}-{int(revision[0]) + 1 if revision else 1}"
-
-
-def shard_facts(path: Path, films: int) -> dict[str, Any]:
-    """The entry of catalog.json for a shard that was written."""
-    size = path.stat().st_size
-    return {"name": path.name, "films": films, "size": size, "sha256": sha256_of(path)}
 
 
 def _row_groups(rows: Sequence[Row], paths: Sequence[Path]) -> Iterator[pa.Table]:

@@ -17,8 +17,13 @@ class Palette(NamedTuple):
     light: Color
 
     def printed(self, rng: np.random.Generator) -> "Palette":
-        """The palette as one print shows it: every colour is slightly off."""
+        """The palette as one print shows it: every colour is slightly off, and has some of another.
+
+        Shade stays dark and light bright, so that silhouettes and titles can be told from the sky.
+        """
         tones = np.array(self) + rng.normal(0, 7, (5, 3)) + rng.normal(0, 5, 3)
+        share = rng.uniform(0, [[0.35], [0.35], [0.1], [0.35], [0.1]])
+        tones += share * (tones[rng.permutation(5)] - tones)
         return Palette(*((int(r), int(g), int(b)) for r, g, b in tones.clip(0, 255)))
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from keyart.demo.canvas import Canvas
 from keyart.demo.colors import Color, contrast, luminance, mix
+from keyart.demo.layout import Layout
 
 _WIDEST = 86.0  # of a line, in poster units
 _TALLEST = 38.0  # of a title, in poster units
@@ -165,11 +166,15 @@ LETTERINGS = {
 }
 
 
-def set_title(art: Canvas, title: str, style: Lettering) -> None:
-    """Set a title at the top, in one to three lines."""
+def set_title(art: Canvas, title: str, style: Lettering, layout: Layout) -> None:
+    """Set a title at the top or the foot, in one to three lines."""
     block = _block(title, style, art)
     wide, tall = block.width / art.unit_x, block.height / art.unit_y
-    top = 8.0 + max(0.0, 24.0 - tall) * 0.35  # small titles hang lower, closer to the scene
+    room = max(0.0, 24.0 - tall) * 0.35  # small titles stand closer to the scene
+    top = 128.0 - room - tall if layout.foot else 8.0 + room
+    if layout.band:
+        above, below = (top - 5, 150) if layout.foot else (0, top + tall + 5)
+        art.box(0, above, 100, below, getattr(art, layout.band))
     tone = _readable_ink(art, top, tall)
     corner = ((art.image.width - block.width) // 2, round(top * art.unit_y))
     if style.fill == "sign":
@@ -226,6 +231,6 @@ def _readable_ink(art: Canvas, top: float, height: float) -> Color:
         return best
     # Fade to the nearer end, so that the fade looks like light or dusk of the scene.
     bright = luminance(ground) > 0.45
-    start, end = (top - 12, 150.0) if top > 100 else (top + height + 14, 0.0)
+    start, end = (top - 12, 150.0) if top > 75 else (top + height + 14, 0.0)
     art.fade(start, end, art.light if bright else art.shade, 0.85)
     return art.shade if bright else art.light

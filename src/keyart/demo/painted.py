@@ -19,6 +19,7 @@ from keyart.demo.accents import ACCENTS
 from keyart.demo.canvas import Canvas
 from keyart.demo.colors import PALETTES
 from keyart.demo.genres import LOOKS, Look, one_of
+from keyart.demo.layout import Layout
 from keyart.demo.lettering import LETTERINGS, set_credits, set_title
 from keyart.files import replacing, write_bytes
 from keyart.film import Film
@@ -59,6 +60,7 @@ class Design:
     palette: str
     lettering: str
     accent: str | None
+    layout: Layout
     seed: tuple[int, int]
 
 
@@ -85,6 +87,7 @@ def design(number: int, seed: int = 0) -> Design:
         palette=one_of(_look(genres, rng).palettes, rng),
         lettering=one_of(_look(genres, rng).letterings, rng),
         accent=one_of(LOOKS[genres[-1]].accents, rng) if accented else None,
+        layout=Layout.drawn(rng),
         seed=(seed, number),
     )
 
@@ -111,9 +114,11 @@ def paint_poster(plan: Design, size: tuple[int, int] = SIZE) -> Image.Image:
     rng = np.random.default_rng([*plan.seed, 1])
     art = Canvas(size, PALETTES[plan.palette].printed(rng), rng)
     SCENES[plan.scene](art)
+    plan.layout.frame(art)
     if plan.accent:
         ACCENTS[plan.accent].scatter(art)
-    set_title(art, plan.film.title, LETTERINGS[plan.lettering])
+    set_title(art, plan.film.title, LETTERINGS[plan.lettering], plan.layout)
+    plan.layout.surround(art)
     set_credits(art, plan.film.year or 0)
     return art.finished()
 

@@ -44,12 +44,16 @@ def _begins_like_a_picture(file: Path) -> bool:
         return False
 
 
-def no_pictures(files: Iterable[Path]) -> str:
-    """What a folder without pictures holds, for a message: '300 files (.psd 298, .txt 2)'."""
+def no_pictures(folder: Path, files: Iterable[Path]) -> str:
+    """The message that a folder has no pictures, and what it holds instead.
+
+    files: all files in it and below it.
+    """
     counts = Counter(file.suffix.casefold() or "no suffix" for file in files)
     if not counts:
-        return "no files"
+        return f"{folder}: no files in this folder or below it"
     kinds = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.most_common(5))
     more = ", ..." if len(counts) > 5 else ""
     count = counts.total()
-    return f"{count:,} file{'' if count == 1 else 's'} of other kinds ({kinds}{more})"
+    others = f"{count:,} file{'' if count == 1 else 's'} of other kinds ({kinds}{more})"
+    return f"{folder}: no pictures in this folder or below it, but {others}"

@@ -40,6 +40,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.files import new_folder
+from keyart.images.kind import kind_of
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -218,7 +219,7 @@ def export_corrections(
                     if sha256 in known:
                         film_id, title = known[sha256]
                         matched += 1
-                    name = f"{sha256}{_suffix(poster)}"
+                    name = f"{sha256}.{(kind_of(poster) or 'jpeg').lower()}"
                     (partial / "posters" / name).write_bytes(poster)
                     writer.writerow([film_id, title, "|".join(correction.new_genres), name])
                     films += 1
@@ -301,11 +302,3 @@ def _clean(text: str) -> str:
     """Text that every database accepts: no control characters, no surrogates, not too long."""
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(letter for letter in whole if letter.isprintable()).strip()[:_LONGEST]
-
-
-def _suffix(poster: bytes) -> str:
-    if poster.startswith(b"\xff\xd8"):
-        return ".jpg"
-    if poster.startswith(b"\x89PNG"):
-        return ".png"
-    return ".webp"
