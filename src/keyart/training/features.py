@@ -1,8 +1,8 @@
 """The feature cache: a frozen backbone's features of posters, computed once and kept.
 
 CATALOG/features/KEY-VIEW.npy holds one row per poster, in float16. The .txt file next to it lists
-the SHA-256 of each row's poster. The key stands for the network (its weights, settings and dtype), the
-ImageSpec and the view. If a catalog has grown, only its new posters are computed.
+the SHA-256 of each row's poster. The key stands for the network (its weights, settings and dtype),
+the ImageSpec and the view. If a catalog has grown, only its new posters are computed.
 """
 
 import hashlib
