@@ -92,7 +92,7 @@ def test_convolutions_and_transformers_alike_give_a_map(
          "--set width=128"),
         ("vit_small_patch14_dinov2.lvd142m", "--set height=182 --set width=126"),
         ("nest_tiny", r"cannot take posters of 176x120 \(.+\); its own size is 224x224"),
-        ("pit_ti_224", "its 1 tokens are no map of the poster's shape; choose another backbone"),
+        ("pit_ti_224", "its 1 tokens are not a map of the poster's shape; choose another backbone"),
     ],
 )  # fmt: skip
 def test_a_size_that_a_network_would_not_see_whole_is_refused_with_one_that_it_would(

@@ -1,1 +1,1 @@
-"""Networks: from a poster's pixels to one logit a genre."""
+"""Networks: from a poster's pixels to one logit per genre."""

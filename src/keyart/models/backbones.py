@@ -1,9 +1,9 @@
 """Backbones: our own by name, and every network of timm, with weights from a file or the hub.
 
-A backbone takes (films, 3, height, width), normalised, and gives its last map (films, channels,
-height', width'). timm (Wightman, github.com/huggingface/pytorch-image-models) knows over a
-thousand; a transformer's patches are laid out as a map again, and where it has a class token, that
-is added to every place of the map as further channels.
+A backbone takes (films, 3, height, width), normalised, and returns its last feature map (films,
+channels, height', width'). timm (Wightman, github.com/huggingface/pytorch-image-models) has over a
+thousand. The patch tokens of a transformer become a map again; if there is a class token, every
+place of the map gets it as further channels.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ from keyart.models.quiet import errors_only
 
 HUB = "hub"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_BYTES_ONLY = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels / 255, as the study fed both networks
+_BYTES_ONLY = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels / 255, as in the study
 _VGG16 = "milestone-vgg16"
 
-_FEWEST_PLACES = 4  # of a map; fewer tokens are of the whole picture
+_FEWEST_PLACES = 4  # in a map; fewer tokens stand for the whole poster
 
 Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a backbone's weights come from. licence: as timm tells it, or why it is not known."""
+    """Where a backbone's weights come from. licence: as timm states it, or why it is not known."""
 
     source: str
     licence: str
@@ -44,11 +44,11 @@ class Origin:
 
 
 class _NoMapError(Exception):
-    """A network whose output cannot be laid out as a map."""
+    """The output of a network cannot become a map."""
 
 
 class TimmBackbone(nn.Module):
-    """A network of timm without its classifier, whose output is always a map."""
+    """A network from timm without its classifier. Its output is always a map."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -60,12 +60,12 @@ class TimmBackbone(nn.Module):
         """x: (films, 3, height, width), normalised. Returns (films, channels, height', width')."""
         features: Tensor = self.network.forward_features(x)
         if not isinstance(features, Tensor) or features.ndim not in (3, 4):
-            raise _NoMapError("its features are no map, which a head needs")
+            raise _NoMapError("its features are not a map, which a head needs")
         if features.ndim == 4:
             channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
             return features.permute(0, 3, 1, 2) if channels_last else features
         tokens = self._norm(features)
-        first, rows, columns = _laid_out(
+        first, rows, columns = _map_size(
             tokens.shape[1], x.shape[2] / x.shape[3], self._tokens_first
         )
         patches: Tensor = tokens[:, first:].transpose(1, 2).unflatten(2, (rows, columns))
@@ -75,19 +75,19 @@ class TimmBackbone(nn.Module):
         return torch.cat([patches, whole], 1)
 
 
-def _laid_out(tokens: int, shape: float, first: int | None) -> tuple[int, int, int]:
-    """How a transformer's tokens are a map: how many come before it, its rows, its columns.
+def _map_size(tokens: int, shape: float, first: int | None) -> tuple[int, int, int]:
+    """The map of a transformer's tokens: number of tokens before it, its rows, its columns.
 
-    shape: height over width of the picture, which the map has too, or nearly. first: as the network
-    tells it; some tell nothing and have none or one. Raises _NoMapError where no map has that
-    shape, and for class tokens without patches.
+    shape: height over width of the poster, which is about that of the map. first: the number of
+    tokens before the map if the network states it; otherwise None, and it is 0 or 1. Raises
+    _NoMapError if no map has that shape, or there are class tokens alone.
     """
     for before in (0, 1) if first is None else (first,):
         patches = tokens - before
         rows = round((patches * shape) ** 0.5)
         if patches >= _FEWEST_PLACES and patches % rows == 0:
             return before, rows, patches // rows
-    raise _NoMapError(f"its {tokens} tokens are no map of the poster's shape")
+    raise _NoMapError(f"its {tokens} tokens are not a map of the poster's shape")
 
 
 _OWN: dict[str, Callable[[], nn.Module]] = {
@@ -118,14 +118,14 @@ def build_backbone(
 ) -> nn.Module:
     """A backbone by name, for pixels of `spec`'s size, with `weights`: a safetensors file or 'hub'.
 
-    Without weights they are random. pad_type: timm's, for weights that came from
-    TensorFlow ('same'). Raises WeightsError: an unknown name, a size that it cannot take, weights
-    that are not there or not its own.
+    Without `weights` they are random. pad_type: timm's padding, 'same' for weights from TensorFlow.
+    Raises WeightsError for an unknown name, a size that the backbone cannot take, and weights that
+    are missing or of another network.
     """
     if name not in _OWN:
         return _timm_backbone(name, spec, weights, pad_type)
     if pad_type is not None:
-        raise WeightsError(f"pad_type: {name} has no such choice; leave it out")
+        raise WeightsError(f"pad_type: {name} does not have this key; leave it out")
     _fits(name, spec)
     backbone = _OWN[name]()
     if weights is None:
@@ -156,9 +156,9 @@ def origin(name: str, weights: str | None) -> Origin | None:
 def weights_digest(backbone: nn.Module) -> str:
     """A digest of all that a backbone computes with: its tensors, and its modules as they print.
 
-    Their settings (padding, activations) are in no tensor, and change what is computed.
+    Settings such as padding and activations are not in the tensors, but change the features.
     """
-    modules = re.sub(r" at 0x[0-9a-f]+", "", repr(backbone))  # places in memory tell nothing
+    modules = re.sub(r" at 0x[0-9a-f]+", "", repr(backbone))  # addresses in memory
     digest = hashlib.sha256(modules.encode())
     for name, tensor in sorted(backbone.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype};".encode())
@@ -178,7 +178,7 @@ def _fits(name: str, spec: ImageSpec) -> None:
 def _timm_config(name: str) -> Any:
     import timm
 
-    # Asked for a tag that it does not know, timm would silently give another's configuration.
+    # For an unknown tag timm silently returns the configuration of another one.
     architecture, _, tag = name.partition(".")
     known = timm.is_model(architecture)
     if not known or (tag and name not in timm.list_pretrained(f"{architecture}.*")):
@@ -220,7 +220,7 @@ def _timm_backbone(
             network: Any = timm.create_model(name, pretrained=weights is not None, **options)
     except Exception as error:  # timm, the hub and torch each raise their own kinds
         raise WeightsError(_why(name, spec, weights, error)) from error
-    network.pretrained_cfg = {}  # else it would hold on to the tensors just loaded
+    network.pretrained_cfg = {}  # otherwise it keeps the tensors just loaded in memory
     network.default_cfg = {}
     _in_whole_patches(name, network, spec)
     backbone = TimmBackbone(network)
@@ -235,13 +235,13 @@ def _timm_backbone(
 
 
 def _in_whole_patches(name: str, network: Any, spec: ImageSpec) -> None:
-    """Raise WeightsError where cutting a poster into patches leaves a rest, which timm ignores."""
+    """Raise WeightsError if patches do not cover the whole poster; timm would ignore the rest."""
     embedding = getattr(network, "patch_embed", None)
     cut = getattr(embedding, "proj", None)
     if not isinstance(cut, nn.Conv2d) or cut.stride != cut.kernel_size or any(cut.padding):
         return  # overlapping, or padded
     if hasattr(embedding, "backbone"):
-        return  # patches of another network's map
+        return  # patches are cut from the map of another network
     tall, wide = cut.stride
     if spec.height % tall or spec.width % wide:
         height, width = (
@@ -258,7 +258,7 @@ def _why(name: str, spec: ImageSpec, weights: str | None, error: Exception) -> s
     reason = " ".join(str(error).split())[:300] or type(error).__name__
     if weights == HUB:
         return (
-            f"weights: those of {name} cannot be had from the hub ({reason}); without a network "
+            f"weights: {name} cannot be downloaded from the hub ({reason}); without a network "
             "give a local file: --set weights=FILE.safetensors"
         )
     if weights is not None:
@@ -271,7 +271,7 @@ def _why(name: str, spec: ImageSpec, weights: str | None, error: Exception) -> s
 
 
 def _read(path: str) -> dict[str, Tensor]:
-    """The tensors of a file; of a run's or bundle's whole network the backbone's alone."""
+    """The tensors of a file; if it has a run's whole network, those of the backbone alone."""
     try:
         tensors = load_file(path)
     except FileNotFoundError as error:
@@ -287,7 +287,7 @@ def _read(path: str) -> dict[str, Tensor]:
 
 
 def _vgg16_features(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """A whole VGG16's convolutions (timm's and torchvision's names), or tensors as they are."""
+    """The convolutions of a whole VGG16 from timm or torchvision; other tensors as they are."""
     if name != _VGG16 or "features.0.weight" not in tensors:
         return tensors
     dense = ("pre_logits.", "head.", "classifier.")
@@ -307,8 +307,8 @@ def _hub_vgg16() -> dict[str, Tensor]:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(
-            f"weights: VGG16's cannot be had from the hub ({reason}); without a network give a "
-            "local file: --set weights=FILE.safetensors (timm's vgg16.tv_in1k)"
+            f"weights: VGG16 cannot be downloaded from the hub ({reason}); without a network give "
+            "a local file: --set weights=FILE.safetensors (timm's vgg16.tv_in1k)"
         ) from error
     tensors: dict[str, Tensor] = network.features.state_dict()
     return tensors

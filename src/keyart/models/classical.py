@@ -1,7 +1,7 @@
-"""Classical models as torch modules: statistics of a poster, and heads that trees and QDA become.
+"""Classical models as torch modules: statistics of a poster, and heads for forests and QDA.
 
-They are fitted by scikit-learn (in training) and hold its numbers as buffers, so that they are
-kept, exported and checked like every other network.
+scikit-learn fits them (in training). They hold the fitted numbers as buffers, and so are saved,
+exported and checked like every other network.
 """
 
 import math
@@ -17,18 +17,18 @@ from keyart.models.heads import Head
 CELL = 16  # pixels: statistics are computed for cells of this height and width
 _GREYS, _HUES, _TONES = 6, 12, 2
 _COLOURS = _GREYS + _HUES * _TONES
-_GREY_BELOW = 40  # of 255: with less between its channels, a pixel counts as grey
-_LEAST_SHARE = 1e-4  # no forest is surer than this of anything
+_GREY_BELOW = 40  # of 255: a pixel is grey if its channels differ by less
+_LEAST_SHARE = 1e-4  # a forest's scores stay at least this far from 0 and 1
 
 
 class PosterStatistics(nn.Module):
-    """What a poster looks like, in numbers: its colours and its edges, and where they are.
+    """The colours and edges of a poster, as numbers.
 
-    For each cell the mean of every channel; for each row of cells how many pixels have which
-    colour; for each cell how strong its edges are in four directions.
+    For each cell: the mean of every channel, and the strength of edges in four directions. For each
+    row of cells: how many pixels have each colour.
 
-    All are whole numbers, or such over a power of two. fp32 holds them exactly in whatever order
-    they are added up, so that no runtime can land on the other side of a tree's threshold.
+    All are integers, divided by a power of two. fp32 adds them up exactly in any order, so every
+    runtime stays on the same side of a tree's threshold.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -61,15 +61,15 @@ def _row_sums(maps: Tensor) -> Tensor:
 
 
 def _colours(rgb: Tensor) -> Tensor:
-    """Which colour each pixel has, one-hot: (films, colours, height, width), 0 or 1.
+    """The colour of each pixel, one-hot: (films, colours, height, width), 0 or 1.
 
-    Greys from black to white first, then twelve hues, each dark and bright.
+    Colours are greys from black to white, then twelve hues, each dark and bright.
     """
     red, green, blue = rgb.unbind(1)
     most = torch.maximum(torch.maximum(red, green), blue)
     chroma = most - torch.minimum(torch.minimum(red, green), blue)
-    # Sixths of the circle of hues. A quotient of bytes that is not whole is far from whole, so
-    # the little that is added decides nothing but how a rounded whole one falls.
+    # Sixths of the colour circle. A quotient of bytes is either an integer or far from one, so the
+    # small number that is added only makes sure that an integer is not rounded down.
     part = chroma.clamp(min=1)
     sixth = torch.where(
         most == red,
@@ -87,7 +87,7 @@ def _colours(rgb: Tensor) -> Tensor:
 def _edges(rgb: Tensor) -> Tensor:
     """Strength of edges (films, 4, height, width): level, upright, rising, falling (Sobel's)."""
     grey = rgb[:, 0] + 2 * rgb[:, 1] + rgb[:, 2]
-    # The border repeats itself, by slices: convolutions may take ways that round.
+    # The border is repeated. Slices are exact; a convolution may use an algorithm that rounds.
     grey = torch.cat([grey[:, :1], grey, grey[:, -1:]], 1)
     grey = torch.cat([grey[:, :, :1], grey, grey[:, :, -1:]], 2)
     across = grey[:, :, 2:] - grey[:, :, :-2]
@@ -102,7 +102,7 @@ def _edges(rgb: Tensor) -> Tensor:
 
 
 class ClassicalHead(Head):
-    """What both heads share: they take numbers, not maps, and so a map's mean."""
+    """Base of both heads. They take the mean of a map."""
 
     def pool(self, features: Tensor) -> Tensor:
         """The map's mean (films, numbers)."""
@@ -110,12 +110,12 @@ class ClassicalHead(Head):
 
 
 class QdaHead(ClassicalHead):
-    """Quadratic discriminant analysis, one a genre, on principal components of what it is given.
+    """Quadratic discriminant analysis for each genre, on principal components of the features.
 
-    A number first becomes its square root, with its sign: counts are less lopsided so.
-    centre, components: (numbers,), (numbers, components), from roots to components. quadratic:
-    (genres, components, components), linear: (genres, components), constant: (genres,): a genre's
-    log-odds are z'Qz + l'z + c.
+    The components z are of signed square roots, which make counts less skewed: centre (numbers,)
+    is subtracted, and components (numbers, components) multiplied. The log-odds of a genre are
+    z'Qz + l'z + c, with quadratic Q (genres, components, components), linear l (genres,
+    components) and constant c (genres,).
     """
 
     centre: Tensor
@@ -154,13 +154,13 @@ def signed_root(x: Tensor) -> Tensor:
 
 
 class ForestHead(ClassicalHead):
-    """A random forest a genre, all trees of all genres walked at once.
+    """A random forest for each genre. All trees of all genres are walked at once.
 
-    feature, threshold, right, share: (nodes,). A node sends a film whose number `feature` is above
-    `threshold` to the node `right`, and every other to the node after it; a leaf sends all to
-    itself, and `share` of its films have the genre. roots: (genres, trees). offset: (genres,), what
-    is added to the log-odds of the trees' mean share: where trees were grown on balanced films,
-    those of the genre's rate.
+    feature, threshold, right, share: (nodes,). If the number `feature` of a film is above
+    `threshold`, the film goes to the node `right`, otherwise to the next node. A leaf sends every
+    film to itself; `share` of its films have the genre. roots: (genres, trees). offset: (genres,),
+    added to the log-odds of the trees' mean share: the log-odds of the genre's rate if the trees
+    were grown on balanced films, otherwise 0.
     """
 
     feature: Tensor
@@ -199,7 +199,7 @@ class ForestHead(ClassicalHead):
 
 
 def _depth(right: Tensor, roots: Tensor) -> int:
-    """How many steps lead from the roots to the deepest leaf."""
+    """Number of steps from a root to the deepest leaf."""
     level, depth = roots.flatten().long(), 0
     while True:
         level = level[right[level] != level]
@@ -210,12 +210,12 @@ def _depth(right: Tensor, roots: Tensor) -> int:
 
 
 def head_from(tensors: Mapping[str, Tensor]) -> ClassicalHead:
-    """The head with these tensors, by name, as its state_dict gives them. Raises TypeError."""
+    """The head with the tensors of this state_dict. Raises TypeError."""
     return (QdaHead if "quadratic" in tensors else ForestHead)(**tensors)
 
 
 class Pooled(nn.Module):
-    """A backbone whose map is one place, its mean."""
+    """A backbone with the mean of its map, as a map of one place."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ class Pooled(nn.Module):
 
 
 class FilmClassifier(GenreClassifier):
-    """A classifier of films, that is of a poster's features and of facts, as FilmSpec has them."""
+    """A classifier of films: of a poster's features and of facts, as FilmSpec prepares them."""
 
     def __init__(self, backbone: nn.Module, head: Head, spec: FilmSpec) -> None:
         super().__init__(backbone, head, spec.image)

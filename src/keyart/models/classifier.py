@@ -10,9 +10,9 @@ from keyart.models.milestone import scratch_head, vgg16_head
 
 
 class GenreClassifier(nn.Module):
-    """A backbone and its head, with the normalisation that its ImageSpec asks for.
+    """A backbone and its head, with the normalisation of its ImageSpec.
 
-    bgr: the backbone gets blue first; callers pass RGB in any case. tta: test-time augmentation: in
+    bgr: the backbone gets blue first; callers always pass RGB. tta: test-time augmentation: in
     evaluation the logits are means over this many views of a poster (see `_views`).
     """
 
@@ -49,7 +49,7 @@ class GenreClassifier(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """The backbone's last map (films, channels, height, width) of pixels as in forward."""
-        # Height-width-channel bytes seen as (films, 3, height, width) are channels_last already.
+        # Permuted to (films, 3, height, width), such pixels are channels_last already.
         x = (pixels.float() - self.mean) / self.std
         if self.bgr:
             x = x.flip(3)
@@ -74,7 +74,7 @@ def build_classifier(
 ) -> GenreClassifier:
     """Assemble the network on the backbone of that name, with pretrained or random weights.
 
-    Arguments as in `build_backbone`. The study's two networks have the study's dense heads, all
+    Arguments as in `build_backbone`. The two networks of the 2017 study have its dense heads, all
     others a linear head. Raises WeightsError as `build_backbone` does.
     """
     body = build_backbone(backbone, spec, weights=weights, pad_type=pad_type)
@@ -89,7 +89,7 @@ def build_classifier(
     return classifier.to(memory_format=torch.channels_last)
 
 
-_CROPPED = 0.875  # of each side that a corner's view keeps, so that its shape is the poster's
+_CROPPED = 0.875  # fraction of height and of width in the view of a corner
 
 
 def _views(pixels: Tensor, count: int) -> list[Tensor]:
@@ -127,7 +127,7 @@ def _channels(backbone: nn.Module, spec: ImageSpec) -> int:
 
 
 def multiply_adds(classifier: GenreClassifier, spec: ImageSpec) -> int:
-    """Multiply-adds of one poster's forward pass: convolutions and linear layers alone."""
+    """Multiply-adds of a forward pass of one poster, in convolutions and linear layers."""
     total = 0
 
     def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:

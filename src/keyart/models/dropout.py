@@ -1,4 +1,4 @@
-"""Dropout for layers that are large: on a CPU, torch's spends most of its time drawing numbers."""
+"""Dropout for large layers: on a CPU, torch's own spends most of its time on random numbers."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ _DRAWS = 2**16
 class Dropout(nn.Module):
     """torch.nn.Dropout in a third of its time on a CPU: one random integer decides four numbers.
 
-    rate: the share that is blanked in training, kept to 1/65536; what is left is scaled up so that
+    rate: the fraction that becomes 0 in training, rounded to 1/65536. The rest is scaled up so that
     the mean stays.
     """
 
@@ -26,7 +26,7 @@ class Dropout(nn.Module):
             return torch.zeros_like(x)
         quarters = (x.numel() + 3) // 4
         integers = torch.randint(-(2**63), 2**63 - 1, (quarters,), device=x.device)
-        strides = torch.empty_like(x).stride()  # of channels-last maps too
+        strides = torch.empty_like(x).stride()  # also of channels_last maps
         draws = integers.view(torch.int16).as_strided(x.shape, strides)
         kept = draws >= blanked - _DRAWS // 2
         return torch.where(kept, x * (_DRAWS / (_DRAWS - blanked)), 0)

@@ -1,4 +1,4 @@
-"""Heads: what stands between a backbone's last map and the logits."""
+"""Heads: from a backbone's last map to logits."""
 
 import torch
 from torch import Tensor, nn
@@ -7,18 +7,18 @@ from keyart.models.dropout import Dropout
 
 
 class Head(nn.Module):
-    """Logits from a map, in two steps, so that what the first gives can be kept."""
+    """Logits from a map, in two steps. What the first returns can be cached."""
 
     def forward(self, features: Tensor) -> Tensor:
         """features: (films, channels, height, width). Returns logits (films, genres)."""
         return self.decide(self.pool(features))
 
     def pool(self, features: Tensor) -> Tensor:
-        """What is kept of a map (films, channels, height, width): (films, numbers)."""
+        """The features (films, numbers) of a map (films, channels, height, width)."""
         raise NotImplementedError
 
     def decide(self, pooled: Tensor) -> Tensor:
-        """pooled: (films, numbers), as pool gives it. Returns logits (films, genres)."""
+        """pooled: (films, numbers), as pool returns them. Returns logits (films, genres)."""
         raise NotImplementedError
 
 
@@ -33,8 +33,8 @@ class GenreHead(Head):
     def start_at(self, rates: Tensor) -> None:
         """Start with scores that are the genres' rates (genres,), each above 0 and below 1.
 
-        From 0.5 for all, a rare genre's bias would have to learn alone that it is rare, which at
-        small learning rates takes longer than a training (Lin et al., arXiv 1708.02002).
+        If all started at 0.5, the bias of a rare genre would first have to fall, which takes longer
+        than a whole training at small learning rates (Lin et al., arXiv 1708.02002).
         """
         with torch.no_grad():
             self.linear.bias.copy_(torch.logit(rates))
@@ -49,16 +49,16 @@ class GenreHead(Head):
         return logits
 
     def maps(self, features: Tensor) -> Tensor:
-        """What every place of the map adds to every logit: the linear layer without its mean.
+        """What every place of the map adds to every logit: the linear layer without the mean.
 
-        Class activation maps (Zhou et al., CVPR 2016). Returns (films, genres, height, width),
-        whose mean over places is the logits less the bias.
+        Class activation maps (Zhou et al., CVPR 2016). Returns (films, genres, height, width). The
+        mean over places, plus the bias, is the logits.
         """
         return nn.functional.conv2d(features, self.linear.weight[:, :, None, None])
 
 
 class DenseHead(Head):
-    """Dense layers on the whole map, as the networks of 2017 had them.
+    """Dense layers on the whole map, as in the networks of 2017.
 
     widths: of the hidden layers, ReLU after each. dropouts: the rate after each of them.
     """
@@ -76,7 +76,7 @@ class DenseHead(Head):
         self.layers = nn.Sequential(*layers, nn.Linear(inputs, genres))
 
     def pool(self, features: Tensor) -> Tensor:
-        """All of the map, flat (films, channels x height x width)."""
+        """The whole map, flattened (films, channels x height x width)."""
         return torch.flatten(features, 1)
 
     def decide(self, pooled: Tensor) -> Tensor:

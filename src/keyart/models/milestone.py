@@ -1,6 +1,6 @@
 """The two networks of the 2017 study, layer by layer as its tables list them.
 
-Both took 128x128 squashed posters, and take others here. The tests hold every layer's shape and
+The study squashed posters to 128x128; other sizes work too. The tests hold every layer's shape and
 parameter count.
 """
 
@@ -16,14 +16,15 @@ _DROPOUT = 0.2
 class ScratchConvolutions(nn.Sequential):
     """The first network's six unpadded convolutions.
 
-    Takes (films, 3, 128, 128), gives (films, 128, 26, 26); of other sizes what `scratch_map` says.
+    Takes (films, 3, 128, 128), returns (films, 128, 26, 26); `scratch_map` has the map's size for
+    other posters.
     """
 
     channels = 128
 
     def __init__(self, dropout: float = _DROPOUT) -> None:
         super().__init__(
-            Dropout(dropout),  # on the pixels themselves, as the study had it
+            Dropout(dropout),  # on the pixels themselves, as in the study
             *_conv_relu(3, 64, 5),
             *_conv_relu(64, 64, 5),
             *_conv_relu(64, 64, 5),
@@ -57,8 +58,8 @@ def scratch_head(
 class Vgg16Convolutions(nn.Sequential):
     """VGG16's thirteen convolutions (Simonyan and Zisserman 2014, configuration D); 14,714,688.
 
-    Takes (films, 3, height, width), gives (films, 512, height / 32, width / 32). The layers stand
-    at the same numbers as in timm's and torchvision's `features`: their weights load as they are.
+    Takes (films, 3, height, width), returns (films, 512, height / 32, width / 32). The layers have
+    the same numbers as in `features` of timm and torchvision, so their weights load as they are.
     """
 
     channels = 512
@@ -77,7 +78,7 @@ class Vgg16Convolutions(nn.Sequential):
 def vgg16_head(
     genres: int, dropout: float = 0.5, *, height: int = SIZE, width: int = SIZE
 ) -> DenseHead:
-    """What the study put on VGG16's map of 4x4x512: two layers of 4,096; 50,417,683 weights."""
+    """The study's head on VGG16's map of 4x4x512: two layers of 4,096; 50,417,683 weights."""
     inputs = Vgg16Convolutions.channels * (height // 32) * (width // 32)
     head = DenseHead(inputs, (4096, 4096), genres, (dropout, dropout))
     start_like_keras(head)
@@ -85,7 +86,7 @@ def vgg16_head(
 
 
 def start_like_keras(network: nn.Module) -> None:
-    """Glorot-uniform weights and zero biases: the defaults of the library that the study used."""
+    """Set Glorot-uniform weights and zero biases: the defaults of Keras, which the study used."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

@@ -1,7 +1,7 @@
-"""PosterNet: a small residual network of our own, shaped for two CPU cores and for 3:2 posters.
+"""PosterNet: a small residual network of our own, made for two CPU cores and for 3:2 posters.
 
-A poster of 176x120 becomes a 44x30 map at once: each 4x4 patch of pixels is laid out as 48
-channels, so the first convolution already keeps a CPU's matrix units busy. Four stages of plain
+A poster of 176x120 becomes a 44x30 map at once: each 4x4 patch of pixels becomes 48 channels, so
+the first convolution already keeps a CPU's matrix units busy. Four stages of plain
 3x3 residual blocks follow, each at half the resolution of the one before. Measured on two cores
 with AVX-512, in three stages of 64, 128 and 256 channels: laying out patches trains at 92% of the
 machine's dense bf16 rate, two strided convolutions in their place at 76%.
@@ -25,7 +25,7 @@ class ConvNorm(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions and a way around them (ResNet-D: average before a 1x1 projection)."""
+    """Two 3x3 convolutions and a shortcut (as in ResNet-D: average, then a 1x1 projection)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
         if stride != 1 or inputs != outputs:
             shrink = nn.AvgPool2d(stride, ceil_mode=True) if stride != 1 else nn.Identity()
             self.around = nn.Sequential(shrink, ConvNorm(inputs, outputs, 1))
-        # Blocks start as the identity, which lets a fresh network take larger steps.
+        # Blocks start as the identity, which allows larger steps at the beginning.
         norm = self.second[1]
         assert isinstance(norm, nn.BatchNorm2d)
         nn.init.zeros_(norm.weight)

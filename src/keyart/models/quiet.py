@@ -1,4 +1,4 @@
-"""Libraries that log to people who cannot act on it."""
+"""Silence for libraries that log what users can do nothing about."""
 
 import logging
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def errors_only(name: str) -> Iterator[None]:
-    """Let a library's logger pass errors alone, and give it back its level afterwards."""
+    """Let a library's logger pass errors alone, and restore its level afterwards."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
-"""What a search found: the best recipe with its evidence, and a page of importances and trials.
+"""The result of a search: the best recipe with its evidence, and a page of importances and trials.
 
-The charts are Optuna's, drawn by matplotlib as SVG: Plotly's need its 4 MB of JavaScript on each
-page and no style sheet reaches them, while these take the page's colours, light or dark.
+The charts are Optuna's, drawn by matplotlib as SVG, in the colours of the page, light or dark.
+Plotly's would need 4 MB of JavaScript on each page, and no style sheet reaches them.
 """
 
 import io
@@ -26,7 +26,7 @@ from keyart.report.templates import template
 from keyart.search.space import rounded, written
 from keyart.search.study import Search
 
-# Fewer trials show nothing about what matters.
+# Fewer trials show nothing about importance.
 _FEWEST = 5
 _LISTED = 50  # trials, the best first
 _SCORE = "validation mAP"
@@ -83,7 +83,7 @@ def write_search_report(search: Search) -> None:
 
 
 def _counts(search: Search) -> str:
-    """How many trials ended in which way."""
+    """How many trials are complete, pruned and failed."""
     pruned = sum(one.state == TrialState.PRUNED for one in search.trials)
     complete, failed = len(search.complete), len(search.failed)
     return (
@@ -103,7 +103,7 @@ def _clock(duration: timedelta) -> str:
 
 
 def _changes(search: Search) -> list[tuple[str, str, str]]:
-    """Each searched key: its value in the best recipe and in the one to begin with."""
+    """Each searched key: its value in the best recipe, and in the one to begin with."""
     if search.best is None:
         return []
     before = rounded(search.start.params) if search.start else {}
@@ -127,7 +127,7 @@ def _history(search: Search) -> Chart:
 
 
 def _importances(search: Search) -> Chart | None:
-    """How much each key matters for being among the best (PED-ANOVA, arXiv:2304.10255)."""
+    """How important each key is for the best scores (PED-ANOVA, arXiv:2304.10255)."""
     complete = search.complete
     # Without any difference there is nothing to explain.
     if len(complete) < _FEWEST or len({one.value for one in complete}) == 1:
@@ -177,10 +177,10 @@ def _slice(search: Search, key: str) -> Chart:
 
 
 def _chart(title: str, draw: Callable[[], Axes], caption: str) -> Chart:
-    """One of Optuna's charts as SVG for the page. Changes no setting of matplotlib for others."""
+    """One of Optuna's charts as SVG for the page. Settings of matplotlib are restored."""
     file = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # Words stay words, small pictures can be read on a phone, and the bytes are always the same.
+    # Text stays text, charts are small enough for a phone, and their bytes are reproducible.
     drawn = mpl.rc_context(
         {"svg.fonttype": "none", "figure.figsize": (4.6, 3.2), "svg.hashsalt": "keyart"}
     )

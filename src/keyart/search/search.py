@@ -1,10 +1,10 @@
-"""Search: trainings with variants of a recipe, each chosen by what the ones before have shown.
+"""Search: trainings with variants of a recipe. Optuna chooses each by the results so far.
 
     search.json    what is searched: the catalog, the recipe and the space
     search.db      all trials (Optuna's SQLite storage), unless another database holds them
     recipe.toml    the recipe that the search began with
     best.toml      the best variant so far, for keyart train --recipe
-    report.html    history, importances, and what was tried
+    report.html    history, importances, and all trials
     trials/        a folder for each trial: recipe and history; checkpoints while it runs
 
 A search may be killed and run again, and several processes may run it at once. Trials see only the
@@ -54,11 +54,11 @@ _TRIAL_ERRORS = (TrainingError, RecipeError, torch.OutOfMemoryError)
 
 
 class _OutOfTime(Exception):
-    """The hours are over in the middle of a trial."""
+    """The hours ended during a trial."""
 
 
 class _Surplus(Exception):
-    """Other processes began the last trials that were asked for, at the same moment."""
+    """Other processes have just started the last trials that were asked for."""
 
 
 def tune(
@@ -73,16 +73,16 @@ def tune(
     callbacks: Callbacks | None = None,
     **settings: Any,
 ) -> Search:
-    """Search for a better recipe, until `trials` have ended in all or `hours` are over.
+    """Search for a better recipe, until `trials` have ended in total or `hours` are over.
 
     recipe: name of a shipped recipe, or a TOML file. settings: recipe keys that all trials share.
-    search: what is varied, as `--search` of the command: "key=low..high", "key=a|b" or a TOML file.
+    search: the keys to vary, as for `--search`: "key=low..high", "key=a|b" or a TOML file.
     storage: URL of a database for the trials, for searches on several machines; without it they are
     kept in SQLite in the folder `out`.
 
-    A folder that holds this same search goes on. Trials that were lost with their process run
-    again, from their last checkpoint. When the hours are over a running trial stops after its
-    epoch; it goes on when the search does.
+    If `out` holds this search already, it continues. Trials that were lost with their process run
+    again from their last checkpoint. When the hours are over, a running trial stops after its
+    epoch; it continues with the search.
 
     Raises SearchError if the folder holds something else, and if the first trials all fail;
     RecipeError for an unknown key or an impossible value.
@@ -117,7 +117,7 @@ def tune(
                     objective, n_trials=1, catch=(*_TRIAL_ERRORS, _OutOfTime, _Surplus)
                 )
             except (ValueError, UpdateFinishedTrialError):
-                if not objective.taken_over:  # otherwise Optuna has nobody to give its state to
+                if not objective.taken_over:  # another process sets the state of its trial
                     raise
             write_best_recipe(opened)
             if time.monotonic() - reported > _REPORT_EVERY:
@@ -132,7 +132,7 @@ def tune(
 def _enough(search: Search, trials: int) -> bool:
     """Whether `trials` have ended or are running.
 
-    Before it says so it makes sure that the running ones are alive, which may take a minute.
+    It first makes sure that the running ones are alive, which may take a minute.
     """
     until = time.monotonic() + storing.GRACE + storing.HEARTBEAT
     while True:
@@ -147,14 +147,14 @@ def _enough(search: Search, trials: int) -> bool:
 
 
 class _Sampler(optuna.samplers.TPESampler):
-    """TPE with a seed for each trial's number: no two processes ever draw alike."""
+    """TPE with another seed for each trial, so that no two processes draw the same values."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed=seed)
         self._recipe_seed = seed
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Optuna calls this once it knows the number. A sampler takes a seed only as it begins."""
+        """Optuna calls this with each new trial. Only the constructor takes a seed."""
         seeds = np.random.SeedSequence([self._recipe_seed, trial.number])
         super().__init__(seed=int(seeds.generate_state(1)[0]))
         super().before_trial(study, trial)
@@ -190,7 +190,7 @@ class _Objective:
             _forget_weights(folder)
             raise
         except _TRIAL_ERRORS as error:
-            reason = str(error).partition(";")[0]  # the rest is about weights that are deleted now
+            reason = str(error).partition(";")[0]  # the rest is about weights, which are deleted
             trial.set_user_attr("error", reason)
             say(f"trial {trial.number}: failed: {reason}")
             _forget_weights(folder)
@@ -202,7 +202,7 @@ class _Objective:
         except BaseException as error:
             queue_again(self.search.study, self.search.study.trials[trial.number])
             if isinstance(error, _OutOfTime):
-                say(f"trial {trial.number}: stopped, as the hours are over; it can go on")
+                say(f"trial {trial.number}: stopped, as the hours are over; it can be continued")
             raise
         trial.set_user_attr("best_epoch", epoch)
         took = time.monotonic() - started
@@ -235,21 +235,21 @@ class _Objective:
 
 
 def _forget_weights(folder: Path) -> None:
-    """Checkpoints are for going on; a trial that has ended keeps its recipe and history."""
+    """Delete the checkpoints of a trial that has ended; its recipe and history stay."""
     shutil.rmtree(Run(folder).checkpoints, ignore_errors=True)
 
 
 def _rows_of(run: Run) -> list[Row]:
-    """The epochs that a trial goes on from: of its head alone first, then of the whole network.
+    """The epochs up to a trial's last checkpoint: of the head alone, then of the whole network.
 
-    history.csv may be ahead of the last checkpoint; those epochs are trained again.
+    history.csv may have more epochs; those are trained again.
     """
     checkpoints = [stage.last_checkpoint for stage in (run.head, run)]
     return [row for file in checkpoints if file.is_file() for row in history_of(file)]
 
 
 def _kept(run: Run, recipe: Recipe) -> tuple[int, float]:
-    """The epoch that a training keeps the weights of, and its score. Raises TrainingError."""
+    """The epoch whose weights a training keeps, and its score. Raises TrainingError."""
     history = run.history
     assert history is not None
     scores = history[_SCORE]

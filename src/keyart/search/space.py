@@ -1,4 +1,4 @@
-"""What a search varies: a range or a choice of values for some keys of a recipe."""
+"""The space of a search: a range or a choice of values for some keys of a recipe."""
 
 import json
 import tomllib
@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from keyart.errors import RecipeError, nearest
 from keyart.training.recipe import Recipe, parse_settings
 
-# From this ratio of its ends on, a range is searched by orders of magnitude.
+# A range with at least this ratio of its ends is searched on a logarithmic scale.
 _LOG_FROM = 10
 
 Value = float | int | str | bool | None
@@ -23,7 +23,7 @@ Variant = Callable[[Mapping[str, Value]], Recipe]
 
 
 def numbers(low: float, high: float) -> FloatDistribution | IntDistribution:
-    """Numbers from `low` to `high`, both included; whole numbers if both ends are whole."""
+    """Numbers from `low` to `high`, both included; integers if both ends are."""
     log = low > 0 and high >= _LOG_FROM * low
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log)
@@ -31,7 +31,7 @@ def numbers(low: float, high: float) -> FloatDistribution | IntDistribution:
 
 
 def written(dimension: Dimension) -> str:
-    """A dimension as --search takes it."""
+    """A dimension in the form that --search takes."""
     if isinstance(dimension, CategoricalDistribution):
         return "|".join(map(_written, dimension.choices))
     return f"{dimension.low:g}..{dimension.high:g}"
@@ -107,13 +107,13 @@ def read_space(settings: Sequence[str], variant: Variant) -> Space:
 
 
 def start_of(space: Space, recipe: Recipe) -> dict[str, Value]:
-    """Where a search begins: the recipe's own values, of each key that may take them."""
+    """The first trial of a search: the recipe's own values, for keys with these in their range."""
     own = recipe.settings()
     return {key: own[key] for key, dimension in space.items() if _holds(dimension, own[key])}
 
 
 def rounded(values: Mapping[str, Any]) -> dict[str, Value]:
-    """A trial's values as its recipe has them, to three digits."""
+    """The values of a trial, rounded to three digits as in its recipe."""
     return {
         key: float(f"{value:.3g}") if isinstance(value, float) else value
         for key, value in values.items()

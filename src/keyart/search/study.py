@@ -1,4 +1,4 @@
-"""A search on disk: the folder that says what is searched, and Optuna's database of its trials.
+"""A search on disk: a folder with what is searched, and Optuna's database of its trials.
 
 Optuna's heartbeats say which trials are alive. A trial without one for `GRACE` seconds is lost with
 its process; it is queued again, with the same values.
@@ -41,8 +41,7 @@ _RECIPE = "recipe.toml"
 class Search:
     """A search and what it has found so far.
 
-    name: of the recipe, as it was given. catalog: its fingerprint. study: Optuna's, for whoever
-    wants more than is here.
+    name: of the recipe, as it was given. catalog: its fingerprint. study: Optuna's own object.
     """
 
     folder: Path
@@ -63,7 +62,7 @@ class Search:
 
     @property
     def failed(self) -> list[FrozenTrial]:
-        """The trials that ended in an error of their own; lost ones are not among them."""
+        """The trials that ended with an error, without the lost ones."""
         return [one for one in self.trials if "error" in one.user_attrs]
 
     @property
@@ -91,19 +90,19 @@ class Search:
         return load_recipe(self.folder / _RECIPE, values)
 
     def trial_folder(self, trial: FrozenTrial) -> Path:
-        """Where a trial trains. A trial that runs again goes on in the folder of the first."""
+        """The folder of a trial. A trial that runs again continues in the folder of the first."""
         first = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
         return self.folder / "trials" / f"{trial.number if first is None else first:04}"
 
 
 def counts(trial: FrozenTrial) -> bool:
-    """Whether a trial counts as one of those asked for: it has ended by itself, or is running."""
+    """Whether a trial counts as one of those asked for: it has ended, or is running; not lost."""
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
     return trial.state in states or "error" in trial.user_attrs
 
 
 def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Queue a trial that was cut short once more, unless it is queued already."""
+    """Queue a trial again that was cut short, unless it is queued already."""
     history = RetryHeartbeatStaleTrialCallback.retry_history
     if not any(trial.number in history(one) for one in study.get_trials(deepcopy=False)):
         RetryHeartbeatStaleTrialCallback()(study, trial)
@@ -111,7 +110,7 @@ def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's log lines and its notes on experimental features away from users meanwhile."""
+    """Silence Optuna's log and its warnings about experimental features meanwhile."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -170,7 +169,7 @@ def open_search(
         except OSError:
             if not (out / _ASKED).exists():
                 raise
-            # Another process began it at this very moment.
+            # Another process has just begun it.
     name = _same_search(out, asked, storage)
 
     def lost(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -191,7 +190,7 @@ def _begin_study(storage: RDBStorage, name: str, start: dict[str, Value]) -> Non
     try:
         study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
     except DuplicatedStudyError:
-        return  # another folder's process works on this search in the same database
+        return  # a process with another folder has begun this search in the same database
     study.enqueue_trial(start, user_attrs={"start": True})
     storage.remove_session()
 
@@ -202,8 +201,8 @@ def _open_storage(
     lost: Callable[[optuna.Study, FrozenTrial], None] | None = None,
 ) -> RDBStorage:
     """The database at `url`, or the folder's own. lost: called for each trial that is lost."""
-    # No pool: an open connection would keep the folder's file from being moved, or time out
-    # between two heartbeats.
+    # No pool: an open connection would prevent the folder from being renamed (on Windows), or time
+    # out between two heartbeats.
     options: dict[str, Any] = {"poolclass": NullPool}
     if url is None:
         url = URL.create("sqlite", database=str(folder / _DATABASE)).render_as_string()
@@ -238,7 +237,7 @@ def _same_search(out: Path, asked: Mapping[str, Any], storage: str | None) -> st
         if found.get(key) != asked[key]:
             raise SearchError(
                 f"{out}: holds a search {words}; name another folder, or ask for the same search "
-                "to go on"
+                "to continue"
             )
     own = (out / _DATABASE).exists()
     if own and storage is not None:

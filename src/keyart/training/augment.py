@@ -1,4 +1,4 @@
-"""Changes to a batch of posters that leave their genres as they are, drawn poster by poster."""
+"""Augmentation: random changes to each poster of a batch that do not change its genres."""
 
 import numpy as np
 import torch
@@ -18,14 +18,14 @@ def augment(
     erase: float,
     randaugment: int,
 ) -> Tensor:
-    """Flip, zoom, shift, crop, recolour and blank a part, each poster by its own draw.
+    """Flip, zoom, shift, crop, recolour and erase, with random draws of its own for each poster.
 
-    pixels: (films, height, width, 3) uint8. zoom, shift: largest share of the size. crop: largest
-    share of height and of width that is cut away, the same of both, so that the poster's shape
-    stays. colour: largest relative change of contrast, brightness and of each channel's gain
-    (half of it). erase: share of posters that lose a rectangle of up to a third of each side.
-    randaugment: strength of two operations drawn for each poster (Cubuk et al., arXiv 1909.13719,
-    as torchvision has them), 0 for none.
+    pixels: (films, height, width, 3) uint8. zoom, shift: at most this fraction of the size. crop:
+    at most this fraction of height and width is cut away, the same of both, so that the shape
+    stays. colour: largest relative change of contrast and brightness; half of it for each channel.
+    erase: fraction of posters that lose a rectangle of up to a third of each side. randaugment:
+    strength of two operations drawn for each poster (Cubuk et al., arXiv 1909.13719, as in
+    torchvision), 0 for none.
     Returns (films, height, width, 3) float in [0, 255]. All draws come from `generator`, a CPU one.
     """
     films, height, width, _ = pixels.shape
@@ -78,7 +78,7 @@ def _randaugment(pixels: Tensor, strength: int, generator: torch.Generator) -> T
     change = RandAugment(num_ops=2, magnitude=strength, fill=[0.0, 0.0, 0.0])
     seed = int(torch.randint(2**31, (1,), generator=generator))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # it draws from torch's own source alone
+        torch.manual_seed(seed)  # RandAugment takes no generator
         changed = [change(poster) for poster in pixels.permute(0, 3, 1, 2)]
     return torch.stack(changed).permute(0, 2, 3, 1)
 
@@ -86,12 +86,12 @@ def _randaugment(pixels: Tensor, strength: int, generator: torch.Generator) -> T
 def mix(
     pixels: Tensor, truth: Tensor, draws: np.random.Generator, *, mixup: float, cutmix: float
 ) -> tuple[Tensor, Tensor]:
-    """Mix each poster of a batch with another, and their genres in the same shares.
+    """Mix each poster of a batch with another one, and their genres with the same weights.
 
     MixUp (Zhang et al., arXiv 1710.09412) blends two posters; CutMix (Yun et al., arXiv
     1905.04899) puts a rectangle of one into the other. mixup, cutmix: alpha of the beta
-    distribution that a batch's share is drawn from, 0 for none; where both are set, each batch
-    draws one of them. pixels: (films, height, width, 3) float. truth: (films, genres) in [0, 1].
+    distribution of a batch's weight, 0 for none. If both are set, each batch draws one of them.
+    pixels: (films, height, width, 3) float. truth: (films, genres) in [0, 1].
     """
     if not mixup and not cutmix:
         return pixels, truth

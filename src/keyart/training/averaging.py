@@ -1,4 +1,4 @@
-"""Weight averaging: a running mean of the weights, which scores better than the last step's."""
+"""Exponential moving average of the weights, which scores better than those of the last step."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ Weights = dict[str, Tensor]
 
 
 def start_average(model: nn.Module) -> Weights:
-    """The average before the first step: the model's weights and batch statistics themselves."""
+    """The average before the first step: a copy of the model's weights and batch statistics."""
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
@@ -18,7 +18,7 @@ def start_average(model: nn.Module) -> Weights:
 def follow(average: Weights, model: nn.Module, step: int, decay: float) -> None:
     """Move the average towards the model after a step (from 0).
 
-    Early on it follows closely; else it would remember the random weights for long.
+    The first steps use a smaller decay, so that the average forgets the random weights soon.
     """
     decay = min(decay, (1 + step) / (10 + step))
     for name, tensor in model.state_dict().items():

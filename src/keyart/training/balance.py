@@ -15,10 +15,10 @@ def genre_weights(
     """The weight of each genre's column in the loss.
 
     balance: 'none'; 'inverse' (in inverse proportion to the genre's count); 'effective' (to its
-    effective number of samples, which flattens the largest); these have mean 1, and a genre that
-    no film has weighs what the rarest of the others does, lest it drown them. 'study': the 2017
-    study's films / (genres x (count + 1)), as it is. counts: (genres,), films of each genre among
-    the `films` of the training part. Returns (genres,).
+    effective number of samples, which flattens the largest). Both have mean 1, and a genre without
+    films weighs as much as the rarest of the others; otherwise it would outweigh all of them.
+    'study': the 2017 study's films / (genres x (count + 1)), without a mean of 1. counts:
+    (genres,), films of each genre among the `films` of the training split. Returns (genres,).
     """
     if balance == "none":
         return np.ones(len(counts))
@@ -27,7 +27,7 @@ def genre_weights(
         return studys
     rarest = counts[counts > 0].min(initial=films)
     counts = np.maximum(counts, rarest)
-    samples = counts if balance == "inverse" else 1 - np.power(_BETA, counts)  # but for a factor
+    samples = counts if balance == "inverse" else 1 - np.power(_BETA, counts)  # up to a factor
     weights: npt.NDArray[np.float64] = 1.0 / samples
     weights /= weights.mean()
     return weights
@@ -37,9 +37,9 @@ def cell_weights(weights: Tensor, truth: Tensor, balance_by: str) -> Tensor:
     """The weight of every cell of a batch.
 
     weights: (genres,). truth: (films, genres). balance_by: 'genre' (each column its own weight);
-    'first_genre' (all of a film's cells weigh what its first genre does: Keras 2 took the argmax
-    of a row as its class, which for a multi-hot row is its first positive column; a film without
-    any counts as the first). Returns something that broadcasts to (films, genres).
+    'first_genre' (all cells of a film have the weight of its first genre: Keras 2 took the argmax
+    of a row as its class, which is the first positive column of a multi-hot row. A film without
+    genres counts as having the first). Returns a tensor that broadcasts to (films, genres).
     """
     if balance_by == "genre":
         return weights

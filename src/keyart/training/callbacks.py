@@ -1,4 +1,4 @@
-"""What a training calls while it runs."""
+"""Functions that a training calls while it runs."""
 
 import logging
 from collections.abc import Callable

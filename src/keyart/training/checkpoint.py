@@ -1,4 +1,4 @@
-"""Checkpoints: everything the loop holds, in one safetensors file, written whole or not at all."""
+"""Checkpoints: the whole state of the loop in one safetensors file, written whole or not at all."""
 
 import json
 from collections.abc import Mapping
@@ -53,8 +53,8 @@ def load_checkpoint(
             index, _, name = key.partition(".")
             like = trained[int(index)]
             if value.shape == like.shape:
-                # Fused optimizers pair values by their place in memory, and so need a moment to
-                # be laid out as its parameter is (channels_last); the file keeps no layout.
+                # A fused optimizer needs its state in the memory layout of the parameter
+                # (channels_last). The file does not keep layouts.
                 value = torch.empty_like(like).copy_(value)
             slots.setdefault(int(index), {})[name] = value
         groups = optimizer.state_dict()["param_groups"]
@@ -68,7 +68,7 @@ def load_checkpoint(
 
 
 def history_of(path: Path) -> list[Row]:
-    """The rows of the epochs that a checkpoint has behind it. Raises RunError."""
+    """The rows of history.csv up to a checkpoint. Raises RunError."""
     try:
         with safe_open(path, framework="pt") as file:
             return LoopState(**json.loads(file.metadata()["state"])).history

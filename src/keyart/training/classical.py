@@ -34,14 +34,14 @@ from keyart.training.features import Changes, cached_features
 from keyart.training.loop import validation_metrics
 from keyart.training.machine import choose_machine
 
-_BLOCK = 64  # films that features are computed of at once
+_BLOCK = 64  # films in a batch
 _UNKNOWN_YEAR = 1990  # if no training film has a year
 _SPEC, _NOTES = "spec", "notes"
 
 
 @dataclass(frozen=True)
 class Classical:
-    """A fitted model, and how films are prepared for it. notes: what was not fitted as asked."""
+    """A fitted model, and how films are prepared for it. notes: genres that were not fitted."""
 
     model: GenreClassifier
     spec: ImageSpec | FilmSpec
@@ -59,7 +59,7 @@ def fit_classical(
     train, validation = catalog.rows("train"), catalog.rows("validation")
     spec = _learned_spec(recipe, catalog, train)
     films = prepared_films(catalog, spec, progress)
-    torch.manual_seed(recipe.classifier.seed)  # of a backbone without pretrained weights
+    torch.manual_seed(recipe.classifier.seed)  # for a backbone without pretrained weights
     body = _backbone(recipe, recipe.network.weights)
     started = time.monotonic()
     if recipe.data.features == "backbone":
@@ -81,7 +81,7 @@ def fit_classical(
 
 
 def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
-    """What was fitted by `recipe` and saved in a safetensors file.
+    """The model that was fitted by `recipe` and saved in a safetensors file.
 
     Raises RunError if the file is missing, damaged, or of another model.
     """
@@ -100,7 +100,7 @@ def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
 def _learned_spec(
     recipe: ClassicalRecipe, catalog: Catalog, train: npt.NDArray[np.int64]
 ) -> ImageSpec | FilmSpec:
-    """How films are prepared: the words of titles, and a middling year, are the training films'."""
+    """How films are prepared; words and the median year come from training films alone."""
     if "facts" not in recipe.data.features:
         return recipe.spec
     titles, years = (catalog.to_table()[column].to_pylist() for column in ("title", "year"))
@@ -112,7 +112,7 @@ def _learned_spec(
 
 
 def _backbone(recipe: ClassicalRecipe, weights: str | None) -> nn.Module:
-    """What turns a poster into features."""
+    """The module that turns a poster into features."""
     network = recipe.network
     if network.backbone is None:
         return PosterStatistics(recipe.data.height, recipe.data.width)

@@ -1,4 +1,4 @@
-"""Random forest and QDA, one a genre: fitted by scikit-learn, and taken over as tensors."""
+"""Random forest and QDA for each genre: fitted by scikit-learn, then copied into tensors."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,10 @@ from keyart.genres import Vocabulary
 from keyart.models.classical import ClassicalHead, ForestHead, QdaHead
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe
 
-# A genre that fewer films than this have, or lack, is not fitted: its rate stands for it.
+# A genre that fewer films than this have, or lack, is not fitted: every film scores its rate.
 FEWEST_FILMS = 10
-# Components that vary less than this share of the first are noise, which whitening would blow up.
+# Components with less than this fraction of the first one's variance are noise. Whitening would
+# amplify them.
 _LEAST_VARIANCE = 1e-7
 
 Floats = npt.NDArray[np.float32]
@@ -36,10 +37,10 @@ class Fitted:
 def fit_head(
     recipe: ClassicalRecipe, numbers: Floats, truth: Flags, vocabulary: Vocabulary
 ) -> Fitted:
-    """Fit a classifier a genre to training films.
+    """Fit a classifier for each genre to training films.
 
-    numbers: (films, numbers), the very ones that the model computes. truth: (films, genres).
-    Raises TrainingError where no genre has the films that it takes.
+    numbers: (films, numbers), as the model computes them. truth: (films, genres).
+    Raises TrainingError if no genre has enough films.
     """
     having = truth.sum(0)
     fits = np.minimum(having, len(truth) - having) >= FEWEST_FILMS
@@ -132,7 +133,7 @@ def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -
                 min_samples_leaf=choice.min_samples_leaf,
                 class_weight="balanced" if choice.balance else None,
                 random_state=choice.seed,
-                n_jobs=-1,  # of threads; whatever their number, the trees are the same
+                n_jobs=-1,  # threads; the trees do not depend on their number
             ).fit(numbers, truth[:, genre])
             trees = [_tree(estimator) for estimator in forest.estimators_]
         else:
@@ -156,7 +157,7 @@ def _forests(recipe: ForestRecipe, numbers: Floats, truth: Flags, fits: Flags) -
 
 @dataclass
 class _Tree:
-    """A tree as ForestHead has it, its nodes counted from 0."""
+    """A tree as in ForestHead, with nodes numbered from 0."""
 
     feature: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float32]
@@ -168,10 +169,10 @@ def _tree(estimator: DecisionTreeClassifier) -> _Tree:
     tree = estimator.tree_
     leaf = tree.children_left < 0
     nodes = np.arange(tree.node_count)
-    # scikit-learn numbers the nodes depth first, so that a left child follows its parent.
+    # scikit-learn numbers the nodes depth first: a left child comes right after its parent.
     assert (leaf | (tree.children_left == nodes + 1)).all()
     threshold = tree.threshold.astype(np.float32)
-    # Downwards, so that no fp32 number lands on another side than it did of the fp64 one.
+    # Rounded down: every fp32 number stays on the side where the fp64 threshold puts it.
     rounded_up = threshold > tree.threshold
     threshold[rounded_up] = np.nextafter(threshold[rounded_up], np.float32(-np.inf))
     threshold[leaf] = -np.inf

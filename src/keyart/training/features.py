@@ -1,8 +1,8 @@
-"""The feature cache: what a frozen backbone makes of posters, computed once and kept.
+"""The feature cache: a frozen backbone's features of posters, computed once and kept.
 
-CATALOG/features/KEY-VIEW.npy holds one row per poster, float16, and the .txt next to it the
-SHA-256 of each row's poster; together they are found by poster, network (its weights, its settings
-and its number format), ImageSpec and view. A catalog that grew computes its new posters alone.
+CATALOG/features/KEY-VIEW.npy holds one row per poster, in float16. The .txt file next to it lists
+the SHA-256 of each row's poster. The key stands for the network (its weights, settings and dtype),
+the ImageSpec and the view. If a catalog has grown, only its new posters are computed.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from keyart.training.machine import Machine
 
 PLAIN, FLIPPED = 0, 1
 
-_BLOCK = 64  # posters a step: a backbone's activations stay within the caches' reach
+_BLOCK = 64  # posters in a batch: small enough for the activations to stay in the CPU's caches
 
 Features = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """How the views of a poster differ from it, as in the recipe. Views 0 and 1 differ by none."""
+    """How views are augmented, as in the recipe. Views 0 and 1 are not."""
 
     zoom: float
     shift: float
@@ -56,10 +56,10 @@ def cached_features(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Features]:
-    """What the head of `model` takes of every poster: for each view (films, numbers), mapped.
+    """The input of `model`'s head for every poster: for each view (films, numbers), memory-mapped.
 
-    View 0 is the poster as it is, view 1 mirrored; further ones are drawn by `seed` and changed by
-    `changes`, every other of them mirrored. pixels: (films, height, width, 3) of the catalog.
+    View 0 is the poster as it is, view 1 is flipped. Further views are augmented by `changes`, with
+    draws from `seed`; odd ones are flipped too. pixels: (films, height, width, 3) of the catalog.
     progress: called with (done, total) posters while some are computed.
     """
     network = [weights_digest(model.backbone), model.bgr, machine.bf16]
@@ -87,16 +87,16 @@ def cached_features(
 
 
 class _Store:
-    """One file of features and the posters that its rows are of."""
+    """One file of features, and the list of the posters in its rows."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self._features, self._posters = folder / f"{key}.npy", folder / f"{key}.txt"
-        # Features are written before the list: without a list there are none.
+        # The list is written last: features without a list do not count.
         known = self._posters.read_text().split() if self._posters.exists() else []
         self._rows = {poster: row for row, poster in enumerate(known)}
 
     def missing(self, posters: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Places of the posters that are not here yet; of equal posters the first alone."""
+        """Places of the posters that are not stored yet; the first place if a poster repeats."""
         seen = set(self._rows)
         places = []
         for place, poster in enumerate(posters):
@@ -116,7 +116,7 @@ class _Store:
         self._rows = {poster: row for row, poster in enumerate(known)}
 
     def of(self, posters: Sequence[str]) -> Features:
-        """The features (posters, numbers) of these posters, mapped where their order allows."""
+        """The features (posters, numbers) of these posters; memory-mapped if in stored order."""
         rows = np.array([self._rows[poster] for poster in posters])
         stored: Features = np.load(self._features, mmap_mode="r")
         if np.array_equal(rows, np.arange(len(rows))):

@@ -23,7 +23,7 @@ from keyart.training.recipe import AnyRecipe, any_recipe, portable
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model that is exported and has seen the films to be scored.
+    """A trained and exported model, with its logits of the films to be scored.
 
     logits: of the validation and test splits, (films, genres) each. rows: the films of all three
     splits. notes: about the model, for metrics and card. provenance: more facts for the bundle.

@@ -1,4 +1,4 @@
-"""What of a backbone stays as it is while the rest is fine-tuned."""
+"""Freezing: parts of a backbone that stay as they are while the rest is fine-tuned."""
 
 from torch import nn
 
@@ -22,9 +22,9 @@ def freeze_stages(model: GenreClassifier, stages: int) -> None:
 
 
 def training_mode(model: nn.Module, *, freeze_batch_norm: bool) -> None:
-    """Put `model` into training mode, but for batch normalisations that keep their statistics.
+    """Put `model` into training mode, except for batch normalisations that keep their statistics.
 
-    Those of frozen stages do, and all of them with `freeze_batch_norm`.
+    These are the ones of frozen stages, or all with `freeze_batch_norm`.
     """
     model.train()
     for module in model.modules():

@@ -1,4 +1,4 @@
-"""A network at half its size: weights kept in 16 bits, computed with in 32."""
+"""A network at half its size: weights are stored in 16 bits, and computed with in 32."""
 
 import numpy as np
 import onnx
@@ -11,8 +11,8 @@ _LEAST = 1_024
 def halved(model: bytes) -> bytes:
     """An ONNX model whose large float32 weights are stored as float16.
 
-    A Cast gives each back as float32; the runtime does it once, when it loads the model. A weight
-    keeps 11 bits of its 24, so that scores move by some 1e-4: measure the result, not the original.
+    A Cast turns each back into float32; the runtime does this once, when it loads the model. A
+    weight keeps 11 of its 24 significant bits, which changes scores by about 1e-4.
     """
     loaded = onnx.load_from_string(model)
     graph = loaded.graph
@@ -23,8 +23,8 @@ def halved(model: bytes) -> bytes:
             continue
         with np.errstate(over="ignore"):
             halves = values.astype(np.float16)
-        # Too large for 16 bits; or a forest's thresholds, at whose leaves -inf stands, and which
-        # may not move: a film would take the other side.
+        # Either too large for 16 bits, or the thresholds of a forest, which have -inf at leaves.
+        # Those must stay exact: after rounding, films would go to the other side of a node.
         if not np.isfinite(halves).all():
             continue
         name = weight.name
@@ -33,7 +33,7 @@ def halved(model: bytes) -> bytes:
         casts.append(
             helper.make_node("Cast", [half.name], [name], f"{name}.cast", to=TensorProto.FLOAT)
         )
-    # Weights that are listed as inputs too would be expected as float32.
+    # A weight may also be listed as an input; the runtime would then expect it as float32.
     kept = [value for value in graph.input if value.name not in {c.output[0] for c in casts}]
     del graph.input[:]
     graph.input.extend(kept)

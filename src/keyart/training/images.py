@@ -1,8 +1,8 @@
-"""Images: which posters, and which of them mirrored, make the three parts of one training.
+"""Images: the posters, and flipped copies of them, in the three splits of one training.
 
-The catalog's own split keeps near-duplicates together. The 2017 study's are here to be compared
-with: uniformly random by film, and by image after copies were made, which leaks: a film's copies
-then stand on both sides.
+The catalog's own splits keep near-duplicates together. Two others are here for comparison: random
+by film, and the 2017 study's, random by image after copying. The study's leaks: copies of one film
+are in several splits.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
 from keyart.errors import TrainingError, nearest
 
-_STUDY = (0.6, 0.2)  # train and validation; the rest is the test part
+_STUDY = (0.6, 0.2)  # train and validation; the rest is the test split
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images of a catalog. rows: (images,), the film of each. flipped: (images,), mirrored ones."""
+    """Images of a catalog. rows: (images,), the film of each. flipped: (images,), left to right."""
 
     rows: npt.NDArray[np.int64]
     flipped: npt.NDArray[np.bool_]
@@ -40,12 +40,12 @@ def as_found(rows: npt.NDArray[np.int64]) -> Images:
 def choose_images(
     catalog: Catalog, split: str, upsample: int, genres: tuple[str, ...], seed: int
 ) -> dict[str, Images]:
-    """The images of each part: train, validation, test.
+    """The images of each split: train, validation, test.
 
     split: 'catalog' (as the catalog says), 'random' (films drawn uniformly, 60/20/20), 'leaky'
-    (copies first, then images drawn uniformly, 60/20/20). upsample: mirrored copies of every film
-    that has one of `genres`; in the training part alone unless the split is leaky.
-    Raises TrainingError for a genre that the catalog does not have, or an empty part.
+    (copies first, then images drawn uniformly, 60/20/20). upsample: number of flipped copies of
+    every film that has one of `genres`; in the training split alone unless the split is leaky.
+    Raises TrainingError for a genre that the catalog does not have, or an empty split.
     """
     names = catalog.vocabulary.names
     for genre in genres:
@@ -62,27 +62,27 @@ def choose_images(
     draws = np.random.default_rng([seed, 60_20_20])
     if split == "leaky":
         everything = with_copies(np.arange(len(catalog)))
-        places = _study_parts(draws.permutation(len(everything)))
-        parts = {part: everything.take(chosen) for part, chosen in places.items()}
+        places = _study_splits(draws.permutation(len(everything)))
+        splits = {name: everything.take(chosen) for name, chosen in places.items()}
     else:
         rows = (
-            {part: catalog.rows(part) for part in SPLITS}
+            {name: catalog.rows(name) for name in SPLITS}
             if split == "catalog"
-            else _study_parts(draws.permutation(len(catalog)))
+            else _study_splits(draws.permutation(len(catalog)))
         )
-        parts = {part: as_found(rows[part]) for part in SPLITS}
-        parts["train"] = with_copies(rows["train"])
-    for part, images in parts.items():
+        splits = {name: as_found(rows[name]) for name in SPLITS}
+        splits["train"] = with_copies(rows["train"])
+    for name, images in splits.items():
         if len(images) == 0:
             raise TrainingError(
-                f"{catalog.path}: its {part} part has no films; build a larger catalog or "
+                f"{catalog.path}: its {name} split has no films; build a larger catalog or use "
                 "another split"
             )
-    return parts
+    return splits
 
 
-def _study_parts(order: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+def _study_splits(order: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
     first = round(_STUDY[0] * len(order))
     second = first + round(_STUDY[1] * len(order))
     cuts = np.split(order, [first, second])
-    return {part: np.sort(cut) for part, cut in zip(SPLITS, cuts, strict=True)}
+    return {name: np.sort(cut) for name, cut in zip(SPLITS, cuts, strict=True)}

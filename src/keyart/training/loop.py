@@ -28,14 +28,14 @@ from keyart.training.schedule import learning_rate, momentum_of
 from keyart.training.sources import Source
 from keyart.training.state import LoopState
 
-# A large head takes longer to write than to train for an epoch. A killed training loses at most
-# this long.
+# Writing a large head takes longer than training it for an epoch. A killed training loses at most
+# this much.
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What a network learns from.
+    """The examples of a training.
 
     source: gives batches. truth: (films, genres) of the whole catalog. train, validation: the
     images of the two splits that training may see. teacher: returns scores and features of an
@@ -61,12 +61,12 @@ def fit(
     """Train by `recipe`, starting from the last checkpoint of `run` if there is one.
 
     trainee: takes a batch of the examples' source, returns (logits, features). weights: returns the
-    tensors to keep of the trainee as it is, for the best checkpoint. It also writes the last
-    checkpoint and history.csv. A training that was killed and resumes ends with the same weights as
-    one that ran through: all random draws of an epoch come from (seed, epoch) alone. Raises
-    TrainingError if the loss or a score is NaN or infinite; the best epoch's weights are kept.
+    tensors for the best checkpoint. The last checkpoint and history.csv are written too. A training
+    that was killed and resumes ends with the same weights as one that ran through: all random draws
+    of an epoch come from (seed, epoch) alone. Raises TrainingError if the loss or a score is NaN or
+    infinite; the best epoch's weights are kept.
     """
-    data, opt, reg = recipe.data, recipe.optimisation, recipe.regularisation
+    opt, reg = recipe.optimisation, recipe.regularisation
     trainee.to(machine.device)
     optimizer = build_optimizer(
         trainee,
@@ -81,7 +81,7 @@ def fit(
     if run.last_checkpoint.exists():
         state = load_checkpoint(run.last_checkpoint, trainee, average, optimizer)
 
-    source, train = examples.source, examples.train
+    train = examples.train
     counts = examples.truth[train.rows].sum(0)
     by_genre = genre_weights(opt.balance, counts, len(train))
     loss_weights = torch.from_numpy(by_genre).float().to(machine.device)
@@ -116,15 +116,6 @@ def fit(
             save_tensors(run.best_checkpoint, best, {"epoch": str(state.best_epoch)})
             best = None
 
-    def diverged(value: float, where: str) -> TrainingError:
-        keep_best()
-        good = state.best_epoch if recipe.ending.keep == "best" else epoch
-        kept = f"{run.best_checkpoint} has epoch {good}" if epoch else "no epoch ended before"
-        return TrainingError(
-            f"{run.path}: the loss became {value} in epoch {epoch + 1}, {where}; {kept}. "
-            "Train again with a lower learning_rate"
-        )
-
     while state.epochs_done < opt.epochs and not state.stopped:
         epoch, started = state.epochs_done, time.monotonic()
         seeds = np.random.SeedSequence([opt.seed, epoch]).generate_state(4)
@@ -135,35 +126,10 @@ def fit(
         training_mode(trainee, freeze_batch_norm=recipe.network.freeze_batch_norm)
         losses, hits = 0.0, 0.0
         for step in range(steps):
+            rate = _set_rates(optimizer, recipe, state, step, steps)
             images = train.take(order[step * batch_size : (step + 1) * batch_size])
-            truth = torch.from_numpy(examples.truth[images.rows]).float().to(machine.device)
-            rate = state.rate_factor * learning_rate(
-                epoch * steps + step,
-                peak=opt.learning_rate,
-                warmup=round(opt.warmup_epochs * steps),
-                total=opt.epochs * steps,
-                final=opt.final_learning_rate,
-                cosine=opt.schedule == "cosine",
-            )
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["share"]
-                if "momentum" in group:
-                    group["momentum"] = momentum_of(
-                        epoch, opt.epochs, opt.momentum, opt.final_momentum
-                    )
-            changed, truth = mix(
-                source.changed(images, draws),
-                truth,
-                mixing,
-                mixup=data.mixup,
-                cutmix=data.cutmix,
-            )
-            wanted = None
-            if examples.teacher is not None:
-                scores, features = examples.teacher(changed)
-                truth = torch.lerp(truth, scores, reg.teacher_weight)
-                wanted = features if reg.feature_weight else None
-            loss, logits = forward_(changed, truth, wanted)
+            batch, truth, wanted = _batch(examples, images, recipe, machine, draws, mixing)
+            loss, logits = forward_(batch, truth, wanted)
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -171,15 +137,17 @@ def fit(
                 follow(average, trainee, epoch * steps + step, reg.ema_decay)
             value = loss.item()
             if not np.isfinite(value):
-                raise diverged(value, f"step {step + 1}")
+                keep_best()
+                raise _diverged(run, recipe, state, value, f"step {step + 1}")
             losses += value
             hits += ((logits.detach() > 0) == (truth > 0.5)).float().mean().item()
             callbacks.steps(Step(epoch + 1, opt.epochs, step + 1, steps, value, rate))
 
         with evaluating(trainee, average):
-            logits_ = all_logits(infer_, source, examples.validation, batch_size)
+            logits_ = all_logits(infer_, examples.source, examples.validation, batch_size)
             if not np.isfinite(logits_).all():
-                raise diverged(np.nan, "validation")
+                keep_best()
+                raise _diverged(run, recipe, state, np.nan, "validation")
             row: Row = {
                 "epoch": epoch + 1,
                 "seconds": round(time.monotonic() - started, 2),
@@ -193,13 +161,71 @@ def fit(
                 best = {name: tensor.detach().clone() for name, tensor in weights().items()}
         ended = state.stopped or state.epochs_done == opt.epochs
         if ended or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS:
-            # The best first: a checkpoint may only name an epoch with weights that are kept.
+            # The best weights first: the checkpoint names their epoch, so they must be there.
             keep_best()
             save_checkpoint(run.last_checkpoint, state, trainee, average, optimizer)
             written = time.monotonic()
         run.write_history(state.history)
         callbacks.steps(Step(epoch + 1, opt.epochs, steps, steps, value, rate, row))
     return state
+
+
+def _set_rates(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, state: LoopState, step: int, steps: int
+) -> float:
+    """Set the learning rate and momentum of a step of the epoch after `state`. Returns the rate."""
+    opt, epoch = recipe.optimisation, state.epochs_done
+    rate = state.rate_factor * learning_rate(
+        epoch * steps + step,
+        peak=opt.learning_rate,
+        warmup=round(opt.warmup_epochs * steps),
+        total=opt.epochs * steps,
+        final=opt.final_learning_rate,
+        cosine=opt.schedule == "cosine",
+    )
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["share"]
+        if "momentum" in group:
+            group["momentum"] = momentum_of(epoch, opt.epochs, opt.momentum, opt.final_momentum)
+    return rate
+
+
+def _batch(
+    examples: Examples,
+    images: Images,
+    recipe: Recipe,
+    machine: Machine,
+    draws: torch.Generator,
+    mixing: np.random.Generator,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """A batch to train on: augmented and mixed, and with a teacher's scores if there is one.
+
+    Returns the batch, its truth (films, genres) in [0, 1], and the features that the teacher gives
+    it, if the recipe asks for them.
+    """
+    data, reg = recipe.data, recipe.regularisation
+    truth = torch.from_numpy(examples.truth[images.rows]).float().to(machine.device)
+    changed = examples.source.changed(images, draws)
+    batch, truth = mix(changed, truth, mixing, mixup=data.mixup, cutmix=data.cutmix)
+    if examples.teacher is None:
+        return batch, truth, None
+    scores, features = examples.teacher(batch)
+    truth = torch.lerp(truth, scores, reg.teacher_weight)
+    return batch, truth, features if reg.feature_weight else None
+
+
+def _diverged(
+    run: Run, recipe: Recipe, state: LoopState, value: float, where: str
+) -> TrainingError:
+    """The error of an epoch after `state` that cannot go on."""
+    kept = "no epoch ended before"
+    if state.epochs_done:
+        good = state.best_epoch if recipe.ending.keep == "best" else state.epochs_done
+        kept = f"{run.best_checkpoint} has epoch {good}"
+    return TrainingError(
+        f"{run.path}: the loss became {value} in epoch {state.epochs_done + 1}, {where}; {kept}. "
+        "Train again with a lower learning_rate"
+    )
 
 
 def all_logits(
@@ -209,7 +235,7 @@ def all_logits(
     found = []
     for start in range(0, len(images), batch):
         places = np.arange(start, min(start + batch, len(images)))
-        # All batches have one shape, so nothing is compiled twice: the last repeats an image.
+        # The last batch repeats an image: with one shape for all, nothing is compiled twice.
         full = np.concatenate([places, np.repeat(places[-1:], batch - len(places))])
         logits = infer(source.plain(images.take(full)))
         found.append(logits[: len(places)].cpu().numpy())

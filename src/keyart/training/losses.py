@@ -1,22 +1,22 @@
-"""Losses: what a logit costs, given whether the film has the genre."""
+"""Losses of logits, given whether films have the genres."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 # Focal loss: Lin et al. 2017 (arXiv 1708.02002), section 5.1; asymmetric loss: Ridnik et al. 2020
-# (arXiv 2009.14119), section 3.2. The values that their authors recommend.
+# (arXiv 2009.14119), section 3.2. The values are those that their authors recommend.
 _GAMMA = 2.0
 _GAMMA_POSITIVE, _GAMMA_NEGATIVE, _MARGIN = 0.0, 4.0, 0.05
 
 
 def loss_of(name: str, logits: Tensor, truth: Tensor) -> Tensor:
-    """The cost of every cell, before weights and the mean.
+    """The loss of every film and genre, before weights and the mean.
 
-    name: 'bce' (cross-entropy); 'focal' (cells that are right already count for less);
-    'asymmetric' (absent genres that are scored low count for nearly nothing, since there are so
-    many of them). logits: (films, genres). truth: (films, genres) in [0, 1]; mixed posters have
-    shares. Returns (films, genres).
+    name: 'bce' (binary cross-entropy); 'focal' (cells that are right already count for less);
+    'asymmetric' (absent genres with low scores, which are most cells, count for nearly nothing).
+    logits: (films, genres). truth: (films, genres) in [0, 1], with values in between for mixed
+    posters. Returns (films, genres).
     """
     if name == "bce":
         return F.binary_cross_entropy_with_logits(logits, truth, reduction="none")

@@ -1,4 +1,4 @@
-"""What this machine does best: its device, its dtype, and whether to compile."""
+"""How this machine trains fastest: its device, its dtype, and whether to compile."""
 
 import ctypes
 import sys
@@ -36,7 +36,7 @@ def choose_machine(dtype: str, compile: str, gflop: float) -> Machine:
     """The machine for a training of `gflop`. dtype, compile: as in the recipe."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
-    # Without these instructions bf16 is emulated, and slower than fp32.
+    # Hardware without bf16 emulates it, more slowly than fp32.
     native = torch.cuda.is_bf16_supported() if cuda else _cpu_has_bf16()
     bf16 = native if dtype == "auto" else dtype == "bf16"
     pays = gflop > _COMPILE_PAYS_GFLOP if compile == "auto" else compile == "on"
@@ -61,18 +61,18 @@ def keep_freed_memory() -> None:
 
 
 def _cpu_has_bf16() -> bool:
-    # Private names, hence the care: the public torch.cpu.get_capabilities came later.
+    # These names are private and may go away. The public torch.cpu.get_capabilities is newer.
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
 
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Give torch's random numbers and its choice of algorithms back afterwards as they were."""
+    """Restore torch's random state and choice of algorithms afterwards."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices):  # of all devices, it would warn about many
+    with torch.random.fork_rng(devices):  # with all devices it would warn
         try:
             yield
         finally:
@@ -100,13 +100,13 @@ class Compiled:
         if self._fast is self._plain:
             return self._plain(*arguments)
         try:
-            # The compiler's own deprecation notes are nothing that a user could act on.
-            # It also warns about a missing GPU toolkit.
+            # Users can do nothing about the compiler's deprecation warnings, nor about its warning
+            # that there is no GPU toolkit.
             with errors_only("torch.utils.cpp_extension"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return self._fast(*arguments)
         except Exception as error:
-            # No C++ compiler, most often. A real error shows itself again in plain mode.
+            # Most often there is no C++ compiler. Any other error is raised again in plain mode.
             self._fast = self._plain
             result = self._plain(*arguments)
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error)

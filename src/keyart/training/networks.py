@@ -1,4 +1,4 @@
-"""The model of a recipe, new or with the weights that a run kept."""
+"""The model of a recipe, new or with the best weights of a run."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def load_best(run: Run) -> tuple[GenreClassifier, Recipe]:
     recipe = load_recipe(run.recipe_path)
     tensors, _ = load_tensors(run.best_checkpoint)
     biases = [name for name in tensors if name.startswith("head.") and name.endswith(".bias")]
-    # Of the last layer: heads number their layers, or have one.
+    # The bias of the last layer has one value per genre. A head has one layer, or numbers them.
     genres = len(tensors[max(biases, key=lambda name: (len(name), name))]) if biases else 1
     model = build_network(recipe, genres)
     try:
@@ -57,7 +57,7 @@ def load_model(run: Run) -> GenreClassifier:
 def catalog_pixels(
     catalog: Catalog, recipe: Recipe, progress: Callable[[int, int], None] | None = None
 ) -> Pixels:
-    """The prepared posters (films, height, width, 3) of a catalog, decoded at most once."""
+    """The prepared posters (films, height, width, 3) of a catalog; decoded the first time only."""
     return pixel_store(
         catalog.path, catalog.fingerprint, recipe.spec, len(catalog), catalog.posters, progress
     )

@@ -1,4 +1,4 @@
-"""A trained network as ONNX, let through only if it scores posters as PyTorch does."""
+"""A trained network as ONNX, refused unless it scores posters as PyTorch does."""
 
 import warnings
 
@@ -16,11 +16,11 @@ from keyart.models.heads import GenreHead
 from keyart.models.quiet import errors_only
 
 TOLERANCE = 1e-4
-PARITY_POSTERS = 64  # that an exported network is compared with PyTorch on
+PARITY_POSTERS = 64  # posters on which an exported network is compared with PyTorch
 
 
 class _Exported(nn.Module):
-    """A classifier that also tells its last feature map and, where its head can, genre maps."""
+    """A classifier with further outputs: its last feature map, and genre maps of a linear head."""
 
     def __init__(self, model: GenreClassifier) -> None:
         super().__init__()
@@ -40,10 +40,10 @@ class _Exported(nn.Module):
 def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
     """The network as an ONNX model, `pixels` (films, height, width, 3) uint8 -> `logits`.
 
-    Further outputs, whose cost is lost in the noise: `features`, the last feature map, and, where
-    the head is linear, `maps`, what each of its places adds to each logit.
-    samples: prepared posters on which the exported network's scores must equal
-    PyTorch's to 1e-4. Raises BundleError where they do not.
+    It has two further outputs, which cost next to nothing: `features`, the last feature map; and
+    `maps`, if the head is linear: what each place of that map adds to each logit. samples: prepared
+    posters on which the scores of the exported network must equal PyTorch's to 1e-4. Raises
+    BundleError if they do not.
     """
     model = model.cpu().eval()
     pixels = torch.from_numpy(np.array(samples))
@@ -52,7 +52,7 @@ def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
         warnings.simplefilter("ignore")  # the exporter's own deprecations; parity decides
         program = torch.onnx.export(
             exported,
-            (pixels[[0, -1]],),  # of one alone the exporter would make a constant
+            (pixels[[0, -1]],),  # the exporter would make a batch size of one a constant
             dynamo=True,
             input_names=["pixels"],
             output_names=exported.outputs,
@@ -66,7 +66,7 @@ def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
 
 
 def _without_traces(model: ModelProto) -> ModelProto:
-    """The model without the exporter's notes: stack traces, with paths of who exported it."""
+    """The model without the exporter's stack traces, which show paths of this machine."""
     nodes = [*model.graph.node, *(node for one in model.functions for node in one.node)]
     values = (model.graph.input, model.graph.output, model.graph.value_info)
     tensors = [*model.graph.initializer, *(value for some in values for value in some)]
@@ -80,9 +80,9 @@ def _without_traces(model: ModelProto) -> ModelProto:
 def check_parity(onnx: bytes, model: GenreClassifier, samples: Pixels) -> None:
     """Raise BundleError unless the ONNX model scores prepared posters as PyTorch does, to 1e-4.
 
-    A tree sends a film one way or the other, and where its numbers were rounded another rounding
-    may tip it. So a forest is asked about the numbers that the ONNX model found, and they must be
-    PyTorch's to 1e-4 of their size.
+    A tree sends a film one way or the other, so a tiny difference of its features can change a
+    score much. A forest is therefore checked in two steps: the features must equal PyTorch's to
+    1e-4 of their size, and the scores must be those that PyTorch gives to the ONNX features.
     """
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     logits, features = session.run(
@@ -102,7 +102,7 @@ def check_parity(onnx: bytes, model: GenreClassifier, samples: Pixels) -> None:
 
 
 def _within(drift: float, what: str) -> None:
-    if not drift <= TOLERANCE:  # NaN is not within any tolerance
+    if not drift <= TOLERANCE:  # NaN is refused too
         raise BundleError(
             f"the exported network's {what} differ from PyTorch's by {drift:.2g}, more than "
             f"{TOLERANCE:g}; nothing was written. Please report the recipe"

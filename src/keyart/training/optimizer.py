@@ -19,8 +19,8 @@ def build_optimizer(
     """AdamW ('adamw') or SGD with Nesterov momentum ('sgd').
 
     Biases and the scales of normalisations are not decayed: shrinking them changes what a layer
-    computes without making it simpler. layer_decay: every layer learns at this share of the rate
-    of the one above it; each group carries its share as `share`, for whoever sets the rates.
+    computes without making it simpler. layer_decay: each layer learns at this fraction of the rate
+    of the layer above it. Each parameter group has its fraction of the highest rate as `share`.
     """
     depths = _depths(model) if layer_decay < 1 else {}
     groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
@@ -43,7 +43,7 @@ def build_optimizer(
 
 
 def _depths(model: nn.Module) -> dict[str, int]:
-    """How many layers stand above each parameter of a classifier; none above its head."""
+    """How many layers are above each parameter of a classifier; the head's have none."""
     classifier = next((m for m in model.modules() if isinstance(m, GenreClassifier)), None)
     if classifier is None:
         return {}
@@ -57,7 +57,7 @@ def _depths(model: nn.Module) -> dict[str, int]:
 def layers_of(backbone: nn.Module) -> dict[str, int]:
     """The layer of each parameter of a backbone, 0 nearest the input.
 
-    timm's networks say it themselves; of ours every block is one.
+    timm knows the layers of its networks. In ours each block is a layer.
     """
     if isinstance(backbone, TimmBackbone):
         from timm.models import group_parameters

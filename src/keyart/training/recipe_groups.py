@@ -66,7 +66,7 @@ class Data(Table):
     colour: Fraction = key(
         0.2,
         "Change brightness, contrast and tint by up to this fraction.",
-        "Less if colour is what tells the genres apart.",
+        "Less if genres differ mostly in colour.",
     )
     erase: Fraction = key(
         0.25, "Fraction of the posters that get a blank rectangle.", "More against overfitting."

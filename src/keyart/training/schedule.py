@@ -6,9 +6,9 @@ import math
 def learning_rate(
     step: int, *, peak: float, warmup: int, total: int, final: float, cosine: bool
 ) -> float:
-    """The rate of a step: up a line to `peak` in `warmup` steps, then a cosine to `final`.
+    """The rate of a step: it rises linearly to `peak` in `warmup` steps, then a cosine to `final`.
 
-    step: from 0. Without `cosine` the peak is kept (plateau cuts multiply it; see state.py).
+    step: from 0. Without `cosine` the rate stays at the peak (state.py cuts it on a plateau).
     """
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -19,7 +19,7 @@ def learning_rate(
 
 
 def momentum_of(epoch: int, epochs: int, first: float, last: float | None) -> float:
-    """The momentum of an epoch (from 0): a line from `first` to `last`, or `first` throughout."""
+    """The momentum of an epoch (from 0): linear from `first` to `last`; `first` if that is None."""
     if last is None or epochs == 1:
         return first
     return first + (last - first) * epoch / (epochs - 1)

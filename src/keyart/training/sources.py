@@ -33,8 +33,8 @@ class Source(Protocol):
 class PixelSource:
     """Prepared posters, with the recipe's augmentation.
 
-    pixels: (films, height, width, 3) of the whole catalog. They are copied to a GPU if they take
-    less than half of its free memory: copying batches would cost more than the network.
+    pixels: (films, height, width, 3) of the whole catalog. They are copied to the GPU at once if
+    they take less than half of its free memory: copying batches takes longer than the network.
     """
 
     def __init__(self, pixels: Pixels, recipe: Recipe, machine: Machine) -> None:
@@ -73,9 +73,9 @@ class PixelSource:
 class FeatureSource:
     """A frozen backbone's cached features; one view is drawn for each image.
 
-    views: for each view (films, features); even ones are of posters as they are, odd ones of
-    flipped posters. rows: the films that set the scale: a linear head learns faster from features
-    of mean 0 and standard deviation 1, and `fold` returns the head that needs no scaling.
+    views: for each view (films, features); odd views are of flipped posters. rows: films to scale
+    the features by, to mean 0 and standard deviation 1, from which a linear head learns faster;
+    None to leave them. `fold` returns the head for features without scaling.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class FeatureSource:
         if rows is not None:
             known = views[0][rows].astype(np.float32)
             mean, std = known.mean(0), known.std(0)
-            std[std < 1e-6] = 1.0  # a feature that never changes
+            std[std < 1e-6] = 1.0  # a constant feature
             self._scale = (
                 torch.from_numpy(mean).to(machine.device),
                 torch.from_numpy(std).to(machine.device),
@@ -130,7 +130,7 @@ class FeatureSource:
 
 
 class HeadOnly(torch.nn.Module):
-    """The head of a classifier, to be trained on cached features."""
+    """The head of a classifier, for training on cached features."""
 
     def __init__(self, head: Head) -> None:
         super().__init__()
@@ -142,9 +142,10 @@ class HeadOnly(torch.nn.Module):
 
 
 class Whole(torch.nn.Module):
-    """A whole classifier, to be trained on pixels; with a teacher, a projection to its features.
+    """A whole classifier, for training on pixels.
 
-    teacher_width: the teacher's number of features; a linear layer maps ours to them.
+    teacher_width: number of the teacher's features, if the student's `width` features are compared
+    with them; a linear layer projects to them. Otherwise None.
     """
 
     def __init__(self, classifier: GenreClassifier, teacher_width: int | None, width: int) -> None:

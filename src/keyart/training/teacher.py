@@ -1,10 +1,9 @@
 """Distillation: a finished run is the teacher of another, on the pixels of each batch.
 
-Scores that a teacher gave once for every film would add little to the labels: it has memorised
-these films, and the scores would not fit posters that are cropped, erased or mixed. On the pixels
-of each step it gives as many scores as there are augmentations, and the student learns the
-function, not the films (Beyer et al., arXiv 2106.05237). A teacher with test-time augmentation uses
-it here too, at as many times the cost.
+The teacher scores the batch that the student sees: augmented, and mixed. Its scores of the
+original posters would add little to the labels, since it has memorised these films, and would not
+fit cropped, erased or mixed ones (Beyer et al., arXiv 2106.05237). A teacher with test-time
+augmentation uses it here too, which takes as many times longer.
 """
 
 import torch
@@ -52,7 +51,7 @@ class Teacher:
             features = self._network.pooled(pixels).float()
             if self._network.tta == 1:
                 logits = self._network.head.decide(features)
-            else:  # what its calibration was fitted to
+            else:  # its calibration was fitted to logits with test-time augmentation
                 logits = self._network(pixels)
         scores = self._calibration.apply(logits.float().cpu().numpy())
         return torch.from_numpy(scores).float().to(pixels.device), features
@@ -61,7 +60,7 @@ class Teacher:
 def open_teacher(run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine) -> Teacher:
     """A finished run as the teacher of a student with posters prepared by `spec`.
 
-    Raises RunError for a run that is not finished, has other genres or another shape of posters.
+    Raises RunError if the run is not finished, or has other genres or another shape of posters.
     """
     if not run.is_finished:
         raise RunError(f"teacher {run.path}: not a finished run")

@@ -34,12 +34,12 @@ from keyart.training.recipe import AnyRecipe, Recipe, any_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
 from keyart.training.teacher import open_teacher
 
-_HEAD_RATE = 1e-3  # of a head that is trained before its backbone; its inputs are scaled
+_HEAD_RATE = 1e-3  # learning rate of a head that is trained before its backbone
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a network learns from: a catalog's prepared posters, and the images of each split."""
+    """The data of a training: a catalog's prepared posters, and the images of each split."""
 
     catalog: Catalog
     pixels: Pixels
@@ -85,16 +85,16 @@ def train(
 def learn(
     catalog: Catalog, recipe: Recipe, run: Run, callbacks: Callbacks, *, resume: bool
 ) -> Lesson | None:
-    """The part of `train` that sees no test film: it leaves checkpoints and history.csv.
+    """The training itself, which sees no test film: it writes checkpoints and history.csv.
 
-    Returns what was learned from; None if the run is finished already.
+    Returns the data that it learned from; None if the run is finished already.
     """
     data, optimisation = recipe.data, recipe.optimisation
     splits = choose_images(
         catalog, data.split, data.upsample, data.upsample_genres, optimisation.seed
     )
     torch.manual_seed(optimisation.seed)
-    # Test-time augmentation would be most of what a validation costs: it is for the end.
+    # Test-time augmentation is for the end: in each epoch it would take most of the validation.
     plain = recipe.with_settings(tta=1)
     model = build_network(plain, len(catalog.vocabulary), weights=recipe.network.weights)
     if isinstance(model.head, GenreHead):
@@ -122,7 +122,7 @@ def learn(
 
 
 def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:
-    """Train the head on cached features of its backbone; it ends with the best weights."""
+    """Train the head on cached features of its backbone, and load its best weights."""
     data, optimisation, splits = recipe.data, recipe.optimisation, lesson.splits
     machine = choose_machine(optimisation.dtype, "off", 0)
     flipped = any(images.flipped.any() for images in splits.values())
@@ -158,7 +158,7 @@ def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run)
     passes = 3 * optimisation.epochs * len(splits["train"])
     gflop = passes * 2e-9 * multiply_adds(model, recipe.spec)
     if has_depthwise(model) and not torch.cuda.is_available():
-        gflop = 0.0  # compiled for a CPU, these trained at 0.7x the rate: MobileNetV2, two cores
+        gflop = 0.0  # MobileNetV2 trained at 0.7x the rate when compiled for two cores
     machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
     teacher = None
     if regularisation.teacher is not None:
@@ -239,7 +239,7 @@ def _train_classical(
 
 
 def _backbone_facts(recipe: AnyRecipe) -> dict[str, Any]:
-    """What a bundle says about pretrained weights."""
+    """The provenance of pretrained weights, for the bundle."""
     backbone, weights = recipe.network.backbone, recipe.network.weights
     known = origin(backbone, weights) if backbone is not None else None
     return {"backbone": {"name": backbone, **asdict(known)}} if known else {}
