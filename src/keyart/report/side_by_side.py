@@ -89,7 +89,10 @@ def _metric_rows(runs: Sequence[_Compared]) -> list[ComparedRow]:
     return [
         _row(
             metric.label,
-            [(model[name], differences[name] if differences else None) for model, differences in runs],
+            [
+                (model[name], differences[name] if differences else None)
+                for model, differences in runs
+            ],
             lower_is_better=metric.lower_is_better,
         )
         for name, metric in METRICS.items()
