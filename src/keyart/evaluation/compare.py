@@ -1,6 +1,5 @@
 """Two models on the same films: how their metrics differ, and whether that could be chance."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ from keyart.errors import RunError
 from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.evaluate import evaluate_model
 from keyart.evaluation.scoring import Differences, compare_scores
+from keyart.files import StrPath
 from keyart.metric_table import Difference
 from keyart.predictor import Predictor
 from keyart.run import Run, ScoredFilms
-
-StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

@@ -63,16 +63,17 @@ class SideBySide:
             for name, run in zip(names, runs, strict=True)
             if run.split is not None and run.split_name == runs[0].split_name
         }
-        models = [run.split.model for run in scored.values() if run.split is not None]
         films = [run.films for run in scored.values()]
         differences = [_difference(one, films[0]) for one in films]
+        models = [run.split.model for run in scored.values() if run.split is not None]
+        compared = list(zip(models, differences, strict=True))
         recipes = [tomllib.loads(run.recipe) if run.recipe else {} for run in runs]
         return cls(
             names=names,
             scored=list(scored),
             not_scored=[name for name in names if name not in scored],
-            metric_rows=_metric_rows(models, differences),
-            genre_rows=_genre_rows(models, differences),
+            metric_rows=_metric_rows(compared) if compared else [],
+            genre_rows=_genre_rows(compared) if compared else [],
             paired=any(differences),
             recipe_rows=_recipe_rows(recipes),
             chart=_learning_chart(names, runs),
@@ -80,51 +81,53 @@ class SideBySide:
         )
 
 
-def _metric_rows(
-    models: Sequence[ModelMetrics], differences: Sequence[Differences | None]
-) -> list[ComparedRow]:
-    if not models:
-        return []
+_Compared = tuple[ModelMetrics, Differences | None]
+"""The metrics of a run, and how they differ from those of the first."""
+
+
+def _metric_rows(runs: Sequence[_Compared]) -> list[ComparedRow]:
     return [
         _row(
             metric.label,
-            [model[name] for model in models],
-            [each[name] if each else None for each in differences],
+            [
+                (model[name], differences[name] if differences else None)
+                for model, differences in runs
+            ],
             lower_is_better=metric.lower_is_better,
         )
         for name, metric in METRICS.items()
     ]
 
 
-def _genre_rows(
-    models: Sequence[ModelMetrics], differences: Sequence[Differences | None]
-) -> list[ComparedRow]:
+def _genre_rows(runs: Sequence[_Compared]) -> list[ComparedRow]:
     """The average precision of each genre that all runs know."""
-    if not models:
-        return []
+    first, _ = runs[0]
     return [
         _row(
             name,
-            [model.genres[name].average_precision for model in models],
-            [each.genres[name]["average_precision"] if each else None for each in differences],
+            [
+                (
+                    model.genres[name].average_precision,
+                    differences.genres[name]["average_precision"] if differences else None,
+                )
+                for model, differences in runs
+            ],
         )
-        for name in models[0].genres
-        if all(name in model.genres for model in models)
+        for name in first.genres
+        if all(name in model.genres for model, _ in runs)
     ]
 
 
 def _row(
     label: str,
-    found: Sequence[Interval | None],
-    differences: Sequence[Difference | None],
+    found: Sequence[tuple[Interval | None, Difference | None]],
     *,
     lower_is_better: bool = False,
 ) -> ComparedRow:
-    known = [one.value for one in found if one is not None]
+    known = [one.value for one, _ in found if one is not None]
     best = (min if lower_is_better else max)(known) if known else None
     cells = [
-        Cell(one, one is not None and one.value == best, difference)
-        for one, difference in zip(found, differences, strict=True)
+        Cell(one, one is not None and one.value == best, difference) for one, difference in found
     ]
     return ComparedRow(label, lower_is_better, cells)
 

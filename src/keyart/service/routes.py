@@ -1,8 +1,8 @@
 """The API: posters in; genres, explanations, similar films and corrections out."""
 
 import asyncio
-import hashlib
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
@@ -27,6 +27,8 @@ from keyart.service.dependencies import (
 from keyart.service.problems import Problem, describe
 from keyart.service.uploads import Upload
 from keyart.similar import Similar
+
+Result = TypeVar("Result")
 
 MOST_SIMILAR = 50
 
@@ -185,14 +187,7 @@ async def correct(
         # The holder of a token cannot speak in the name of another.
         author=holder or form.author,
     )
-    try:
-        kept, new = await asyncio.to_thread(
-            store.add, correction, upload.data, replace=form.replace
-        )
-    except AlreadyCorrectedError as error:
-        raise Problem("already-corrected", str(error)) from error
-    except CorrectionsError as error:
-        raise Problem("unavailable", "the store of corrections cannot be reached") from error
+    kept, new = await _stored(lambda: store.add(correction, upload.data, replace=form.replace))
     response.status_code = 201 if new else 200
     return kept
 
@@ -206,10 +201,7 @@ async def standing_correction(
     store: Store, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 ) -> schemas.StandingCorrection:
     """sha256: of the poster's file."""
-    try:
-        found = await asyncio.to_thread(store.latest, sha256)
-    except CorrectionsError as error:
-        raise Problem("unavailable", "the store of corrections cannot be reached") from error
+    found = await _stored(lambda: store.latest(sha256))
     return schemas.StandingCorrection(correction=found)
 
 
@@ -242,16 +234,24 @@ async def model(service: Shared) -> schemas.ModelCard:
     )
 
 
+async def _stored(work: Callable[[], Result]) -> Result:
+    """What the store of corrections answers. Raises Problem."""
+    try:
+        return await asyncio.to_thread(work)
+    except AlreadyCorrectedError as error:
+        raise Problem("already-corrected", str(error)) from error
+    except CorrectionsError as error:
+        raise Problem("unavailable", "the store of corrections cannot be reached") from error
+
+
 def _about(service: Service, upload: Upload) -> dict[str, Any]:
-    sha256 = hashlib.sha256(upload.data).hexdigest()
-    return {"model": service.model, "poster": upload.name, "sha256": sha256}
+    return {"model": service.model, "poster": upload.name, "sha256": upload.sha256}
 
 
 def _prediction(service: Service, upload: Upload, scores: Scores) -> schemas.Prediction:
-    sha256 = hashlib.sha256(upload.data).hexdigest()
     answer = service.predictor.answer(upload.name, scores).to_dict()
     answer["scores"] = {name: round(score, 6) for name, score in answer["scores"].items()}
-    return schemas.Prediction(sha256=sha256, **answer)
+    return schemas.Prediction(sha256=upload.sha256, **answer)
 
 
 def _place(one: Explanation) -> schemas.Place:

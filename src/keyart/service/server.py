@@ -24,6 +24,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from keyart.bundle import boxed_bundle
 from keyart.errors import ServiceError
+from keyart.files import StrPath
 from keyart.parallel import cores
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
@@ -35,8 +36,6 @@ from keyart.similar import Index
 _HEADER_SECONDS = 10.0
 _STOP_SECONDS = 60
 _CONNECTIONS = 1_000
-
-StrPath = str | os.PathLike[str]
 
 _log = logging.getLogger("keyart.service")
 
@@ -144,9 +143,17 @@ class PatientProtocol(H11Protocol):
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for the first request."""
+        """Start to wait for the first request, unless the server has stopped meanwhile.
+
+        uvicorn stops the connections that are made. One that is accepted before the stop and made
+        after it would be served until the time limit of the stop, and then broken off.
+        """
         super().connection_made(transport)
-        self._watch()
+        server = getattr(transport, "_server", None)  # asyncio has no public name for it
+        if server is not None and not server.is_serving():
+            self.shutdown()
+        else:
+            self._watch()
 
     def data_received(self, data: bytes) -> None:
         """Keep the deadline while headers are incomplete; a byte now and then does not move it."""

@@ -1,6 +1,7 @@
 """Posters and fields from a request's body: a form with one or many, or a picture alone."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ class Upload:
 
     name: str
     data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The fingerprint of the file."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
