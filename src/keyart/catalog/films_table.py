@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,8 @@ class Listing:
     genres: tuple[str, ...]
     poster: str | None
     problem: str = ""
-    cell: str = ""
-    lines: int = 1
+    cell: str = field(default="", compare=False)
+    lines: int = field(default=1, compare=False)
 
 
 def read_films(

@@ -14,6 +14,7 @@ from keyart.images.folder import files_below, is_picture, no_pictures, stem
 
 _WEB = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SHOWN = 3  # examples in a note
+_LONGEST = 200  # letters of a name in a message
 
 
 class PosterFolder:
@@ -62,7 +63,7 @@ class PosterFolder:
             if files := self._named(poster):
                 return self._only(files)
             if not re.fullmatch(r"/[^/\\]+", poster):
-                return f"no poster found: {poster} is not in {self.folder}"
+                return f"no poster found: {poster[:_LONGEST]} is not in {self.folder}"
         files = self._of(film_id)
         return self._only(files) if files else "no poster found"
 
