@@ -239,7 +239,7 @@ def test_a_form_without_boundary_or_of_another_type_is_refused(api: httpx.Client
         (f"multipart/form-data; boundary={'b' * 5_000}", 400),
         ("multipart/mixed; boundary=a", 415),
         ("text/html", 415),
-        ("application/x-www-form-urlencoded", 415),
+        ("application/json", 415),
     ]:
         answer = api.post("/v1/predictions", content=RED, headers={"content-type": kind})
         problem(answer, status)

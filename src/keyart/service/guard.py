@@ -1,10 +1,10 @@
-"""What surrounds every request: hosts and origins, headers for browsers, metrics."""
+"""What surrounds every request: its target, hosts and origins, headers for browsers, metrics."""
 
 import asyncio
 import contextlib
 import logging
 import time
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +29,7 @@ _HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 _NO_STORE = (b"cache-control", b"no-store")
+_CLOSE = (b"connection", b"close")
 _HEADER_BYTES = 16_000
 _LINGER = 2.0  # seconds that a refused client is read on, so that it gets the refusal
 _LINGER_BYTES = 64_000_000
@@ -51,11 +52,17 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        method = scope["method"]
+        # The server sends the answer to HEAD without its body.
+        scope = {**scope, "method": "GET" if method == "HEAD" else method}
         status = 500
         complete = False  # the whole request was read, or the client is gone
+        # The client sends no body before it is asked to; reading the body asks for it.
+        unasked = Headers(scope=scope).get("expect", "").lower() == "100-continue"
 
         async def receive_watched() -> Message:
-            nonlocal complete
+            nonlocal complete, unasked
+            unasked = False
             message = await receive()
             complete = message["type"] != "http.request" or not message.get("more_body")
             return message
@@ -75,14 +82,17 @@ class Guard:
                 headers = [*message["headers"], *_HEADERS]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)
+                if unasked:  # nobody can say whether its body or another request comes next
+                    headers.append(_CLOSE)
                 message = {**message, "headers": headers}
-            elif status >= 400 and not complete and not message.get("more_body"):
+            elif status >= 400 and not (complete or unasked or message.get("more_body")):
                 await send({**message, "more_body": True})
                 await linger()
                 message = {"type": "http.response.body"}
             await send(message)
 
         try:
+            _take_target(scope)
             check_headers(Headers(scope=scope), scope["method"], self._hosts)
             await self._app(scope, receive_watched, send_guarded)
         except Problem as problem:
@@ -94,7 +104,7 @@ class Guard:
                 await broken.response()(scope, receive_watched, send_guarded)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(route, _known(scope["method"]), str(status)).inc()
+            self._metrics.requests.labels(route, _known(method), str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
 
@@ -115,6 +125,27 @@ def check_headers(headers: Headers, method: str, hosts: frozenset[str] | None) -
     elsewhere = origin is not None and urlsplit(origin).netloc != host
     if elsewhere or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise Problem("forbidden", "pages of other sites may not use this service")
+
+
+def _take_target(scope: Scope) -> None:
+    """Turn a whole URL as the target, as clients of proxies send it, into a path and a host.
+
+    The URL's host counts, not that of the header (RFC 9112, 3.2.2). Raises Problem 400.
+    """
+    target = scope["raw_path"].decode("latin-1")
+    if not target.lower().startswith(("http://", "https://")):
+        return
+    try:
+        url = urlsplit(target)
+        host = url.netloc.encode("ascii")
+    except ValueError as error:
+        raise Problem("malformed", "the target of the request is not a URL") from error
+    if not host or b"@" in host:
+        raise Problem("malformed", "the target of the request needs a host, without a user")
+    path = url.path or "/"
+    others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    scope["path"], scope["raw_path"] = unquote(path), path.encode("latin-1")
+    scope["headers"] = [(b"host", host), *others]
 
 
 def _known(method: str) -> str:
