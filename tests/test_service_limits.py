@@ -172,7 +172,7 @@ def test_a_slow_client_is_told_and_holds_nobody_up(api: httpx.Client) -> None:
 def test_headers_that_never_end_are_not_waited_for(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyart.service.server._HEADER_SECONDS", 0.3)
+    monkeypatch.setattr("keyart.service.connections.HEADER_SECONDS", 0.3)
     with connect(api) as silent, connect(api) as dripping:
         started = time.perf_counter()
         dripping.sendall(b"POST / HTTP/1.1\r\n")

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
+import re
 import time
 from urllib.parse import unquote, urlsplit
 
@@ -12,9 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 
-LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
-
 _log = logging.getLogger("keyart.service")
+_PORT = re.compile(r":[0-9]*\Z")
 
 # Only our own files; posters that the page shows are blobs. No inline script or style.
 POLICY = (
@@ -36,7 +37,9 @@ _LINGER_BYTES = 64_000_000
 
 
 class Guard:
-    """ASGI middleware. hosts: names that the service answers to, None for any.
+    """ASGI middleware.
+
+    hosts: names that the service answers to, besides localhost and IP addresses; None for any.
 
     Starlette's TrustedHostMiddleware and its handler of unexpected errors answer outside of this:
     in plain text, without these headers and uncounted. So both are done here.
@@ -117,8 +120,11 @@ def check_headers(headers: Headers, method: str, hosts: frozenset[str] | None) -
     if sum(len(name) + len(value) for name, value in headers.raw) > _HEADER_BYTES:
         raise Problem("headers", f"they may have up to {_HEADER_BYTES:,} bytes")
     host = headers.get("host", "")
-    if hosts is not None and host.rsplit(":", 1)[0] not in hosts and host not in hosts:
-        raise Problem("misdirected", "this service only answers to localhost")
+    if hosts is not None and not _answers_to(host, hosts):
+        raise Problem(
+            "misdirected",
+            "this service answers to localhost, IP addresses and the names of --allowed-host",
+        )
     if method in ("GET", "HEAD", "OPTIONS"):
         return
     origin = headers.get("origin")
@@ -146,6 +152,21 @@ def _take_target(scope: Scope) -> None:
     others = [(name, value) for name, value in scope["headers"] if name != b"host"]
     scope["path"], scope["raw_path"] = unquote(path), path.encode("latin-1")
     scope["headers"] = [(b"host", host), *others]
+
+
+def _answers_to(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a Host header is localhost, an IP address or one of these names.
+
+    A page that was opened at an IP address comes from there: no other site can have its origin.
+    """
+    name = _PORT.sub("", host).lower().rstrip(".")
+    if name == "localhost" or name in {known.lower().rstrip(".") for known in hosts}:
+        return True
+    try:
+        ipaddress.ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name)
+    except ValueError:
+        return False
+    return ":" not in name or name.startswith("[")
 
 
 def _known(method: str) -> str:
