@@ -183,6 +183,8 @@ def read_gif(data: bytes) -> Gif:
 
 def png_size(data: bytes) -> tuple[int, int]:
     """Width and height. Raises struct.error for a damaged one."""
+    if data[12:16] != b"IHDR":
+        raise struct.error("no header")
     width, height = struct.unpack_from(">II", data, 16)
     return width, height
 
