@@ -91,7 +91,7 @@ def _add_health(app: FastAPI) -> None:
     @app.get("/readyz", responses=describe(503), summary="Whether posters are accepted")
     async def readyz(service: Shared) -> schemas.Health:
         if not service.batcher.alive:
-            raise Problem("unavailable", "the service is stopping")
+            raise Problem("unavailable", "the service is stopping, or a poster holds it up")
         return schemas.Health()
 
     @app.get(

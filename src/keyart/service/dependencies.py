@@ -70,7 +70,7 @@ class Service:
             if isinstance(answer, PosterError):
                 outcomes[place] = Problem("unreadable", str(answer))
             elif isinstance(answer, Exception):
-                raise answer
+                raise answer  # a Problem of the service, or one that nobody expected
             else:
                 outcomes[place] = answer
         unread = sum(isinstance(outcome, Problem) for outcome in outcomes.values())
@@ -82,7 +82,7 @@ class Service:
         """What `work` returns for this poster, run in the queue of posters. Raises Problem."""
         check_kind(upload.data)
         try:
-            return await self.batcher.run(work)
+            return await self.batcher.run(upload.data, work)
         except PosterError as error:
             raise Problem("unreadable", str(error)) from error
         except BundleError as error:
