@@ -168,6 +168,10 @@ def test_a_network_that_breaks_is_an_error_of_all_in_its_batch(
     assert [type(one) for one in asyncio.run(ask())] == [RuntimeError, RuntimeError]
 
 
+def ready(batcher: Batcher) -> bool:
+    return batcher.alive
+
+
 def test_a_thread_that_is_stuck_is_replaced_and_meanwhile_the_service_is_not_ready(
     tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,10 +188,10 @@ def test_a_thread_that_is_stuck_is_replaced_and_meanwhile_the_service_is_not_rea
     async def ask() -> None:
         limits = Limits(late=0.1, stuck=0.6)
         batcher = Batcher(tiny_predictor, limits, Metrics(), threads=1)
-        assert batcher.alive
+        assert ready(batcher)
         held = asyncio.create_task(batcher.scores([GREEN]))
         await settled()
-        assert not batcher.alive
+        assert not ready(batcher)
         behind = asyncio.create_task(batcher.scores([RED]))
         (problem,) = await held
         assert isinstance(problem, Problem)
@@ -195,7 +199,7 @@ def test_a_thread_that_is_stuck_is_replaced_and_meanwhile_the_service_is_not_rea
         (red,) = await behind
         assert not isinstance(red, Exception)
         assert int(np.argmax(red)) == 0
-        assert not batcher.alive
+        assert not ready(batcher)
         assert batcher.waiting == 0
         await asyncio.wait_for(batcher.close(), 2)  # a stuck thread is not waited for
         release.set()
@@ -212,10 +216,10 @@ def test_the_service_is_ready_again_when_a_stuck_thread_comes_back(
         batcher = Batcher(tiny_predictor, Limits(late=0.1, stuck=0.4), Metrics(), threads=1)
         (problem,) = await batcher.scores([RED])
         assert isinstance(problem, Problem)
-        assert not batcher.alive
+        assert not ready(batcher)
         gate.open.set()
         await settled()
-        assert batcher.alive
+        assert ready(batcher)
         assert not isinstance((await batcher.scores([RED]))[0], Exception)
         assert batcher.waiting == 0
         await batcher.close()

@@ -17,6 +17,7 @@ from keyart.service.batching import Batcher
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
+from keyart.service.stored import StoreCalls
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies, Upload, check_kind
 from keyart.similar import Index
@@ -36,6 +37,7 @@ class Service:
     batcher: Batcher
     index: Index | None
     corrections: Corrections | None
+    stored: StoreCalls
     tokens: Tokens | None
 
     @property
