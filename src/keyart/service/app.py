@@ -80,7 +80,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, metrics=metrics, hosts=hosts)
+    posting = frozenset(f"{routes.router.prefix}/{name}" for name in routes.POSTING)
+    app.add_middleware(Guard, metrics=metrics, hosts=hosts, posting=posting)
     answer_with_problems(app)
     app.include_router(routes.router)
     _add_health(app)

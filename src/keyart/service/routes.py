@@ -27,6 +27,7 @@ from keyart.service.uploads import Upload
 from keyart.similar import Similar
 
 MOST_SIMILAR = 50
+POSTING = ("predictions", "explanations", "similar", "corrections")
 
 _POSTING = describe(400, 403, 408, 413, 415, 421, 422, 503)
 _BINARY = {"schema": schemas.BINARY}
