@@ -303,7 +303,8 @@ def test_an_id_that_fits_two_pictures_takes_neither_but_copies_of_one_are_one(
     pictures = {"tt0000007.png": one, "7.png": other, "8.jpg": one, "8.png": one, "9.png": one}
     folder = PosterFolder(write_posters(tmp_path, pictures))
     assert folder.find("tt0000007") == (
-        "two posters fit: tt0000007.png and 7.png; keep one, or name it in the table's poster column"
+        "two posters fit: tt0000007.png and 7.png; keep one, "
+        "or name it in the table's poster column"
     )
     assert folder.find("7") == tmp_path / "7.png"
     assert folder.find("8") == tmp_path / "8.jpg"
@@ -356,8 +357,8 @@ def test_a_table_whose_ids_are_no_file_names_gets_one_line_with_examples(tmp_pat
     with pytest.raises(CatalogError) as caught:
         Catalog.build(table, folder, tmp_path / "cat")
     assert (
-        "the ids are like tt0000000, tt0000001, and the files like Film 0.png, Film 1.png; name the "
-        "column of file names with --poster-column, or that of ids with --id"
+        "the ids are like tt0000000, tt0000001, and the files like Film 0.png, Film 1.png; "
+        "name the column of file names with --poster-column, or that of ids with --id"
     ) in str(caught.value)
     table.write_text("key,kind,file\na,Drama,Film 0.png\nb,War,Film 1.png\n")
     columns = {"id": "key", "genres": "KIND", "poster": "file"}
