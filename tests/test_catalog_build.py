@@ -325,7 +325,7 @@ def test_each_row_is_a_film_or_a_rejection_and_what_is_left_over_is_noted(tmp_pa
     )
     table = tmp_path / "films.csv"
     table.write_text(
-        "film_id,genres,poster\n1,Drama,\n2,War,posters/1.png\n3,Foo | Bar,\n4,Dr,ama,,\n"
+        "film_id,genres,poster\n1,Drama,\n2,War,posters/1.png\n3,Foo | Bar,\n4,Dr,a,ma\n"
         "1,Drama,\n5,Sport,5.png\n6,War,6.png\n"
     )
     catalog = Catalog.build(table, folder, tmp_path / "cat")
@@ -412,8 +412,10 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
             strange,
             posters,
             CatalogError,
-            f"{strange}: no film with a genre and a poster in {posters}; the first: f0000: no "
-            "genre of the vocabulary (Drmaa)",
+            f"{strange}: no film with a genre and a poster in {posters}; no id fits a file in "
+            f"{posters}: the ids are like x, and the files like f0000.png, f0001.png; name the "
+            "column of file names with --poster-column, or that of ids with --id; the first: "
+            "f0000: no genre of the vocabulary (Drmaa)",
         ),
     ]
     for films, folder, kind, message in cases:

@@ -48,9 +48,10 @@ class PosterFolder:
             if is_picture(file):
                 self.pictures.append(file)
                 parent, _, name = place.rpartition("/")
-                self._by_stem.setdefault(_folded(f"{parent}/{stem(name)}"), []).append(file)
-                self._by_name.setdefault(_folded(stem(name)), []).append(file)
-                self._by_key.setdefault(_key(stem(name)), []).append(file)
+                for bare in _bare(name):
+                    self._by_stem.setdefault(_folded(f"{parent}/{bare}"), []).append(file)
+                    self._by_name.setdefault(_folded(bare), []).append(file)
+                    self._by_key.setdefault(_key(bare), []).append(file)
         self.note = "" if self.pictures else no_pictures(folder, self._by_path.values())
 
     def find(self, film_id: str, poster: str | None = None) -> Path | str:
@@ -167,7 +168,7 @@ def no_match_note(folder: PosterFolder, film_ids: Sequence[str]) -> list[str]:
     ids = ", ".join(film_ids[:2])
     files = ", ".join(folder.relative(file) for file in folder.pictures[:2])
     return [
-        f"no film has a poster in {folder.folder}: the ids are like {ids}, and the files like "
+        f"no id fits a file in {folder.folder}: the ids are like {ids}, and the files like "
         f"{files}; name the column of file names with --poster-column, or that of ids with --id"
     ]
 
@@ -186,6 +187,11 @@ def _content(file: Path) -> str:
 def _folded(name: str) -> str:
     """One spelling of names that differ in case or Unicode form."""
     return normalize("NFC", normalize("NFC", name).casefold())
+
+
+def _bare(name: str) -> set[str]:
+    """The names that a file goes by: without its suffix, whatever that is, or as it is."""
+    return {stem(name), re.sub(r"\.[a-z0-9]{1,5}$", "", stem(name), flags=re.IGNORECASE) or name}
 
 
 def _key(name: str) -> str:
