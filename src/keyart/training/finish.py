@@ -54,7 +54,7 @@ def start_run(
         if run.origin.fingerprint != catalog.fingerprint:
             raise RunError(f"{path}: the catalog has changed since; train into a new folder")
         return
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and not _only_begun(run):
         if resume:
             raise RunError(f"{path}: has no training to resume; name another folder")
         raise RunError(
@@ -62,6 +62,15 @@ def start_run(
         )
     write_text(run.recipe_path, recipe.to_toml())
     run.write_origin(catalog, split)
+
+
+def _only_begun(run: Run) -> bool:
+    """Whether a run's folder holds nothing, or what is left if it was killed while it started."""
+    begun = {run.recipe_path, run.checkpoints}
+    inside = run.checkpoints.iterdir() if run.checkpoints.is_dir() else ()
+    return all(
+        file in begun or file.name.startswith(".") for file in [*run.path.iterdir(), *inside]
+    )
 
 
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
