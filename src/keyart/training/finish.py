@@ -1,6 +1,7 @@
 """A run's folder: started with a recipe, and finished once a model is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,6 +63,18 @@ def start_run(
         )
     write_text(run.recipe_path, recipe.to_toml())
     run.write_origin(catalog, split)
+
+
+@contextmanager
+def saying_what_is_saved(run: Run) -> Iterator[None]:
+    """Errors of the disk also say how far a training is saved, and how to continue it."""
+    try:
+        yield
+    except OSError as error:
+        if run.has_origin:
+            saved = "saved up to the last checkpoint" if run.last_checkpoint.exists() else "begun"
+            error.add_note(f"the training in {run.path} is {saved}: continue it with --resume")
+        raise
 
 
 def _only_begun(run: Run) -> bool:
