@@ -15,7 +15,8 @@
     ├── BundleError             a bundle is missing, damaged or of another format
     ├── PosterIndexError        an index is missing, damaged or of another model
     ├── CorrectionsError        corrections cannot be read or stored
-    │   └── AlreadyCorrectedError   the poster has another correction already
+    │   ├── AlreadyCorrectedError   the poster has another correction already
+    │   └── CorrectionsFullError    the store takes no more corrections, or none today
     ├── ServiceError            the service cannot start with these options
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
@@ -27,7 +28,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-import keyart
+from keyart.version import __version__
 
 
 class KeyartError(Exception):
@@ -94,6 +95,10 @@ class AlreadyCorrectedError(CorrectionsError):
     """The poster has another correction already, and replacing it was not requested."""
 
 
+class CorrectionsFullError(CorrectionsError):
+    """The store takes no more corrections, or none today."""
+
+
 class ServiceError(KeyartError):
     """The service cannot start with these options."""
 
@@ -121,6 +126,6 @@ def other_format(path: Path, version: object, *, reads: int, remedy: str) -> str
     if isinstance(version, int) and version < reads:
         return f"{path}: format {version}, {remedy}"
     return (
-        f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} reads "
+        f"{path}: format {version}, written by a newer keyart; this {__version__} reads "
         f"format {reads}: upgrade keyart"
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import TiffImagePlugin
 
 from keyart.errors import PosterError
-from keyart.images.colour import MAX_PROFILE
+from keyart.images.colour import MAX_PROFILE, PRIMARIES, made_profile
 
 # A file of 100 MB may have millions of empty chunks, each of which takes a microsecond; a real one
 # has a few thousand.
@@ -21,6 +21,7 @@ MAX_CHUNKS = 50_000
 # Chunks that decide about the pixels of the first picture. All others are metadata, which may be
 # huge or broken, or later frames.
 _PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"))
+_COLOUR_CHUNKS = frozenset((b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"))
 # A marker in a JPEG's entropy-coded data, which escapes ff as ff 00 and resets by ff d0 to ff d7.
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that state a size
@@ -45,10 +46,12 @@ class Png:
 def clean_png(data: bytes) -> Png:
     """A PNG without text, later frames and other metadata; its ICC profile apart.
 
-    Copies nothing if there is none. Whatever is damaged is left for the decoder to report.
+    What other chunks say about colours becomes a profile as well. Copies nothing if there is no
+    metadata. Whatever is damaged is left for the decoder to report. Raises PosterError for colours
+    that have no agreed way to sRGB.
     """
     kept: list[bytes] = [data[:8]]
-    profile: bytes | None = None
+    colours: dict[bytes, bytes] = {}
     at, whole, chunks = 8, True, 0
     while at + 12 <= len(data):
         chunks += 1
@@ -63,15 +66,38 @@ def clean_png(data: bytes) -> Png:
             kept.append(data[at:end])
         else:
             whole = False
-            if name == b"iCCP" and profile is None:
-                profile = _inflated(data[at + 8 : end - 4])
-            elif name == b"sRGB":
-                profile = b""  # says sRGB, whatever a profile says
+            if name in _COLOUR_CHUNKS:
+                colours.setdefault(name, data[at + 8 : end - 4])
         at = end
         if name == b"IEND":
             break
-    depth = data[24] if len(data) > 24 else 8
-    return Png(data if whole else b"".join(kept), depth, profile)
+    depth, grey = (data[24], not data[25] & 2) if len(data) > 25 else (8, False)
+    return Png(data if whole else b"".join(kept), depth, _png_profile(colours, grey))
+
+
+def _png_profile(chunks: dict[bytes, bytes], grey: bool) -> bytes | None:
+    """The profile of a PNG; None for sRGB. PNG (third edition) 4.3: which chunk goes first."""
+    coded = chunks.get(b"cICP", b"")
+    if len(coded) == 4 and coded[0] in PRIMARIES and coded[2:] == b"\0\1":
+        if coded[1] in (16, 18):
+            raise PosterError("cannot be read: a PNG in high dynamic range; save it as sRGB")
+        gamma = 1.0 if coded[1] == 8 else None
+        return made_profile(PRIMARIES[coded[0]], gamma, grey)
+    if profile := _inflated(chunks.get(b"iCCP", b"")):
+        return profile
+    gamma_chunk = chunks.get(b"gAMA", b"")
+    if b"sRGB" in chunks or len(gamma_chunk) != 4:
+        return None
+    gamma = int.from_bytes(gamma_chunk, "big") / 100_000
+    if not 0.1 <= gamma <= 10:
+        return None
+    # 1 / 2.2 stands for sRGB's own curve, also in files that say so in fewer digits.
+    exponent = None if 0.43 <= gamma <= 0.48 else 1 / gamma
+    points = chunks.get(b"cHRM", b"")
+    primaries = PRIMARIES[1]
+    if len(points) == 32:
+        primaries = tuple(value / 100_000 for value in struct.unpack(">8I", points))
+    return made_profile(primaries, exponent, grey)
 
 
 def _inflated(chunk: bytes) -> bytes | None:
@@ -185,7 +211,7 @@ def png_size(data: bytes) -> tuple[int, int]:
     """Width and height. Raises struct.error for a damaged one."""
     if data[12:16] != b"IHDR":
         raise struct.error("no header")
-    width, height = struct.unpack_from(">II", data, 16)
+    width, height = struct.unpack_from(">II5x", data, 16)
     return width, height
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import re
@@ -15,6 +16,7 @@ from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 
 _log = logging.getLogger("keyart.service")
+_NO_MEMORY = re.compile("bad_?alloc|bad allocation|[Ff]ailed to allocate|can't start new thread")
 _PORT = re.compile(r":[0-9]*\Z")
 
 # Only our own files; posters that the page shows are blobs. No inline script or style.
@@ -40,13 +42,23 @@ class Guard:
     """ASGI middleware.
 
     hosts: names that the service answers to, besides localhost and IP addresses; None for any.
+    posting: paths that posters are sent to. If the queue is full, they are refused here: routing,
+    tokens and forms cost four times as much, and refusals come by the hundred.
 
     Starlette's TrustedHostMiddleware and its handler of unexpected errors answer outside of this:
     in plain text, without these headers and uncounted. So both are done here.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, hosts: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        hosts: frozenset[str] | None,
+        posting: frozenset[str] = frozenset(),
+    ) -> None:
         self._app = app
+        self._posting = posting
         self._metrics = metrics
         self._hosts = hosts
 
@@ -97,18 +109,33 @@ class Guard:
         try:
             _take_target(scope)
             check_headers(Headers(scope=scope), scope["method"], self._hosts)
+            if method == "POST" and scope["path"] in self._posting:
+                scope["state"]["service"].admit()
             await self._app(scope, receive_watched, send_guarded)
         except Problem as problem:
             await problem.response()(scope, receive_watched, send_guarded)
-        except Exception:
-            _log.exception("%s %s", scope["method"], scope["path"])
-            if status == 500:  # nothing was sent yet
+        except Exception as error:
+            if _lacks_memory(error):
+                broken = Problem("busy", "no memory is free for this request now")
+            else:
+                _log.exception("%s %s", scope["method"], scope["path"])
                 broken = Problem("internal", "the reason is in the log of the service")
+            if status == 500:  # nothing was sent yet
                 await broken.response()(scope, receive_watched, send_guarded)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
+            refused = scope["path"] if scope["path"] in self._posting else "other"
+            route = getattr(scope.get("route"), "path", refused)
             self._metrics.requests.labels(route, _known(method), str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether the system had no memory for it: each library says so in its own way."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or _NO_MEMORY.search(str(error)) is not None
+    )
 
 
 def check_headers(headers: Headers, method: str, hosts: frozenset[str] | None) -> None:
