@@ -227,11 +227,11 @@ def prepare(folder: Path, films: int, model: Path | None) -> Given:
         train = ("train", given.catalog, "--out", given.run, *_SMALL, "--quiet")
         assert run_command(train, log) == 0, log.read_text()
     store = Corrections(given.corrections)
-    model = Predictor.load(given.run)
+    predictor = Predictor.load(given.run)
     for file in sorted(given.posters.iterdir())[: films // 2]:
-        poster, answer = file.read_bytes(), model.predict(file)
+        poster, answer = file.read_bytes(), predictor.predict(file)
         correction = Correction(
-            hashlib.sha256(poster).hexdigest(), file.name, model.bundle.fingerprint,
+            hashlib.sha256(poster).hexdigest(), file.name, predictor.bundle.fingerprint,
             answer.scores, answer.genres, ("Drama",),
         )  # fmt: skip
         store.add(correction, poster)

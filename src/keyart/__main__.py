@@ -12,7 +12,7 @@ def main() -> None:
     from keyart.cli import app
     from keyart.errors import KeyartError
     from keyart.extras import extras
-    from keyart.files import ESCAPE, printable
+    from keyart.files import ESCAPE
     from keyart.terminal.logs import show_logs
 
     debug = "--debug" in sys.argv
@@ -59,6 +59,8 @@ _WRITING = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO")
 
 def _file_error(error: OSError) -> str:
     """The line about an error of the file system: which file, what happened, what to do."""
+    from keyart.files import printable
+
     name = errno.errorcode.get(error.errno or 0, "")
     what = _REMEDIES.get(name) or error.strerror or str(error)
     where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""

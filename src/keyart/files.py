@@ -201,7 +201,7 @@ def write_array(path: Path, array: "np.ndarray[Any, Any]") -> None:
 
     with path.open("wb") as file:
         npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
-        file.write(memoryview(array.ravel(order="A")).cast("B"))
+        file.write(array.ravel(order="A").view("u1").data)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
