@@ -2,7 +2,9 @@
 
 import csv
 import io
+import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from keyart.demo import lettering
 from keyart.demo.accents import ACCENTS
 from keyart.demo.colors import PALETTES
 from keyart.demo.lettering import LETTERINGS
@@ -100,6 +103,16 @@ def test_re_releases_show_an_earlier_artwork_and_are_found_as_near_duplicates() 
         assert len(near_pairs(hashes, np.stack([thumbnail(art) for art in arts]))) == 1
 
 
+def test_few_films_show_what_another_shows_unless_it_is_a_re_release(painted: Path) -> None:
+    # A film that resembles another is kept out of the test split, and teaches nothing new.
+    arts = [decode(file.read_bytes()) for file in sorted((painted / "posters").iterdir())]
+    hashes = np.array([poster_hash(art) for art in arts], np.uint64)
+    pairs = near_pairs(hashes, np.stack([thumbnail(art) for art in arts]))
+    again = {later for _, later in pairs.tolist()}
+    assert {number for number in range(240) if artwork_of(number) != number} <= again
+    assert len(again) < 0.03 * len(arts)
+
+
 def test_a_re_release_of_a_re_release_shows_the_first_artwork() -> None:
     for seed in range(8):  # in some of these seeds a re-release comes back
         shown = [artwork_of(number, seed) for number in range(1200)]
@@ -127,6 +140,23 @@ def test_titles_stand_out_from_their_background() -> None:
         poster = np.asarray(paint_poster(design(number)).convert("L"), dtype=np.float64)
         spans.append(np.subtract(*np.percentile(poster[10:110, 14:186], [99, 1])))
     assert np.mean(np.array(spans) > 80) > 0.95
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_titles_can_be_read_over_every_scene(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = [plan for plan in map(design, range(600)) if plan.scene == scene][:8]
+    for plan, foot in itertools.product(plans, (True, False)):
+        plan = replace(plan, layout=replace(plan.layout, foot=foot, border=None))
+        titles = []
+        for ink in (0, 255):  # the same title twice: nothing of it, and all of its rectangle
+            block = Image.new("L", (250, 60), ink)
+            monkeypatch.setattr(lettering, "_block", lambda *_, block=block: block)
+            titles.append(np.asarray(paint_poster(plan).convert("L"), dtype=np.float64))
+        ground, letters = titles
+        where = np.abs(letters - ground) > 1
+        dark, bright = np.sort([np.full(where.sum(), np.median(letters[where])), ground[where]], 0)
+        contrasts = (bright / 255 + 0.05) / (dark / 255 + 0.05)
+        assert np.percentile(contrasts, 5) > 1.8, plan
 
 
 def test_posters_show_their_genres_in_part(painted: Path) -> None:

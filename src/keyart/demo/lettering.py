@@ -16,7 +16,8 @@ from keyart.demo.layout import Layout
 
 _WIDEST = 86.0  # of a line, in poster units
 _TALLEST = 38.0  # of a title, in poster units
-_READABLE = 4.0  # contrast
+_READABLE = 3.0  # contrast of large letters: WCAG 2.2, success criterion 1.4.3
+_COVER = 0.9  # how much of a scene is covered where no colour could be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +223,20 @@ def set_credits(art: Canvas, year: int) -> None:
 
 
 def _readable_ink(art: Canvas, top: float, height: float) -> Color:
-    """A colour that stands out at that height. If none does, the ground there is faded first."""
-    ground, unrest = art.mean_tone(top, min(150, top + height))
-    if contrast(art.accent, ground) > _READABLE and unrest < 0.12 and art.chance(0.45):
+    """A colour that stands out from everything at that height, which is covered if none does."""
+    ground = art.tones(top, min(150, top + height))
+    worst = {ink: min(contrast(ink, tone) for tone in ground) for ink in art.palette}
+    if worst[art.accent] > _READABLE and art.chance(0.45):
         return art.accent
-    best = max(art.light, art.shade, key=lambda tone: contrast(tone, ground))
-    if contrast(best, ground) > 1.5 * _READABLE and unrest < 0.16:
+    best = max(art.light, art.shade, key=worst.__getitem__)
+    if worst[best] > _READABLE:
         return best
-    # Fade to the nearer end, so that the fade looks like light or dusk of the scene.
-    bright = luminance(ground) > 0.45
-    start, end = (top - 12, 150.0) if top > 75 else (top + height + 14, 0.0)
-    art.fade(start, end, art.light if bright else art.shade, 0.85)
-    return art.shade if bright else art.light
+    # Cover up to the nearer end, so that it looks like light or dusk of the scene.
+    bright = sum(map(luminance, ground)) > 0.45 * len(ground)
+    cover, ink = (art.light, art.shade) if bright else (art.shade, art.light)
+    above, below, clear = (
+        (top, 150.0, top - 14) if top > 75 else (0.0, top + height, top + height + 14)
+    )
+    art.fade(clear, top if top > 75 else below, cover, _COVER)
+    art.box(0, above, 100, below, cover, round(255 * _COVER))
+    return ink
