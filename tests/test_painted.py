@@ -103,14 +103,18 @@ def test_re_releases_show_an_earlier_artwork_and_are_found_as_near_duplicates() 
         assert len(near_pairs(hashes, np.stack([thumbnail(art) for art in arts]))) == 1
 
 
-def test_few_films_show_what_another_shows_unless_it_is_a_re_release(painted: Path) -> None:
-    # A film that resembles another is kept out of the test split, and teaches nothing new.
-    arts = [decode(file.read_bytes()) for file in sorted((painted / "posters").iterdir())]
-    hashes = np.array([poster_hash(art) for art in arts], np.uint64)
-    pairs = near_pairs(hashes, np.stack([thumbnail(art) for art in arts]))
-    again = {later for _, later in pairs.tolist()}
-    assert {number for number in range(240) if artwork_of(number) != number} <= again
-    assert len(again) < 0.03 * len(arts)
+def test_few_films_resemble_another_unless_they_are_re_releases() -> None:
+    # Films that resemble each other lie in one split: with many of them, the splits grow uneven.
+    alike = 0
+    for seed in range(3):
+        shown = [artwork_of(number, seed) for number in range(400)]
+        plans = (design(number, seed) for number in shown)
+        arts = [np.asarray(paint_poster(plan, (80, 120))) for plan in plans]
+        hashes = np.array([poster_hash(art) for art in arts], np.uint64)
+        pairs = near_pairs(hashes, np.stack([thumbnail(art) for art in arts]))
+        assert {number for number in range(400) if shown[number] != number} <= set(pairs[:, 1])
+        alike += len(np.unique(pairs))
+    assert alike < 0.04 * 1200
 
 
 def test_a_re_release_of_a_re_release_shows_the_first_artwork() -> None:
@@ -142,21 +146,26 @@ def test_titles_stand_out_from_their_background() -> None:
     assert np.mean(np.array(spans) > 80) > 0.95
 
 
-@pytest.mark.parametrize("scene", SCENES)
-def test_titles_can_be_read_over_every_scene(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plans = [plan for plan in map(design, range(600)) if plan.scene == scene][:8]
-    for plan, foot in itertools.product(plans, (True, False)):
-        plan = replace(plan, layout=replace(plan.layout, foot=foot, border=None))
-        titles = []
-        for ink in (0, 255):  # the same title twice: nothing of it, and all of its rectangle
-            block = Image.new("L", (250, 60), ink)
-            monkeypatch.setattr(lettering, "_block", lambda *_, block=block: block)
-            titles.append(np.asarray(paint_poster(plan).convert("L"), dtype=np.float64))
-        ground, letters = titles
-        where = np.abs(letters - ground) > 1
-        dark, bright = np.sort([np.full(where.sum(), np.median(letters[where])), ground[where]], 0)
-        contrasts = (bright / 255 + 0.05) / (dark / 255 + 0.05)
-        assert np.percentile(contrasts, 5) > 1.8, plan
+def test_titles_can_be_read_over_every_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    worst = []
+    designs = [design(number) for number in range(600)]
+    for scene, foot in itertools.product(SCENES, (True, False)):
+        for plan in [plan for plan in designs if plan.scene == scene][:5]:
+            plan = replace(plan, layout=replace(plan.layout, foot=foot, border=None))
+            plain = replace(LETTERINGS[plan.lettering], fill="plain", bold=0.0)
+            monkeypatch.setitem(LETTERINGS, plan.lettering, plain)
+            painted = []
+            for ink in (0, 255):  # the same title twice: nothing of it, and all of its rectangle
+                block = Image.new("L", (125, 30), ink)
+                monkeypatch.setattr(lettering, "_block", lambda *_, block=block: block)
+                painted.append(np.asarray(paint_poster(plan, (100, 150)).convert("L"), float))
+            ground, title = painted
+            where = np.abs(title - ground) > 1
+            letters = np.full(where.sum(), np.median(title[where]))
+            dark, bright = np.sort([letters, ground[where]], axis=0)
+            worst.append(np.percentile((bright / 255 + 0.05) / (dark / 255 + 0.05), 5))
+    assert np.min(worst) > 2  # in grey levels; the painter asks for 4.5 in luminance
+    assert np.percentile(worst, 10) > 3.2
 
 
 def test_posters_show_their_genres_in_part(painted: Path) -> None:

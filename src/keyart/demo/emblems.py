@@ -103,27 +103,27 @@ def faces(art: Canvas) -> None:
 def target(art: Canvas) -> None:
     """A crosshair on somebody."""
     _plain(art)
-    x, y = 50 + art.between(-7, 7), art.between(80, 90)
-    art.disc(x, y, 37, mix(art.haze, art.light, 0.45))
-    art.glow(x, y, 37, art.light, 0.5)
+    x, y, size = 50 + art.between(-12, 12), art.between(76, 90), art.between(28, 42)
+    art.disc(x, y, size, mix(art.haze, art.light, 0.45))
+    art.glow(x, y, size, art.light, 0.5)
     person(art, x, y + 25, art.between(36, 46), art.shade, art.pose("coat hat"))
-    art.ring(x, y, 38, art.shade, 3.2)
-    art.ring(x, y, 20, art.accent, 0.9)
-    for a, b in path("1,0 -1,0 0,1 0,-1"):
-        art.line([(x + a * 7, y + b * 7), (x + a * 44, y + b * 44)], art.accent, 0.8)
-        art.line([(x + a * 30, y + b * 30), (x + a * 44, y + b * 44)], art.shade, 2.2)
+    art.ring(x, y, size + 1, art.shade, 3.2)
+    art.ring(x, y, size * 0.55, art.accent, 0.9)
+    for turn in (0, 90, 180, 270):
+        art.line(placed([(7, 0), (size + 7, 0)], x, y, 1, turn), art.accent, 0.8)
+        art.line(placed([(size - 7, 0), (size + 7, 0)], x, y, 1, turn), art.shade, 2.2)
 
 
 def blast(art: Canvas) -> None:
     """An explosion, and somebody who walks away from it."""
     art.gradient(art.shade, art.sky, art.haze)
-    x, y = art.between(36, 64), art.between(78, 94)
+    x, y, reach = art.between(30, 70), art.between(70, 94), art.between(38, 56)
     art.glow(x, y, 70, art.accent, 0.9)
-    for layer, size in enumerate((50, 38, 26, 15)):
+    for layer, size in enumerate((1.0, 0.76, 0.52, 0.3)):
         tone = mix(mix(art.haze, art.accent, min(1, layer * 0.5)), art.light, 0.33 * layer)
         points = star(int(art.rng.integers(11, 17)), art.between(0.55, 0.7))
         jagged = [placed([point], 0, 0, art.between(0.75, 1.1))[0] for point in points]
-        art.polygon(placed(jagged, x, y, size, art.between(0, 40)), tone)
+        art.polygon(placed(jagged, x, y, reach * size, art.between(0, 40)), tone)
     for turn in art.rng.uniform(0, 360, 24):
         [spot] = placed([(art.between(26, 58), 0)], x, y, 1, turn)
         art.polygon(placed(star(3, 0.5), *spot, art.between(0.8, 2.6), turn), art.shade)

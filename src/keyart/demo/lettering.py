@@ -16,7 +16,7 @@ from keyart.demo.layout import Layout
 
 _WIDEST = 86.0  # of a line, in poster units
 _TALLEST = 38.0  # of a title, in poster units
-_READABLE = 3.0  # contrast of large letters: WCAG 2.2, success criterion 1.4.3
+_READABLE = 4.5  # contrast: WCAG 2.2, success criterion 1.4.3
 _COVER = 0.9  # how much of a scene is covered where no colour could be read
 
 
@@ -176,7 +176,7 @@ def set_title(art: Canvas, title: str, style: Lettering, layout: Layout) -> None
     if layout.band:
         above, below = (top - 5, 150) if layout.foot else (0, top + tall + 5)
         art.box(0, above, 100, below, getattr(art, layout.band))
-    tone = _readable_ink(art, top, tall)
+    tone = _readable_ink(art, top, tall, _READABLE)
     corner = ((art.image.width - block.width) // 2, round(top * art.unit_y))
     if style.fill == "sign":
         paper = max(art.palette, key=lambda ink: contrast(ink, tone))
@@ -213,7 +213,7 @@ def _credit(number: int) -> Image.Image:
 
 def set_credits(art: Canvas, year: int) -> None:
     """Set the block of credits at the foot, hardly readable, and the year."""
-    tone = _readable_ink(art, 133, 14)
+    tone = _readable_ink(art, 133, 14, 0.6 * _READABLE)
     size = (round(art.between(62, 82) * art.unit_x), round(2.7 * art.unit_y))
     for row, number in enumerate(art.rng.permutation(len(_CREDITS))[: art.rng.integers(2, 4)]):
         place = ((art.image.width - size[0]) // 2, round((134 + 3.4 * row) * art.unit_y))
@@ -222,14 +222,14 @@ def set_credits(art: Canvas, year: int) -> None:
     ImageDraw.Draw(art.image).text(middle, str(year), tone, font, anchor="mm")
 
 
-def _readable_ink(art: Canvas, top: float, height: float) -> Color:
-    """A colour that stands out from everything at that height, which is covered if none does."""
+def _readable_ink(art: Canvas, top: float, height: float, least: float) -> Color:
+    """A colour with this contrast to everything at that height, which is covered if none has it."""
     ground = art.tones(top, min(150, top + height))
     worst = {ink: min(contrast(ink, tone) for tone in ground) for ink in art.palette}
-    if worst[art.accent] > _READABLE and art.chance(0.45):
+    if worst[art.accent] > least and art.chance(0.45):
         return art.accent
     best = max(art.light, art.shade, key=worst.__getitem__)
-    if worst[best] > _READABLE:
+    if worst[best] > least:
         return best
     # Cover up to the nearer end, so that it looks like light or dusk of the scene.
     bright = sum(map(luminance, ground)) > 0.45 * len(ground)

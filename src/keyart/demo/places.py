@@ -90,7 +90,7 @@ def castle(art: Canvas) -> None:
 def umbrella(art: Canvas) -> None:
     """Two people under one umbrella, in a street with lamps."""
     art.gradient(art.sky, mix(art.sky, art.haze, 0.5), art.haze)
-    street, middle = art.between(112, 124), art.between(34, 66)
+    street, middle = art.between(104, 126), art.between(28, 72)
     for left in (12, -3, -18, 68, 83, 98):
         step = abs(40 - left) // 15 - 1
         roof = street - 51 - art.between(5, 12) * step
@@ -102,12 +102,13 @@ def umbrella(art: Canvas) -> None:
         art.glow(x, lamp - 2, 15, art.accent)
         art.disc(x, lamp - 2, 2.2, art.light)
     art.box(0, street - 2, 100, 152, mix(art.shade, art.sky, 0.25))
-    tall, ground = art.between(28, 42), street + 4
-    person(art, middle - 4.5, ground, tall, art.shade, "coat")
-    person(art, middle + 4.5, ground, tall * 0.93, art.shade, "dress")
+    tall, ground = art.between(24, 46), street + 4
+    apart = tall / 8
+    person(art, middle - apart, ground, tall, art.shade, "coat")
+    person(art, middle + apart, ground, tall * 0.93, art.shade, "dress")
     top = ground - tall * 1.14
     art.line([(middle, top - 11), (middle, ground - tall * 0.5)], art.shade, 0.6)
-    art.polygon(oval(middle, top + 3, 18, 12, 180, 360), art.accent)
+    art.polygon(oval(middle, top + 3, 4 * apart, tall / 3, 180, 360), art.accent)
     for x in art.rng.uniform(middle - 26, middle + 26, 9):
         art.box(x, ground + 1, x + 0.7, ground + 1 + art.between(4, 15), art.light, 90)
 
