@@ -172,7 +172,7 @@ def test_a_slow_client_is_told_and_holds_nobody_up(api: httpx.Client) -> None:
 def test_headers_that_never_end_are_not_waited_for(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyart.service.server._HEADER_SECONDS", 0.3)
+    monkeypatch.setattr("keyart.service.connections.HEADER_SECONDS", 0.3)
     with connect(api) as silent, connect(api) as dripping:
         started = time.perf_counter()
         dripping.sendall(b"POST / HTTP/1.1\r\n")
@@ -239,7 +239,7 @@ def test_a_form_without_boundary_or_of_another_type_is_refused(api: httpx.Client
         (f"multipart/form-data; boundary={'b' * 5_000}", 400),
         ("multipart/mixed; boundary=a", 415),
         ("text/html", 415),
-        ("application/x-www-form-urlencoded", 415),
+        ("application/json", 415),
     ]:
         answer = api.post("/v1/predictions", content=RED, headers={"content-type": kind})
         problem(answer, status)

@@ -5,6 +5,7 @@
     ├── VocabularyError         a vocabulary file cannot be used
     │   └── UnknownGenreError   a genre that the vocabulary does not have
     ├── PosterError             a poster that cannot be read
+    ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already there
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
@@ -47,6 +48,10 @@ class UnknownGenreError(VocabularyError):
 
 class PosterError(KeyartError):
     """A poster cannot be read."""
+
+
+class PosterWaitsError(KeyartError):
+    """No memory is free to decode a poster: others are being decoded. Try again later."""
 
 
 class CatalogError(KeyartError):

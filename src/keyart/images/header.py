@@ -1,4 +1,7 @@
-"""Reads what files say before their pixels: PNG chunks, JPEG scans, TIFF tags, WebP sizes."""
+"""Reads what files say before their pixels: PNG chunks, JPEG scans, TIFF tags, sizes of all kinds.
+
+All of it takes time and memory by what is read here, not by what a file claims.
+"""
 
 import io
 import re
@@ -8,13 +11,20 @@ from dataclasses import dataclass
 
 from PIL import TiffImagePlugin
 
+from keyart.errors import PosterError
 from keyart.images.colour import MAX_PROFILE
+
+# A file of 100 MB may have millions of empty chunks, each of which takes a microsecond; a real one
+# has a few thousand.
+MAX_CHUNKS = 50_000
 
 # Chunks that decide about the pixels of the first picture. All others are metadata, which may be
 # huge or broken, or later frames.
 _PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"))
 # A marker in a JPEG's entropy-coded data, which escapes ff as ff 00 and resets by ff d0 to ff d7.
-_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that state a size
+_ISPE = re.compile(rb"ispe....(.{8})", re.DOTALL)
 _PHOTOMETRIC = {
     0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr", 8: "Lab",
     9: "Lab", 10: "Lab", 32803: "raw camera", 34892: "raw camera",
@@ -38,11 +48,16 @@ def clean_png(data: bytes) -> Png:
     """
     kept: list[bytes] = [data[:8]]
     profile: bytes | None = None
-    at, whole = 8, True
+    at, whole, chunks = 8, True, 0
     while at + 12 <= len(data):
+        chunks += 1
+        if chunks > MAX_CHUNKS:
+            raise PosterError(f"a PNG of over {MAX_CHUNKS:,} chunks; save it again")
         length = int.from_bytes(data[at : at + 4], "big")
         name = data[at + 4 : at + 8]
         end = at + 12 + length
+        if (name == b"IHDR") != (chunks == 1):
+            raise PosterError("damaged PNG file: its header is not its first chunk")
         if name in _PIXEL_CHUNKS:
             kept.append(data[at:end])
         else:
@@ -68,20 +83,117 @@ def _inflated(chunk: bytes) -> bytes | None:
     return profile
 
 
-def jpeg_scans(data: bytes) -> int:
-    """The scans of a JPEG's first picture: what lies in its metadata or after it doesn't count."""
-    few = data.count(b"\xff\xda")
-    if few <= 1:
-        return few
-    scans, at = 0, 2
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """What the markers of a JPEG's first picture say; 0x0 if nothing states a size."""
+
+    width: int
+    height: int
+    components: int
+    scans: int
+    progressive: bool
+
+
+def read_jpeg(data: bytes) -> Jpeg:
+    """The markers of a JPEG's first picture: what lies in its metadata or after it doesn't count.
+
+    Raises PosterError for too many of them.
+    """
+    width, height, components, scans, progressive = 0, 0, 3, 0, False
+    single = data.count(b"\xff\xda") <= 1  # then what follows its start need not be searched
+    at, markers = 2, 0
     while match := _MARKER.search(data, at):
         code, at = data[match.end() - 1], match.end()
+        markers += 1
+        if markers > MAX_CHUNKS:
+            raise PosterError(f"a JPEG of over {MAX_CHUNKS:,} segments; save it again")
         if code == 0xD9:
             break
         scans += code == 0xDA
+        if single and scans:
+            break
+        if code in _FRAMES and at + 8 <= len(data):
+            frame = struct.unpack_from(">HHB", data, at + 3)
+            height, width = max(height, frame[0]), max(width, frame[1])
+            components = frame[2]
+            progressive |= code & 3 == 2
         if code not in (0x01, 0xD8):
             at += int.from_bytes(data[at : at + 2], "big")
-    return scans
+    return Jpeg(width, height, components, scans, progressive)
+
+
+@dataclass(frozen=True, slots=True)
+class Gif:
+    """A GIF without what precedes its first picture; the size of both together."""
+
+    width: int
+    height: int
+    data: bytes
+
+
+def read_gif(data: bytes) -> Gif:
+    """A GIF without comments before its first picture, which Pillow joins in quadratic time.
+
+    Raises PosterError, and IndexError or struct.error for a damaged one.
+    """
+    width, height = struct.unpack_from("<HH", data, 6)
+    at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    kept, blocks = [data[:at]], 0
+    while data[at] != 0x2C:
+        start = at
+        if data[at] == 0x21:
+            control = data[at + 1] == 0xF9
+            at += 2
+            while data[at]:
+                at += 1 + data[at]
+                blocks += 1
+                if blocks > MAX_CHUNKS:
+                    raise PosterError(f"a GIF of over {MAX_CHUNKS:,} blocks; save it again")
+            if control:
+                kept.append(data[start : at + 1])
+        elif data[at] == 0x3B:
+            raise PosterError("a GIF without a picture")
+        at += 1
+    left, top, wide, high = struct.unpack_from("<HHHH", data, at + 1)
+    return Gif(max(width, left + wide), max(height, top + high), b"".join([*kept, data[at:]]))
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Width and height. Raises struct.error for a damaged one."""
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
+
+
+def bmp_size(data: bytes) -> tuple[int, int]:
+    """Width and height. Raises struct.error for a damaged one."""
+    (header,) = struct.unpack_from("<I", data, 14)
+    width, height = struct.unpack_from("<HH" if header == 12 else "<ii", data, 18)
+    return abs(width), abs(height)
+
+
+def heif_size(data: bytes) -> tuple[int, int]:
+    """Width and height of the largest picture in an AVIF or HEIF; 0x0 if none states its size."""
+    sizes = (struct.unpack(">II", found[1]) for found in _ISPE.finditer(data))
+    return max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+
+
+def tiff_size(data: bytes) -> tuple[int, int]:
+    """Width and height of the first picture. Raises struct.error for a damaged one."""
+    order = "<" if data[:2] == b"II" else ">"
+    (version,) = struct.unpack_from(order + "H", data, 2)
+    big = version == 43
+    (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+    (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
+    size = {256: 0, 257: 0}
+    entry = 20 if big else 12
+    for place in range(min(count, 65_535)):
+        start = at + (8 if big else 2) + entry * place
+        tag, kind = struct.unpack_from(order + "HH", data, start)
+        if tag in size:
+            (size[tag],) = struct.unpack_from(
+                order + {3: "H", 16: "Q"}.get(kind, "I"), data, start + (12 if big else 8)
+            )
+    return size[256], size[257]
 
 
 def exif_orientation(exif: bytes) -> int:
@@ -102,23 +214,21 @@ def exif_orientation(exif: bytes) -> int:
     return 1
 
 
-def webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height, which libwebp makes room for as soon as it opens a file."""
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height. Raises struct.error for a damaged one."""
     kind = data[12:16]
-    if len(data) < 30:
-        return None
-    if kind == b"VP8X":
+    if len(data) >= 30 and kind == b"VP8X":
         return (
             1 + int.from_bytes(data[24:27], "little"),
             1 + int.from_bytes(data[27:30], "little"),
         )
-    if kind == b"VP8L":
+    if len(data) >= 30 and kind == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     if kind == b"VP8 ":
         width, height = struct.unpack_from("<HH", data, 26)
         return width & 0x3FFF, height & 0x3FFF
-    return None
+    raise struct.error("no picture")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ def create_app(
     """The service of one model, as an ASGI application.
 
     index, corrections: without them there are no similar posters, and corrections are not kept.
-    tokens: None lets everybody in. hosts: the host names it answers to, None for any. threads:
-    None means one for each core. Raises BundleError for a model that needs more than posters.
+    tokens: None lets everybody in. hosts: the host names it answers to, besides localhost and IP
+    addresses; None for any. threads: None means one for each core. Raises BundleError for a model
+    that needs more than posters.
     """
     predictor.require_posters()
     limits = limits or Limits()

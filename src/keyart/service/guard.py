@@ -1,10 +1,12 @@
-"""What surrounds every request: hosts and origins, headers for browsers, metrics."""
+"""What surrounds every request: its target, hosts and origins, headers for browsers, metrics."""
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
+import re
 import time
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,9 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 
-LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
-
 _log = logging.getLogger("keyart.service")
+_PORT = re.compile(r":[0-9]*\Z")
 
 # Only our own files; posters that the page shows are blobs. No inline script or style.
 POLICY = (
@@ -29,13 +30,16 @@ _HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 _NO_STORE = (b"cache-control", b"no-store")
+_CLOSE = (b"connection", b"close")
 _HEADER_BYTES = 16_000
 _LINGER = 2.0  # seconds that a refused client is read on, so that it gets the refusal
 _LINGER_BYTES = 64_000_000
 
 
 class Guard:
-    """ASGI middleware. hosts: names that the service answers to, None for any.
+    """ASGI middleware.
+
+    hosts: names that the service answers to, besides localhost and IP addresses; None for any.
 
     Starlette's TrustedHostMiddleware and its handler of unexpected errors answer outside of this:
     in plain text, without these headers and uncounted. So both are done here.
@@ -51,11 +55,17 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        method = scope["method"]
+        # The server sends the answer to HEAD without its body.
+        scope = {**scope, "method": "GET" if method == "HEAD" else method}
         status = 500
         complete = False  # the whole request was read, or the client is gone
+        # The client sends no body before it is asked to; reading the body asks for it.
+        unasked = Headers(scope=scope).get("expect", "").lower() == "100-continue"
 
         async def receive_watched() -> Message:
-            nonlocal complete
+            nonlocal complete, unasked
+            unasked = False
             message = await receive()
             complete = message["type"] != "http.request" or not message.get("more_body")
             return message
@@ -75,14 +85,17 @@ class Guard:
                 headers = [*message["headers"], *_HEADERS]
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append(_NO_STORE)
+                if unasked:  # nobody can say whether its body or another request comes next
+                    headers.append(_CLOSE)
                 message = {**message, "headers": headers}
-            elif status >= 400 and not complete and not message.get("more_body"):
+            elif status >= 400 and not (complete or unasked or message.get("more_body")):
                 await send({**message, "more_body": True})
                 await linger()
                 message = {"type": "http.response.body"}
             await send(message)
 
         try:
+            _take_target(scope)
             check_headers(Headers(scope=scope), scope["method"], self._hosts)
             await self._app(scope, receive_watched, send_guarded)
         except Problem as problem:
@@ -94,7 +107,7 @@ class Guard:
                 await broken.response()(scope, receive_watched, send_guarded)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(route, _known(scope["method"]), str(status)).inc()
+            self._metrics.requests.labels(route, _known(method), str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
 
 
@@ -107,14 +120,53 @@ def check_headers(headers: Headers, method: str, hosts: frozenset[str] | None) -
     if sum(len(name) + len(value) for name, value in headers.raw) > _HEADER_BYTES:
         raise Problem("headers", f"they may have up to {_HEADER_BYTES:,} bytes")
     host = headers.get("host", "")
-    if hosts is not None and host.rsplit(":", 1)[0] not in hosts and host not in hosts:
-        raise Problem("misdirected", "this service only answers to localhost")
+    if hosts is not None and not _answers_to(host, hosts):
+        raise Problem(
+            "misdirected",
+            "this service answers to localhost, IP addresses and the names of --allowed-host",
+        )
     if method in ("GET", "HEAD", "OPTIONS"):
         return
     origin = headers.get("origin")
     elsewhere = origin is not None and urlsplit(origin).netloc != host
     if elsewhere or headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise Problem("forbidden", "pages of other sites may not use this service")
+
+
+def _take_target(scope: Scope) -> None:
+    """Turn a whole URL as the target, as clients of proxies send it, into a path and a host.
+
+    The URL's host counts, not that of the header (RFC 9112, 3.2.2). Raises Problem 400.
+    """
+    target = scope["raw_path"].decode("latin-1")
+    if not target.lower().startswith(("http://", "https://")):
+        return
+    try:
+        url = urlsplit(target)
+        host = url.netloc.encode("ascii")
+    except ValueError as error:
+        raise Problem("malformed", "the target of the request is not a URL") from error
+    if not host or b"@" in host:
+        raise Problem("malformed", "the target of the request needs a host, without a user")
+    path = url.path or "/"
+    others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    scope["path"], scope["raw_path"] = unquote(path), path.encode("latin-1")
+    scope["headers"] = [(b"host", host), *others]
+
+
+def _answers_to(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a Host header is localhost, an IP address or one of these names.
+
+    A page that was opened at an IP address comes from there: no other site can have its origin.
+    """
+    name = _PORT.sub("", host).lower().rstrip(".")
+    if name == "localhost" or name in {known.lower().rstrip(".") for known in hosts}:
+        return True
+    try:
+        ipaddress.ip_address(name[1:-1] if name.startswith("[") and name.endswith("]") else name)
+    except ValueError:
+        return False
+    return ":" not in name or name.startswith("[")
 
 
 def _known(method: str) -> str:
