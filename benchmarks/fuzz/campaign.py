@@ -22,6 +22,7 @@ from keyart.files import write_json
 SLOWEST = 2.0  # seconds of processor time of one input
 HANG = 30.0  # seconds without an answer: wall time, as what hangs may also sleep
 MEMORY = 6 * 2**30  # bytes of address space of a worker
+_OPENING = 300.0  # seconds, for imports on a busy machine
 _MINIMISING = 60.0  # seconds for one finding
 _ERRORS = "stderr.txt"
 _REPLACED_AFTER = 20_000  # inputs: what libraries keep must not add up
@@ -119,6 +120,8 @@ class Worker:
         self._process = context.Process(target=_work, args=(self._door, self._folder, theirs))
         self._process.start()
         theirs.close()
+        if not self._connection.poll(_OPENING) or not self._connection.recv():
+            raise TimeoutError(f"the door did not open within {_OPENING:g} s")
 
 
 def _work(opened: OpenDoor, folder: Path, connection: Any) -> None:
@@ -135,6 +138,7 @@ def _work(opened: OpenDoor, folder: Path, connection: Any) -> None:
     with ExitStack() as stack:
         (folder / "door").mkdir()
         door = opened(folder / "door", stack)
+        connection.send(True)
         while True:
             number, data, wanted = connection.recv()
             if data is None:
