@@ -15,7 +15,8 @@
     ├── BundleError             a bundle is missing, damaged or of another format
     ├── PosterIndexError        an index is missing, damaged or of another model
     ├── CorrectionsError        corrections cannot be read or stored
-    │   └── AlreadyCorrectedError   the poster has another correction already
+    │   ├── AlreadyCorrectedError   the poster has another correction already
+    │   └── CorrectionsFullError    the store takes no more corrections, or none today
     ├── ServiceError            the service cannot start with these options
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
@@ -92,6 +93,10 @@ class CorrectionsError(KeyartError):
 
 class AlreadyCorrectedError(CorrectionsError):
     """The poster has another correction already, and replacing it was not requested."""
+
+
+class CorrectionsFullError(CorrectionsError):
+    """The store takes no more corrections, or none today."""
 
 
 class ServiceError(KeyartError):

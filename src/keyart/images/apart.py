@@ -6,7 +6,6 @@ takes only its file down, and one that takes more memory than its file's header 
 
 import atexit
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from keyart.errors import PosterError
+from keyart.images.budget import hand_back
 from keyart.images.codecs import Pixels, decode_kind
 
 # Four times what the slowest allowed file takes here on one core.
@@ -172,7 +172,7 @@ def serve() -> None:
         if hasattr(signal, "alarm"):
             signal.alarm(0)
         del data, reply
-        _trim()
+        hand_back()
 
 
 def _refusal(message: str) -> list[Any]:
@@ -192,9 +192,3 @@ def _allow(memory: int) -> None:
     if hard != resource.RLIM_INFINITY:
         bound = min(bound, hard)
     resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
-
-
-def _trim() -> None:
-    """Hand freed memory back to the system, where the C library can."""
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)

@@ -1,5 +1,7 @@
 """One budget of memory for all decodes in flight, so that no set of posters fills the machine."""
 
+import contextlib
+import ctypes
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ MOST = 1_000 * MEGABYTE  # of a large machine
 LEAST = 64 * MEGABYTE
 # Up to here a decode takes milliseconds and stays in this process; see apart.py for larger ones.
 _LARGEST_SMALL = 64 * MEGABYTE
+# After a decode of more, the C library is asked to hand back what it keeps: some ms.
+_HANDED_BACK = 16 * MEGABYTE
 
 
 class Budget:
@@ -50,6 +54,8 @@ class Budget:
         try:
             yield
         finally:
+            if amount > _HANDED_BACK:
+                hand_back()
             lane.give(amount)
 
 
@@ -80,6 +86,12 @@ class _Lane:
         with self._changed:
             self._free += amount
             self._changed.notify_all()
+
+
+def hand_back() -> None:
+    """Hand freed memory back to the system: glibc keeps up to 64 MB for each thread."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other C libraries have none
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _lock = threading.Lock()

@@ -30,6 +30,7 @@ from keyart.images.header import (
     clean_png,
     exif_orientation,
     read_gif,
+    read_jpeg,
     read_tiff,
 )
 from keyart.images.kind import READ
@@ -51,15 +52,8 @@ Pixels = npt.NDArray[np.uint8]
 
 # The plugins are called by kind, not through Image.open: that warns the host program about large
 # pictures and broken metadata, and lets an index of further pictures (MPO) decide about the first.
-class _Jpeg(JpegImagePlugin.JpegImageFile):
-    """Opens a JPEG without a look at its EXIF block, of which Pillow wants the dots per inch."""
-
-    def _read_dpi_from_exif(self) -> None:
-        """Do nothing: broken blocks would warn the host program."""
-
-
 _PLUGINS: dict[str, Callable[[io.BytesIO], Image.Image]] = {
-    "JPEG": _Jpeg,
+    "JPEG": JpegImagePlugin.JpegImageFile,
     "PNG": PngImagePlugin.PngImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "GIF": GifImagePlugin.GifImageFile,
@@ -147,15 +141,19 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _jpeg(data: bytes, at_least: tuple[int, int] | None, max_pixels: int) -> Pixels:
+    jpeg = read_jpeg(data)
+    if len(jpeg.head) < jpeg.body:
+        data = jpeg.head + data[jpeg.body :]
     image = _opened("JPEG", data, max_pixels)
-    orientation = _orientation(image)
+    image.info |= {"exif": jpeg.exif, "icc_profile": jpeg.profile}
+    orientation = exif_orientation(jpeg.exif)
     stored = at_least[::-1] if at_least and orientation >= 5 else at_least
     pixels = _decode_jpeg(data, stored) if image.mode in ("RGB", "L") else None
     if pixels is None:
         if stored:
             image.draft(image.mode, (stored[1], stored[0]))
         return _rgb(image, at_least)
-    profile = image.info.get("icc_profile")
+    profile = jpeg.profile
     grey = image.mode == "L"
     if not is_srgb(profile, image.mode):
         decoded = pixels

@@ -20,8 +20,8 @@ from keyart.images.header import (
 MAX_SCANS = 100
 # Bytes that a pixel takes while it is decoded, the result included; measured with
 # benchmarks/decoding.py.
-_BYTES = {"PNG": 9, "WEBP": 25, "GIF": 12, "BMP": 9, "TIFF": 20, "AVIF": 27, "HEIF": 30}
-_DEEP_PNG = 14
+_BYTES = {"PNG": 8, "WEBP": 18, "GIF": 6, "BMP": 8, "TIFF": 11, "AVIF": 14, "HEIF": 18}
+_DEEP_PNG = 12
 # Decoders of many thousand lines for files that are rare: they never run in this process.
 _APART = ("TIFF", "AVIF", "HEIF")
 # A longer file may hold any amount of metadata; scans times pixels take 15 ns or less each.
@@ -48,7 +48,7 @@ def cost_of(kind: str, data: bytes, at_least: tuple[int, int] | None, max_pixels
         raise PosterError(f"{UNKNOWN}, but a damaged {kind} header") from error
     check_size(width, height, max_pixels)
     deep = kind == "PNG" and data[24] > 8
-    memory = (_DEEP_PNG if deep else _BYTES[kind]) * width * height + 2 * len(data)
+    memory = (_DEEP_PNG if deep else _BYTES[kind]) * width * height + len(data)
     return Cost(memory, apart)
 
 

@@ -7,10 +7,10 @@ from keyart.errors import PosterError
 from keyart.images.apart import decode_apart
 from keyart.images.budget import decode_budget
 from keyart.images.codecs import MAX_PIXELS, UNKNOWN, Pixels, check_size, decode_kind, to_rgb
-from keyart.images.cost import cost_of
+from keyart.images.cost import Cost, cost_of
 from keyart.images.kind import READ, kind_of
 
-__all__ = ["MAX_PIXELS", "Pixels", "check_size", "decode", "decoding", "to_rgb"]
+__all__ = ["MAX_PIXELS", "Pixels", "check_size", "decode", "decoding", "is_large", "to_rgb"]
 
 
 def decode(
@@ -49,15 +49,31 @@ def decoding(
     by this thread; one that takes long or much memory, and any of a rare kind, in a process that
     can be ended (see apart.py).
     """
+    kind, cost = _checked(data, at_least, max_pixels)
+    budget = decode_budget()
+    with budget.taking(cost.memory, patience):
+        if _is_large(cost):
+            yield decode_apart(kind, data, at_least, max_pixels, cost.memory)
+        else:
+            yield decode_kind(kind, data, at_least, max_pixels)
+
+
+def is_large(
+    data: bytes, at_least: tuple[int, int] | None = None, max_pixels: int = MAX_PIXELS
+) -> bool:
+    """Whether decode() takes long or much memory, or a decoder that is rare. Raises PosterError."""
+    return _is_large(_checked(data, at_least, max_pixels)[1])
+
+
+def _is_large(cost: Cost) -> bool:
+    return cost.apart or cost.memory > decode_budget().small
+
+
+def _checked(data: bytes, at_least: tuple[int, int] | None, max_pixels: int) -> tuple[str, Cost]:
+    """The kind of a file, and what its decoding takes. Raises PosterError."""
     if not data:
         raise PosterError("the file is empty")
     kind = kind_of(data)
     if kind not in READ:
         raise PosterError(f"{UNKNOWN}, but {kind}; save it as JPEG or PNG" if kind else UNKNOWN)
-    cost = cost_of(kind, data, at_least, max_pixels)
-    budget = decode_budget()
-    with budget.taking(cost.memory, patience):
-        if cost.apart or cost.memory > budget.small:
-            yield decode_apart(kind, data, at_least, max_pixels, cost.memory)
-        else:
-            yield decode_kind(kind, data, at_least, max_pixels)
+    return kind, cost_of(kind, data, at_least, max_pixels)

@@ -19,6 +19,7 @@ from keyart.service.guard import Guard
 from keyart.service.limits import Limits
 from keyart.service.metrics import CONTENT_TYPE, Metrics
 from keyart.service.problems import Problem, answer_with_problems, describe
+from keyart.service.stored import StoreCalls
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies
 from keyart.similar import Index
@@ -58,11 +59,15 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Service]]:
         batcher = Batcher(predictor, limits, metrics, threads=threads)
         bodies = Bodies(limits)
-        service = Service(predictor, limits, metrics, bodies, batcher, index, corrections, tokens)
+        stored = StoreCalls()
+        service = Service(
+            predictor, limits, metrics, bodies, batcher, index, corrections, stored, tokens
+        )
         try:
             yield {"service": service}
         finally:
             await batcher.close()
+            stored.close()
             if corrections:
                 await asyncio.to_thread(corrections.close)
 
@@ -91,7 +96,7 @@ def _add_health(app: FastAPI) -> None:
     @app.get("/readyz", responses=describe(503), summary="Whether posters are accepted")
     async def readyz(service: Shared) -> schemas.Health:
         if not service.batcher.alive:
-            raise Problem("unavailable", "the service is stopping")
+            raise Problem("unavailable", "the service is stopping, or a poster holds it up")
         return schemas.Health()
 
     @app.get(

@@ -17,6 +17,7 @@ from keyart.service.batching import Batcher
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
+from keyart.service.stored import StoreCalls
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies, Upload, check_kind
 from keyart.similar import Index
@@ -36,6 +37,7 @@ class Service:
     batcher: Batcher
     index: Index | None
     corrections: Corrections | None
+    stored: StoreCalls
     tokens: Tokens | None
 
     @property
@@ -70,7 +72,7 @@ class Service:
             if isinstance(answer, PosterError):
                 outcomes[place] = Problem("unreadable", str(answer))
             elif isinstance(answer, Exception):
-                raise answer
+                raise answer  # a Problem of the service, or one that nobody expected
             else:
                 outcomes[place] = answer
         unread = sum(isinstance(outcome, Problem) for outcome in outcomes.values())
@@ -82,7 +84,7 @@ class Service:
         """What `work` returns for this poster, run in the queue of posters. Raises Problem."""
         check_kind(upload.data)
         try:
-            return await self.batcher.run(work)
+            return await self.batcher.run(upload.data, work)
         except PosterError as error:
             raise Problem("unreadable", str(error)) from error
         except BundleError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import logging
 import re
@@ -15,6 +16,7 @@ from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
 
 _log = logging.getLogger("keyart.service")
+_NO_MEMORY = re.compile("bad_?alloc|bad allocation|[Ff]ailed to allocate|can't start new thread")
 _PORT = re.compile(r":[0-9]*\Z")
 
 # Only our own files; posters that the page shows are blobs. No inline script or style.
@@ -100,15 +102,27 @@ class Guard:
             await self._app(scope, receive_watched, send_guarded)
         except Problem as problem:
             await problem.response()(scope, receive_watched, send_guarded)
-        except Exception:
-            _log.exception("%s %s", scope["method"], scope["path"])
-            if status == 500:  # nothing was sent yet
+        except Exception as error:
+            if _lacks_memory(error):
+                broken = Problem("busy", "no memory is free for this request now")
+            else:
+                _log.exception("%s %s", scope["method"], scope["path"])
                 broken = Problem("internal", "the reason is in the log of the service")
+            if status == 500:  # nothing was sent yet
                 await broken.response()(scope, receive_watched, send_guarded)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.requests.labels(route, _known(method), str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether the system had no memory for it: each library says so in its own way."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or _NO_MEMORY.search(str(error)) is not None
+    )
 
 
 def check_headers(headers: Headers, method: str, hosts: frozenset[str] | None) -> None:

@@ -1,18 +1,21 @@
 """serve: the service on a socket, in one process or several, until it is stopped."""
 
+import contextlib
+import ctypes
 import ipaddress
 import logging
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,15 +27,18 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from keyart.bundle import boxed_bundle
 from keyart.errors import ServiceError
 from keyart.files import StrPath
-from keyart.parallel import cores
+from keyart.images.budget import LEAST, MOST, limit_decoding
+from keyart.parallel import cores, usable_memory
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
 from keyart.service.connections import PatientProtocol
+from keyart.service.limits import Limits
 from keyart.service.tokens import VARIABLE, Tokens
 from keyart.similar import Index
 
 _STOP_SECONDS = 60
+_M_ARENA_MAX = -8  # of malloc.h
 
 _log = logging.getLogger("keyart.service")
 
@@ -46,6 +52,7 @@ class _Settings:
     corrections: str | None
     tokens: Path | None
     threads: int
+    memory: int
     hosts: frozenset[str] | None
 
 
@@ -81,6 +88,7 @@ def serve(
         corrections=corrections,
         tokens=Path(tokens) if tokens else None,
         threads=max(1, cores() // workers),
+        memory=usable_memory() // workers,
         # A web page can give any name of its own to this machine's address, and then use the
         # service as its own site (DNS rebinding). It knows no token, and cannot take a name here.
         hosts=None if not open_to_all and not allowed_hosts else frozenset((host, *allowed_hosts)),
@@ -106,9 +114,13 @@ def serve(
 
 
 def _load(settings: _Settings) -> FastAPI:
+    _keep_few_arenas()
+    limit_decoding(max(LEAST, min(MOST, settings.memory // 4)))
+    limits = Limits()
     predictor = Predictor.load(settings.model)
     return create_app(
         predictor,
+        limits=replace(limits, memory=min(limits.memory, settings.memory // 8)),
         index=Index.open(settings.index, predictor) if settings.index else None,
         corrections=Corrections(settings.corrections) if settings.corrections else None,
         tokens=Tokens.read(settings.tokens),
@@ -131,6 +143,13 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_STOP_SECONDS + 5)
     os._exit(1)
+
+
+def _keep_few_arenas() -> None:
+    """Let all threads share two heaps: glibc reserves 64 MB for each thread's own one."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 @contextmanager
