@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 from typing import Literal
 
@@ -363,3 +364,12 @@ def test_a_png_in_high_dynamic_range_is_refused_by_name(transfer: int) -> None:
 def test_no_colours_that_a_png_claims_break_it(points: bytes, gamma: int) -> None:
     chunks = (b"gAMA", struct.pack(">I", gamma)), (b"cHRM", points)
     assert decode(png(values(2, 3, 8), 8, 2, *chunks)).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_the_profile_of_a_png_goes_before_its_other_colours() -> None:
+    stored = soft()
+    icc = (b"iCCP", b"painted\0\0" + zlib.compress(profile(gamma=1.0)))
+    alone = decode(png(stored, 8, 2, icc))
+    assert np.abs(alone - stored.astype(int)).max() > 20
+    others = [(b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 45_455))]
+    assert np.array_equal(decode(png(stored, 8, 2, *others, icc)), alone)

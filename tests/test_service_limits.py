@@ -352,3 +352,17 @@ def test_all_bodies_together_are_bounded(tiny_predictor: Predictor, client_of: S
         first.sendall(b"a" * 9_000)
         assert first.recv(100).startswith(b"HTTP/1.1 415")
         problem(talking.post("/v1/predictions", content=b"a" * 90_000), 415)
+
+
+def test_a_full_queue_refuses_before_it_reads_and_counts_it(
+    tiny_predictor: Predictor, client_of: Serve
+) -> None:
+    with client_of(create_app(tiny_predictor, limits=Limits(waiting=0))) as talking:
+        for path in ("predictions", "explanations", "similar", "corrections"):
+            # Not even the first byte of its body is there.
+            status, document = raw(talking, post("content-length: 10\r\n", f"/v1/{path}"))
+            assert (status, document["type"]) == (503, "urn:keyart:problem:busy")
+        assert talking.get("/readyz").status_code == 200
+        text = talking.get("/metrics").text
+        assert 'keyart_posters_total{outcome="refused"} 4.0' in text
+        assert 'keyart_requests_total{method="POST",route="/v1/similar",status="503"} 1.0' in text

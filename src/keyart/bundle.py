@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import keyart
 from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError
 from keyart.files import new_folder, recover_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json
+from keyart.version import __version__
 
 FORMAT = 2
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
@@ -177,7 +177,7 @@ def _fill(folder: Path, content: Content) -> None:
     names, decisions = content.vocabulary, content.decisions
     manifest: dict[str, Any] = {
         "format": FORMAT,
-        "keyart": keyart.__version__,
+        "keyart": __version__,
         "vocabulary": list(names.names),
         **model,
         "thresholds": _by_genre(names, decisions.thresholds),
@@ -215,7 +215,7 @@ def change_thresholds(
     """Give a saved model other thresholds, and the card and provenance that describe them."""
     data = card.encode("utf-8")
     manifest = _manifest(bundle.path) | {
-        "keyart": keyart.__version__,
+        "keyart": __version__,
         "thresholds": _by_genre(bundle.vocabulary, decisions.thresholds),
         "precision_thresholds": _by_precision(bundle.vocabulary, decisions.precision_thresholds),
         "provenance": dict(provenance),
@@ -314,7 +314,7 @@ def _manifest(path: Path) -> dict[str, Any]:
     if manifest["format"] > FORMAT:
         raise BundleError(
             f"{path}: format {manifest['format']}, written by keyart {manifest.get('keyart')}; "
-            f"this keyart {keyart.__version__} reads format {FORMAT}: upgrade keyart"
+            f"this keyart {__version__} reads format {FORMAT}: upgrade keyart"
         )
     if manifest["format"] < FORMAT:
         raise BundleError(

@@ -28,7 +28,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-import keyart
+from keyart.version import __version__
 
 
 class KeyartError(Exception):
@@ -126,6 +126,6 @@ def other_format(path: Path, version: object, *, reads: int, remedy: str) -> str
     if isinstance(version, int) and version < reads:
         return f"{path}: format {version}, {remedy}"
     return (
-        f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} reads "
+        f"{path}: format {version}, written by a newer keyart; this {__version__} reads "
         f"format {reads}: upgrade keyart"
     )

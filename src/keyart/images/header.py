@@ -211,7 +211,7 @@ def png_size(data: bytes) -> tuple[int, int]:
     """Width and height. Raises struct.error for a damaged one."""
     if data[12:16] != b"IHDR":
         raise struct.error("no header")
-    width, height = struct.unpack_from(">II", data, 16)
+    width, height = struct.unpack_from(">II5x", data, 16)
     return width, height
 
 

@@ -9,7 +9,6 @@ from pathlib import PurePath
 from fastapi import FastAPI
 from starlette.responses import Response
 
-import keyart
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service import routes, schemas
@@ -23,6 +22,7 @@ from keyart.service.stored import StoreCalls
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies
 from keyart.similar import Index
+from keyart.version import __version__
 
 # Starlette's StaticFiles asks the machine for these; some Windows call .js plain text, and browsers
 # do not run that.
@@ -73,14 +73,15 @@ def create_app(
 
     app = FastAPI(
         title="keyart",
-        version=keyart.__version__,
+        version=__version__,
         summary="Predict a film's genres from its poster, with calibrated scores.",
         lifespan=lifespan,
         # The usual documentation pages load scripts from other sites.
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, metrics=metrics, hosts=hosts)
+    posting = frozenset(f"{routes.router.prefix}/{name}" for name in routes.POSTING)
+    app.add_middleware(Guard, metrics=metrics, hosts=hosts, posting=posting)
     answer_with_problems(app)
     app.include_router(routes.router)
     _add_health(app)

@@ -54,6 +54,14 @@ class Service:
             raise Problem("invalid", str(error)) from error
         return [vocabulary.names[place] for place in sorted(places)]
 
+    def admit(self) -> None:
+        """Raise Problem 503 if there is no room for another request with posters."""
+        try:
+            self.batcher.admit()
+        except Problem:
+            self.metrics.posters.labels("refused").inc()
+            raise
+
     async def score(self, uploads: Sequence[Upload]) -> list[Scores | Problem]:
         """Scores (genres,) of each poster, or the problem with it.
 
@@ -139,12 +147,11 @@ Store = Annotated[Corrections, Depends(_corrections)]
 
 
 def _form(kind: type[FormT]) -> Any:
-    """A dependency: the request's form. A request that finds the queue full is not read."""
+    """A dependency: the request's form. If the queue is full, Guard has refused the request."""
 
     async def read(request: Request) -> AsyncIterator[FormT]:
         service = _of(request)
         try:
-            service.batcher.admit()
             async with service.bodies.read(request) as body:
                 yield kind.of(body)
         except Problem as problem:

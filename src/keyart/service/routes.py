@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-import keyart
 from keyart.explain import Explanation, Method, glow_png
 from keyart.review.corrections import Correction, pixels_sha256
 from keyart.scorer import Scores
@@ -25,8 +24,10 @@ from keyart.service.dependencies import (
 from keyart.service.problems import Problem, describe
 from keyart.service.uploads import Upload
 from keyart.similar import Similar
+from keyart.version import __version__
 
 MOST_SIMILAR = 50
+POSTING = ("predictions", "explanations", "similar", "corrections")
 
 _POSTING = describe(400, 403, 408, 413, 415, 421, 422, 503)
 _BINARY = {"schema": schemas.BINARY}
@@ -214,7 +215,7 @@ async def model(service: Shared) -> schemas.ModelCard:
     return schemas.ModelCard(
         model=bundle.fingerprint,
         name=str(provenance.get("name", "")),
-        keyart=keyart.__version__,
+        keyart=__version__,
         genres=[
             schemas.Genre(name=name, threshold=threshold)
             for name, threshold in service.predictor.thresholds.items()
