@@ -146,10 +146,10 @@ def _work(opened: OpenDoor, folder: Path, connection: Any) -> None:
             if not wanted:
                 connection.send(data)
                 continue
-            outcome = _outcome(door, number, data)
+            outcome = tried(door, number, data)
             if not outcome.found and outcome.seconds > slowest:
                 # Not the time of a first import, nor of a machine that was busy for a moment.
-                again = _outcome(door, number, data)
+                again = tried(door, number, data)
                 outcome = min(outcome, again, key=lambda one: one.seconds)
                 slowest = max(slowest, outcome.seconds)
                 if outcome.seconds > SLOWEST:
@@ -158,7 +158,8 @@ def _work(opened: OpenDoor, folder: Path, connection: Any) -> None:
             connection.send(outcome)
 
 
-def _outcome(door: Door, number: int, data: bytes) -> Outcome:
+def tried(door: Door, number: int, data: bytes) -> Outcome:
+    """What becomes of an input, in this process."""
     began = _processor_seconds()
     try:
         answer = door.check(number, data)
