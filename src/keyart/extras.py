@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from keyart.errors import MissingExtraError
 
 EXTRAS = {
-    **dict.fromkeys(("imagehash", "pyarrow"), "catalog"),
+    **dict.fromkeys(("imagehash", "openpyxl", "pyarrow"), "catalog"),
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
 }

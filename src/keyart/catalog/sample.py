@@ -48,7 +48,9 @@ def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -
             listed,
             shards=shards,
             split=catalog.facts["split"],
+            tables=[],
             unmapped=Counter(),
+            unmapped_cells=Counter(),
             notes=[f"about {films:,} of the {len(catalog):,} films of {catalog.fingerprint[:12]}"],
             rejections=0,
         )
