@@ -22,9 +22,9 @@ INPUTS = {
     "commands": 30,
 }
 
-# Their findings are being mended.
-OPEN = pytest.mark.xfail(strict=False, reason="has open findings")
-NAMES = [pytest.param(name, marks=OPEN if name in ("tables", "bundles") else ()) for name in DOORS]
+# Its findings are being mended: it reads devices.
+OPEN = pytest.mark.xfail(run=False, reason="has open findings")
+NAMES = [pytest.param(name, marks=OPEN if name == "bundles" else ()) for name in DOORS]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,38 +53,39 @@ def test_every_seed_is_a_picture_before_it_is_mutated(number: int) -> None:
 
 
 def test_a_crash_and_a_hang_are_findings_and_not_the_end(tmp_path: Path) -> None:
-    campaign = Campaign("hostile", hostile, tmp_path, hang=3)
+    campaign = Campaign("hostile", hostile, tmp_path, hang=2)
     campaign.run(100, 10)
     campaign.close()
     findings = {cause: finding.number for cause, finding in campaign.tally.findings.items()}
     assert findings == {
         "crash": 2,
         "hang": 3,
-        "ValueError in test_fuzz.py check": 4,
+        "ValueError in hostile.py check": 4,
         "two answers": 5,
     }
     assert (campaign.tally.answered, campaign.tally.refused) == (3, 3)
     assert (tmp_path / "findings" / "hostile-2.input").read_bytes() == b"....!..."
     assert (tmp_path / "findings" / "hostile-2.small").read_bytes() == b"!"
     assert "SIGABRT" in (tmp_path / "findings" / "hostile-2.txt").read_text()
-    assert "| hostile | 10 | 3 | 3 | 3.00 | 4 | 0 |" in table([campaign])
+    assert "| hostile | 10 | 3 | 3 | 2.00 | 4 | 0 |" in table([campaign])
 
 
 def test_a_campaign_goes_on_where_it_stopped_and_tries_its_findings_again(tmp_path: Path) -> None:
-    first = Campaign("hostile", hostile, tmp_path, hang=3)
+    first = Campaign("hostile", hostile, tmp_path, hang=2)
     first.run(100, 6)
     first.close()
-    second = Campaign("hostile", mended, tmp_path, hang=3)
+    second = Campaign("hostile", mended, tmp_path, hang=2)
     second.again()
     second.run(100, 4)
     second.close()
     assert second.tally.next == 10
     assert {cause for cause, one in second.tally.findings.items() if not one.mended} == {"hang"}
     assert Campaign("hostile", mended, tmp_path).tally == second.tally
+    assert not list(tmp_path.glob("work/*"))
 
 
-def test_more_than_two_seconds_of_processor_time_are_a_finding() -> None:
-    worker = Worker(slow)
+def test_more_processor_time_than_allowed_is_a_finding(tmp_path: Path) -> None:
+    worker = Worker(slow, tmp_path / "work", slowest=0.3)
     assert [worker.ask(number).kind for number in (0, 1)] == ["refused", "slow"]
     worker.close()
 

@@ -1,6 +1,7 @@
 """The command of the campaign: see __init__.py."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,7 @@ def main() -> None:
             sys.stdout.buffer.write(DOORS[name](Path(folder), stack).make(int(number)))
         return
     campaigns = [Campaign(name, DOORS[name], arguments.out) for name in arguments.doors]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     end = time.monotonic() + arguments.hours * 3600
     try:
         for campaign in campaigns:

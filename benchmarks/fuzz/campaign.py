@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import tempfile
 import time
 import traceback
 import warnings
@@ -63,10 +62,17 @@ class Outcome:
 
 
 class Worker:
-    """A process that tries inputs on a door. It is replaced after one that ends it."""
+    """A process that tries inputs on a door. It is replaced after one that ends it.
 
-    def __init__(self, door: OpenDoor, *, hang: float = HANG) -> None:
-        self._door, self._hang = door, hang
+    folder: for the files of the process. It is removed at the end, and at the next start, if the
+    campaign was killed.
+    """
+
+    def __init__(
+        self, door: OpenDoor, folder: Path, *, hang: float = HANG, slowest: float = SLOWEST
+    ) -> None:
+        self._door, self._folder = door, folder
+        self._hang, self._slowest = hang, slowest
         self._process: Any = None
 
     def make(self, number: int) -> bytes:
@@ -114,17 +120,19 @@ class Worker:
     def _start(self) -> None:
         self.close()
         self._asked = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="keyart-fuzz-"))
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(self._door, self._folder, theirs))
+        arguments = (self._door, self._folder, theirs, self._slowest, self._hang)
+        self._process = context.Process(target=_work, args=arguments)
         self._process.start()
         theirs.close()
         if not self._connection.poll(_OPENING) or not self._connection.recv():
             raise TimeoutError(f"the door did not open within {_OPENING:g} s")
 
 
-def _work(opened: OpenDoor, folder: Path, connection: Any) -> None:
+def _work(opened: OpenDoor, folder: Path, connection: Any, allowed: float, hang: float) -> None:
     import resource
 
     os.setsid()  # so that what it starts ends with it
@@ -140,21 +148,27 @@ def _work(opened: OpenDoor, folder: Path, connection: Any) -> None:
         door = opened(folder / "door", stack)
         connection.send(True)
         while True:
-            number, data, wanted = connection.recv()
+            try:
+                number, data, wanted = connection.recv()
+            except EOFError:  # the campaign was killed
+                return
             if data is None:
                 data = door.make(number)
             if not wanted:
                 connection.send(data)
                 continue
+            # The campaign ends a process that hangs, unless it was killed itself.
+            faulthandler.dump_traceback_later(4 * hang, exit=True)
             outcome = tried(door, number, data)
             if not outcome.found and outcome.seconds > slowest:
                 # Not the time of a first import, nor of a machine that was busy for a moment.
                 again = tried(door, number, data)
                 outcome = min(outcome, again, key=lambda one: one.seconds)
                 slowest = max(slowest, outcome.seconds)
-                if outcome.seconds > SLOWEST:
+                if outcome.seconds > allowed:
                     detail = f"{outcome.seconds:.1f} s, then {outcome.kind}"
                     outcome = Outcome("slow", outcome.seconds, detail)
+            faulthandler.cancel_dump_traceback_later()
             connection.send(outcome)
 
 
@@ -224,7 +238,7 @@ class Campaign:
 
     def __init__(self, name: str, door: OpenDoor, folder: Path, *, hang: float = HANG) -> None:
         self.name, self._folder = name, folder
-        self._worker = Worker(door, hang=hang)
+        self._worker = Worker(door, folder / "work" / name, hang=hang)
         self._file = folder / f"{name}.json"
         self.tally = Tally()
         if self._file.exists():
