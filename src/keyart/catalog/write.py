@@ -21,6 +21,7 @@ from keyart.catalog.table import (
     SHARD,
     CatalogTable,
     Fingerprint,
+    parquet_file,
     sha256_of,
 )
 from keyart.errors import CatalogError
@@ -52,7 +53,8 @@ def write_shard(path: Path, tables: Iterable[pa.Table]) -> dict[str, Any]:
     films = 0
     with (
         replacing(path) as partial,
-        pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
+        pa.OSFile(os.fsencode(partial), "wb") as sink,
+        pq.ParquetWriter(sink, SCHEMA, compression="none", use_dictionary=False) as file,
     ):
         for table in tables:
             file.write_table(table, row_group_size=len(table))
@@ -71,7 +73,7 @@ def write_genres(
     """
     facts = []
     for shard, before in zip(catalog.shards, catalog.facts["shards"], strict=True):
-        with pq.ParquetFile(shard) as source:
+        with parquet_file(shard) as source:
             films = source.read(columns=["film_id"])["film_id"].to_pylist()
             if genres.keys().isdisjoint(films):
                 facts.append(before)

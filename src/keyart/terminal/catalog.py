@@ -1,11 +1,11 @@
 """What is printed about a catalog: its counts, its rejections, its notes."""
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from keyart.files import json_text
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -18,8 +18,7 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     """Print a catalog's counts by genre and split, its years, groups and rejections."""
     summary = catalog.summary()
     if as_json:
-        json.dump(summary.to_json(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(json_text(summary.to_json()))
         return
     console = Console(highlight=False)
     console.print(
