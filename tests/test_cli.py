@@ -238,7 +238,10 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
-    assert "No space left on device" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"error: {answers}: the disk is full; free some space and run the command again; "
+        "what was there before is unchanged, and nothing is half-written\n"
+    )
     assert answers.read_text() == "what was there\n"
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
 

@@ -145,7 +145,11 @@ def _write_parquet(films: Iterable[Prediction], names: Sequence[str], path: Path
         [("poster", pa.string()), ("genres", pa.string())]
         + [(name, pa.float32()) for name in names]
     )
-    with replacing(path) as partial, pq.ParquetWriter(partial, schema) as writer:
+    with (
+        replacing(path) as partial,
+        pa.OSFile(os.fsencode(partial), "wb") as sink,
+        pq.ParquetWriter(sink, schema) as writer,
+    ):
         for block in batches(films, _BLOCK):
             columns: dict[str, list[object]] = {
                 "poster": [film.poster for film in block],

@@ -15,8 +15,12 @@ commands = typer.Typer(
 
 @commands.command("build")
 def catalog_build(
-    films: Annotated[Path, typer.Option(help="Table of films: CSV, TSV, Parquet or JSON lines.")],
-    posters: Annotated[Path, typer.Option(help="Folder of posters, named after film ids.")],
+    films: Annotated[
+        Path, typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, also gzipped.")
+    ],
+    posters: Annotated[
+        Path, typer.Option(help="Folder of posters, as the table names them or by film ids.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the catalog.")],
     grow: Annotated[
         bool, typer.Option("--grow", help="Add to the catalog at --out; no film changes its split.")
@@ -28,6 +32,13 @@ def catalog_build(
             help="With --grow: films of the catalog take the table's genres and keep their split.",
         ),
     ] = False,
+    id: Annotated[str | None, typer.Option(help="The table's column of film ids.")] = None,
+    title: Annotated[str | None, typer.Option(help="Its column of titles.")] = None,
+    year: Annotated[str | None, typer.Option(help="Its column of years.")] = None,
+    genres: Annotated[str | None, typer.Option(help="Its column of genres.")] = None,
+    poster_column: Annotated[
+        str | None, typer.Option(help="Its column of the posters' file names.")
+    ] = None,
     vocabulary: Vocabulary_ = None,
     split: Annotated[
         str, typer.Option(help="Per cent of films in train, validation and test.")
@@ -43,16 +54,19 @@ def catalog_build(
     from keyart.terminal.catalog import show_catalog
     from keyart.terminal.progress import progress
 
+    given = {"id": id, "title": title, "year": year, "genres": genres, "poster": poster_column}
+    columns = {kind: name for kind, name in given.items() if name is not None}
     with progress("posters", quiet=quiet) as advance:
         if grow:
             catalog = Catalog.open(out).grow(
-                films, posters, replace_genres=replace_genres, progress=advance
+                films, posters, columns=columns, replace_genres=replace_genres, progress=advance
             )
         else:
             catalog = Catalog.build(
                 films,
                 posters,
                 out,
+                columns=columns,
                 vocabulary=vocabulary,
                 split=split,
                 seed=seed,
