@@ -1,7 +1,9 @@
 """catalog/films_table.py and table_file.py: tables of films as people have them."""
 
 import csv
+import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyart.catalog import table_file
 from keyart.catalog.examine import choose_films
 from keyart.catalog.films_table import Listing, read_films
 from keyart.errors import TableError
@@ -282,6 +285,23 @@ def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: cannot be read (Is a directory)"
+
+
+def test_a_small_compressed_table_takes_little_memory(tmp_path: Path) -> None:
+    path = table(tmp_path, gzip.compress(films_csv(FILMS).encode()), "films.csv.gz")
+    tracemalloc.start()
+    assert read(path) == FILMS
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_compressed_table_that_grows_like_no_table_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_file, "_ANY_BYTES", 1_000_000)
+    path = table(tmp_path, gzip.compress(b"id,genres\n" + b" " * 30_000_000), "films.csv.gz")
+    with pytest.raises(TableError, match=r"over [34],[0-9,]+ bytes when decompressed; split or de"):
+        read(path)
 
 
 @settings(max_examples=200, deadline=None)

@@ -96,6 +96,7 @@ def test_unknown_recipes_missing_files_and_broken_toml_are_named(tmp_path: Path)
         ("epoch = 3", "no key 'epoch'; did you mean 'epochs'? Keys are in tables: [data]"),
         ('classifier = "qda"', "move it under [classifier], as kind"),
         ("[classifier]\nkind = 'qdb'", "[classifier] kind = 'qdb': not one; did you mean 'qda'?"),
+        ("[classifier]\nkind = ['qda']", "[classifier] kind = ['qda']: not one"),
         ("[classifier]\nkind = 'qda'\ntrees = 3", "no key 'trees'"),
         ("data = 3", "data is a table; write [data]"),
     ],

@@ -1,5 +1,6 @@
 """service/server.py: the process that serves: it starts, warns, refuses, shares and stops."""
 
+import logging
 import os
 import re
 import signal
@@ -16,6 +17,9 @@ import httpx
 import pytest
 
 from keyart.errors import BundleError, ServiceError
+from keyart.predictor import Predictor
+from keyart.service import server
+from keyart.service.app import create_app
 from keyart.service.server import _listen, serve
 from tests.tiny import tiny_bundle
 from tests.wire import GREEN, RED
@@ -137,6 +141,23 @@ def test_a_half_sent_request_is_answered_after_the_stop_was_asked_for(model: Pat
             link.sendall(RED[20:])
             assert link.recv(100).startswith(b"HTTP/1.1 200")
         assert running.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_a_request_that_turns_out_to_be_malformed_is_answered_once(
+    tiny_predictor: Predictor, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The head is sound, so the service answers it; the first chunk of the body is none.
+    head = b"CONNECT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with server.running(create_app(tiny_predictor)) as url:
+        log = logging.getLogger("uvicorn.error")
+        log.addHandler(caplog.handler)
+        with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as link:
+            link.sendall(head + b"no chunk\r\n")
+            answer = b"".join(iter(lambda: link.recv(1_000), b""))
+    log.removeHandler(caplog.handler)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_other_than_loopback_without_a_token_warns_and_answers_to_given_names(model: Path) -> None:
