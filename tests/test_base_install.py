@@ -88,7 +88,7 @@ def test_the_model_that_comes_with_keyart_answers_where_none_is_named(place: Pat
         (("train", "x", "--out", "x"), "train"),
         (("evaluate", "x"), "train"),
         (("milestone", "x", "--out", "x"), "train"),
-        (("report", "x", "--out", "x"), "train"),
+        (("report", "x", "--out", "x.html"), "train"),
         (("demo",), "train"),
     ],
 )
