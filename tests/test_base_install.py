@@ -62,14 +62,14 @@ def place(
         (("token", "ada"), "ada:"),
     ],
 )
-def test_the_base_install_answers(place: Path, command: tuple[str, ...], shown: str) -> None:
+def test_the_base_install_predicts(place: Path, command: tuple[str, ...], shown: str) -> None:
     names = {"p": "red.jpg", "m": "bundle", "i": "index", "o": "out"}
     done = keyart(*(word.format(**{k: place / v for k, v in names.items()}) for word in command))
     assert done.returncode == 0, done.stderr
     assert shown in done.stdout
 
 
-def test_the_model_that_comes_with_keyart_answers_where_none_is_named(place: Path) -> None:
+def test_without_a_named_model_the_one_that_comes_with_keyart_predicts(place: Path) -> None:
     done = keyart("predict", place / "red.jpg", "--format", "json")
     assert done.returncode == 0, done.stderr
     (film,) = json.loads(done.stdout)
