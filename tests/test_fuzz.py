@@ -70,7 +70,7 @@ def test_a_crash_and_a_hang_are_findings_and_not_the_end(tmp_path: Path) -> None
     assert "| hostile | 10 | 3 | 3 | 2.00 | 4 | 0 |" in table([campaign])
 
 
-def test_a_campaign_goes_on_where_it_stopped_and_tries_its_findings_again(tmp_path: Path) -> None:
+def test_a_campaign_continues_and_tries_its_findings_again(tmp_path: Path) -> None:
     first = Campaign("hostile", hostile, tmp_path, hang=2)
     first.run(100, 6)
     first.close()

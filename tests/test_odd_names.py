@@ -149,7 +149,7 @@ def test_odd_names_are_written_escaped_and_in_json_they_come_back(tmp_path: Path
     assert json.loads(text) == {"é": ODD}
 
 
-def test_a_file_with_an_odd_name_is_written_and_swept(tmp_path: Path) -> None:
+def test_a_file_with_an_odd_name_is_written_and_its_leftovers_removed(tmp_path: Path) -> None:
     dead = f".{ODD}.{files._machine()}-99999999-1.0123abcd.partial"
     (tmp_path / dead).touch()
     write_text(tmp_path / ODD, "x")

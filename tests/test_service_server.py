@@ -84,7 +84,7 @@ def test_it_serves_without_what_training_needs_and_says_where(model: Path) -> No
         assert running.wait(20) in (0, -signal.SIGTERM)
 
 
-def test_an_answers_body_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+def test_the_body_of_a_response_does_not_wait_until_its_head_is_acknowledged() -> None:
     with (
         _listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
@@ -93,7 +93,7 @@ def test_an_answers_body_does_not_wait_for_its_head_to_be_acknowledged() -> None
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_stop_answers_what_was_accepted(model: Path) -> None:
+def test_accepted_requests_are_answered_after_a_stop(model: Path) -> None:
     answers: list[int] = []
     broken: list[str] = []
 
@@ -163,7 +163,9 @@ def test_a_request_that_turns_out_to_be_malformed_is_answered_once(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_other_than_loopback_without_a_token_warns_and_answers_to_given_names(model: Path) -> None:
+def test_without_a_token_other_addresses_than_loopback_warn_and_answer_to_given_names(
+    model: Path,
+) -> None:
     with process(model, host="0.0.0.0") as (_, url, lines):
         assert lines[0].startswith("warning: anybody who reaches 0.0.0.0")
         assert "--allowed-host" in lines[0]
@@ -172,7 +174,7 @@ def test_other_than_loopback_without_a_token_warns_and_answers_to_given_names(mo
             assert answer.status_code == status
 
 
-def test_workers_share_the_port_and_their_figures(model: Path) -> None:
+def test_workers_share_the_port_and_their_metrics(model: Path) -> None:
     with process(model, workers=2) as (running, url, _):
         count = 12
         for _ in range(count):
@@ -199,7 +201,9 @@ def test_workers_end_with_a_parent_that_is_killed_and_free_the_port(model: Path)
         _listen("127.0.0.1", port).close()
 
 
-def test_what_cannot_be_served_is_said(model: Path, tmp_path: Path) -> None:
+def test_anything_that_cannot_be_served_is_an_error_of_one_line(
+    model: Path, tmp_path: Path
+) -> None:
     with pytest.raises(BundleError, match="no such bundle"):
         serve(tmp_path / "none")
     with pytest.raises(ServiceError, match="--workers 0"):

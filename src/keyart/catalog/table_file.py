@@ -16,8 +16,7 @@ from keyart.extras import extras
 from keyart.files import StrPath
 
 _JSON = frozenset((".jsonl", ".ndjson", ".json"))
-_TEXT = frozenset((".csv", ".tsv", ".txt", ".dat", ".item"))
-SUFFIXES = _JSON | _TEXT | {".parquet", ".xlsx", ".gz"}
+_TABLES = _JSON | {".csv", ".tsv", ".parquet", ".xlsx", ".xls"}
 FORMATS = "CSV, TSV, Parquet, JSON or Excel's .xlsx"
 
 _MOST_BYTES = 4_000_000_000  # of a table that was compressed; IMDb's largest has 1 GB
@@ -76,6 +75,11 @@ class TableFile:
 def folded(name: str) -> str:
     """The letters and digits of a column's name, in lower case."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's name ends like a table's. A .txt may be anything."""
+    return Path(path.name.casefold().removesuffix(".gz")).suffix in _TABLES
 
 
 def read_table(path: StrPath) -> TableFile:
