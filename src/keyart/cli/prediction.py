@@ -55,8 +55,10 @@ def predict(
     from keyart.queries import find_films
     from keyart.terminal.predictions import failure_lines, precision_line, show_predictions
     from keyart.terminal.progress import advancing, progress
-    from keyart.writers import write_predictions
+    from keyart.writers import errors_file, write_predictions
 
+    if errors:
+        errors_file(errors)  # before the work
     predictor = Predictor.load(model, precision=precision)
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
