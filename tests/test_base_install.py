@@ -88,7 +88,7 @@ def test_without_a_named_model_the_one_that_comes_with_keyart_predicts(place: Pa
         (("train", "x", "--out", "x"), "train"),
         (("evaluate", "x"), "train"),
         (("milestone", "x", "--out", "x"), "train"),
-        (("report", "x", "--out", "x"), "train"),
+        (("report", "x", "--out", "x.html"), "train"),
         (("demo",), "train"),
     ],
 )

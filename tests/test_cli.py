@@ -176,8 +176,13 @@ def test_resume_of_a_finished_run_changes_nothing(painted: Path) -> None:
         (("train", "{n}", "--out", "{n}"), "no catalog here"),
         (("evaluate", "{n}"), "does not know its catalog"),
         (("report", "{n}", "--out", "{n}.html"), "not a run"),
+        (("report", "{r}", "--out", "{n}.pdf"), "nowhere.pdf: cannot be written in this format"),
+        (("catalog", "show", "{c}", "--sheet", "{n}.txt"), "end the name in .png, .jpg"),
+        (("explain", "{p}", "--out", "{n}.gif"), "nowhere.gif: cannot be written in this format"),
         (("predict", "{p}", "--model", "{n}"), "no such bundle"),
         (("predict", "{n}", "--model", "{r}"), "no such file or folder"),
+        (("predict", "{p}", "--model", "{r}", "--out", "{n}.xlsx"), ".xlsx: cannot be written in"),
+        (("predict", "{p}", "--model", "{n}", "--errors", "{n}.json"), "end the name in .csv"),
         (("export", "{n}", "--out", "{n}2"), "has no bundle yet"),
         (("catalog", "show", "{n}"), "no catalog here"),
         (

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0  # until a request's headers have arrived
@@ -65,7 +66,10 @@ class PatientProtocol(H11Protocol):
             if cycle.response_started:
                 self.transport.close()
                 return
-        super().send_400_response(msg)
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:  # its text, as an answer to HEAD has none
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """Wait for a client that does not read its answer."""
