@@ -158,6 +158,12 @@ def _delete(*keys: str) -> Break:
     return _changed(change)
 
 
+def _no_digest(folder: Path) -> None:
+    manifest = json.loads((folder / "keyart.json").read_text())
+    del manifest["digest"]
+    (folder / "keyart.json").write_text(json.dumps(manifest))
+
+
 _KNOTS = {"method": "isotonic", "slope": 1.0, "intercept": 0.0}
 
 BUNDLES: dict[str, Break] = {
@@ -187,7 +193,7 @@ BUNDLES: dict[str, Break] = {
     "no vocabulary": _delete("vocabulary"),
     "no calibration": _delete("calibration"),
     "no files": _delete("files"),
-    "no digest": _delete("digest"),
+    "no digest": _no_digest,
     "no image": _delete("image"),
     "unknown key": _put("extra", to=1),
     "vocabulary is text": _put("vocabulary", to="Red"),
@@ -452,9 +458,7 @@ def _sound() -> bytes:
 
 def _many_nodes() -> bytes:
     nodes = [_node("Neg", [f"n{at}"], [f"n{at + 1}"]) for at in range(150_000)]
-    return _of(
-        _node("Identity", ["mean"], ["n0"]), *nodes, _node("Neg", ["n150000"], ["logits"])
-    )
+    return _of(_node("Identity", ["mean"], ["n0"]), *nodes, _node("Neg", ["n150000"], ["logits"]))
 
 
 def _cycle() -> bytes:
@@ -482,9 +486,11 @@ NETWORKS: dict[str, Callable[[], bytes]] = {
     ),
     "cycle": _cycle,
     "input of another name": lambda: _model(
-        _graph([_node("Cast", ["images"], ["x"], to=1), _MEAN[1],
-                _node("Neg", ["mean"], ["logits"])], name="images")
-    ).SerializeToString(),  # fmt: skip
+        _graph(
+            [_node("Cast", ["images"], ["x"], to=1), _MEAN[1], _node("Neg", ["mean"], ["logits"])],
+            name="images",
+        )
+    ).SerializeToString(),
     "input of another dtype": lambda: _of(
         _node("Neg", ["mean"], ["logits"]), dtype=TensorProto.FLOAT
     ),
