@@ -119,3 +119,31 @@ def profile(
     header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp")
     header = header.ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061)
     return header.ljust(128, b"\0") + table + body
+
+
+def cmyk_profile() -> bytes:
+    """An ICC profile of CMYK: inks that take light away one after another, greyer than usual."""
+    table = b""
+    for number in range(16):  # the corners: cyan changes slowest
+        cyan, magenta, yellow, black = (number >> bit & 1 for bit in (3, 2, 1, 0))
+        light = (
+            100 * (1 - 0.3 * cyan) * (1 - 0.4 * magenta) * (1 - 0.1 * yellow) * (1 - 0.8 * black)
+        )
+        a, b = (40 * (magenta - cyan), 40 * (yellow - cyan)) if not black else (0, 0)
+        table += bytes((round(light * 2.55), 128 + a, 128 + b))
+    straight = bytes(range(256))
+    lut = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0))
+    lut += struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    lut += 4 * straight + table + 3 * straight
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    name = b"desc\0\0\0\0" + struct.pack(">I", 8) + b"painted\0" + bytes(78)
+    tags = {b"desc": name, b"wtpt": white, b"cprt": b"text\0\0\0\0painted\0", b"A2B0": lut}
+    places, body = struct.pack(">I", len(tags)), b""
+    for tag, value in tags.items():
+        places += tag + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(value))
+        body += value.ljust(-(-len(value) // 4) * 4, b"\0")
+    size = 128 + len(places) + len(body)
+    header = struct.pack(">I4sI4s4s4s", size, b"none", 0x02100000, b"prtr", b"CMYK", b"Lab ")
+    header += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp")
+    header = header.ljust(68, b"\0") + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + places + body

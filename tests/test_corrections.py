@@ -2,18 +2,29 @@
 
 import csv
 import hashlib
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keyart.catalog.catalog import Catalog
-from keyart.errors import AlreadyCorrectedError, CorrectionsError
+from keyart.catalog.cells import as_cell, from_cell
+from keyart.errors import AlreadyCorrectedError, CorrectionsError, CorrectionsFullError
 from keyart.genres import Vocabulary
-from keyart.review.corrections import Correction, Corrections, export_corrections
+from keyart.review.corrections import (
+    Correction,
+    Corrections,
+    Quota,
+    export_corrections,
+    pixels_sha256,
+)
 from tests.tiny import VOCABULARY
 from tests.wire import encoded
 
@@ -27,7 +38,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     import psycopg
 
     with psycopg.connect(found, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS corrections; DROP TABLE IF EXISTS posters")
+        connection.execute("DROP TABLE IF EXISTS corrections, posters, pictures, days")
     return found
 
 
@@ -182,6 +193,101 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     place = asked.to_table()["film_id"].to_pylist().index("f3")
     assert asked.truth[place].tolist() == [False, True, False]
     assert asked.fingerprint != grown.fingerprint
+
+
+def test_a_picture_is_kept_once_whatever_bytes_are_around_it(store: Corrections) -> None:
+    data = poster()
+    first, _ = store.add(correction(data, "Red"), data)
+    for number in range(20):
+        longer = data + b"x" * (1000 + number)
+        kept, new = store.add(correction(longer, "Red", author="Bob"), longer)
+        assert (kept, new) == (first, False)
+    longer = data + b"other bytes"
+    with pytest.raises(AlreadyCorrectedError, match="Ada already"):
+        store.add(correction(longer, "Blue"), longer)
+    kept, new = store.add(correction(longer, "Blue"), longer, replace=True)
+    assert (kept.poster_sha256, new) == (first.poster_sha256, True)
+    assert [content for _, content in store.standing()] == [data]
+    assert len(list(store.all())) == 2
+    other = poster(1)
+    assert store.add(correction(other, "Red"), other)[1]
+
+
+def test_metadata_does_not_make_another_picture() -> None:
+    rgb = np.random.default_rng(5).integers(0, 256, (90, 60, 3), dtype=np.uint8)
+    plain, commented = encoded(rgb, "JPEG"), encoded(rgb, "JPEG", comment=b"x" * 5000)
+    assert plain != commented
+    assert pixels_sha256(plain) == pixels_sha256(commented)
+    rgb[0, 0] ^= 128
+    assert pixels_sha256(encoded(rgb)) != pixels_sha256(plain)
+    # Other sides, same bytes.
+    flat = np.zeros((40, 60, 3), np.uint8)
+    assert pixels_sha256(encoded(flat)) != pixels_sha256(encoded(flat.reshape(60, 40, 3)))
+
+
+def test_a_day_and_a_store_take_so_much_and_no_more(url: str) -> None:
+    small = Corrections(url, quota=Quota(bytes=10**9, corrections=3, total=10**9))
+    posters = [poster(number) for number in range(9)]
+    for number in range(3):
+        small.add(correction(posters[number], "Red"), posters[number])
+    for _ in range(2):
+        with pytest.raises(CorrectionsFullError, match="3 corrections and"):
+            small.add(correction(posters[3], "Red"), posters[3])
+    # What was refused left nothing; what is known is still answered.
+    assert len(list(small.all())) == len(list(small.standing())) == 3
+    assert small.add(correction(posters[0], "Red"), posters[0])[1] is False
+    small.close()
+
+    four = sum(len(data) + 2_000 for data in posters[:4])
+    by_bytes = Corrections(url, quota=Quota(bytes=10**9, corrections=10**6, total=four))
+    by_bytes.add(correction(posters[3], "Red"), posters[3])
+    with pytest.raises(CorrectionsFullError, match="begin another store"):
+        by_bytes.add(correction(posters[4], "Red"), posters[4])
+    assert len(list(by_bytes.all())) == 4
+    by_bytes.close()
+
+
+def test_a_store_of_an_older_version_is_counted_and_goes_on(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    data = poster()
+    store = Corrections(url)
+    store.add(correction(data, "Red"), data)
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as database:
+        database.executescript("DROP TABLE pictures; DROP TABLE days")
+    old = Corrections(url, quota=Quota(total=len(data) + 2_000))
+    assert old.add(correction(data, "Red"), data)[1] is False
+    with pytest.raises(CorrectionsFullError):
+        old.add(correction(data, "Blue"), data, replace=True)
+    old.close()
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("=+-@'\t"), max_size=9)
+)
+def test_no_cell_is_a_formula_and_each_reads_back(text: str) -> None:
+    cell = as_cell(text)
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert from_cell(cell) == text
+
+
+@pytest.mark.parametrize("title", ["=1+1", "+1", "-30-", "@midnight", "'=x", "Alien = Aliens"])
+def test_an_exported_title_is_no_formula_and_reads_back(tmp_path: Path, title: str) -> None:
+    url = f"sqlite:///{tmp_path / 'c.sqlite'}"
+    store = Corrections(url)
+    store.add(correction(poster(), "Green", title=title), poster())
+    store.close()
+    export_corrections(url, tmp_path / "out")
+    with (tmp_path / "out" / "films.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    catalog = Catalog.build(
+        tmp_path / "out" / "films.csv",
+        tmp_path / "out" / "posters",
+        tmp_path / "catalog",
+        vocabulary=Vocabulary(VOCABULARY.names),
+    )
+    assert catalog.to_table()["title"].to_pylist() == [title]
 
 
 def test_a_store_that_cannot_be_is_said_without_its_password(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import zlib
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image, ImageCms
 
 from keyart.errors import PosterError
 from keyart.images.decode import decode
-from tests.pictures import Values, needs_magick, png, profile, shown, tiff
+from tests.pictures import Values, cmyk_profile, needs_magick, png, profile, shown, tiff
 
 HEIGHT, WIDTH = 20, 26
 ORDERS: tuple[Literal["<", ">"], ...] = ("<", ">")
@@ -253,3 +255,121 @@ def test_a_turned_jpeg_is_decoded_at_the_scale_that_its_shown_sides_need(orienta
 def test_values_without_an_agreed_white_are_refused_by_name(data: bytes, reason: str) -> None:
     with pytest.raises(PosterError, match=f"cannot be read: {reason}"):
         decode(data)
+
+
+@needs_magick
+@pytest.mark.parametrize("transform", [0, 2], ids=["CMYK", "YCCK"])
+@pytest.mark.parametrize("icc", [None, cmyk_profile()], ids=["plain", "profile"])
+def test_a_jpeg_for_print_shows_what_a_viewer_shows(
+    tmp_path: Path, transform: int, icc: bytes | None
+) -> None:
+    inks = np.array(
+        Image.fromarray(values(5, 4, 8).astype(np.uint8), "CMYK").resize((WIDTH, HEIGHT), 3)
+    )
+    data = bytearray(encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=97, icc_profile=icc))
+    adobe = data.index(b"Adobe")
+    data[adobe + 11] = transform  # what the decoder takes the four channels for
+    srgb = tmp_path / "srgb.icc"
+    srgb.write_bytes(SRGB)
+    more = ["-profile", str(srgb)] if icc else []
+    assert_shown(bytes(data), "jpeg", (HEIGHT, WIDTH), 12 if icc else 6, *more)
+
+
+def shown_by_definition(stored: np.ndarray, gamma: float | None, to_xyz: np.ndarray) -> np.ndarray:
+    """sRGB (IEC 61966-2-1) of values in a colour space under D65, computed in floats."""
+    x = stored / 255
+    light = x**gamma if gamma else np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    srgb = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    linear = (light @ to_xyz.T @ np.linalg.inv(srgb).T).clip(0, 1)
+    low = 12.92 * linear
+    return np.asarray(255 * np.where(linear <= 0.0031308, low, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+
+# From their standards: linear RGB to XYZ under D65.
+TO_XYZ = {
+    1: np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]),
+    9: np.array([[0.6370, 0.1446, 0.1689], [0.2627, 0.6780, 0.0593], [0.0, 0.0281, 1.0610]]),
+    12: np.array([[0.4866, 0.2657, 0.1982], [0.2290, 0.6917, 0.0793], [0.0, 0.0451, 1.0439]]),
+}
+ADOBE = ((0.5767, 0.1856, 0.1882), (0.2973, 0.6274, 0.0753), (0.0270, 0.0707, 0.9911))
+
+
+def soft() -> np.ndarray:
+    """Colours that all of the spaces have in common."""
+    return (90 + values(9, 3, 8) % 80).astype(np.uint16)
+
+
+@pytest.mark.parametrize("primaries", [1, 9, 12])
+@pytest.mark.parametrize(("transfer", "gamma"), [(13, None), (8, 1.0)])
+def test_the_colours_that_a_png_names_are_converted(
+    primaries: int, transfer: int, gamma: float | None
+) -> None:
+    stored = soft()
+    data = png(stored, 8, 2, (b"cICP", bytes((primaries, transfer, 0, 1))))
+    expected = shown_by_definition(stored, gamma, TO_XYZ[primaries])
+    assert np.abs(decode(data) - expected).max() < 3
+
+
+@pytest.mark.parametrize(("number", "gamma"), [(100_000, 1.0), (55_556, 1.8), (45_455, None)])
+def test_the_gamma_of_a_png_is_applied(number: int, gamma: float | None) -> None:
+    stored = soft()
+    chunk = (b"gAMA", struct.pack(">I", number))
+    expected = shown_by_definition(stored, gamma, TO_XYZ[1])
+    assert np.abs(decode(png(stored, 8, 2, chunk)) - expected).max() < 3
+    grey = decode(png(stored[..., :1], 8, 0, chunk))
+    assert np.abs(grey - expected[..., :1]).max() < 60  # as bright as the reds, not by primaries
+    flat = shown_by_definition(stored[..., :1].repeat(3, axis=2), gamma, TO_XYZ[1])
+    assert np.abs(grey - flat).max() < 3
+
+
+def test_the_primaries_of_a_png_are_applied() -> None:
+    stored = soft()
+    adobe = struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+    data = png(stored, 8, 2, (b"gAMA", struct.pack(">I", 45_470)), (b"cHRM", adobe))
+    expected = shown_by_definition(stored, None, np.array(ADOBE))
+    assert np.abs(decode(data) - expected).max() < 3
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [(b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100_000))],
+        [(b"cICP", b"\1\15\0\1"), (b"gAMA", struct.pack(">I", 100_000))],
+        [(b"gAMA", struct.pack(">I", 45_455))],
+        [(b"gAMA", bytes(4))],
+        [(b"gAMA", b"x")],
+        [(b"gAMA", struct.pack(">I", 45_455)), (b"cHRM", bytes(32))],
+        [(b"gAMA", struct.pack(">I", 45_455)), (b"cHRM", b"\xff" * 32)],
+        [(b"cICP", b"\1\15\7\1")],
+        [(b"cICP", b"\1")],
+    ],
+    ids=["srgb", "cicp-first", "its-gamma", "zero", "short", "no-light", "far", "ycc", "cut"],
+)
+def test_a_png_that_says_srgb_or_nonsense_changes_no_pixel(
+    chunks: list[tuple[bytes, bytes]],
+) -> None:
+    stored = values(2, 3, 8)
+    assert np.array_equal(decode(png(stored, 8, 2, *chunks)), stored)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_a_png_in_high_dynamic_range_is_refused_by_name(transfer: int) -> None:
+    data = png(values(2, 3, 16), 16, 2, (b"cICP", bytes((9, transfer, 0, 1))))
+    with pytest.raises(PosterError, match="cannot be read: a PNG in high dynamic range"):
+        decode(data)
+
+
+@FEW
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 2**31 - 1))
+def test_no_colours_that_a_png_claims_break_it(points: bytes, gamma: int) -> None:
+    chunks = (b"gAMA", struct.pack(">I", gamma)), (b"cHRM", points)
+    assert decode(png(values(2, 3, 8), 8, 2, *chunks)).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_the_profile_of_a_png_goes_before_its_other_colours() -> None:
+    stored = soft()
+    icc = (b"iCCP", b"painted\0\0" + zlib.compress(profile(gamma=1.0)))
+    alone = decode(png(stored, 8, 2, icc))
+    assert np.abs(alone - stored.astype(int)).max() > 20
+    others = [(b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 45_455))]
+    assert np.array_equal(decode(png(stored, 8, 2, *others, icc)), alone)

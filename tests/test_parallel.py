@@ -1,12 +1,15 @@
 """The pool of work: order, bounds, errors, and stopping early."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from keyart.parallel import batches, ordered
+from keyart.parallel import batches, ordered, usable_memory
 
 
 def test_results_come_in_order_however_long_each_takes() -> None:
@@ -87,3 +90,25 @@ def test_no_workers_is_an_error() -> None:
 def test_batches_hold_every_item_once() -> None:
     assert list(batches(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(batches([], 3)) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limits of resources")
+def test_a_limit_on_this_process_bounds_the_memory_that_it_may_use() -> None:
+    script = (
+        "import resource; from keyart.parallel import usable_memory; before = usable_memory();"
+        "resource.setrlimit(resource.RLIMIT_AS, (500_000_000, 600_000_000));"
+        "print(before, usable_memory())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before > after == 500_000_000
+
+
+def test_the_least_limit_of_the_cgroups_around_this_process_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner, outer, absent = tmp_path / "inner", tmp_path / "outer", tmp_path / "absent"
+    inner.write_text("max\n")
+    outer.write_text("100000000\n")
+    monkeypatch.setattr("keyart.parallel._cgroup_files", lambda: iter([absent, inner, outer]))
+    assert usable_memory() == 100_000_000

@@ -77,5 +77,5 @@ def test_files_folders_and_tables_come_in_the_order_given(tmp_path: Path) -> Non
 def test_missing_paths_and_empty_folders_are_errors(tmp_path: Path) -> None:
     with pytest.raises(PosterError, match="no such file"):
         list(find_posters([tmp_path / "none.jpg"]))
-    with pytest.raises(PosterError, match="no pictures"):
+    with pytest.raises(PosterError, match="no files in this folder"):
         list(find_posters([tmp_path]))

@@ -298,7 +298,7 @@ def test_a_table_names_posters_relative_to_itself(folder: Path) -> None:
 def test_missing_paths_and_empty_folders_are_reported(tmp_path: Path) -> None:
     with pytest.raises(PosterError, match="no such file"):
         list(find_posters([tmp_path / "none.jpg"]))
-    with pytest.raises(PosterError, match="no pictures"):
+    with pytest.raises(PosterError, match="no files in this folder or below it"):
         list(find_posters([tmp_path]))
 
 

@@ -13,7 +13,6 @@ from keyart.errors import ServiceError
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
-from keyart.service.guard import LOOPBACK_HOSTS
 from keyart.service.tokens import Tokens, new_token
 from tests.wire import RED
 
@@ -115,8 +114,44 @@ def test_a_tokens_file_that_is_none_is_said(
     assert found.holder("open sesame") == "token"
 
 
+def test_a_changed_tokens_file_counts_at_once_and_an_emptied_one_lets_nobody_in(
+    tiny_predictor: Predictor, client_of: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens"
+    (ada, ada_line), (bob, bob_line) = new_token("ada"), new_token("bob")
+    file.write_text(f"{ada_line}\n")
+    with client_of(create_app(tiny_predictor, tokens=Tokens.read(file))) as talking:
+
+        def let_in() -> list[str]:
+            answers = {
+                name: talking.get("/v1/model", headers=bearer(token)).status_code
+                for name, token in (("ada", ada), ("bob", bob))
+            }
+            assert set(answers.values()) <= {200, 401}
+            return [name for name, status in answers.items() if status == 200]
+
+        assert let_in() == ["ada"]
+        file.write_text(f"{ada_line}\n{bob_line}\n")
+        assert let_in() == ["ada", "bob"]
+        file.write_text("")
+        assert let_in() == []
+        file.write_text(f"{bob_line}\n")
+        assert let_in() == ["bob"]
+        file.write_text(f"{bob_line}\nnonsense\n")
+        assert let_in() == []
+        assert "nobody's token is accepted" in caplog.messages[-1]
+        assert "line 2" in caplog.messages[-1]
+        other = tmp_path / "other"
+        other.write_text(f"{ada_line}\n")
+        other.replace(file)
+        assert let_in() == ["ada"]
+        file.unlink()
+        assert let_in() == []
+        assert len(caplog.messages) == 2
+
+
 def test_pages_of_other_sites_may_not_post(tiny_predictor: Predictor, client_of: Serve) -> None:
-    with client_of(create_app(tiny_predictor, hosts=LOOPBACK_HOSTS)) as talking:
+    with client_of(create_app(tiny_predictor, hosts=frozenset())) as talking:
         own = {"origin": str(talking.base_url).rstrip("/"), "sec-fetch-site": "same-origin"}
         assert talking.post("/v1/predictions", content=RED, headers=own).status_code == 200
         assert talking.post("/v1/predictions", content=RED).status_code == 200
@@ -133,11 +168,29 @@ def test_pages_of_other_sites_may_not_post(tiny_predictor: Predictor, client_of:
 
 
 def test_loopback_answers_to_no_other_name(tiny_predictor: Predictor, client_of: Serve) -> None:
-    with client_of(create_app(tiny_predictor, hosts=LOOPBACK_HOSTS)) as talking:
-        for host in ("localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "[::1]"):
+    with client_of(create_app(tiny_predictor, hosts=frozenset())) as talking:
+        for host in (
+            "localhost",
+            "LocalHost:8000",
+            "127.0.0.1:1",
+            "[::1]:8000",
+            "[::1]",
+            "10.1.2.3",
+        ):
             assert talking.get("/v1/model", headers={"host": host}).status_code == 200
-        for host in ("evil.example", "localhost.evil.example", "evil.example:8000", ""):
+        for host in (
+            "evil.example", "localhost.evil.example", "evil.example:8000", "", "127.0.0.1.evil",
+            "::1", "[::1", "0x7f000001", "localhost:x", "evil.example:[::1]",
+        ):  # fmt: skip
             assert talking.get("/v1/model", headers={"host": host}).status_code == 421
+
+
+def test_a_name_that_was_given_is_answered_to(tiny_predictor: Predictor, client_of: Serve) -> None:
+    with client_of(create_app(tiny_predictor, hosts=frozenset(("Posters.Example",)))) as talking:
+        for host in ("posters.example", "POSTERS.example:8000", "posters.example.", "127.0.0.1"):
+            assert talking.get("/healthz", headers={"host": host}).status_code == 200
+        for host in ("evil.example", "posters.example.evil", "www.posters.example"):
+            assert talking.get("/healthz", headers={"host": host}).status_code == 421
 
 
 def test_every_answer_tells_browsers_to_load_nothing_from_elsewhere(closed: httpx.Client) -> None:

@@ -15,7 +15,7 @@ from keyart.service.batching import Batcher
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
-from tests.wire import DARK, GREEN, RED
+from tests.wire import DARK, GREEN, RED, encoded
 
 
 class Gate:
@@ -94,11 +94,11 @@ def test_a_full_queue_refuses_at_once_and_opens_again(
         with pytest.raises(Problem, match="3 posters are waiting"):
             await batcher.scores([RED])
         with pytest.raises(Problem):
-            await batcher.run(lambda: 1)
+            await batcher.run(RED, lambda: 1)
         gate.open.set()
         await asyncio.gather(*accepted)
         assert batcher.waiting == 0
-        assert await batcher.run(lambda: 1) == 1
+        assert await batcher.run(RED, lambda: 1) == 1
         await batcher.close()
 
     asyncio.run(ask())
@@ -135,8 +135,8 @@ def test_other_work_keeps_its_place_and_its_errors(tiny_predictor: Predictor) ->
         batcher = Batcher(tiny_predictor, Limits(), Metrics(), threads=1)
         tasks = [
             asyncio.create_task(batcher.scores([RED])),
-            asyncio.create_task(batcher.run(lambda: "work")),
-            asyncio.create_task(batcher.run(broken)),
+            asyncio.create_task(batcher.run(RED, lambda: "work")),
+            asyncio.create_task(batcher.run(RED, broken)),
             asyncio.create_task(batcher.scores([GREEN, RED])),
         ]
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -166,3 +166,95 @@ def test_a_network_that_breaks_is_an_error_of_all_in_its_batch(
         return answers
 
     assert [type(one) for one in asyncio.run(ask())] == [RuntimeError, RuntimeError]
+
+
+def ready(batcher: Batcher) -> bool:
+    return batcher.alive
+
+
+def test_a_thread_that_is_stuck_is_replaced_and_meanwhile_the_service_is_not_ready(
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    prepare = tiny_predictor.prepare
+
+    def stuck(poster: bytes, max_pixels: int) -> Prepared:
+        if poster == GREEN:
+            release.wait(20)
+        return prepare(poster, max_pixels)
+
+    monkeypatch.setattr(tiny_predictor, "prepare", stuck)
+
+    async def ask() -> None:
+        limits = Limits(late=0.1, stuck=0.6)
+        batcher = Batcher(tiny_predictor, limits, Metrics(), threads=1)
+        assert ready(batcher)
+        held = asyncio.create_task(batcher.scores([GREEN]))
+        await settled()
+        assert not ready(batcher)
+        behind = asyncio.create_task(batcher.scores([RED]))
+        (problem,) = await held
+        assert isinstance(problem, Problem)
+        assert problem.kind == "unavailable"
+        (red,) = await behind
+        assert not isinstance(red, Exception)
+        assert int(np.argmax(red)) == 0
+        assert not ready(batcher)
+        assert batcher.waiting == 0
+        await asyncio.wait_for(batcher.close(), 2)  # a stuck thread is not waited for
+        release.set()
+
+    asyncio.run(ask())
+
+
+def test_the_service_is_ready_again_when_a_stuck_thread_comes_back(
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(tiny_predictor, monkeypatch)
+
+    async def ask() -> None:
+        batcher = Batcher(tiny_predictor, Limits(late=0.1, stuck=0.4), Metrics(), threads=1)
+        (problem,) = await batcher.scores([RED])
+        assert isinstance(problem, Problem)
+        assert not ready(batcher)
+        gate.open.set()
+        await settled()
+        assert ready(batcher)
+        assert not isinstance((await batcher.scores([RED]))[0], Exception)
+        assert batcher.waiting == 0
+        await batcher.close()
+
+    asyncio.run(ask())
+
+
+def test_small_posters_pass_large_ones_and_few_large_ones_wait(
+    tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    large = encoded(np.zeros((1500, 1500, 3), np.uint8), "TIFF")
+    prepare = tiny_predictor.prepare
+
+    def slow(poster: bytes, max_pixels: int) -> Prepared:
+        if poster == large:
+            release.wait(20)
+        return prepare(poster, max_pixels)
+
+    monkeypatch.setattr(tiny_predictor, "prepare", slow)
+
+    async def ask() -> None:
+        batcher = Batcher(tiny_predictor, Limits(large=2), Metrics(), threads=1)
+        first = asyncio.create_task(batcher.scores([large]))
+        await settled()
+        rest = [asyncio.create_task(batcher.scores([large])) for _ in range(3)]
+        await settled()
+        assert not isinstance((await batcher.scores([RED]))[0], Exception)
+        assert [task.done() for task in rest] == [False, False, True]
+        (busy,) = await rest[2]
+        assert isinstance(busy, Problem)
+        assert busy.kind == "busy"
+        release.set()
+        for task in (first, *rest[:2]):
+            assert not isinstance((await task)[0], Exception)
+        await batcher.close()
+
+    asyncio.run(ask())

@@ -172,7 +172,7 @@ def test_a_slow_client_is_told_and_holds_nobody_up(api: httpx.Client) -> None:
 def test_headers_that_never_end_are_not_waited_for(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyart.service.server._HEADER_SECONDS", 0.3)
+    monkeypatch.setattr("keyart.service.connections.HEADER_SECONDS", 0.3)
     with connect(api) as silent, connect(api) as dripping:
         started = time.perf_counter()
         dripping.sendall(b"POST / HTTP/1.1\r\n")
@@ -239,7 +239,7 @@ def test_a_form_without_boundary_or_of_another_type_is_refused(api: httpx.Client
         (f"multipart/form-data; boundary={'b' * 5_000}", 400),
         ("multipart/mixed; boundary=a", 415),
         ("text/html", 415),
-        ("application/x-www-form-urlencoded", 415),
+        ("application/json", 415),
     ]:
         answer = api.post("/v1/predictions", content=RED, headers={"content-type": kind})
         problem(answer, status)
@@ -352,3 +352,17 @@ def test_all_bodies_together_are_bounded(tiny_predictor: Predictor, client_of: S
         first.sendall(b"a" * 9_000)
         assert first.recv(100).startswith(b"HTTP/1.1 415")
         problem(talking.post("/v1/predictions", content=b"a" * 90_000), 415)
+
+
+def test_a_full_queue_refuses_before_it_reads_and_counts_it(
+    tiny_predictor: Predictor, client_of: Serve
+) -> None:
+    with client_of(create_app(tiny_predictor, limits=Limits(waiting=0))) as talking:
+        for path in ("predictions", "explanations", "similar", "corrections"):
+            # Not even the first byte of its body is there.
+            status, document = raw(talking, post("content-length: 10\r\n", f"/v1/{path}"))
+            assert (status, document["type"]) == (503, "urn:keyart:problem:busy")
+        assert talking.get("/readyz").status_code == 200
+        text = talking.get("/metrics").text
+        assert 'keyart_posters_total{outcome="refused"} 4.0' in text
+        assert 'keyart_requests_total{method="POST",route="/v1/similar",status="503"} 1.0' in text

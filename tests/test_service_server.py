@@ -28,7 +28,8 @@ from keyart.service.server import serve
 def say(line):
     print(line, file=sys.stderr, flush=True)
 if __name__ == "__main__":
-    serve(sys.argv[1], host=sys.argv[2], port=0, workers=int(sys.argv[3]), say=say)
+    serve(sys.argv[1], host=sys.argv[2], port=0, workers=int(sys.argv[3]),
+          allowed_hosts=["posters.example"], say=say)
 """
 
 
@@ -138,11 +139,13 @@ def test_a_half_sent_request_is_answered_after_the_stop_was_asked_for(model: Pat
         assert running.wait(20) in (0, -signal.SIGTERM)
 
 
-def test_other_than_loopback_without_a_token_warns(model: Path) -> None:
+def test_other_than_loopback_without_a_token_warns_and_answers_to_given_names(model: Path) -> None:
     with process(model, host="0.0.0.0") as (_, url, lines):
         assert lines[0].startswith("warning: anybody who reaches 0.0.0.0")
-        answer = httpx.get(f"{url}/healthz", headers={"host": "posters.example"}, trust_env=False)
-        assert answer.status_code == 200
+        assert "--allowed-host" in lines[0]
+        for host, status in (("evil.example", 421), ("posters.example", 200), ("10.0.0.1", 200)):
+            answer = httpx.get(f"{url}/healthz", headers={"host": host}, trust_env=False)
+            assert answer.status_code == status
 
 
 def test_workers_share_the_port_and_their_figures(model: Path) -> None:
@@ -155,6 +158,21 @@ def test_workers_share_the_port_and_their_figures(model: Path) -> None:
         assert f'keyart_posters_total{{outcome="answered"}} {count}.0' in text
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_workers_end_with_a_parent_that_is_killed_and_free_the_port(model: Path) -> None:
+    with process(model, workers=2) as (running, url, _):
+        port = int(url.rsplit(":", 1)[1])
+        running.kill()
+        running.wait()
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                break
+            time.sleep(0.1)
+        _listen("127.0.0.1", port).close()
 
 
 def test_what_cannot_be_served_is_said(model: Path, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ pyarrow nor the runtime.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from keyart.version import __version__
 
 # Each public name, and the module that has it. Written as text, so that `import keyart` imports
-# none of them, and lower rooms can import keyart for its version.
+# none of them.
 _HOMES = {
     # predicting
     "load": "keyart.predictor",

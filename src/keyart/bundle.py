@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import keyart
 from keyart.calibration import Calibration
 from keyart.errors import BundleError
 from keyart.files import new_folder, replacing_folder, write_json
@@ -40,6 +39,7 @@ from keyart.manifest import (
     read_manifest,
 )
 from keyart.verdicts import remember
+from keyart.version import __version__
 
 BOX = Path(__file__).with_name("box")
 
@@ -189,7 +189,7 @@ def _fill(folder: Path, content: Content) -> None:
     names, decisions = content.vocabulary, content.decisions
     manifest: dict[str, Any] = {
         "format": FORMAT,
-        "keyart": keyart.__version__,
+        "keyart": __version__,
         "vocabulary": list(names.names),
         **model,
         "thresholds": _by_genre(names, decisions.thresholds),
@@ -227,7 +227,7 @@ def change_thresholds(
     """Give a saved model other thresholds, and the card and provenance that describe them."""
     data = card.encode("utf-8")
     manifest = read_manifest(bundle.path) | {
-        "keyart": keyart.__version__,
+        "keyart": __version__,
         "thresholds": _by_genre(bundle.vocabulary, decisions.thresholds),
         "precision_thresholds": _by_precision(bundle.vocabulary, decisions.precision_thresholds),
         "provenance": dict(provenance),

@@ -5,6 +5,7 @@
     ├── VocabularyError         a vocabulary file cannot be used
     │   └── UnknownGenreError   a genre that the vocabulary does not have
     ├── PosterError             a poster that cannot be read
+    ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already there
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
@@ -14,7 +15,8 @@
     ├── BundleError             a bundle is missing, damaged or of another format
     ├── PosterIndexError        an index is missing, damaged or of another model
     ├── CorrectionsError        corrections cannot be read or stored
-    │   └── AlreadyCorrectedError   the poster has another correction already
+    │   ├── AlreadyCorrectedError   the poster has another correction already
+    │   └── CorrectionsFullError    the store takes no more corrections, or none today
     ├── ServiceError            the service cannot start with these options
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
@@ -26,7 +28,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-import keyart
+from keyart.version import __version__
 
 
 class KeyartError(Exception):
@@ -47,6 +49,10 @@ class UnknownGenreError(VocabularyError):
 
 class PosterError(KeyartError):
     """A poster cannot be read."""
+
+
+class PosterWaitsError(KeyartError):
+    """No memory is free to decode a poster: others are being decoded. Try again later."""
 
 
 class CatalogError(KeyartError):
@@ -89,6 +95,10 @@ class AlreadyCorrectedError(CorrectionsError):
     """The poster has another correction already, and replacing it was not requested."""
 
 
+class CorrectionsFullError(CorrectionsError):
+    """The store takes no more corrections, or none today."""
+
+
 class ServiceError(KeyartError):
     """The service cannot start with these options."""
 
@@ -116,6 +126,6 @@ def other_format(path: Path, version: object, *, reads: int, remedy: str) -> str
     if isinstance(version, int) and version < reads:
         return f"{path}: format {version}, {remedy}"
     return (
-        f"{path}: format {version}, written by a newer keyart; this {keyart.__version__} reads "
+        f"{path}: format {version}, written by a newer keyart; this {__version__} reads "
         f"format {reads}: upgrade keyart"
     )

@@ -104,7 +104,8 @@ def glow_png(data: bytes, explanation: Explanation, *, max_pixels: int = MAX_PIX
 
     Raises PosterError.
     """
-    image = Image.fromarray(decode(data, max_pixels=max_pixels))
+    at_least = (_LARGEST, _LARGEST)
+    image = Image.fromarray(decode(data, at_least=at_least, max_pixels=max_pixels))
     image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BICUBIC)
     file = io.BytesIO()
     Image.fromarray(glow(np.asarray(image), explanation.heat)).save(file, "PNG")

@@ -14,13 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import keyart
 from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError
 from keyart.files import recover_folder
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
 from keyart.reading import opened, read_json
+from keyart.version import __version__
 
 FORMAT = 3
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
@@ -87,7 +87,7 @@ def _check_format(path: Path, manifest: Any) -> None:
         raise BundleError(f"{path / MANIFEST}: not a keyart manifest; export the bundle again")
     if found > FORMAT:
         raise BundleError(
-            f"{path}: format {found:.6g}, written by a newer keyart; this {keyart.__version__} "
+            f"{path}: format {found:.6g}, written by a newer keyart; this {__version__} "
             f"reads format {FORMAT}: upgrade keyart"
         )
     if found < FORMAT:

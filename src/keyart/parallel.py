@@ -1,10 +1,13 @@
-"""The one pool of work: ordered, bounded, on all cores."""
+"""The one pool of work: ordered, bounded, on all cores; and what the machine offers it."""
 
+import contextlib
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -54,3 +57,38 @@ def ordered(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def usable_memory() -> int:
+    """Bytes that this process may use: the machine's, or less by a cgroup or a resource limit."""
+    limits = [1 << 33]  # where nothing says so
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    if sys.platform != "win32":
+        import resource
+
+        soft = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+        limits += [limit for limit in soft if limit != resource.RLIM_INFINITY]
+    for file in _cgroup_files():
+        with contextlib.suppress(OSError, ValueError):  # absent, or "max"
+            limits.append(int(file.read_text()))
+    return min(limits)
+
+
+def _cgroup_files() -> Iterator[Path]:
+    """Where cgroups of either version, from this process's to the root, may state a limit."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if controllers == "":
+            root, file = Path("/sys/fs/cgroup"), "memory.max"
+        elif "memory" in controllers.split(","):
+            root, file = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
+        else:
+            continue
+        inside = PurePosixPath(name.lstrip("/"))
+        for folder in (inside, *inside.parents):
+            yield root / folder / file

@@ -170,10 +170,16 @@ class Predictor:
         self.require_posters()
         return tuple(spec for spec in self.scorer.specs if isinstance(spec, ImageSpec))
 
-    def prepare(self, poster: Poster, max_pixels: int = MAX_PIXELS) -> Prepared:
-        """Decode and resize one poster as this model needs it. Raises PosterError."""
+    def prepare(
+        self, poster: Poster, max_pixels: int = MAX_PIXELS, patience: float | None = None
+    ) -> Prepared:
+        """Decode and resize one poster as this model needs it.
+
+        patience: seconds to wait for memory while others are decoded; None means without end.
+        Raises PosterError, and PosterWaitsError after `patience`.
+        """
         content = content_of(poster)
-        return tuple(spec.prepare(content, max_pixels) for spec in self.image_specs)
+        return tuple(spec.prepare(content, max_pixels, patience) for spec in self.image_specs)
 
     def scores(self, posters: Sequence[Prepared]) -> Scores:
         """Calibrated scores (posters, genres) of prepared posters."""

@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-import keyart
 from keyart.errors import PosterIndexError, other_format
 from keyart.files import StrPath, new_folder, write_json
 from keyart.film import Film
@@ -36,6 +35,7 @@ from keyart.images.poster import Poster
 from keyart.near_duplicates import near_pairs
 from keyart.parallel import Progress, batches, ordered
 from keyart.predictor import Embeddings, Predictor
+from keyart.version import __version__
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -176,7 +176,7 @@ class Index:
             np.save(partial / SMALL, small)
             facts = {
                 "format": FORMAT,
-                "keyart": keyart.__version__,
+                "keyart": __version__,
                 "model": predictor.bundle.fingerprint,
                 "catalog": catalog.fingerprint,
                 "films": len(catalog),

@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import keyart
+from keyart.version import __version__
 
 
 def is_known(digest: str) -> bool:
@@ -31,4 +31,4 @@ def _file(digest: str) -> Path:
         runtime = version("onnxruntime")
     except PackageNotFoundError:  # another build of it, onnxruntime-gpu
         runtime = "other"
-    return Path(base) / "keyart" / "tried" / f"{digest}-{keyart.__version__}-{runtime}"
+    return Path(base) / "keyart" / "tried" / f"{digest}-{__version__}-{runtime}"

@@ -13,7 +13,7 @@ from keyart.catalog.split import SPLITS
 from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, CatalogTable, Fingerprint, sha256_of
 from keyart.catalog.write import count_films
 from keyart.errors import CatalogError, PosterError
-from keyart.images.decode import decode
+from keyart.images.decode import decoding
 from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters a task
@@ -124,7 +124,8 @@ def _broken_poster(
     if hashlib.sha256(poster or b"").hexdigest() != sha256:
         return f"{film_id}: its poster is not the one that was put in"
     try:
-        height, width, _ = decode(poster or b"").shape
+        with decoding(poster or b"") as rgb:
+            height, width, _ = rgb.shape
     except PosterError as error:
         return f"{film_id}: {error}"
     if (width, height) != size:

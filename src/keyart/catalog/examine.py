@@ -12,7 +12,7 @@ from keyart.catalog.rejections import Rejection
 from keyart.errors import PosterError
 from keyart.film import Film
 from keyart.genres import Vocabulary
-from keyart.images.decode import decode
+from keyart.images.decode import decoding
 from keyart.images.poster import read_file
 from keyart.near_duplicates import poster_hash, thumbnail
 from keyart.parallel import Progress, batches, ordered
@@ -173,10 +173,10 @@ def _examine_batch(batch: list[tuple[Film, Path]]) -> list[Examined | Rejection]
 def _examine(film: Film, path: Path) -> Examined | Rejection:
     try:
         data = read_file(path)
-        rgb = decode(data)
+        with decoding(data) as rgb:
+            height, width, _ = rgb.shape
+            digest = hashlib.sha256(data).hexdigest()
+            small = thumbnail(rgb).tobytes()
+            return Examined(film, path, width, height, digest, poster_hash(rgb), small)
     except PosterError as error:
         return Rejection(film.film_id, f"{path.name}: {error}")
-    height, width, _ = rgb.shape
-    digest = hashlib.sha256(data).hexdigest()
-    small = thumbnail(rgb).tobytes()
-    return Examined(film, path, width, height, digest, poster_hash(rgb), small)

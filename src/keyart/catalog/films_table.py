@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from keyart.catalog.cells import from_cell
 from keyart.catalog.table_file import Row, TableFile, folded, read_table
 from keyart.errors import TableError
 from keyart.genres import Vocabulary
@@ -122,7 +123,7 @@ def _is_set(value: Any) -> bool:
 def _text(value: Any) -> str:
     """A cell as text; empty if it has no value, which IMDb writes as \\N."""
     text = "" if value is None else str(value).strip()
-    return "" if text == r"\N" else text
+    return "" if text == r"\N" else from_cell(text)
 
 
 def _film_id(value: Any, column: str) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import keyart
 from keyart.catalog.split import SPLITS
 from keyart.catalog.table import (
     FORMAT,
@@ -27,6 +26,7 @@ from keyart.catalog.table import (
 from keyart.errors import CatalogError
 from keyart.files import replacing, sweep
 from keyart.genres import Vocabulary
+from keyart.version import __version__
 
 Row = dict[str, Any]
 LOCK = ".growing"  # of a catalog that grows, on Windows
@@ -129,7 +129,7 @@ def catalog_facts(
         fingerprint.add(row)
     return {
         "format": FORMAT,
-        "keyart": keyart.__version__,
+        "keyart": __version__,
         "vocabulary": {
             "names": list(vocabulary.names),
             "aliases": {alias: list(to) for alias, to in vocabulary.aliases.items()},

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-import keyart
 from keyart.cli import (
     catalogs,
     corrections,
@@ -15,6 +14,7 @@ from keyart.cli import (
     study,
     training,
 )
+from keyart.version import __version__
 
 app = typer.Typer(
     name="keyart",
@@ -32,7 +32,7 @@ app.add_typer(corrections.commands, name="corrections")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"keyart {keyart.__version__}")
+        typer.echo(f"keyart {__version__}")
         raise typer.Exit
 
 

@@ -26,6 +26,13 @@ def serve(
     tokens: Annotated[
         Path | None, typer.Option(help="File of accepted tokens; see keyart token.")
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A host name that the service answers to, besides localhost and IP addresses. "
+            "Repeat it for more. Default: with tokens, any name."
+        ),
+    ] = None,
 ) -> None:
     """Serve a web page and an HTTP API."""
     from keyart.service.server import serve
@@ -38,6 +45,7 @@ def serve(
         index=index,
         corrections=corrections,
         tokens=tokens,
+        allowed_hosts=allowed_host or (),
         say=partial(typer.echo, err=True),
     )
 

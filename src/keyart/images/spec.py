@@ -14,11 +14,11 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from keyart.images.decode import MAX_PIXELS, Pixels, check_size, decode
+from keyart.images.decode import MAX_PIXELS, Pixels, check_size, decode, decoding
 
 # In the key: raise it when prepare() changes what it returns, so that no old pixels or features
 # are used.
-_PREPARATION = 2
+_PREPARATION = 3
 _FIRST_YEAR = 1880  # of film; 255 years fit a byte
 
 Fit = Literal["squash", "pad"]
@@ -39,13 +39,24 @@ class ImageSpec:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
-    def prepare(self, poster: bytes | Pixels, max_pixels: int = MAX_PIXELS) -> Pixels:
+    def prepare(
+        self,
+        poster: bytes | Pixels,
+        max_pixels: int = MAX_PIXELS,
+        patience: float | None = None,
+    ) -> Pixels:
         """Decode and resize a poster.
 
-        poster: a file's content, or RGB pixels (any height, any width, 3). Returns (height, width,
-        3) RGB. Raises PosterError.
+        poster: a file's content, or RGB pixels (any height, any width, 3). patience: seconds to
+        wait for memory while others are decoded; None means without end. Returns (height, width,
+        3) RGB. Raises PosterError, and PosterWaitsError after `patience`.
         """
-        return self.resize(self.decode(poster, max_pixels))
+        if not isinstance(poster, bytes):
+            return self.resize(self.decode(poster, max_pixels))
+        with decoding(
+            poster, at_least=self.at_least, max_pixels=max_pixels, patience=patience
+        ) as rgb:
+            return self.resize(rgb)
 
     def decode(self, poster: bytes | Pixels, max_pixels: int = MAX_PIXELS) -> Pixels:
         """The poster's pixels; a JPEG is decoded at a scale that suffices. Raises PosterError."""

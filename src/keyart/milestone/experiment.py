@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keyart
 from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import make_ensemble
 from keyart.errors import KeyartError
@@ -39,6 +38,7 @@ from keyart.milestone.rows import (
 from keyart.run import Run
 from keyart.training.callbacks import Callbacks as TrainingCallbacks
 from keyart.training.train import train
+from keyart.version import __version__
 
 _ASKED, _RESULTS, _REPORT, _CATALOG = "milestone.json", "results.json", "report.html", "catalog"
 _FORMAT = 2
@@ -83,7 +83,7 @@ class Milestone:
         """Plain JSON, as in results.json."""
         return {
             "format": _FORMAT,
-            "keyart": keyart.__version__,
+            "keyart": __version__,
             "catalog": str(self.catalog.path),
             "fingerprint": self.catalog.fingerprint,
             "films": len(self.catalog),

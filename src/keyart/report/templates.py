@@ -2,8 +2,8 @@
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
-import keyart
 from keyart.report import numbers
+from keyart.version import __version__
 
 
 def template(name: str, *, room: str = "report") -> Template:
@@ -22,5 +22,5 @@ def template(name: str, *, room: str = "report") -> Template:
         "share": numbers.share_text,
         "percent": numbers.percent_text,
     }
-    environment.globals |= {"version": keyart.__version__}
+    environment.globals |= {"version": __version__}
     return environment.get_template(name)

@@ -1,12 +1,16 @@
 """Corrections: the genres that people say a poster has, kept so that a model can learn from them.
 
 They are kept in SQLite or PostgreSQL, together with the posters. Nothing is ever changed or
-removed: the newest correction of a poster counts, the earlier ones are its history.
+removed: the newest correction of a poster counts, the earlier ones are its history. What strangers
+may add is bounded, a picture is kept once, whatever bytes its file has around it, and a database
+that no longer answers is not waited for.
 """
 
 import csv
 import hashlib
 import os
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,17 +19,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     Connection,
     DateTime,
-    Engine,
     ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     create_engine,
@@ -37,16 +43,22 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
-from keyart.errors import AlreadyCorrectedError, CorrectionsError
+from keyart.catalog.cells import as_cell
+from keyart.errors import AlreadyCorrectedError, CorrectionsError, CorrectionsFullError
 from keyart.files import new_folder
+from keyart.images.decode import decoding
 from keyart.images.kind import kind_of
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
 
 DEFAULT_URL = "sqlite:///keyart-corrections.sqlite"
+CONNECT_SECONDS = 2  # until a database has let us in
+ANSWER_SECONDS = 3.0  # of silence, after which a connection is cut
 _LONGEST = 300  # characters of a name or an author
+_ENOUGH = (512, 512)  # pixels; the same picture is the same at any scale, and large ones cost less
 
 _metadata = MetaData()
 _posters = Table(
@@ -68,6 +80,34 @@ _corrections = Table(
     Column("author", String(_LONGEST), nullable=False),
     Column("time", DateTime(timezone=True), nullable=False),
 )
+# A picture, and the poster that was kept for it first.
+_pictures = Table(
+    "pictures",
+    _metadata,
+    Column("pixels_sha256", String(64), primary_key=True),
+    Column("poster_sha256", String(64), nullable=False),
+)
+# What was added on each day, in UTC.
+_days = Table(
+    "days",
+    _metadata,
+    Column("day", String(10), primary_key=True),
+    Column("corrections", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+_BEFORE = "before"  # the day of what was kept before days were counted
+_ROW = 2_000  # bytes of a correction without its poster, about
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a store takes, so that nobody fills the disk. bytes, corrections: of a day; total: bytes
+    of all days.
+    """
+
+    bytes: int = 1_000_000_000
+    corrections: int = 20_000
+    total: int = 20_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,50 +131,76 @@ class Correction:
 class Corrections:
     """The store of corrections. Many threads and processes may use it at once."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
+    def __init__(self, url: str = DEFAULT_URL, *, quota: Quota | None = None) -> None:
         """Open the store at an SQLAlchemy URL, and make its tables if there are none.
 
         Raises CorrectionsError if it is not a URL of SQLite or PostgreSQL, or cannot be reached.
         """
         self._url = _driver_url(url)
         self.name = self._url.render_as_string(hide_password=True)
+        self._quota = quota or Quota()
+        self._sqlite = self._url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {}
+        if not self._sqlite:
+            # A connection for each transaction: one that was kept may be dead, and finding out
+            # takes time.
+            options = {"poolclass": NullPool, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
         try:
-            self._engine = create_engine(self._url, pool_pre_ping=True)
+            self._engine = create_engine(self._url, **options)
         except ImportError as error:
             raise CorrectionsError(
                 f"{self.name}: PostgreSQL needs a driver: pip install 'keyart[postgresql]'"
             ) from error
-        if self._url.get_backend_name() == "sqlite":
+        if self._sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
-        with self._errors():
-            _create_tables(self._engine)
+        try:
+            self._create_tables()
+        except CorrectionsError:
+            # Another process may have made them after the check: check again.
+            self._create_tables()
 
     def close(self) -> None:
         """Close the connections to the database."""
         self._engine.dispose()
 
     def add(
-        self, correction: Correction, poster: bytes, *, replace: bool = False
+        self,
+        correction: Correction,
+        poster: bytes,
+        *,
+        pixels: str | None = None,
+        replace: bool = False,
     ) -> tuple[Correction, bool]:
         """Keep a correction and its poster's file. Returns what counts now, and whether it is new.
 
+        pixels: what pixels_sha256() says of the poster, if it is known. A picture that is kept
+        already, in a file with other bytes, is corrected under its first file's sha256.
         It is not new if the poster has the same genres already. Raises AlreadyCorrectedError if the
-        poster has other genres and `replace` is false, CorrectionsError if it cannot be kept.
+        poster has other genres and `replace` is false, CorrectionsFullError beyond the quota,
+        CorrectionsError if it cannot be kept, and PosterError for a poster that cannot be read.
         """
         if not correction.new_genres:
             raise CorrectionsError("a correction needs at least one genre")
         if hashlib.sha256(poster).hexdigest() != correction.poster_sha256:
             raise CorrectionsError("the correction is for another poster than the given one")
+        pixels = pixels or pixels_sha256(poster)
         correction = replace_fields(
             correction,
             title=_clean(correction.title),
             author=_clean(correction.author) or "anonymous",
         )
-        dialect = postgresql if self._url.get_backend_name() == "postgresql" else sqlite
-        with self._errors(), self._engine.begin() as connection:
-            # The poster's row is the lock: a second correction waits here until the first is kept.
-            values = {"sha256": correction.poster_sha256, "content": poster}
-            connection.execute(dialect.insert(_posters).values(values).on_conflict_do_nothing())
+        with self._transaction() as connection:
+            # The picture's row is the lock: a second correction waits until the first is kept.
+            values = {"pixels_sha256": pixels, "poster_sha256": correction.poster_sha256}
+            same = {"poster_sha256": _pictures.c.poster_sha256}
+            connection.execute(
+                self._insert(_pictures)
+                .values(values)
+                .on_conflict_do_update(index_elements=["pixels_sha256"], set_=same)
+            )
+            correction = replace_fields(
+                correction, poster_sha256=_kept_as(connection, correction.poster_sha256, pixels)
+            )
             known = _latest(connection, correction.poster_sha256)
             if known and known.new_genres == correction.new_genres:
                 return known, False
@@ -143,20 +209,29 @@ class Corrections:
                     f"{known.author} already corrected this poster to "
                     f"{', '.join(known.new_genres)}; replace it to change that"
                 )
+            size = _ROW
+            if known is None:
+                insert = (
+                    self._insert(_posters)
+                    .values(sha256=correction.poster_sha256, content=poster)
+                    .on_conflict_do_nothing()
+                    .returning(_posters.c.sha256)
+                )
+                if connection.execute(insert).first():
+                    size += len(poster)
             connection.execute(_corrections.insert().values(_to_row(correction)))
+            self._count(connection, size)
         return correction, True
 
     def latest(self, poster_sha256: str) -> Correction | None:
         """The correction that counts for a poster, None if there is none."""
-        with self._errors(), self._engine.connect() as connection:
+        with self._transaction() as connection:
             return _latest(connection, poster_sha256)
 
     def all(self) -> Iterator[Correction]:
         """Every correction ever made, oldest first."""
-        query = select(_corrections).order_by(_corrections.c.id)
-        with self._errors(), self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=500).execute(query):
-                yield _from_row(row)
+        for row in self._rows(select(_corrections).order_by(_corrections.c.id), 500):
+            yield _from_row(row)
 
     def standing(self) -> Iterator[tuple[Correction, bytes]]:
         """The corrections that count, one for each poster, with the posters' files."""
@@ -167,9 +242,81 @@ class Corrections:
             .where(_corrections.c.id.in_(newest))
             .order_by(_corrections.c.id)
         )
+        for row in self._rows(query, 50):
+            yield _from_row(row), row.content
+
+    def _rows(self, query: Select[Any], count: int) -> Iterator[Row[Any]]:
+        """The rows of a query, read `count` at a time."""
         with self._errors(), self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=50).execute(query):
-                yield _from_row(row), row.content
+            with self._in_time(connection):
+                found = connection.execution_options(yield_per=count).execute(query)
+            blocks = found.partitions(count)
+            while True:
+                with self._in_time(connection):
+                    rows = next(blocks, None)
+                if rows is None:
+                    return
+                yield from rows
+
+    def _insert(self, table: Table) -> Any:
+        return (sqlite if self._sqlite else postgresql).insert(table)
+
+    def _count(self, connection: Connection, size: int) -> None:
+        """Count a correction of `size` bytes to this day. Raises CorrectionsFullError."""
+        day = datetime.now(UTC).date().isoformat()
+        insert = self._insert(_days).values(day=day, corrections=1, bytes=size)
+        more = {"corrections": _days.c.corrections + 1, "bytes": _days.c.bytes + size}
+        connection.execute(insert.on_conflict_do_update(index_elements=["day"], set_=more))
+        today = connection.execute(select(_days).where(_days.c.day == day)).one()
+        total = connection.execute(select(func.sum(_days.c.bytes))).scalar_one()
+        if total > self._quota.total:
+            raise CorrectionsFullError(
+                f"the store of corrections has its {self._quota.total:,} bytes; export them, and "
+                "begin another store"
+            )
+        if today.corrections > self._quota.corrections or today.bytes > self._quota.bytes:
+            raise CorrectionsFullError(
+                f"the store takes {self._quota.corrections:,} corrections and "
+                f"{self._quota.bytes:,} bytes a day; try again tomorrow"
+            )
+
+    def _create_tables(self) -> None:
+        with self._transaction() as connection:
+            _metadata.create_all(connection)
+            if connection.execute(select(_days).limit(1)).first() is None:
+                sizes = select(func.coalesce(func.sum(func.length(_posters.c.content)), 0))
+                rows = select(func.count()).select_from(_corrections)
+                count = connection.execute(rows).scalar_one()
+                size = int(connection.execute(sizes).scalar_one()) + count * _ROW
+                insert = self._insert(_days).values(day=_BEFORE, corrections=count, bytes=size)
+                connection.execute(insert.on_conflict_do_nothing())
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with (
+            self._errors(),
+            self._engine.connect() as connection,
+            self._in_time(connection),
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def _in_time(self, connection: Connection) -> Iterator[None]:
+        """Break a connection off if the database is silent. SQLite waits for no server."""
+        if self._sqlite:
+            yield
+            return
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with _Cut(driver.fileno(), ANSWER_SECONDS) as cut:
+            try:
+                yield
+            except SQLAlchemyError as error:
+                if cut.made:
+                    late = f"{self.name}: it did not answer within {ANSWER_SECONDS:g} s"
+                    raise CorrectionsError(late) from error
+                raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -221,7 +368,8 @@ def export_corrections(
                         matched += 1
                     name = f"{sha256}.{(kind_of(poster) or 'jpeg').lower()}"
                     (partial / "posters" / name).write_bytes(poster)
-                    writer.writerow([film_id, title, "|".join(correction.new_genres), name])
+                    row = [film_id, title, "|".join(correction.new_genres), name]
+                    writer.writerow(map(as_cell, row))
                     films += 1
     finally:
         store.close()
@@ -245,18 +393,65 @@ def _driver_url(url: str) -> URL:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     # Readers do not wait for writers; writers wait for each other.
-    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute("PRAGMA busy_timeout=3000")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
 
 
-def _create_tables(engine: Engine) -> None:
-    try:
-        _metadata.create_all(engine)
-    except SQLAlchemyError:
-        # Another process may have made them after the check: check again.
-        _metadata.create_all(engine)
+class _Cut:
+    """Cuts a socket after some seconds: drivers wait for a frozen server without end."""
+
+    def __init__(self, descriptor: int, seconds: float) -> None:
+        self.made = False
+        self._descriptor = descriptor
+        self._over = False
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Cut":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+
+    def _cut(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self.made = True
+            link = socket.socket(fileno=self._descriptor)
+            try:
+                link.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is cut already
+            finally:
+                link.detach()  # it is the driver's
+
+
+def pixels_sha256(poster: bytes) -> str:
+    """The fingerprint of a poster's picture: metadata and trailing bytes do not change it.
+
+    Raises PosterError.
+    """
+    with decoding(poster, at_least=_ENOUGH) as pixels:
+        found = hashlib.sha256(repr(pixels.shape).encode())
+        found.update(np.ascontiguousarray(pixels).data)
+    return found.hexdigest()
+
+
+def _kept_as(connection: Connection, sha256: str, pixels: str) -> str:
+    """The sha256 under which a poster is kept: its own, or that of the same picture."""
+    own = select(_posters.c.sha256).where(_posters.c.sha256 == sha256)
+    if connection.execute(own).first():
+        return sha256
+    first = select(_pictures.c.poster_sha256).where(_pictures.c.pixels_sha256 == pixels)
+    found: str = connection.execute(first).scalar_one()
+    return found
 
 
 def _latest(connection: Connection, poster_sha256: str) -> Correction | None:

@@ -19,12 +19,12 @@ from matplotlib.axes import Axes
 from optuna.importance import get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-import keyart
 from keyart.files import write_text
 from keyart.report.charts import Chart
 from keyart.report.templates import template
 from keyart.search.space import rounded, written
 from keyart.search.study import Search
+from keyart.version import __version__
 
 # Fewer trials show nothing about importance.
 _FEWEST = 5
@@ -50,7 +50,7 @@ def write_best_recipe(search: Search) -> None:
         return
     began = f" The recipe that the search began with has {start.value:.4f}." if start else ""
     lines = [
-        f"Found by keyart {keyart.__version__}: keyart tune CATALOG --recipe {search.name}; "
+        f"Found by keyart {__version__}: keyart tune CATALOG --recipe {search.name}; "
         f"catalog {search.catalog[:12]}.",
         f"{_counts(search)}; {_time(search)} of training.",
         f"The best, trial {best.number}, has a validation mAP of {best.value:.4f} in epoch "

@@ -9,7 +9,6 @@ from pathlib import PurePath
 from fastapi import FastAPI
 from starlette.responses import Response
 
-import keyart
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service import routes, schemas
@@ -19,9 +18,11 @@ from keyart.service.guard import Guard
 from keyart.service.limits import Limits
 from keyart.service.metrics import CONTENT_TYPE, Metrics
 from keyart.service.problems import Problem, answer_with_problems, describe
+from keyart.service.stored import StoreCalls
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies
 from keyart.similar import Index
+from keyart.version import __version__
 
 # Starlette's StaticFiles asks the machine for these; some Windows call .js plain text, and browsers
 # do not run that.
@@ -46,8 +47,9 @@ def create_app(
     """The service of one model, as an ASGI application.
 
     index, corrections: without them there are no similar posters, and corrections are not kept.
-    tokens: None lets everybody in. hosts: the host names it answers to, None for any. threads:
-    None means one for each core. Raises BundleError for a model that needs more than posters.
+    tokens: None lets everybody in. hosts: the host names it answers to, besides localhost and IP
+    addresses; None for any. threads: None means one for each core. Raises BundleError for a model
+    that needs more than posters.
     """
     predictor.require_posters()
     limits = limits or Limits()
@@ -57,24 +59,29 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Service]]:
         batcher = Batcher(predictor, limits, metrics, threads=threads)
         bodies = Bodies(limits)
-        service = Service(predictor, limits, metrics, bodies, batcher, index, corrections, tokens)
+        stored = StoreCalls()
+        service = Service(
+            predictor, limits, metrics, bodies, batcher, index, corrections, stored, tokens
+        )
         try:
             yield {"service": service}
         finally:
             await batcher.close()
+            stored.close()
             if corrections:
                 await asyncio.to_thread(corrections.close)
 
     app = FastAPI(
         title="keyart",
-        version=keyart.__version__,
+        version=__version__,
         summary="Predict a film's genres from its poster, with calibrated scores.",
         lifespan=lifespan,
         # The usual documentation pages load scripts from other sites.
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, metrics=metrics, hosts=hosts)
+    posting = frozenset(f"{routes.router.prefix}/{name}" for name in routes.POSTING)
+    app.add_middleware(Guard, metrics=metrics, hosts=hosts, posting=posting)
     answer_with_problems(app)
     app.include_router(routes.router)
     _add_health(app)
@@ -90,7 +97,7 @@ def _add_health(app: FastAPI) -> None:
     @app.get("/readyz", responses=describe(503), summary="Whether posters are accepted")
     async def readyz(service: Shared) -> schemas.Health:
         if not service.batcher.alive:
-            raise Problem("unavailable", "the service is stopping")
+            raise Problem("unavailable", "the service is stopping, or a poster holds it up")
         return schemas.Health()
 
     @app.get(

@@ -17,6 +17,7 @@ from keyart.service.batching import Batcher
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
+from keyart.service.stored import StoreCalls
 from keyart.service.tokens import Tokens
 from keyart.service.uploads import Bodies, Upload, check_kind
 from keyart.similar import Index
@@ -36,6 +37,7 @@ class Service:
     batcher: Batcher
     index: Index | None
     corrections: Corrections | None
+    stored: StoreCalls
     tokens: Tokens | None
 
     @property
@@ -51,6 +53,14 @@ class Service:
         except UnknownGenreError as error:
             raise Problem("invalid", str(error)) from error
         return [vocabulary.names[place] for place in sorted(places)]
+
+    def admit(self) -> None:
+        """Raise Problem 503 if there is no room for another request with posters."""
+        try:
+            self.batcher.admit()
+        except Problem:
+            self.metrics.posters.labels("refused").inc()
+            raise
 
     async def score(self, uploads: Sequence[Upload]) -> list[Scores | Problem]:
         """Scores (genres,) of each poster, or the problem with it.
@@ -70,7 +80,7 @@ class Service:
             if isinstance(answer, PosterError):
                 outcomes[place] = Problem("unreadable", str(answer))
             elif isinstance(answer, Exception):
-                raise answer
+                raise answer  # a Problem of the service, or one that nobody expected
             else:
                 outcomes[place] = answer
         unread = sum(isinstance(outcome, Problem) for outcome in outcomes.values())
@@ -82,7 +92,7 @@ class Service:
         """What `work` returns for this poster, run in the queue of posters. Raises Problem."""
         check_kind(upload.data)
         try:
-            return await self.batcher.run(work)
+            return await self.batcher.run(upload.data, work)
         except PosterError as error:
             raise Problem("unreadable", str(error)) from error
         except BundleError as error:
@@ -137,12 +147,11 @@ Store = Annotated[Corrections, Depends(_corrections)]
 
 
 def _form(kind: type[FormT]) -> Any:
-    """A dependency: the request's form. A request that finds the queue full is not read."""
+    """A dependency: the request's form. If the queue is full, Guard has refused the request."""
 
     async def read(request: Request) -> AsyncIterator[FormT]:
         service = _of(request)
         try:
-            service.batcher.admit()
             async with service.bodies.read(request) as body:
                 yield kind.of(body)
         except Problem as problem:

@@ -11,8 +11,11 @@ class Limits:
 
     body: bytes of a request. posters, fields: parts of a form. field: bytes of a form's field.
     pixels: of a poster, checked on its header. seconds: until a body has arrived. waiting: posters
-    per thread that are accepted but not answered yet; beyond that, requests are refused. batch:
-    posters per run of the network. memory: bytes of all bodies at once.
+    per thread that are accepted but not answered yet; beyond that, requests are refused. large: of
+    them, posters that take long or much memory. batch: posters per run of the network. memory:
+    bytes of all bodies at once. late: seconds with one poster after which the service is not ready.
+    stuck: seconds after which a thread is replaced, a little more than a decode may take. work: the
+    same for explanations, which may run the network a hundred times.
     """
 
     body: int = 32 * MEGABYTE
@@ -24,3 +27,7 @@ class Limits:
     waiting: int = 7
     batch: int = 8
     memory: int = 256 * MEGABYTE
+    large: int = 4
+    late: float = 5.0
+    stuck: float = 15.0
+    work: float = 120.0

@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "misdirected": (421, "The request is for another host"),
     "unreadable": (422, "The poster cannot be read"),
     "invalid": (422, "The request has a wrong value"),
+    "full": (429, "The store of corrections takes no more for now"),
     "headers": (431, "The headers of the request are too large"),
     "internal": (500, "The service has an internal error"),
     "not-offered": (501, "The service was started without this feature"),
@@ -36,6 +37,7 @@ KINDS: dict[str, tuple[int, str]] = {
 _RETRY = {"Retry-After": "1"}
 _HEADERS = {
     "unauthorized": {"WWW-Authenticate": 'Bearer realm="keyart"'},
+    "full": {"Retry-After": "3600"},
     "unsupported": {"Accept-Post": "image/jpeg, image/png, image/webp, multipart/form-data"},
     "busy": _RETRY,
     "unavailable": _RETRY,

@@ -1,15 +1,12 @@
 """The API: posters in; genres, explanations, similar films and corrections out."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-import keyart
-from keyart.errors import AlreadyCorrectedError, CorrectionsError
 from keyart.explain import Explanation, Method, glow_png
-from keyart.review.corrections import Correction
+from keyart.review.corrections import Correction, pixels_sha256
 from keyart.scorer import Scores
 from keyart.service import schemas
 from keyart.service.dependencies import (
@@ -27,10 +24,10 @@ from keyart.service.dependencies import (
 from keyart.service.problems import Problem, describe
 from keyart.service.uploads import Upload
 from keyart.similar import Similar
-
-Result = TypeVar("Result")
+from keyart.version import __version__
 
 MOST_SIMILAR = 50
+POSTING = ("predictions", "explanations", "similar", "corrections")
 
 _POSTING = describe(400, 403, 408, 413, 415, 421, 422, 503)
 _BINARY = {"schema": schemas.BINARY}
@@ -159,7 +156,7 @@ async def thumbnail(
     responses={
         200: {"model": Correction, "description": "The same correction is already kept"},
         **_POSTING,
-        **describe(409, 501),
+        **describe(409, 429, 501),
     },
     openapi_extra=schemas.CorrectionForm.openapi(),
 )
@@ -187,7 +184,10 @@ async def correct(
         # The holder of a token cannot speak in the name of another.
         author=holder or form.author,
     )
-    kept, new = await _stored(lambda: store.add(correction, upload.data, replace=form.replace))
+    pixels = await service.run(upload, lambda: pixels_sha256(upload.data))
+    kept, new = await service.stored.run(
+        lambda: store.add(correction, upload.data, pixels=pixels, replace=form.replace)
+    )
     response.status_code = 201 if new else 200
     return kept
 
@@ -198,10 +198,10 @@ async def correct(
     responses=describe(422, 501, 503),
 )
 async def standing_correction(
-    store: Store, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+    service: Shared, store: Store, sha256: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 ) -> schemas.StandingCorrection:
     """sha256: of the poster's file."""
-    found = await _stored(lambda: store.latest(sha256))
+    found = await service.stored.run(lambda: store.latest(sha256))
     return schemas.StandingCorrection(correction=found)
 
 
@@ -215,7 +215,7 @@ async def model(service: Shared) -> schemas.ModelCard:
     return schemas.ModelCard(
         model=bundle.fingerprint,
         name=str(provenance.get("name", "")),
-        keyart=keyart.__version__,
+        keyart=__version__,
         genres=[
             schemas.Genre(name=name, threshold=threshold)
             for name, threshold in service.predictor.thresholds.items()
@@ -232,16 +232,6 @@ async def model(service: Shared) -> schemas.ModelCard:
         ),
         limits=schemas.Bounds(body_bytes=limits.body, posters=limits.posters, pixels=limits.pixels),
     )
-
-
-async def _stored(work: Callable[[], Result]) -> Result:
-    """What the store of corrections answers. Raises Problem."""
-    try:
-        return await asyncio.to_thread(work)
-    except AlreadyCorrectedError as error:
-        raise Problem("already-corrected", str(error)) from error
-    except CorrectionsError as error:
-        raise Problem("unavailable", "the store of corrections cannot be reached") from error
 
 
 def _about(service: Service, upload: Upload) -> dict[str, Any]:

@@ -1,41 +1,44 @@
 """serve: the service on a socket, in one process or several, until it is stopped."""
 
-import asyncio
+import contextlib
+import ctypes
 import ipaddress
 import logging
+import multiprocessing
 import os
+import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from keyart.bundle import boxed_bundle
 from keyart.errors import ServiceError
 from keyart.files import StrPath
-from keyart.parallel import cores
+from keyart.images.budget import LEAST, MOST, limit_decoding
+from keyart.parallel import cores, usable_memory
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
-from keyart.service.guard import LOOPBACK_HOSTS
+from keyart.service.connections import PatientProtocol
+from keyart.service.limits import Limits
 from keyart.service.tokens import VARIABLE, Tokens
 from keyart.similar import Index
 
-_HEADER_SECONDS = 10.0
 _STOP_SECONDS = 60
-_CONNECTIONS = 1_000
+_M_ARENA_MAX = -8  # of malloc.h
 
 _log = logging.getLogger("keyart.service")
 
@@ -49,7 +52,8 @@ class _Settings:
     corrections: str | None
     tokens: Path | None
     threads: int
-    any_host: bool
+    memory: int
+    hosts: frozenset[str] | None
 
 
 def serve(
@@ -61,6 +65,7 @@ def serve(
     index: StrPath | None = None,
     corrections: str | None = None,
     tokens: StrPath | None = None,
+    allowed_hosts: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then answer what was accepted and return.
@@ -68,8 +73,10 @@ def serve(
     model: a run or a bundle; None for the model that comes with keyart. port: 0 takes a free one.
     workers: processes, each with its own copy of the model. index: folder of known posters.
     corrections: an SQLite or PostgreSQL URL; None keeps none. tokens: file of the tokens that are
-    let in; None lets everybody in, unless $KEYART_TOKEN is set. say: gets the lines for people;
-    None logs them. Raises ServiceError, BundleError, PosterIndexError, CorrectionsError.
+    let in; None lets everybody in, unless $KEYART_TOKEN is set. The file is read again whenever it
+    changes. allowed_hosts: names that the service answers to, besides localhost and IP addresses;
+    if there are none, it answers to all names, but only with tokens. say: gets the lines for
+    people; None logs them. Raises ServiceError, BundleError, PosterIndexError, CorrectionsError.
     """
     if workers < 1:
         raise ServiceError(f"--workers {workers}: at least one process must serve")
@@ -81,8 +88,10 @@ def serve(
         corrections=corrections,
         tokens=Path(tokens) if tokens else None,
         threads=max(1, cores() // workers),
-        # Loopback without tokens only answers to localhost, whatever name a web page gave it.
-        any_host=not loopback or not open_to_all,
+        memory=usable_memory() // workers,
+        # A web page can give any name of its own to this machine's address, and then use the
+        # service as its own site (DNS rebinding). It knows no token, and cannot take a name here.
+        hosts=None if not open_to_all and not allowed_hosts else frozenset((host, *allowed_hosts)),
     )
     app = _load(settings)  # also if there are several workers: it finds errors early, and once
     listener = _listen(host, port)
@@ -90,7 +99,8 @@ def serve(
     if not loopback and open_to_all:
         (say or _log.warning)(
             f"warning: anybody who reaches {host}:{bound} may use this service and correct genres; "
-            f"set --tokens FILE or ${VARIABLE}"
+            f"set --tokens FILE or ${VARIABLE}. It answers to IP addresses and localhost; name "
+            "others with --allowed-host"
         )
     shown = f"[{host}]" if ":" in host else host
     (say or _log.info)(
@@ -100,19 +110,46 @@ def serve(
         uvicorn.Server(_config(lambda: app)).run(sockets=[listener])
         return
     with _shared_metrics():
-        Multiprocess(_config(partial(_load, settings), workers), sockets=[listener]).run()
+        Multiprocess(_config(partial(_load_in_worker, settings), workers), sockets=[listener]).run()
 
 
 def _load(settings: _Settings) -> FastAPI:
+    _keep_few_arenas()
+    limit_decoding(max(LEAST, min(MOST, settings.memory // 4)))
+    limits = Limits()
     predictor = Predictor.load(settings.model)
     return create_app(
         predictor,
+        limits=replace(limits, memory=min(limits.memory, settings.memory // 8)),
         index=Index.open(settings.index, predictor) if settings.index else None,
         corrections=Corrections(settings.corrections) if settings.corrections else None,
         tokens=Tokens.read(settings.tokens),
-        hosts=None if settings.any_host else LOOPBACK_HOSTS,
+        hosts=settings.hosts,
         threads=settings.threads,
     )
+
+
+def _load_in_worker(settings: _Settings) -> FastAPI:
+    threading.Thread(target=_end_with_parent, name="keyart-parent", daemon=True).start()
+    return _load(settings)
+
+
+def _end_with_parent() -> None:
+    """Stop this worker if its parent is killed: nobody else would, and it keeps the port."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_STOP_SECONDS + 5)
+    os._exit(1)
+
+
+def _keep_few_arenas() -> None:
+    """Let all threads share two heaps: glibc reserves 64 MB for each thread's own one."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 @contextmanager
@@ -134,59 +171,6 @@ def running(app: FastAPI) -> Iterator[str]:
             thread.join()
 
 
-class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that waits for a request's headers, but not forever.
-
-    uvicorn has a time limit only between two requests.
-    """
-
-    _waiting: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for the first request, unless the server has stopped meanwhile.
-
-        uvicorn stops the connections that are made. One that is accepted before the stop and made
-        after it would be served until the time limit of the stop, and then broken off.
-        """
-        super().connection_made(transport)
-        server = getattr(transport, "_server", None)  # asyncio has no public name for it
-        if server is not None and not server.is_serving():
-            self.shutdown()
-        else:
-            self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        """Keep the deadline while headers are incomplete; a byte now and then does not move it."""
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        if self._between_requests():
-            if self._waiting is None:
-                self._waiting = self.loop.call_later(_HEADER_SECONDS, self._give_up)
-        else:
-            self._unwatch()
-
-    def _unwatch(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _between_requests(self) -> bool:
-        cycle: Any = self.cycle
-        return cycle is None or cycle.response_complete
-
-    def _give_up(self) -> None:
-        self._waiting = None
-        if self._between_requests() and not self.transport.is_closing():
-            self.transport.close()
-
-
 def _config(factory: Callable[[], FastAPI], workers: int = 1) -> uvicorn.Config:
     log_config = deepcopy(LOGGING_CONFIG)
     # A log of malformed forms would fill the disk; clients get an error, and metrics count them.
@@ -201,7 +185,6 @@ def _config(factory: Callable[[], FastAPI], workers: int = 1) -> uvicorn.Config:
         log_level="error",
         access_log=False,
         server_header=False,
-        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
 

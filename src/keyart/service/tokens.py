@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -12,6 +13,8 @@ from keyart.errors import ServiceError
 
 VARIABLE = "KEYART_TOKEN"
 
+_log = logging.getLogger("keyart.service")
+
 _LINE = re.compile(r"([^\s:]{1,100}):([0-9a-f]{64})")
 
 
@@ -21,9 +24,15 @@ class Tokens:
     A token is 256 random bits, so its plain digest cannot be reversed by guessing.
     """
 
-    def __init__(self, digests: Mapping[str, str]) -> None:
-        """digests: the name of each token's holder, and the token's SHA-256 in hex."""
-        self._digests = {name: bytes.fromhex(digest) for name, digest in digests.items()}
+    def __init__(self, digests: Mapping[str, str], file: Path | None = None) -> None:
+        """digests: the name of each token's holder, and the token's SHA-256 in hex.
+
+        file: read again whenever it changes; its tokens are let in as well.
+        """
+        self._digests = _to_bytes(digests)
+        self._file = file
+        self._seen: tuple[int, ...] = ()
+        self._in_file: dict[str, bytes] = {}
 
     @classmethod
     def read(cls, file: str | os.PathLike[str] | None) -> "Tokens | None":
@@ -33,35 +42,66 @@ class Tokens:
         form, or a file without tokens.
         """
         digests: dict[str, str] = {}
-        if file:
-            try:
-                text = Path(file).read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ServiceError(f"{file}: cannot be read ({error})") from error
-            for number, line in enumerate(text.splitlines(), start=1):
-                line = line.partition("#")[0].strip()
-                match = _LINE.fullmatch(line)
-                if match:
-                    digests[match[1]] = match[2]
-                elif line:
-                    raise ServiceError(
-                        f"{file} line {number}: expected NAME:SHA256; make one with keyart token"
-                    )
-            if not digests:
-                raise ServiceError(f"{file}: no token in it; make one with keyart token")
         if token := os.environ.get(VARIABLE):
             digests["token"] = hashlib.sha256(token.encode()).hexdigest()
-        return cls(digests) if digests else None
+        if not file:
+            return cls(digests) if digests else None
+        if not _read_lines(Path(file)):
+            raise ServiceError(f"{file}: no token in it; make one with keyart token")
+        return cls(digests, Path(file))
 
     def holder(self, token: str) -> str | None:
         """The name of a token's holder, None for an unknown token."""
+        self._refresh()
         given = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         found = None
         # All are compared, each in constant time: the time reveals nothing about any of them.
-        for name, digest in self._digests.items():
+        for name, digest in [*self._in_file.items(), *self._digests.items()]:
             if hmac.compare_digest(given, digest):
                 found = name
         return found
+
+    def _refresh(self) -> None:
+        """Read the file again if it has changed. One that cannot be read lets nobody in."""
+        if self._file is None:
+            return
+        seen: tuple[int, ...] = ()
+        try:
+            facts = self._file.stat()
+            seen = (facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        except OSError:
+            pass  # as any file that cannot be read
+        if seen and seen == self._seen:
+            return
+        before, self._in_file, self._seen = self._in_file, {}, seen
+        try:
+            self._in_file = _to_bytes(_read_lines(self._file))
+        except ServiceError as error:
+            if before:
+                _log.error("nobody's token is accepted: %s", error)
+
+
+def _to_bytes(digests: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: bytes.fromhex(digest) for name, digest in digests.items()}
+
+
+def _read_lines(file: Path) -> dict[str, str]:
+    """The digests of a tokens file. Raises ServiceError."""
+    digests: dict[str, str] = {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServiceError(f"{file}: cannot be read ({error})") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.partition("#")[0].strip()
+        match = _LINE.fullmatch(line)
+        if match:
+            digests[match[1]] = match[2]
+        elif line:
+            raise ServiceError(
+                f"{file} line {number}: expected NAME:SHA256; make one with keyart token"
+            )
+    return digests
 
 
 def new_token(name: str) -> tuple[str, str]:

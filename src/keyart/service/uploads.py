@@ -2,9 +2,12 @@
 
 import asyncio
 import hashlib
+import io
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
@@ -14,7 +17,11 @@ from starlette.requests import ClientDisconnect, Request
 from keyart.service.limits import MEGABYTE, Limits
 from keyart.service.problems import Problem
 
-_PICTURES = (b"", b"application/octet-stream", b"image/jpeg", b"image/png", b"image/webp")
+# Types of a body that may be a picture; its content decides. curl sends the last one by default.
+_PICTURES = re.compile(
+    rb"|image/.*|(application|binary)/octet-stream|application/x-www-form-urlencoded"
+)
+_PARAMETER = re.compile(rb';\s*([^=;\s]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 _LONGEST_NAME = 200
 _SIGNATURES = {b"GIF8": "GIF", b"PK\x03\x04": "a ZIP archive", b"%PDF": "PDF", b"BM": "BMP"}
 
@@ -92,13 +99,16 @@ class Bodies:
         seconds = self._limits.seconds
         try:
             async with asyncio.timeout(seconds):
-                if kind == b"multipart/form-data":
+                if kind.strip() == b"multipart/form-data":
                     if options.get(b"charset", b"utf-8").lower() != b"utf-8":
                         # Starlette would decode it by any of Python's codecs.
                         raise Problem("unsupported", "a form must be in UTF-8")
                     return await _read_form(headers, stream, self._limits)
-                if kind in _PICTURES:
-                    data = b"".join([chunk async for chunk in stream])
+                if _PICTURES.fullmatch(kind.strip()):
+                    whole = io.BytesIO()  # gives its bytes away without a copy
+                    async for chunk in stream:
+                        whole.write(chunk)
+                    data = whole.getvalue()
                     return Body([Upload("poster", data)] if data else [])
         except TimeoutError as error:
             late = f"the request did not arrive within {seconds:g} seconds"
@@ -117,9 +127,37 @@ class _FormParser(MultiPartParser):
     spool_max_size = 0  # for a SpooledTemporaryFile: never write to disk
     ended = False
 
+    def on_headers_finished(self) -> None:
+        """Take a file's name also from filename* (RFC 5987), which the parser passes over."""
+        part = self._current_part
+        given = part.content_disposition or b""
+        name = _extended_name(given)
+        if name is not None:
+            quoted = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+            part.content_disposition = given + b'; filename="' + quoted + b'"'
+        super().on_headers_finished()
+
     def on_end(self) -> None:
         """The form's last boundary was read."""
         self.ended = True
+
+
+def _extended_name(disposition: bytes) -> bytes | None:
+    """The file name of filename* in UTF-8; None if there is none, or it adds nothing.
+
+    It is CHARSET'LANGUAGE'PERCENT-ENCODED, in UTF-8 or ISO 8859-1. A part with a damaged one is
+    still a file.
+    """
+    found = {name.lower(): value for name, value in _PARAMETER.findall(disposition)}
+    if b"filename*" not in found:
+        return None
+    charset, _, rest = found[b"filename*"].strip(b' "\t').partition(b"'")
+    name = unquote_to_bytes(rest.partition(b"'")[2])
+    if charset.lower() == b"iso-8859-1":
+        return name.decode("latin-1").encode()
+    if charset.lower() == b"utf-8":
+        return name
+    return None if b"filename" in found else b""
 
 
 async def _read_form(headers: Headers, stream: AsyncGenerator[bytes, None], limits: Limits) -> Body:
