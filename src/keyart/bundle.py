@@ -28,6 +28,7 @@ from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.graph import check_model
 from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json
+from keyart.known_networks import remember
 from keyart.manifest import (
     CARD,
     FORMAT,
@@ -38,7 +39,6 @@ from keyart.manifest import (
     digest_of,
     read_manifest,
 )
-from keyart.verdicts import remember
 from keyart.version import __version__
 
 BOX = Path(__file__).with_name("box")
@@ -75,7 +75,8 @@ class Bundle:
     spec: how its network takes posters; None for an ensemble, which has `members` instead.
     thresholds, precision_thresholds: as in Decisions. precision: the wanted precision that
     `thresholds` are for; None if they are the bundle's own. fingerprint: changes with any byte of
-    the bundle. probe: the logits (2, genres) of two known posters, see probe.py; of a network only.
+    the bundle. onnx_sha256: of the network; "" for an ensemble. probe: the network's logits
+    (2, genres) of two known posters, see probe.py; () for an ensemble.
     """
 
     path: Path
@@ -87,6 +88,7 @@ class Bundle:
     precision_thresholds: Mapping[float, Thresholds]
     provenance: Mapping[str, Any]
     fingerprint: str
+    onnx_sha256: str = ""
     probe: tuple[tuple[float, ...], ...] = ()
     precision: float | None = None
 
@@ -167,7 +169,7 @@ def write_bundle(path: Path, content: Content) -> Bundle:
         raise BundleError(f"{path}: is already there; name another folder or remove it")
     with new_folder(path) as partial:
         _fill(partial, content)
-    return _known(read_bundle(path))
+    return read_bundle(path)
 
 
 def _fill(folder: Path, content: Content) -> None:
@@ -238,13 +240,7 @@ def change_thresholds(
         shutil.copytree(bundle.path, partial, dirs_exist_ok=True)
         (partial / CARD).write_bytes(data)
         write_json(partial / MANIFEST, manifest)
-    return _known(read_bundle(bundle.path))
-
-
-def _known(bundle: Bundle) -> Bundle:
-    """A bundle that was written here: the network has answered in this process already."""
-    remember(bundle.fingerprint)
-    return bundle
+    return read_bundle(bundle.path)
 
 
 def boxed_bundle() -> Path:
@@ -282,6 +278,7 @@ def _read(path: Path, depth: int) -> Bundle:
         },
         provenance=manifest["provenance"],
         fingerprint=manifest["digest"],
+        onnx_sha256=manifest["files"].get(ONNX, {"sha256": ""})["sha256"],
         probe=tuple(map(tuple, manifest.get("probe", ()))),
     )
 
@@ -300,7 +297,7 @@ def _read_members(
 
 
 def _probe(model: NetworkFiles, genres: int) -> list[list[float]]:
-    """The logits (2, genres) of two known posters."""
+    """The logits (2, genres) of two known posters, by a network that was made here."""
     from keyart.network import Network
     from keyart.probe import probe
 
@@ -309,6 +306,7 @@ def _probe(model: NetworkFiles, genres: int) -> list[list[float]]:
     except (ValueError, IndexError) as error:
         raise BundleError(f"the network {error}; no bundle can hold it") from error
     logits: list[list[float]] = probe(Network(model.onnx), model.spec, genres).tolist()
+    remember(hashlib.sha256(model.onnx).hexdigest())
     return logits
 
 

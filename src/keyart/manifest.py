@@ -52,12 +52,12 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     if not path.is_dir():
         raise BundleError(f"{path}: no such bundle; name a run or a bundle folder")
     try:
-        manifest = read_json(file, _LARGEST_MANIFEST)
+        content = read_json(file, _LARGEST_MANIFEST)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: not a bundle, it has no {MANIFEST}") from error
     except (OSError, ValueError) as error:
         raise BundleError(f"{file}: cannot be read ({error}); export the bundle again") from error
-    _check_format(path, manifest)
+    manifest = _of_this_format(path, content)
     try:
         if manifest.get("digest") != digest_of(manifest):
             raise BundleError(f"{file}: changed since it was written; export the bundle again")
@@ -81,9 +81,10 @@ def digest_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
 
-def _check_format(path: Path, manifest: Any) -> None:
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if not _is_integer(found) or found < 1:
+def _of_this_format(path: Path, content: Any) -> Manifest:
+    manifest: Manifest = content if isinstance(content, dict) else {}
+    found = manifest.get("format")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
         raise BundleError(f"{path / MANIFEST}: not a keyart manifest; export the bundle again")
     if found > FORMAT:
         raise BundleError(
@@ -95,6 +96,7 @@ def _check_format(path: Path, manifest: Any) -> None:
             f"{path}: format {found}, of an older keyart; this one reads format {FORMAT}: train "
             "again, or export it from a run of this version"
         )
+    return manifest
 
 
 def _check(manifest: Manifest) -> None:

@@ -1,18 +1,19 @@
 """Reading files that others wrote: regular files only, of bounded size, and strict JSON."""
 
+import io
 import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 _DEEPEST = 32  # levels of a JSON text; none of keyart's has more than 8
 
 
 @contextmanager
-def opened(file: Path, most: int, *, links: bool = False) -> Iterator[BinaryIO]:
+def opened(file: Path, most: int, *, links: bool = False) -> Iterator[io.BufferedReader]:
     """Open a regular file of at most `most` bytes, for reading.
 
     links: whether a symbolic link to one will do. Raises ValueError for anything else, without

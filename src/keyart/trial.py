@@ -1,13 +1,10 @@
-"""A bundle of unknown origin answers its first posters in a process that can be ended.
+"""A network of unknown origin first answers in a process that can be ended.
 
 A network is a program: it can take hours or all memory, while it is loaded or when it answers. So
-before this process loads a bundle that it does not know, another one does, with bounds on time and
-memory. The verdict is remembered by the bundle's digest, in the user's cache.
-
-    python -m keyart.trial FOLDER    exits with 1 and one line if the bundle cannot be used
+before this process loads a network that it does not know, another one does, with bounds on time and
+memory. Networks that pass are remembered in the user's cache.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,49 +15,53 @@ from pathlib import Path
 from keyart import bundle as bundles
 from keyart.bundle import Bundle, read_bundle
 from keyart.errors import BundleError, KeyartError
+from keyart.known_networks import is_known, remember
 from keyart.network import Network
 from keyart.probe import check_probe
-from keyart.verdicts import is_known, remember
 
 _SECONDS = 1.0  # of a processor, for any bundle, and one more for each:
 _BYTES_A_SECOND = 20_000_000
 _MEMORY = 2 << 30  # for any bundle, and on top four times its networks
 _WAIT = 20.0  # a busy machine gives a process few of the processor's seconds
+_REFUSED = 3  # the exit status, with the reason in one line
 
 
 def try_out(bundle: Bundle) -> None:
-    """Load and probe a bundle in another process, unless it is known. Raises BundleError."""
-    if bundle.path == bundles.BOX or is_known(bundle.fingerprint):
+    """Load and probe a bundle in another process, unless its networks are known.
+
+    Raises BundleError.
+    """
+    networks = list(networks_of(bundle))
+    if bundle.path == bundles.BOX or all(is_known(one.onnx_sha256) for one in networks):
         return
-    size = sum(one.onnx.stat().st_size for one in networks_of(bundle))
-    seconds = _SECONDS + size / _BYTES_A_SECOND
-    memory = _MEMORY + 4 * size
-    if not sys.executable:  # Python is part of another program; nothing to start
+    if not sys.executable:  # Python is part of another program: there is nothing to start
         return
-    command = [sys.executable, "-P", "-m", "keyart.trial", str(bundle.path.resolve())]
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+    size = sum(one.onnx.stat().st_size for one in networks)
+    seconds, memory = _SECONDS + size / _BYTES_A_SECOND, _MEMORY + 4 * size
+    # Its modules come from where this process found them, whatever the environment says.
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
+    command = [sys.executable, "-I", "-c", code, str(bundle.path.resolve())]
     try:
         done = subprocess.run(
             [*command, str(seconds), str(memory)],
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
             timeout=_WAIT + 10 * seconds,
         )
-        code, said = done.returncode, done.stderr.decode("utf-8", "replace").strip()
+        status, said = done.returncode, done.stderr.decode("utf-8", "replace").strip()
     except subprocess.TimeoutExpired:
-        code, said = -1, ""
+        status, said = -1, ""
     except OSError as error:
         raise BundleError(f"{bundle.path}: cannot be tried out ({error}); try again") from error
-    if code == 0:
-        remember(bundle.fingerprint)
-    elif code == 1 and said:
+    if status == _REFUSED and said:
         raise BundleError(said.splitlines()[-1])
-    else:
+    if status != 0:
         raise BundleError(
             f"{bundle.path}: its network takes more than {seconds:.1f} s or {memory >> 20:,} MiB "
             "for two posters, or brings the runtime down; use a smaller one"
         )
+    for one in networks:
+        remember(one.onnx_sha256)
 
 
 def networks_of(bundle: Bundle) -> Iterator[Bundle]:
@@ -99,17 +100,13 @@ def _bound(seconds: float, memory: int) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
-def main(folder: str, seconds: str, memory: str) -> int:
-    """Load and probe all networks of a bundle."""
+def main() -> None:
+    """Load and probe all networks of the bundle that the command line names: the other process."""
+    folder, seconds, memory = sys.argv[1:]
     _bound(float(seconds), int(memory))
     try:
         for one in networks_of(read_bundle(Path(folder))):
             open_network(one)
     except KeyartError as error:
         print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+        sys.exit(_REFUSED)
