@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import shutil
 import sys
@@ -21,7 +22,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from keyart.__main__ import main
-from keyart.bundle import Bundle, NetworkFiles, content_of, read_bundle, write_bundle
+from keyart.bundle import Bundle, content_of, read_bundle, write_bundle
 from keyart.calibration import Calibration, sigmoid
 from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import make_ensemble
@@ -41,6 +42,7 @@ from keyart.training.export import export
 from keyart.training.train import train
 from keyart.writers import write_predictions
 from tests.colours import colours_run
+from tests.hostile_models import forge
 from tests.tiny import VOCABULARY
 from tests.tiny_catalog import encoded, poster, write_posters, write_table
 
@@ -86,14 +88,9 @@ def ensemble(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
-def renamed(
-    bundle: Bundle, path: Path, genres: tuple[str, ...], spec: FilmSpec | None = None
-) -> None:
-    """The same model under other genres, or with another preparation."""
-    content = content_of(bundle)
-    assert isinstance(content.model, NetworkFiles)
-    model = replace(content.model, spec=spec or content.model.spec)
-    write_bundle(path, replace(content, model=model, vocabulary=Vocabulary(genres)))
+def renamed(bundle: Bundle, path: Path, genres: tuple[str, ...]) -> None:
+    """The same model under other genres."""
+    write_bundle(path, replace(content_of(bundle), vocabulary=Vocabulary(genres)))
 
 
 def weights_of(run: Path) -> list[float]:
@@ -376,7 +373,9 @@ def test_a_run_that_asks_for_titles_is_refused(
 ) -> None:
     other = tmp_path / "other"
     spec = FilmSpec(ImageSpec(16, 16), True, ("dead",), 1990)
-    renamed(read_bundle(runs["lower"] / "bundle"), other / "bundle", VOCABULARY.names, spec)
+    bundle = Path(shutil.copytree(runs["lower"] / "bundle", other / "bundle"))
+    manifest = json.loads((bundle / "keyart.json").read_text(encoding="utf-8"))
+    forge(bundle, {**manifest, "image": spec.to_json()})
     Run(other).write_origin(catalog)
     with pytest.raises(BundleError, match="needs titles and years"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
