@@ -9,7 +9,7 @@ endif
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test check bench docs docs-serve dist lock clean
+.PHONY: demo test check bench fuzz docs docs-serve dist lock clean
 demo: $(READY)
 	$(BIN)/keyart demo
 
@@ -30,6 +30,12 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Hostile input for so many hours, on from where the last campaign stopped; results in
+# benchmarks/results/fuzz/.
+HOURS ?= 1
+fuzz: $(READY)
+	$(BIN)/python -m benchmarks.fuzz --hours $(HOURS)
 
 # The documentation site, in site/.
 docs: $(READY)

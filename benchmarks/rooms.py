@@ -9,11 +9,11 @@ import torch
 
 from benchmarks.measure import Clock, Row, cold_seconds, keyart, peak_memory
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.poster_paths import find_posters
 from keyart.images.pixels import pixel_store, prepare_all
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
 from keyart.predictor import Predictor
+from keyart.queries import find_films
 from keyart.run import Run
 from keyart.training.callbacks import Callbacks, Step
 from keyart.training.images import as_found
@@ -126,7 +126,7 @@ def _bundle(work: Path) -> Path:
 def bench_predict(work: Path, films: Path, posters: Path) -> list[Row]:
     """`predict` on 2,000 posters against decoding and the bare runtime, one after the other."""
     predictor = Predictor.load(_bundle(work))
-    files = list(find_posters([posters]))[:2_000]
+    files = [Path(str(film.poster)) for film in find_films([posters])][:2_000]
     (spec,) = predictor.image_specs
     blocks = list(prepare_all((file.read_bytes() for file in files[:100]), spec))
     options = onnxruntime.SessionOptions()
@@ -156,7 +156,7 @@ def bench_predict(work: Path, films: Path, posters: Path) -> list[Row]:
 
 def bench_start(work: Path, films: Path, posters: Path) -> list[Row]:
     """Cold starts, whole processes."""
-    poster = next(find_posters([posters]))
+    poster = next(find_films([posters])).poster
     help_seconds = cold_seconds(keyart("--help"))
     predict_seconds = cold_seconds(keyart("predict", poster, "--model", _bundle(work)))
     return [

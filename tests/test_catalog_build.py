@@ -128,7 +128,7 @@ def animated() -> bytes:
     return encoded(first, "GIF", save_all=True, append_images=[second])
 
 
-def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason(
+def test_unusual_posters_are_accepted_and_broken_ones_rejected_each_with_its_reason(
     tmp_path: Path,
 ) -> None:
     whole = encoded(poster(30, (120, 180)), "JPEG")
@@ -200,15 +200,17 @@ def test_a_huge_file_is_rejected_unread(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.png", "/../secret.png", "posters/../../secret.png", "a" * 5000, "..", ""]
+    "name", ["../secret.png", "/../secret.png", "posters/../../secret.png", "a" * 5000, ".."]
 )
 def test_a_poster_column_never_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     write_posters(tmp_path, {"secret.png": encoded(poster(1), "PNG")})
     folder = write_posters(tmp_path / "posters", {"a.png": encoded(poster(2), "PNG")})
     secret = str(tmp_path / "secret.png")
-    assert PosterFolder(folder).find("b", name) is None
-    assert PosterFolder(folder).find("b", secret) is None
-    assert PosterFolder(folder).find("a", name) == folder / "a.png"
+    # Only a row that names no file goes by its id.
+    for given in (name, secret):
+        for film_id in ("a", "b"):
+            found = PosterFolder(folder, folder / "films.csv").find(film_id, given)
+            assert found == f"no poster found: {given[:200]} is not in {folder}"
 
 
 def test_a_folder_without_pictures_is_described_and_a_catalog_that_grows_notes_it(
@@ -232,25 +234,142 @@ def test_a_folder_without_pictures_is_described_and_a_catalog_that_grows_notes_i
 
 
 def test_posters_are_found_by_the_names_that_people_give_them(tmp_path: Path) -> None:
-    names = ["tt0085549.jpg", "12.png", "sub/Cover 3.JPG", ".hidden.jpg", "7.jpg", "7.png"]
+    names = ["tt0085549.jpg", "12.png", "sub/Cover 3.JPG", ".hidden.jpg", "Dr. No", "Mr. Who.jpg"]
     (tmp_path / "sub").mkdir()
-    folder = PosterFolder(write_posters(tmp_path, dict.fromkeys(names, b"")))
+    pictures = {name: encoded(poster(seed), "PNG") for seed, name in enumerate(names)}
+    folder = PosterFolder(write_posters(tmp_path, pictures))
 
     def find(film_id: str, poster: str | None = None) -> str | None:
         path = folder.find(film_id, poster)
-        return None if path is None else str(path.relative_to(tmp_path))
+        return str(path.relative_to(tmp_path)) if isinstance(path, Path) else None
 
     assert find("tt0085549") == find("tt85549") == find("x", "/tt0085549.jpg") == "tt0085549.jpg"
     assert find("tt0000012") == find("12") == "12.png"
     assert find("85549") is None  # another catalog's number
     assert find("x", "sub/Cover 3.JPG") == find("x", "cover 3.png") == "sub/Cover 3.JPG"
     assert find("x", "https://example.org/cover 3.jpg") is None
+    assert find("12", "https://example.org/cover 3.jpg") == find("12", "/abc.jpg") == "12.png"
+    assert find("12", "other/12.png") is None  # what a row names counts, not its id
     assert find(".hidden") is None
-    assert find("7") == "7.jpg"
-    assert folder.notes == [
-        f"{tmp_path.name}: 1 posters share the name of another one, and the first counts: "
-        "7.jpg and 7.png"
+    assert find("Dr. No") == find("x", "Dr. No.jpg") == "Dr. No"
+    assert find("Mr. Who") == find("x", "Mr. Who") == "Mr. Who.jpg"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "posters/a/Pöster 1.jpg",
+        "./posters/a/Pöster 1.jpg",
+        "a/Pöster 1.jpg",
+        "A/PÖSTER 1.JPG",
+        "a\\Pöster 1.jpg",
+        "C:\\Films\\posters\\a\\Pöster 1.jpg",
+        "/somewhere/else/posters/a/Pöster 1.jpg",
+        "a/P\u006f\u0308ster 1.jpg",
+        "a/Pöster%201.jpg?size=big#top",
+        "a/Pöster 1.webp",
+        "a/Pöster 1",
+        "{folder}/a/Pöster 1.jpg",
+        "file://{folder}/a/Pöster 1.jpg",
+        "b/../a/Pöster 1.jpg",
+    ],
+)
+def test_a_row_s_poster_is_what_it_names_as_a_path(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "posters"
+    for parent in ("a", "b"):
+        (folder / parent).mkdir(parents=True)
+        (folder / parent / "Pöster 1.jpg").write_bytes(b"\xff\xd8" + parent.encode())
+    (folder / "f1.jpg").write_bytes(b"\xff\xd8")
+    given = name.format(folder=folder)
+    found = PosterFolder(folder, tmp_path / "films.csv").find("f1", given)
+    assert found == folder / "a" / "Pöster 1.jpg"
+
+
+def test_a_file_next_to_the_table_can_be_a_poster_too(tmp_path: Path) -> None:
+    (tmp_path / "art").mkdir()
+    (tmp_path / "art" / "1.png").write_bytes(encoded(poster(1), "PNG"))
+    folder = write_posters(tmp_path / "posters", {"1.png": encoded(poster(2), "PNG")})
+    assert PosterFolder(folder, tmp_path / "t.csv").find("x", "art/1.png") == tmp_path / "art/1.png"
+    assert (
+        PosterFolder(folder).find("x", "art/1.png")
+        == f"no poster found: art/1.png is not in {folder}"
+    )
+
+
+def test_an_id_that_fits_two_pictures_takes_neither_but_copies_of_one_are_one(
+    tmp_path: Path,
+) -> None:
+    one, other = encoded(poster(1), "PNG"), encoded(poster(2), "PNG")
+    pictures = {"tt0000007.png": one, "7.png": other, "8.jpg": one, "8.png": one, "9.png": one}
+    folder = PosterFolder(write_posters(tmp_path, pictures))
+    assert folder.find("tt0000007") == (
+        "two posters fit: tt0000007.png and 7.png; keep one, "
+        "or name it in the table's poster column"
+    )
+    assert folder.find("7") == tmp_path / "7.png"
+    assert folder.find("8") == tmp_path / "8.jpg"
+    assert folder.find("x", "7.png") == tmp_path / "7.png"
+
+
+def test_files_that_differ_in_case_alone_belong_to_ids_that_do(tmp_path: Path) -> None:
+    pictures = {f"{name}.png": encoded(poster(n), "PNG") for n, name in enumerate(("Up", "UP"))}
+    folder = PosterFolder(write_posters(tmp_path, pictures))
+    assert [folder.find("Up"), folder.find("UP")] == [tmp_path / "Up.png", tmp_path / "UP.png"]
+    assert "two posters fit: " in str(folder.find("up"))
+    assert "two posters fit: " in str(folder.find("x", "up.png"))
+
+
+def test_each_row_is_a_film_or_a_rejection_and_what_is_left_over_is_noted(tmp_path: Path) -> None:
+    folder = write_posters(
+        tmp_path / "posters", {f"{n}.png": encoded(poster(n), "PNG") for n in range(6)}
+    )
+    table = tmp_path / "films.csv"
+    table.write_text(
+        "film_id,genres,poster\n1,Drama,\n2,War,posters/1.png\n3,Foo | Bar,\n4,Dr,a,ma\n"
+        "1,Drama,\n5,Sport,5.png\n6,War,6.png\n"
+    )
+    catalog = Catalog.build(table, folder, tmp_path / "cat")
+    facts = catalog.facts
+    assert facts["tables"] == [{"name": "films.csv", "rows": 7, "films": 2, "rejections": 5}]
+    assert rejections(catalog) == [
+        ("1", "line 6 lists it again with the same genres; counted once"),
+        ("3", "no genre of the vocabulary (Foo|Bar)"),
+        ("4", "line 5: 4 fields, but the header has 3; quote what holds a separator"),
+        ("5", "no genre of the vocabulary (Sport)"),
+        ("6", f"no poster found: 6.png is not in {folder}"),
     ]
+    assert facts["unmapped_cells"] == {"Foo | Bar": 1, "Sport": 1}
+    assert facts["notes"] == [
+        "1 file is the poster of several films: 1.png (2 films)",
+        "3 of 6 pictures in posters belong to no film of films.csv: 0.png, 2.png, 4.png",
+    ]
+    again = catalog.grow(table, folder)
+    assert again.facts["tables"][1] == {
+        "name": "films.csv", "rows": 7, "films": 0, "rejections": 7
+    }  # fmt: skip
+    assert len(again) == 2
+
+
+def test_a_table_whose_ids_are_no_file_names_gets_one_line_with_examples(tmp_path: Path) -> None:
+    pictures = {f"Film {n}.png": encoded(poster(n), "PNG") for n in range(3)}
+    folder = write_posters(tmp_path / "posters", pictures)
+    table = write_table(tmp_path / "films.csv", [(f"tt{n:07}", "Drama") for n in range(3)])
+    with pytest.raises(CatalogError) as caught:
+        Catalog.build(table, folder, tmp_path / "cat")
+    assert (
+        "the ids are like tt0000000, tt0000001, and the files like Film 0.png, Film 1.png; "
+        "name the column of file names with --poster-column, or that of ids with --id"
+    ) in str(caught.value)
+    table.write_text("key,kind,file\na,Drama,Film 0.png\nb,War,Film 1.png\n")
+    columns = {"id": "key", "genres": "KIND", "poster": "file"}
+    catalog = Catalog.build(table, folder, tmp_path / "cat", columns=columns)
+    assert [(film.film_id, film.genres) for film in catalog] == [("a", ("Drama",)), ("b", ("War",))]
+    with pytest.raises(
+        TableError, match=r"has no column 'keys'; did you mean 'key'\?; its columns"
+    ):
+        Catalog.build(table, folder, tmp_path / "other", columns={"id": "keys"})
+    with pytest.raises(TableError, match="columns: 'ids' is none of id, title, year, genres"):
+        Catalog.build(table, folder, tmp_path / "other", columns={"ids": "key"})
 
 
 def test_a_film_with_no_known_genre_is_rejected_and_the_name_counted(tmp_path: Path) -> None:
@@ -293,8 +412,10 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
             strange,
             posters,
             CatalogError,
-            f"{strange}: no film with a genre and a poster in {posters}; the first: f0000: no "
-            "genre of the vocabulary (Drmaa)",
+            f"{strange}: no film with a genre and a poster in {posters}; no id fits a file in "
+            f"{posters}: the ids are like x, and the files like f0000.png, f0001.png; name the "
+            "column of file names with --poster-column, or that of ids with --id; the first: "
+            "f0000: no genre of the vocabulary (Drmaa)",
         ),
     ]
     for films, folder, kind, message in cases:

@@ -70,7 +70,7 @@ def test_a_run_holds_what_it_promises(painted: Path) -> None:
     }  # fmt: skip
 
 
-def test_metrics_hold_every_figure_with_its_interval_beside_the_guesses(painted: Path) -> None:
+def test_every_metric_has_an_interval_and_the_constant_guesses(painted: Path) -> None:
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
     catalog = Catalog.open(painted / "catalog")
     for part in ("validation", "test"):
@@ -82,7 +82,7 @@ def test_metrics_hold_every_figure_with_its_interval_beside_the_guesses(painted:
             assert 0 <= figure["low"] <= figure["high"] <= 1
 
 
-def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path) -> None:
+def test_the_table_the_run_and_pytorch_have_equal_scores(painted: Path) -> None:
     catalog = Catalog.open(painted / "catalog")
     names = catalog.vocabulary.names
     table = pq.read_table(painted / "run" / "predictions-test.parquet")
@@ -106,7 +106,7 @@ def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path
     assert list(one.scores.values()) == pytest.approx(stored[0], abs=1e-4)
 
 
-def test_thresholds_and_calibration_never_see_the_test_part(
+def test_thresholds_and_calibration_never_see_the_test_split(
     painted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from keyart.evaluation import decide as module
@@ -131,7 +131,7 @@ def test_thresholds_and_calibration_never_see_the_test_part(
     assert not set(seen) & set(catalog.groups[catalog.rows("test")])
 
 
-def test_evaluate_gives_the_runs_figures_again(painted: Path) -> None:
+def test_evaluate_gives_the_metrics_of_the_run(painted: Path) -> None:
     before = json.loads((painted / "run" / "metrics.json").read_text())
     again = keyart("evaluate", painted / "run", "--json")
     assert again.status == 0, again.err
@@ -238,12 +238,15 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
-    assert "No space left on device" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"error: {answers}: the disk is full; free some space and run the command again; "
+        "what was there before is unchanged, and nothing is half-written\n"
+    )
     assert answers.read_text() == "what was there\n"
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
 
 
-def test_catalog_show_and_check_speak_of_the_catalog(painted: Path) -> None:
+def test_catalog_show_and_check_print_about_the_catalog(painted: Path) -> None:
     sheet = painted / "sheet.png"
     shown = keyart("catalog", "show", painted / "catalog", "--sheet", sheet)
     assert "Drama" in shown.out

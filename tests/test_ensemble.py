@@ -167,7 +167,7 @@ def test_it_is_scored_better_than_its_members(ensemble: Path, runs: dict[str, Pa
     assert found(ensemble) > max(found(runs["upper"]), found(runs["lower"])) + 0.01
 
 
-def test_learned_weights_are_no_worse_than_equal_ones_and_spare_the_dull(
+def test_learned_weights_are_no_worse_than_equal_ones_and_drop_useless_members(
     runs: dict[str, Path], tmp_path: Path
 ) -> None:
     equal = make_ensemble(list(runs.values()), out=tmp_path / "equal")
@@ -189,9 +189,7 @@ def test_a_run_learned_with_its_copy_is_the_run(runs: dict[str, Path], catalog: 
     assert np.tensordot(weights, [scores, scores], axes=1) == pytest.approx(scores)
 
 
-def test_the_run_it_leaves_is_whole_and_tells_what_it_is(
-    ensemble: Path, runs: dict[str, Path]
-) -> None:
+def test_its_run_is_complete_and_says_what_it_is(ensemble: Path, runs: dict[str, Path]) -> None:
     names = {path.name for path in ensemble.iterdir()}
     assert names == {
         *("recipe.toml", "metrics.json", "report.html", "bundle", "checkpoints"),
@@ -228,7 +226,7 @@ def test_evaluating_it_again_changes_nothing_and_thresholds_can_be_chosen_again(
     assert precise.value > usual.value
 
 
-def test_it_is_exported_and_reported_beside_its_members(
+def test_it_is_exported_and_reported_next_to_its_members(
     ensemble: Path, runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
     exported = export(ensemble, tmp_path / "bundle")
@@ -276,7 +274,7 @@ def test_an_ensemble_can_be_a_member(
     np.testing.assert_allclose(plain, expected, atol=1e-6, rtol=0)
 
 
-def test_it_tells_where_its_members_weights_came_from(
+def test_it_says_where_its_members_weights_came_from(
     runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
     origin = {"name": "vgg16", "source": "hub", "licence": "bsd-3-clause", "sha256": None}
@@ -292,7 +290,7 @@ def test_it_tells_where_its_members_weights_came_from(
     ]
 
 
-def test_hiding_parts_explains_it_and_what_it_lacks_is_said(
+def test_hiding_parts_explains_it_and_what_it_lacks_is_an_error(
     ensemble: Path, catalog: Catalog, tmp_path: Path
 ) -> None:
     def png(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -393,7 +391,7 @@ def test_an_ensemble_that_fails_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_tells_the_weights(
+def test_the_command_prints_the_weights(
     runs: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,7 +1,9 @@
 """catalog/films_table.py and table_file.py: tables of films as people have them."""
 
 import csv
+import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyart.catalog import table_file
 from keyart.catalog.examine import choose_films
 from keyart.catalog.films_table import Listing, read_films
 from keyart.errors import TableError
@@ -140,10 +143,33 @@ def test_an_id_is_written_one_way(tmp_path: Path, column: str, given: str, film_
         ("Drama|Drama| ", ("Drama",)),
         ("\"['Drama', 'War']\"", ("Drama", "War")),
         ('"[""Drama"", None, 3]"', ("Drama", "3")),
-        ("\"[{'id': 18, 'name': 'Drama'}, {'id': 1, 'name': None}, {'id': 2}]\"", ("Drama",)),
-        ("Drama/War", ("Drama/War",)),
+        (
+            "\"[{'id': 18, 'name': 'Drama'}, {'id': 1, 'name': None}, {'id': 2}]\"",
+            ("Drama", "1", "2"),
+        ),
+        ("\"[{'id': 18}, {'id': 878, 'name': ''}]\"", ("Drama", "Science Fiction")),
+        ("Drama/War", ("Drama", "War")),
+        ("Action / Adventure", ("Action / Adventure",)),
+        ("Drama/Sport", ("Drama", "Sport")),
+        ("Sport/News", ("Sport/News",)),
+        ("Action Science Fiction", ("Action", "Science Fiction")),
+        ("Action Noir", ("Action Noir",)),
+        ("Sci-Fi & Fantasy", ("Sci-Fi & Fantasy",)),
+        ("Sci-Fi &amp; Fantasy", ("Sci-Fi & Fantasy",)),
+        ("Children&#39;s|War", ("Children's", "War")),
+        ("['Drama' 'Crime']", ("Drama", "Crime")),
+        ("['Drama'\t 'Sci-Fi']", ("Drama", "Sci-Fi")),
+        ('"[""Children\'s"" \'War\']"', ("Children's", "War")),
+        ('"{Drama,""Sci-Fi""}"', ("Drama", "Sci-Fi")),
+        ("\"{'War', 'Drama'}\"", ("War", "Drama")),
+        ("\"('Drama', 'War')\"", ("Drama", "War")),
+        ("Drama;Crime;", ("Drama", "Crime")),
+        ("Drama • War", ("Drama", "War")),
+        ("Drama - War", ("Drama", "War")),
+        ("nan", ()),
+        ("[]", ()),
+        ("18", ("18",)),
         ("[Drama", ("Drama",)),
-        ("[{[]: 1}]", ("{[]: 1}",)),
         (r"\N", ()),
         ("(no genres listed)", ()),
         ("N/A", ()),
@@ -158,7 +184,7 @@ def test_genres_come_in_many_spellings(tmp_path: Path, given: str, genres: tuple
 def test_a_line_of_more_fields_than_columns_is_not_guessed_at(tmp_path: Path) -> None:
     films = read(table(tmp_path, "id,title,genres\na,Up, up,Drama\nb,Up,Drama,\n"))
     assert [(film.film_id, film.problem) for film in films] == [
-        ("a", "1 more fields than columns; quote what holds a separator"),
+        ("a", "4 fields, but the header has 3; quote what holds a separator"),
         ("b", ""),
     ]
     (rejection,) = choose_films(films, DEFAULT_VOCABULARY).rejections
@@ -177,7 +203,7 @@ def test_imdb_s_own_files_quote_nothing(tmp_path: Path) -> None:
 
 
 def test_columns_of_0_and_1_are_genres(tmp_path: Path) -> None:
-    lines = ["id,year,Drama,Sci-Fi,Sport", "a,1995,1,0,1", "b,1996,0,1.0,", "c,0,True,1,0"]
+    lines = ["id,year,Drama,Sci-Fi,Sport", "a,1995,1,0,1", "b,1996,0,1.0,n", "c,0,True,yes,0"]
     films = read(table(tmp_path, "\n".join(lines)))
     assert [film.genres for film in films] == [("Drama", "Sport"), ("Sci-Fi",), ("Drama", "Sci-Fi")]
 
@@ -216,32 +242,32 @@ def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
             b"name,genres\nUp,Drama\n",
             "f.csv",
             "no column of film ids; its columns are name, genres; name one of them film_id, "
-            "imdb_id, tconst, tmdb_id, movie_id, id, filename",
+            "imdb_id, tconst, const, tmdb_id, movie_id, id, filename, or say which one it is with "
+            "--id",
         ),
         (
             b"id,title\na,Up\n",
             "f.csv",
-            "no column of genres; its columns are id, title; name one of them genres, or give "
-            "one 0/1 column per genre",
+            "no column of genres; its columns are id, title; name one of them genres, say which "
+            "one it is with --genres, or give one 0/1 column per genre",
         ),
-        (
-            b"id,Drama,War\na,1,2\n",
-            "f.csv",
-            "no column of genres; its columns are id, Drama, War; name one of them genres, or "
-            "give one 0/1 column per genre",
-        ),
-        (b"\x89PNG\x00\x00", "f.csv", "not text; give CSV, TSV, Parquet or JSON lines"),
+        (b"\x89PNG\x00\x00", "f.csv", "not text; give CSV, TSV, Parquet, JSON or Excel's .xlsx"),
         (b"PAR1 and no more", "f.parquet", "damaged Parquet"),
         (b'{"id": 1}\nid', "f.jsonl", " line 2: not JSON"),
-        (b"[1, 2]", "f.jsonl", " line 1: expected one object per line, as in JSON lines"),
-        (b"id,genres\n" + b"x" * 200_000 + b",Drama\n", "f.csv", " line 2: field larger"),
+        (b'{"id": 1}\n[1, 2]', "f.jsonl", " line 2: expected one object per line, as in JSON"),
+        (b"[1, 2]", "f.json", "not a table: expected an array of objects, one for each film"),
+        (b'[{"id": 1}, {', "f.json", "not JSON ("),
+        (b"[" * 100_000, "f.json", "not a table: its JSON is nested too deeply"),
+        (b"\x1f\x8b no gzip", "f.csv.gz", "damaged gzip ("),
+        (b"PK\x03\x04 no zip", "f.xlsx", "damaged Excel file ("),
+        (b"\xd0\xcf\x11\xe0\xa1", "f.xls", "of before 2007; save it as .xlsx or CSV"),
     ],
     ids=[
-        "empty", "header only", "blank", "no ids", "no genres", "not flags", "binary",
-        "cut parquet", "bad json", "json list", "huge field",
+        "empty", "header only", "blank", "no ids", "no genres", "binary", "cut parquet", "bad json",
+        "list in lines", "json list", "cut json", "deep json", "cut gzip", "cut excel", "old excel",
     ],
 )  # fmt: skip
-def test_what_is_no_table_gets_one_line(
+def test_anything_but_a_table_is_an_error_of_one_line(
     tmp_path: Path, content: bytes, name: str, message: str
 ) -> None:
     path = table(tmp_path, content, name)
@@ -259,6 +285,23 @@ def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: cannot be read (Is a directory)"
+
+
+def test_a_small_compressed_table_takes_little_memory(tmp_path: Path) -> None:
+    path = table(tmp_path, gzip.compress(films_csv(FILMS).encode()), "films.csv.gz")
+    tracemalloc.start()
+    assert read(path) == FILMS
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_compressed_table_that_grows_like_no_table_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_file, "_ANY_BYTES", 1_000_000)
+    path = table(tmp_path, gzip.compress(b"id,genres\n" + b" " * 30_000_000), "films.csv.gz")
+    with pytest.raises(TableError, match=r"over [34],[0-9,]+ bytes when decompressed; split or de"):
+        read(path)
 
 
 @settings(max_examples=200, deadline=None)
@@ -305,7 +348,8 @@ def test_each_listing_that_cannot_be_used_is_rejected_with_its_reason() -> None:
         ("", "line 8: no film id"),
         ("bare", "no genre given"),
         ("same", "line 3 lists it again with the same genres; counted once"),
-        ("torn", "listed with different genres (line 4: Drama; line 5: Drama|War)"),
+        ("torn", "line 4: listed with different genres (line 4: Drama; line 5: Drama|War)"),
+        ("torn", "line 5: listed with different genres (line 4: Drama; line 5: Drama|War)"),
         ("unknown", "no genre of the vocabulary (Sport|News)"),
     ]
     assert choice.unmapped == {"Sport": 1, "News": 1}

@@ -24,14 +24,14 @@ def rare(catalog: Catalog) -> npt.NDArray[np.bool_]:
     return np.asarray(catalog.truth[:, columns].sum(1) > 0)
 
 
-def test_by_default_the_parts_are_the_catalogs(catalog: Catalog) -> None:
+def test_by_default_the_splits_are_those_of_the_catalog(catalog: Catalog) -> None:
     parts = choose_images(catalog, "catalog", 0, (), 0)
     for part, images in parts.items():
         assert images.rows.tolist() == catalog.rows(part).tolist()
         assert not images.flipped.any()
 
 
-def test_copies_are_mirrored_and_made_in_the_training_part_alone(catalog: Catalog) -> None:
+def test_copies_are_mirrored_and_made_in_the_train_split_alone(catalog: Catalog) -> None:
     parts = choose_images(catalog, "catalog", 3, RARE, 0)
     rows = catalog.rows("train")
     copies = parts["train"].rows[parts["train"].flipped]

@@ -88,7 +88,7 @@ def region(colour: tuple[int, int, int] = (255, 30, 30)) -> bytes:
     return encoded(rgb)
 
 
-def test_many_posters_are_read_and_unsure_is_said(page: Page) -> None:
+def test_many_posters_are_read_and_unsure_is_shown(page: Page) -> None:
     choose(page, red_jpg=RED, green_png=GREEN, dark_webp=DARK)
     verdicts = page.locator(".verdict").all_inner_texts()
     assert verdicts == ["Red", "Green", "Unsure"]
@@ -209,7 +209,7 @@ def test_downloads_hold_what_the_api_says(page: Page, url: str) -> None:
         assert float(row["Red"]) == expected["scores"]["Red"]
 
 
-def test_what_cannot_be_read_says_why_and_the_rest_goes_on(page: Page) -> None:
+def test_an_unreadable_poster_says_why_and_the_others_are_predicted(page: Page) -> None:
     choose(page, trap_jpg=b"PK\x03\x04 archive", red_jpg=RED)
     refused = page.locator(".card.refused")
     expect(refused.locator(".hint")).to_have_text("this is a ZIP archive; send JPEG, PNG or WebP")

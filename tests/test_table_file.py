@@ -62,12 +62,17 @@ def test_a_header_alone_is_a_table_with_columns_and_no_rows(tmp_path: Path) -> N
     assert [row.cells for row in table.rows] == [{"a": " ", "b": " "}]
 
 
-def test_short_rows_lack_cells_and_long_rows_count_what_is_more(tmp_path: Path) -> None:
+def test_a_row_of_another_length_than_the_header_has_a_problem(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1\n1,2,,3\n1,2,,\n")
-    rows: list[tuple[dict[str, Any], int]] = [
-        (dict(row.cells), row.extra) for row in read_table(tmp_path / "t.csv").rows
+    rows: list[tuple[dict[str, Any], str]] = [
+        (dict(row.cells), row.problem) for row in read_table(tmp_path / "t.csv").rows
     ]
-    assert rows == [({"a": "1"}, 0), ({"a": "1", "b": "2"}, 1), ({"a": "1", "b": "2"}, 0)]
+    remedy = "but the header has 2; quote what holds a separator"
+    assert rows == [
+        ({"a": "1"}, f"1 field, {remedy}"),
+        ({"a": "1", "b": "2"}, f"4 fields, {remedy}"),
+        ({"a": "1", "b": "2"}, ""),
+    ]
 
 
 def test_parquet_without_pyarrow_names_the_extra(

@@ -118,6 +118,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {folded[match[0]]!r}?" if match else ""
 
 
+def one_line(error: Exception) -> str:
+    """An error's message in one line, not too long; the error's kind if it has none."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def other_format(path: Path, version: object, *, reads: int, remedy: str) -> str:
     """The message that a file has another format than the one that this keyart reads.
 

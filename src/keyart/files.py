@@ -5,6 +5,7 @@ next writer of NAME can remove what a killed process left, and leaves alone what
 still writing.
 """
 
+import codecs
 import csv
 import json
 import os
@@ -19,13 +20,44 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from glob import escape
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from zlib import crc32
 
 from keyart.errors import OutputError
 from keyart.exchange import exchange
 
+if TYPE_CHECKING:
+    import numpy as np
+
 StrPath = str | os.PathLike[str]
+
+
+def printable(name: StrPath) -> str:
+    r"""A file's name as text that can be encoded: what is not UTF-8 in it becomes \\xe9."""
+    return os.fspath(name).encode("utf-8", ESCAPE).decode("utf-8")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    # Python keeps a byte of a name that is not UTF-8 as a character from U+DC80 to U+DCFF.
+    codes = (ord(letter) for letter in error.object[error.start : error.end])
+    escaped = (
+        f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+        for code in codes
+    )
+    return "".join(escaped), error.end
+
+
+ESCAPE = "keyart.escape"
+"""How text is encoded that may hold a file's name, see `printable`."""
+codecs.register_error(ESCAPE, _escape)
+
+
+def json_text(value: Any) -> str:
+    r"""JSON that people can read. NaN is an error. A name that is not UTF-8 keeps \\udce9."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def sync_folder(folder: Path) -> None:
@@ -155,17 +187,29 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", ESCAPE))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON that people can read, whole or not at all. NaN is an error."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value) + "\n")
+
+
+def write_array(path: Path, array: "np.ndarray[Any, Any]") -> None:
+    """Write an array as .npy. np.save does not say why a disk takes no more bytes."""
+    from numpy.lib import format as npy
+
+    with path.open("wb") as file:
+        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+        file.write(array.ravel(order="A").view("u1").data)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV with `header`, whole or not at all."""
-    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors=ESCAPE) as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
@@ -175,8 +219,8 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 def writing_text(path: Path | None) -> Iterator[IO[str]]:
     """Yield a UTF-8 text file for `path`; None or '-' is standard output.
 
-    While it is written the file is called NAME.incomplete, and stays so if the process is killed:
-    its rows can still be used. After an error it is removed.
+    While it is written the file is called NAME.incomplete, and stays so if the process is killed or
+    interrupted: its rows can still be used. After an error it is removed.
     """
     if path is None or str(path) == "-":
         yield sys.stdout
@@ -187,12 +231,12 @@ def writing_text(path: Path | None) -> Iterator[IO[str]]:
     incomplete = _regular_target(target.with_name(f"{target.name}.incomplete"))
     try:
         with _named(path):
-            with incomplete.open("w", encoding="utf-8", newline="") as file:
+            with incomplete.open("w", encoding="utf-8", errors=ESCAPE, newline="") as file:
                 yield file
             _keep_mode(target, incomplete)
             sync_file(incomplete)
             os.replace(incomplete, target)
-    except BaseException:
+    except Exception:
         incomplete.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
@@ -235,7 +279,8 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        ours = error.filename is None or str(error.filename).endswith((_PARTIAL, ".incomplete"))
+        ours = error.filename is None or _PARTIAL in os.fsdecode(error.filename)
+        ours = ours or os.fsdecode(error.filename).endswith(".incomplete")
         if ours and error.errno is not None:
             error.filename = str(path)
         raise

@@ -13,11 +13,13 @@ are 1 GB, which is mapped, not read; docs/benchmarks.md has the time of a query.
 needs neither pyarrow nor a catalog.
 """
 
+import errno
 import io
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +30,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keyart.errors import PosterIndexError, other_format
-from keyart.files import StrPath, new_folder, write_json
+from keyart.files import StrPath, new_folder, write_array, write_json
 from keyart.film import Film
 from keyart.images.decode import Pixels, decode
 from keyart.images.poster import Poster
@@ -167,13 +169,13 @@ class Index:
             )
         predictor = _predictor(model)
         predictor.require("features")
-        with new_folder(out) as partial:
+        with new_folder(out) as partial, _disk_errors(out):
             mean = _write_films(predictor, catalog, partial, progress)
-            np.save(partial / MEAN, mean)
+            write_array(partial / MEAN, mean)
             _centre(partial / EMBEDDINGS, mean)
             hashes, small = catalog.hashes()
-            np.save(partial / HASHES, hashes)
-            np.save(partial / SMALL, small)
+            write_array(partial / HASHES, hashes)
+            write_array(partial / SMALL, small)
             facts = {
                 "format": FORMAT,
                 "keyart": __version__,
@@ -313,6 +315,22 @@ def _write_films(
     assert total is not None
     assert done == len(catalog)
     return (total / done).astype(np.float32)
+
+
+@contextmanager
+def _disk_errors(out: Path) -> Iterator[None]:
+    """A disk that SQLite cannot write to is an error of the disk."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = {
+            sqlite3.SQLITE_FULL: errno.ENOSPC,
+            sqlite3.SQLITE_READONLY: errno.EROFS,
+            sqlite3.SQLITE_IOERR: errno.EIO,
+        }.get(error.sqlite_errorcode & 0xFF)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(out)) from error
 
 
 def _query(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from keyart.catalog.examine import Examined, kept_as_it_was, read_offer
+from keyart.catalog.examine import Examined, Offer, kept_as_it_was, read_offer
+from keyart.catalog.films_table import Columns
 from keyart.catalog.groups import join_groups
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
 from keyart.catalog.split import SPLITS, Fractions, split_groups
@@ -27,6 +29,7 @@ def build_catalog(
     out: Path,
     *,
     vocabulary: Vocabulary,
+    columns: Columns | None,
     fractions: Fractions,
     seed: int,
     progress: Progress | None,
@@ -36,7 +39,7 @@ def build_catalog(
         raise CatalogError(
             f"{out}: already exists; add --grow to add films to it, or name another folder"
         )
-    offer = read_offer(films, posters, vocabulary, progress=progress)
+    offer = read_offer(films, posters, vocabulary, columns=columns, progress=progress)
     if not offer.examined:
         first = [f"the first: {one.film_id}: {one.reason}" for one in offer.rejections[:1]]
         nothing = f"{films}: no film with a genre and a poster in {posters}"
@@ -56,7 +59,9 @@ def build_catalog(
                 "seed": seed,
                 "fractions": list(fractions),
             },
+            tables=[_account(films, offer, len(placed.rows), len(offer.rejections))],
             unmapped=offer.unmapped,
+            unmapped_cells=offer.unmapped_cells,
             notes=offer.notes,
             rejections=len(rejected),
         )
@@ -68,6 +73,7 @@ def grow_catalog(
     films: Path,
     posters: Path,
     *,
+    columns: Columns | None,
     replace_genres: bool,
     progress: Progress | None,
 ) -> None:
@@ -77,7 +83,9 @@ def grow_catalog(
         before = catalog.facts
         old = catalog.columns(COLUMNS).to_pylist()
         known = {row["film_id"]: row["genres"] for row in old}
-        offer = read_offer(films, posters, catalog.vocabulary, known, progress)
+        offer = read_offer(
+            films, posters, catalog.vocabulary, columns=columns, known=known, progress=progress
+        )
         rejections, notes, kept = list(offer.rejections), list(offer.notes), list(before["shards"])
         others = offer.other_genres
         if replace_genres and others:
@@ -100,16 +108,26 @@ def grow_catalog(
         old_rejections = read_rejections(catalog)
         shards = write_shards(path, placed.rows, placed.posters, first=len(kept))
         rejected = write_rejections(path, old_rejections, [*rejections, *placed.rejections])
+        taken = len(placed.rows) + (len(others) if replace_genres else 0)
+        new_rejections = len(rejections) + len(placed.rejections)
         facts = catalog_facts(
             catalog.vocabulary,
             [*old, *placed.rows],
             shards=[*kept, *shards],
             split=before["split"],
+            tables=[*before.get("tables", []), _account(films, offer, taken, new_rejections)],
             unmapped=Counter(before["unmapped"]) + offer.unmapped,
+            unmapped_cells=Counter(before.get("unmapped_cells", {})) + offer.unmapped_cells,
             notes=[*before["notes"], *notes],
             rejections=len(rejected),
         )
         write_json(path / FACTS, facts)
+
+
+def _account(films: Path, offer: Offer, taken: int, rejected: int) -> dict[str, Any]:
+    """What became of the rows of a table."""
+    assert taken + rejected == offer.rows, f"{films}: {offer.rows} rows, {taken} + {rejected}"
+    return {"name": films.name, "rows": offer.rows, "films": taken, "rejections": rejected}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The catalog: films with their posters, genres and splits, in Parquet that any tool can read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +30,7 @@ class Catalog(CatalogTable):
         posters: StrPath,
         out: StrPath,
         *,
+        columns: Mapping[str, str] | None = None,
         vocabulary: Vocabulary | StrPath | None = None,
         split: str | Sequence[float] = "60/20/20",
         seed: int = 0,
@@ -37,13 +38,16 @@ class Catalog(CatalogTable):
     ) -> Self:
         """Make a catalog from a table of films and a folder of their posters.
 
-        films: CSV, TSV, Parquet or JSON lines. posters: pictures named after film ids, or as the
-        table names them. out: the new folder. vocabulary: the genres, or a file of them; None
-        means the 19 genres of the 2017 study. split: train, validation and test, in per cent
-        ("60/20/20") or as fractions that sum to 1. Films with near-duplicate posters get the same
-        split. seed: of the split. progress: called with (posters examined, posters).
+        films: CSV, TSV, Parquet, JSON or Excel, also gzipped, with one row per film. posters: the
+        files that the table names, as paths from its folder or from this one; those of films
+        without such a name are named after film ids. out: the new folder. columns: the names of
+        the table's columns for id, title, year, genres and poster, if their names are not the
+        usual ones. vocabulary: the genres, or a file of them; None means the 19 genres of the 2017
+        study. split: train, validation and test, in per cent ("60/20/20") or as fractions that sum
+        to 1. Films with near-duplicate posters get the same split. seed: of the split. progress:
+        called with (posters examined, posters).
 
-        A film that cannot be used is never silently dropped: see `rejections`.
+        Each row of the table is a film of the catalog, or has a reason in `rejections`.
 
         Raises TableError if the table or the folder cannot be read, VocabularyError, and
         CatalogError if `out` exists, the split is impossible or no film is left.
@@ -57,6 +61,7 @@ class Catalog(CatalogTable):
             Path(posters),
             Path(out),
             vocabulary=vocabulary,
+            columns=columns,
             fractions=parse_fractions(split),
             seed=seed,
             progress=progress,
@@ -68,6 +73,7 @@ class Catalog(CatalogTable):
         films: StrPath,
         posters: StrPath,
         *,
+        columns: Mapping[str, str] | None = None,
         replace_genres: bool = False,
         progress: Progress | None = None,
     ) -> Self:
@@ -79,11 +85,16 @@ class Catalog(CatalogTable):
         genres for it, it keeps its own, or takes the table's with `replace_genres`; a note counts
         such films. The catalog is whole at every moment: catalog.json changes last, in one step.
 
-        films, posters, progress: as in `build`. Raises TableError, and CatalogError if the catalog
-        is damaged or another process is growing it.
+        films, posters, columns, progress: as in `build`. Raises TableError, and CatalogError if the
+        catalog is damaged or another process is growing it.
         """
         grow_catalog(
-            self.path, Path(films), Path(posters), replace_genres=replace_genres, progress=progress
+            self.path,
+            Path(films),
+            Path(posters),
+            columns=columns,
+            replace_genres=replace_genres,
+            progress=progress,
         )
         return type(self).open(self.path)
 

@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
-from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, CatalogTable, Fingerprint, sha256_of
+from keyart.catalog.table import (
+    COLUMNS,
+    FACTS,
+    SCHEMA,
+    CatalogTable,
+    Fingerprint,
+    parquet_file,
+    sha256_of,
+)
 from keyart.catalog.write import count_films
 from keyart.errors import CatalogError, PosterError
 from keyart.images.decode import decoding
@@ -44,7 +51,7 @@ def _damaged_shards(catalog: CatalogTable) -> list[str]:
             problems.append(f"{shard}: changed since it was written")
             continue
         try:
-            schema = pq.read_schema(shard)
+            schema = parquet_file(shard).schema_arrow
         except (OSError, pa.ArrowException) as error:
             problems.append(f"{shard}: not Parquet ({error})")
             continue

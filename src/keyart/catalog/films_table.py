@@ -1,33 +1,46 @@
 """Films tables: the id, title, year, genres and poster of each film, by the usual column names."""
 
-import ast
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from keyart.catalog.cells import from_cell
+from keyart.catalog.genre_cells import Flags, genre_names
 from keyart.catalog.table_file import Row, TableFile, folded, read_table
 from keyart.errors import TableError
 from keyart.genres import Vocabulary
+from keyart.images.folder import stem
 
 # By preference: if a table has several of them, the first one names the films.
-_ID = ("film_id", "imdb_id", "tconst", "tmdb_id", "movie_id", "id", "filename")
-_IMDB = ("imdb_id", "tconst")
-_TITLE = ("title", "primary_title", "name", "original_title")
-_YEAR = ("year", "start_year", "release_year", "release_date")
-_GENRES = ("genres", "genre", "genre_names")
-_POSTER = ("poster", "poster_file", "poster_path", "filename")
-_NO_GENRES = ("", r"\N", "(no genres listed)", "N/A", "None")
+_USUAL = {
+    "id": ("film_id", "imdb_id", "tconst", "const", "tmdb_id", "movie_id", "id", "filename"),
+    "title": ("title", "primary_title", "movie_title", "name", "original_title"),
+    "year": ("year", "start_year", "release_year", "release_date"),
+    "genres": ("genres", "genre", "genre_names"),
+    "genre_ids": ("genre_ids", "tmdb_genre_ids"),
+    "poster": ("poster", "poster_file", "poster_path", "filename"),
+}
+_IMDB = {folded(name) for name in ("imdb_id", "tconst", "const")}
+_IMDB_ID = re.compile(r"tt[0-9]{6,}")
+_IMDB_PAGE = re.compile(r"imdb\.com/(?:[a-z-]+/)?title/(tt[0-9]+)", re.IGNORECASE)
+_TMDB_PAGE = re.compile(r"themoviedb\.org/(?:movie|tv)/([0-9]+)", re.IGNORECASE)
+_LOOKED_AT = 100  # cells of a column, to see what it holds
+_LONG = 0.2  # of the films of a table with one row per genre have several genres
+
+Columns = Mapping[str, str]
+"""The names of a table's columns: for id, title, year, genres, genre_ids (TMDb's) and poster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A film as a table lists it.
 
-    line: in the file. genres: names as found. poster: a file name, if the table gives one.
-    problem: why the line cannot be used; empty if it can.
+    line: in the file. genres: names as found. poster: a file name, if the table gives one. cell:
+    the text of the genres, as found. problem: why the line cannot be used; empty if it can. lines:
+    how many rows of the table it stands for.
     """
 
     line: int
@@ -37,121 +50,162 @@ class Listing:
     genres: tuple[str, ...]
     poster: str | None
     problem: str = ""
+    cell: str = field(default="", compare=False)
+    lines: int = field(default=1, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """The names of a table's columns. flags: columns of 0 and 1, one per genre, if no `genres`."""
-
-    film_id: str
-    title: str | None
-    year: str | None
-    genres: str | None
-    poster: str | None
-    flags: Sequence[str]
-
-
-def read_films(path: Path, vocabulary: Vocabulary) -> tuple[list[Listing], list[str]]:
+def read_films(
+    path: Path, vocabulary: Vocabulary, columns: Columns | None = None
+) -> tuple[list[Listing], list[str]]:
     """Read a films table. Returns its films, and notes on how it was read.
 
-    vocabulary: decides which columns of 0 and 1 are genres. Raises TableError.
+    vocabulary: decides which columns of yes and no are genres. columns: the names of columns that
+    are not to be guessed. Raises TableError.
     """
     table = read_table(path)
     if not table.rows:
         raise TableError(f"{path}: no films in it; give a table with one row per film")
-    columns = _columns(table, vocabulary)
-    return [_listing(row, columns) for row in table.rows], list(table.notes)
-
-
-def _columns(table: TableFile, vocabulary: Vocabulary) -> _Columns:
-    found = ", ".join(table.columns) or "(none)"
-    film_id = table.column(_ID)
-    if film_id is None:
+    found = find_columns(table, columns or {})
+    if "id" not in found:
         raise TableError(
-            f"{table.path}: no column of film ids; its columns are {found}; name one of them "
-            f"{', '.join(_ID)}"
+            f"{path}: no column of film ids; its columns are {_shown(table)}; name one of them "
+            f"{', '.join(_USUAL['id'])}, or say which one it is with --id"
         )
-    genres = table.column(_GENRES)
-    flags = _flag_columns(table, vocabulary) if genres is None else []
-    if genres is None and not flags:
-        raise TableError(
-            f"{table.path}: no column of genres; its columns are {found}; name one of them genres, "
-            "or give one 0/1 column per genre"
-        )
-    title, year, poster = (table.column(names) for names in (_TITLE, _YEAR, _POSTER))
-    return _Columns(film_id, title, year, genres, poster, flags)
+    flags = None
+    if not {"genres", "genre_ids"} & found.keys():
+        others = [name for name in table.columns if name not in found.values()]
+        flags = Flags.find(others, [row.cells for row in table.rows if not row.problem], vocabulary)
+        if flags is None:
+            raise TableError(
+                f"{path}: no column of genres; its columns are {_shown(table)}; name one of them "
+                "genres, say which one it is with --genres, or give one 0/1 column per genre"
+            )
+    listings = [_listing(row, found, flags, vocabulary) for row in table.rows]
+    listings, note = _without_long_form(path, listings)
+    return listings, [*table.notes, *note]
 
 
-def _flag_columns(table: TableFile, vocabulary: Vocabulary) -> list[str]:
-    """Columns that hold only 0 and 1, if at least two of them are genres."""
-    others = {folded(name) for name in (*_ID, *_TITLE, *_YEAR, *_POSTER)}
-    flags = [
-        name
-        for name in dict.fromkeys(table.columns)
-        if folded(name) not in others and all(_is_flag(row.cells.get(name)) for row in table.rows)
-    ]
-    return flags if sum(bool(vocabulary.resolve(name)) for name in flags) >= 2 else []
+def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
+    """The columns of a films table by what they hold, see `Columns`.
+
+    given: those that the user names. Others are found by their usual names; ids also by how they
+    look. Raises TableError for a name that is not a column.
+    """
+    if unknown := [kind for kind in given if kind not in _USUAL]:
+        raise TableError(f"columns: {unknown[0]!r} is none of {', '.join(_USUAL)}")
+    found = {kind: table.named(name) for kind, name in given.items()}
+    for kind, names in _USUAL.items():
+        free = [name for name in names if kind in ("id", "poster") or name not in found.values()]
+        if kind not in found and (name := table.column(free)) is not None:
+            found[kind] = name
+    if "id" not in found and (name := _column_of_ids(table)) is not None:
+        found["id"] = name
+    return found
 
 
-def _listing(row: Row, columns: _Columns) -> Listing:
-    def cell(name: str | None) -> Any:
-        return None if name is None else row.cells.get(name)
-
-    title, year = _text(cell(columns.title)), _year(cell(columns.year))
-    if year is None and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
-        year, title = int(match[1]), title[: match.start()].strip()
-    if columns.genres is not None:
-        genres = _names(cell(columns.genres))
-    else:
-        genres = tuple(name for name in columns.flags if _is_set(cell(name)))
-    problem = ""
-    if row.extra:
-        problem = f"{row.extra} more fields than columns; quote what holds a separator"
-    film_id = _film_id(cell(columns.film_id), columns.film_id)
-    poster = _text(cell(columns.poster)) or None
-    return Listing(row.line, film_id, title, year, genres, poster, problem)
-
-
-def _is_flag(value: Any) -> bool:
-    return _text(value) in ("0", "1", "0.0", "1.0", "", "True", "False")
-
-
-def _is_set(value: Any) -> bool:
-    return _text(value) in ("1", "1.0", "True")
-
-
-def _text(value: Any) -> str:
-    """A cell as text; empty if it has no value, which IMDb writes as \\N."""
-    text = "" if value is None else str(value).strip()
-    return "" if text == r"\N" else from_cell(text)
-
-
-def _film_id(value: Any, column: str) -> str:
-    """A film's id, written one way: IMDb's as tt and at least seven digits."""
-    text = PurePath(_text(value)).stem if folded(column) == "filename" else _text(value)
+def film_id_of(value: Any, column: str) -> str:
+    """A film's id, written one way: IMDb's as tt and at least seven digits, also of its pages."""
+    text = text_of(value)
+    if folded(column) == "filename":
+        return stem(text.replace("\\", "/").rpartition("/")[2])
+    if page := _IMDB_PAGE.search(text) or _TMDB_PAGE.search(text):
+        text = page[1]
     # Spreadsheets and pandas turn numbers with gaps into floats: 85549.0.
     if number := re.fullmatch(r"([0-9]+)\.0", text):
         text = number[1]
-    imdb = folded(column) in map(folded, _IMDB)
+    imdb = folded(column) in _IMDB
     match = re.fullmatch(r"(?:tt)?0*([0-9]+)" if imdb else r"tt0*([0-9]+)", text, re.IGNORECASE)
     return f"tt{match[1]:0>7}" if match else text
 
 
-def _year(value: Any) -> int | None:
-    match = re.match(r"[0-9]{4}(?![0-9])", _text(value))
+def text_of(value: Any) -> str:
+    """A cell as text; empty if it has no value, which IMDb writes as \\N."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    text = "" if value is None or value != value else str(value).strip()
+    return "" if text == r"\N" else from_cell(text)
+
+
+def _shown(table: TableFile) -> str:
+    names = [name if len(name) <= 40 else f"{name[:40]}..." for name in table.columns]
+    return ", ".join(names[:40]) + (", ..." if len(names) > 40 else "") or "(none)"
+
+
+def _column_of_ids(table: TableFile) -> str | None:
+    """The column that holds nothing but ids or pages of IMDb, or pages of TMDb."""
+    for column in table.columns:
+        cells = (text_of(row.cells.get(column)) for row in table.rows[:_LOOKED_AT])
+        some = [cell for cell in cells if cell]
+        if some and all(
+            _IMDB_ID.fullmatch(cell) or _IMDB_PAGE.search(cell) or _TMDB_PAGE.search(cell)
+            for cell in some
+        ):
+            return column
+    return None
+
+
+def film_of(row: Row, columns: Columns) -> Listing:
+    """What a row says about its film, apart from its genres. columns: as `find_columns` gives."""
+
+    def cell(kind: str) -> str:
+        return text_of(row.cells.get(columns[kind])) if kind in columns else ""
+
+    title, year = cell("title"), _year(cell("year"))
+    if year is None and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
+        year, title = int(match[1]), title[: match.start()].strip()
+    film_id = film_id_of(row.cells.get(columns["id"]), columns["id"]) if "id" in columns else ""
+    return Listing(row.line, film_id, title, year, (), cell("poster") or None, row.problem)
+
+
+def _listing(row: Row, columns: Columns, flags: Flags | None, vocabulary: Vocabulary) -> Listing:
+    film = film_of(row, columns)
+    if film.problem:
+        return film
+    if flags is not None:
+        genres, problem = flags.read(row.cells)
+        return replace(film, genres=genres, problem=problem)
+    named, genres = "", ()
+    for kind in ("genres", "genre_ids"):
+        cell = row.cells.get(columns[kind]) if kind in columns else None
+        named = named or text_of(cell)
+        genres = genres or genre_names(cell, vocabulary, tmdb=kind == "genre_ids")
+    return replace(film, genres=genres, cell=named)
+
+
+def _year(text: str) -> int | None:
+    """The first year in a cell: 1995, 1995-10-30, 30-Oct-1995 or 10/30/1995."""
+    match = re.search(r"(?<![0-9])[0-9]{4}(?![0-9])", text)
     return int(match[0]) if match else None
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    """Genre names from a list, or from text that joins them with | or , or ;."""
-    if isinstance(value, str) and value.strip().startswith("["):
-        try:
-            value = ast.literal_eval(value.strip())
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            value = value.strip().strip("[]")
-    if isinstance(value, list | tuple):
-        given = [one.get("name") if isinstance(one, dict) else one for one in value]
-    else:
-        given = re.split(r"[|,;]", "" if value is None else str(value))
-    names = (str(one).strip() for one in given)
-    return tuple(dict.fromkeys(name for name in names if name not in _NO_GENRES))
+def _without_long_form(path: Path, listings: list[Listing]) -> tuple[list[Listing], list[str]]:
+    """The films of a table with one row per film and genre, as if it had one row per film.
+
+    It is such a table if no row has several genres, none is there twice, and a good part of the
+    films have several rows. Otherwise these are rows that disagree.
+    """
+    sound = [one for one in listings if not one.problem and one.film_id and one.genres]
+    rows = Counter(one.film_id for one in sound)
+    several = sum(count > 1 for count in rows.values())
+    pairs = {(one.film_id, one.genres) for one in sound}
+    alike = {(one.film_id, one.title, one.year, one.poster) for one in sound}
+    if (
+        not several
+        or any(len(one.genres) > 1 for one in sound)
+        or len(pairs) < len(sound)
+        or len(alike) > len(rows)
+        or several < _LONG * len(rows)
+    ):
+        return listings, []
+    films: dict[str, Listing] = {}
+    others = []
+    for one in listings:
+        if one.problem or not one.film_id or not one.genres:
+            others.append(one)
+        elif film := films.get(one.film_id):
+            genres = (*film.genres, *one.genres)
+            films[one.film_id] = replace(film, genres=genres, lines=film.lines + 1, cell="")
+        else:
+            films[one.film_id] = one
+    note = f"{path.name} has one row per film and genre: {len(sound):,} rows, {len(films):,} films"
+    return sorted([*films.values(), *others], key=lambda one: one.line), [note]

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from keyart.catalog.rejections import write_rejections
 from keyart.catalog.split import SPLITS, split_groups
-from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, SHARD, CatalogTable
+from keyart.catalog.table import COLUMNS, FACTS, SCHEMA, SHARD, CatalogTable, parquet_file
 from keyart.catalog.write import catalog_facts, write_shard
 from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
@@ -48,7 +47,9 @@ def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -
             listed,
             shards=shards,
             split=catalog.facts["split"],
+            tables=[],
             unmapped=Counter(),
+            unmapped_cells=Counter(),
             notes=[f"about {films:,} of the {len(catalog):,} films of {catalog.fingerprint[:12]}"],
             rejections=0,
         )
@@ -74,7 +75,7 @@ def _tables(catalog: CatalogTable, rows: npt.NDArray[np.int64]) -> Iterator[pa.T
     """These rows with their posters, one row group of the catalog in memory at a time."""
     start = 0
     for shard in catalog.shards:
-        with pq.ParquetFile(shard) as file:
+        with parquet_file(shard) as file:
             for group in range(file.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
                 here = rows[(rows >= start) & (rows < stop)] - start

@@ -34,6 +34,8 @@ class Summary:
     grouped_films: int
     largest_groups: list[list[str]]  # film ids
     rejections: dict[str, int]  # by kind of reason
+    tables: list[dict[str, Any]]  # name, rows, films and rejections of each
+    unmapped_cells: dict[str, int]  # cells of genres that map to nothing
     unmapped: dict[str, int]  # genre names that map to nothing
     suggestions: dict[str, str]  # for those that may be misspelt
     notes: list[str]
@@ -72,6 +74,8 @@ def summarise(catalog: CatalogTable) -> Summary:
         grouped_films=sum(map(len, several)),
         largest_groups=several[:3],
         rejections=dict(Counter(_kind(one.reason) for one in read_rejections(catalog))),
+        tables=list(catalog.facts.get("tables", [])),
+        unmapped_cells=dict(catalog.facts.get("unmapped_cells", {})),
         unmapped=unmapped,
         suggestions={name: hint.strip("; ?") for name, hint in hints.items() if hint},
         notes=list(catalog.facts["notes"]),
@@ -97,13 +101,20 @@ def _kind(reason: str) -> str:
     """A reason without the file, line or names in it."""
     for kind in (
         "no genre of the vocabulary",
-        "listed with different genres",
+        "no poster found",
+        "two posters fit",
         "its poster is a near-duplicate of films in two splits",
     ):
         if reason.startswith(kind):
             return kind
     if reason.startswith("line "):
-        return "listed again" if "again" in reason else reason.partition(": ")[2]
+        if "again" in reason:
+            return "listed again"
+        kind = reason.partition(": ")[2]
+        for one in ("listed with different genres", "column "):
+            if kind.startswith(one):
+                return one if one != "column " else "a cell that is neither yes nor no"
+        return re.sub(r"^\d+ fields?, .*", "another number of fields than the header", kind)
     if reason.startswith("is in the catalog with"):
         return "is in the catalog with other genres"
     _, colon, rest = reason.partition(": ")

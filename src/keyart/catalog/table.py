@@ -10,6 +10,7 @@ belong to the catalog.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ class CatalogTable:
         """Some columns of all films. Raises CatalogError if a file cannot be read."""
         schema = pa.schema([SCHEMA.field(name) for name in names])
         with self._reading():
-            tables = [pq.ParquetFile(shard).read(columns=list(names)) for shard in self.shards]
+            tables = [parquet_file(shard).read(columns=list(names)) for shard in self.shards]
             return pa.concat_tables([schema.empty_table(), *tables])
 
     @cached_property
@@ -178,7 +179,7 @@ class CatalogTable:
         Raises CatalogError if a file cannot be read.
         """
         for shard in self.shards:
-            with self._reading(), pq.ParquetFile(shard) as file:
+            with self._reading(), parquet_file(shard) as file:
                 for group in range(file.num_row_groups):
                     for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
@@ -189,7 +190,7 @@ class CatalogTable:
             raise CatalogError(f"{self.path}: no row {row:,}; its films are 0 to {len(self) - 1:,}")
         left = row
         for shard in self.shards:
-            with self._reading(), pq.ParquetFile(shard) as file:
+            with self._reading(), parquet_file(shard) as file:
                 for group in range(file.num_row_groups):
                     films = file.metadata.row_group(group).num_rows
                     if left < films:
@@ -222,6 +223,12 @@ class Fingerprint:
     def hex(self) -> str:
         """The fingerprint so far."""
         return self._digest.hexdigest()
+
+
+def parquet_file(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file. Raises OSError and ArrowException."""
+    # As bytes: pyarrow encodes a path as UTF-8, which a path need not be.
+    return pq.ParquetFile(pa.OSFile(os.fsencode(path)))
 
 
 def sha256_of(path: Path) -> str:

@@ -1,32 +1,42 @@
-"""The one reader of table files: CSV, TSV, Parquet or JSON lines, as rows of named cells."""
+"""The one reader of table files: CSV, TSV, Parquet, JSON or Excel, as rows of named cells."""
 
-import csv
+import gzip
 import io
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from keyart.errors import TableError
+from keyart.catalog.delimited import read_delimited
+from keyart.catalog.excel_table import OLD_EXCEL, read_excel
+from keyart.catalog.json_table import read_json
+from keyart.errors import TableError, nearest, one_line
 from keyart.extras import extras
 from keyart.files import StrPath
 
-JSON_SUFFIXES = frozenset((".jsonl", ".ndjson", ".json"))
-SUFFIXES = frozenset((".csv", ".tsv", ".parquet")) | JSON_SUFFIXES
+_JSON = frozenset((".jsonl", ".ndjson", ".json"))
+_TABLES = _JSON | {".csv", ".tsv", ".parquet", ".xlsx", ".xls"}
+FORMATS = "CSV, TSV, Parquet, JSON or Excel's .xlsx"
+
+_MOST_BYTES = 4_000_000_000  # of a table that was compressed; IMDb's largest has 1 GB
+_MOST_TIMES = 100  # its compressed size, above _ANY_BYTES: tables shrink 4 to 30 times, bombs 1,000
+_ANY_BYTES = 64_000_000
+_PIECE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table.
 
-    line: the line of the file in which it ends, from 1; in Parquet, its number. cells: by column;
-    text, or the values of JSON and Parquet. extra: how many non-empty cells have no column.
+    line: the line of the file in which it ends, from 1; in Parquet and JSON arrays, its number.
+    cells: by column; text, or the values of JSON, Parquet and Excel. problem: why the cells may be
+    wrong; empty if they are right.
     """
 
     line: int
     cells: Mapping[str, Any]
-    extra: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +51,25 @@ class TableFile:
     def column(self, names: Iterable[str]) -> str | None:
         """The first of these columns that the table has, by its name there.
 
-        Case, spaces and underlines do not matter: imdb_id, imdbId and "IMDb ID" are one.
+        Case, spaces and underlines do not matter: imdb_id, imdbId and "IMDb ID" are one. Raises
+        TableError if the table has two of exactly that name.
         """
         known: dict[str, str] = {}
         for column in self.columns:
             known.setdefault(folded(column), column)
-        return next((known[folded(name)] for name in names if folded(name) in known), None)
+        found = next((known[folded(name)] for name in names if folded(name) in known), None)
+        if found is not None and self.columns.count(found) > 1:
+            raise TableError(f"{self.path}: has two columns {found!r}; rename one of them")
+        return found
+
+    def named(self, column: str) -> str:
+        """A column that the user names. Raises TableError if there is none, with the nearest."""
+        if (found := self.column([column])) is None:
+            raise TableError(
+                f"{self.path}: has no column {column!r}{nearest(column, self.columns)}; its "
+                f"columns are {', '.join(self.columns) or '(none)'}"
+            )
+        return found
 
 
 def folded(name: str) -> str:
@@ -54,10 +77,16 @@ def folded(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def read_table(path: StrPath) -> TableFile:
-    """Read a table file: Parquet by its first bytes, JSON lines and TSV by name, else CSV.
+def is_table(path: Path) -> bool:
+    """Whether a file's name ends like a table's. A .txt may be anything."""
+    return Path(path.name.casefold().removesuffix(".gz")).suffix in _TABLES
 
-    Raises TableError if it cannot be read, and MissingExtraError for Parquet without pyarrow.
+
+def read_table(path: StrPath) -> TableFile:
+    """Read a table file: CSV, TSV, Parquet, JSON (lines or an array) or Excel, also if gzipped.
+
+    The content decides what it is, not the name. Raises TableError if it cannot be read, and
+    MissingExtraError for Parquet without pyarrow and Excel without openpyxl.
     """
     path = Path(path)
     try:
@@ -66,27 +95,80 @@ def read_table(path: StrPath) -> TableFile:
         raise TableError(f"{path}: no such file; name a table") from error
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({error.strerror})") from error
+    if data.startswith(b"\x1f\x8b"):
+        data = _decompressed(path, data)
     if data.startswith(b"PAR1"):
         return _read_parquet(path, data)
+    if data.startswith((b"PK\x03\x04", OLD_EXCEL)):
+        columns, cells, notes = read_excel(path, data)
+        return TableFile(path, columns, [Row(*one) for one in cells], notes)
     text, notes = _decode(path, data)
-    if path.suffix.casefold() in JSON_SUFFIXES or text.lstrip().startswith("{"):
-        rows = list(_json_rows(path, text))
+    suffix = Path(path.name.casefold().removesuffix(".gz")).suffix
+    if suffix in _JSON or text.lstrip().startswith(("{", "[{")):
+        rows = [Row(*one) for one in read_json(path, text)]
         columns = tuple(dict.fromkeys(name for row in rows for name in row.cells))
         return TableFile(path, columns, rows, notes)
-    return _read_csv(path, text, notes)
+    columns, records = read_delimited(text, tabs=suffix == ".tsv")
+    rows = [
+        Row(line, dict(zip(columns, fields, strict=False)), problem)
+        for line, fields, problem in records
+    ]
+    return TableFile(path, columns, rows, notes)
+
+
+def _decompressed(path: Path, data: bytes) -> bytes:
+    most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * len(data))
+    content = io.BytesIO()
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            # Not read(most), which takes that much memory for any file.
+            while content.tell() <= most and (piece := file.read(_PIECE)):
+                content.write(piece)
+    except (OSError, EOFError, zlib.error) as error:
+        raise TableError(f"{path}: damaged gzip ({error}); download it again") from error
+    if content.tell() > most:
+        raise TableError(f"{path}: over {most:,} bytes when decompressed; split or decompress it")
+    return content.getvalue()
+
+
+_MARKS = {
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8-sig",
+}
 
 
 def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
     """The text of a file, and notes."""
-    notes = []
+    encoding = next((_MARKS[mark] for mark in _MARKS if data.startswith(mark)), None)
+    if encoding is None and b"\x00" in data[:200]:  # UTF-16 without a mark
+        encoding = "utf-16-le" if data[1:200:2].count(0) > data[:200:2].count(0) else "utf-16-be"
+    notes: list[str] = []
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-        notes.append(f"{path.name} is not UTF-8; it was read as Windows-1252 (Latin-1)")
+        text = data.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        if encoding not in (None, "utf-8-sig"):
+            raise TableError(f"{path}: not text; give {FORMATS}") from error
+        text, note = _damaged(data)
+        notes.append(f"{path.name} is not UTF-8; {note}")
     if "\x00" in text:
-        raise TableError(f"{path}: not text; give CSV, TSV, Parquet or JSON lines")
+        raise TableError(f"{path}: not text; give {FORMATS}")
     return text, notes
+
+
+def _damaged(data: bytes) -> tuple[str, str]:
+    """Text that is not UTF-8 throughout, and a note: Windows-1252, or UTF-8 with some damage."""
+    text = data.decode("utf-8", "surrogateescape")
+    wrong = sum("\udc80" <= letter <= "\udcff" for letter in text)
+    other = sum(letter > "\x7f" for letter in text) - wrong
+    if other > wrong:
+        text = data.decode("utf-8", "replace")
+        return text.removeprefix(
+            "\ufeff"
+        ), f"{wrong:,} of its bytes were read as \N{REPLACEMENT CHARACTER}"
+    return data.decode("cp1252", "replace"), "it was read as Windows-1252 (Latin-1)"
 
 
 def _read_parquet(path: Path, data: bytes) -> TableFile:
@@ -95,44 +177,25 @@ def _read_parquet(path: Path, data: bytes) -> TableFile:
         import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(data))
-        cells = table.to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableError(f"{path}: damaged Parquet ({error})") from error
-    rows = [Row(number, row) for number, row in enumerate(cells, start=1)]
-    return TableFile(path, tuple(table.column_names), rows)
+        # Not pq.read_table, which refuses two columns of one name.
+        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        columns = [_values(column) for column in table.columns]
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise TableError(f"{path}: damaged Parquet ({one_line(error)})") from error
+    names = tuple(table.column_names)
+    rows = [
+        Row(number, dict(zip(names, cells, strict=True)))
+        for number, cells in enumerate(zip(*columns, strict=True), start=1)
+    ]
+    return TableFile(path, names, rows)
 
 
-def _read_csv(path: Path, text: str, notes: Sequence[str]) -> TableFile:
-    header = text.lstrip("\r\n").partition("\n")[0]
-    # The first of equals: a table of one column has no delimiter to count.
-    delimiter = max("\t,;" if path.suffix.casefold() == ".tsv" else ",\t;", key=header.count)
-    # IMDb's own files quote nothing, and have titles that begin with a quotation mark.
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if header.startswith("tconst\t") else csv.QUOTE_MINIMAL
-    # Not splitlines(): damaged titles hold characters that it takes for ends of lines.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
+def _values(column: Any) -> list[Any]:
+    """A column's values; as text if Python has no such values, such as nanoseconds."""
+    import pyarrow as pa
+
     try:
-        columns = tuple(next((cells for cells in reader if cells), ()))
-        rows = []
-        for cells in reader:
-            if any(cells):
-                extra = sum(bool(cell.strip()) for cell in cells[len(columns) :])
-                rows.append(Row(reader.line_num, dict(zip(columns, cells, strict=False)), extra))
-    except csv.Error as error:
-        raise TableError(f"{path} line {reader.line_num}: {error}") from error
-    return TableFile(path, columns, rows, notes)
-
-
-def _json_rows(path: Path, text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            cells = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise TableError(f"{path} line {number}: not JSON ({error})") from error
-        if not isinstance(cells, dict):
-            raise TableError(
-                f"{path} line {number}: expected one object per line, as in JSON lines"
-            )
-        yield Row(number, cells)
+        values: list[Any] = column.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError):
+        values = [str(value) for value in column.cast(pa.string())]
+    return values

@@ -21,6 +21,7 @@ from keyart.catalog.table import (
     SHARD,
     CatalogTable,
     Fingerprint,
+    parquet_file,
     sha256_of,
 )
 from keyart.errors import CatalogError
@@ -52,7 +53,8 @@ def write_shard(path: Path, tables: Iterable[pa.Table]) -> dict[str, Any]:
     films = 0
     with (
         replacing(path) as partial,
-        pq.ParquetWriter(partial, SCHEMA, compression="none", use_dictionary=False) as file,
+        pa.OSFile(os.fsencode(partial), "wb") as sink,
+        pq.ParquetWriter(sink, SCHEMA, compression="none", use_dictionary=False) as file,
     ):
         for table in tables:
             file.write_table(table, row_group_size=len(table))
@@ -71,7 +73,7 @@ def write_genres(
     """
     facts = []
     for shard, before in zip(catalog.shards, catalog.facts["shards"], strict=True):
-        with pq.ParquetFile(shard) as source:
+        with parquet_file(shard) as source:
             films = source.read(columns=["film_id"])["film_id"].to_pylist()
             if genres.keys().isdisjoint(films):
                 facts.append(before)
@@ -119,7 +121,9 @@ def catalog_facts(
     *,
     shards: Sequence[Mapping[str, Any]],
     split: Mapping[str, Any],
+    tables: Sequence[Mapping[str, Any]],
     unmapped: Counter[str],
+    unmapped_cells: Counter[str],
     notes: Sequence[str],
     rejections: int,
 ) -> dict[str, Any]:
@@ -138,7 +142,9 @@ def catalog_facts(
         "fingerprint": fingerprint.hex(),
         **count_films(vocabulary, rows),
         "split": dict(split),
+        "tables": list(tables),
         "unmapped": dict(unmapped.most_common()),
+        "unmapped_cells": dict(unmapped_cells.most_common()),
         "notes": list(dict.fromkeys(notes)),
         "rejections": rejections,
         "shards": list(shards),

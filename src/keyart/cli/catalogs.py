@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from keyart.cli.options import AsJson, CatalogFolder, Quiet, Vocabulary_
+from keyart.cli.options import (
+    AsJson,
+    CatalogFolder,
+    IdColumn,
+    PosterColumn,
+    Quiet,
+    TitleColumn,
+    Vocabulary_,
+    YearColumn,
+    columns,
+)
 
 commands = typer.Typer(
     help="Make, show and check catalogs: films with their posters, in Parquet.",
@@ -15,8 +25,12 @@ commands = typer.Typer(
 
 @commands.command("build")
 def catalog_build(
-    films: Annotated[Path, typer.Option(help="Table of films: CSV, TSV, Parquet or JSON lines.")],
-    posters: Annotated[Path, typer.Option(help="Folder of posters, named after film ids.")],
+    films: Annotated[
+        Path, typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, also gzipped.")
+    ],
+    posters: Annotated[
+        Path, typer.Option(help="Folder of posters, as the table names them or by film ids.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the catalog.")],
     grow: Annotated[
         bool, typer.Option("--grow", help="Add to the catalog at --out; no film changes its split.")
@@ -28,6 +42,11 @@ def catalog_build(
             help="With --grow: films of the catalog take the table's genres and keep their split.",
         ),
     ] = False,
+    id: IdColumn = None,
+    title: TitleColumn = None,
+    year: YearColumn = None,
+    genres: Annotated[str | None, typer.Option(help="Its column of genres.")] = None,
+    poster_column: PosterColumn = None,
     vocabulary: Vocabulary_ = None,
     split: Annotated[
         str, typer.Option(help="Per cent of films in train, validation and test.")
@@ -43,16 +62,18 @@ def catalog_build(
     from keyart.terminal.catalog import show_catalog
     from keyart.terminal.progress import progress
 
+    named = columns(id=id, title=title, year=year, genres=genres, poster=poster_column)
     with progress("posters", quiet=quiet) as advance:
         if grow:
             catalog = Catalog.open(out).grow(
-                films, posters, replace_genres=replace_genres, progress=advance
+                films, posters, columns=named, replace_genres=replace_genres, progress=advance
             )
         else:
             catalog = Catalog.build(
                 films,
                 posters,
                 out,
+                columns=named,
                 vocabulary=vocabulary,
                 split=split,
                 seed=seed,

@@ -1,6 +1,5 @@
 """Commands of the demo and of the 2017 study."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -96,6 +95,7 @@ def milestone(
     as_json: AsJson = False,
 ) -> None:
     """Run the models of the 2017 study and of keyart on a catalog, and compare the results."""
+    from keyart.files import json_text
     from keyart.milestone.experiment import run_milestone
     from keyart.milestone.rows import parse_settings, parse_weights
     from keyart.milestone.tables import printing, show_results
@@ -114,7 +114,7 @@ def milestone(
         callbacks=printing(quiet=quiet),
     )
     if as_json:
-        typer.echo(json.dumps(done.to_json(), indent=2, ensure_ascii=False))
+        typer.echo(json_text(done.to_json()))
     elif not quiet:
         show_results(done.results)
         typer.echo(f"report: {done.report_path}")

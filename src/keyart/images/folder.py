@@ -16,6 +16,12 @@ SUFFIXES = frozenset(
 )  # fmt: skip
 
 
+def stem(name: str) -> str:
+    """A file's name without the suffix of a picture: 'Dr. No' for 'Dr. No.jpg' and for 'Dr. No'."""
+    before, dot, after = name.rpartition(".")
+    return before if before and f"{dot}{after}".casefold() in SUFFIXES else name
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """All files in `folder` and below it, in no order, without hidden ones."""
     # os.walk does not follow links to folders, so a loop of them ends.

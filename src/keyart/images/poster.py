@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keyart.errors import PosterError
+from keyart.files import printable
 from keyart.images.decode import Pixels, to_rgb
 
 Poster = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
@@ -17,9 +18,9 @@ MAX_BYTES = 100_000_000  # a JPEG of 80 million pixels, the most that is decoded
 
 
 def name_of(poster: Poster, fallback: str = "poster") -> str:
-    """What answers call a poster: its path, or `fallback` if it has none."""
+    """What answers call a poster: its path, as text, or `fallback` if it has none."""
     if isinstance(poster, str | os.PathLike):
-        return os.fspath(poster)
+        return printable(poster)
     return fallback
 
 

@@ -53,6 +53,20 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request that turns out to be malformed; drop what the service still answers.
+
+        uvicorn sends both, which is an error of the protocol and a traceback in the log.
+        """
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        super().send_400_response(msg)
+
     def pause_writing(self) -> None:
         """Wait for a client that does not read its answer."""
         super().pause_writing()

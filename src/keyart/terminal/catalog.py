@@ -1,23 +1,24 @@
 """What is printed about a catalog: its counts, its rejections, its notes."""
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from keyart.files import json_text
+
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
     from keyart.catalog.show import Summary
+
+_CELLS = 20  # of those that map to nothing
 
 
 def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     """Print a catalog's counts by genre and split, its years, groups and rejections."""
     summary = catalog.summary()
     if as_json:
-        json.dump(summary.to_json(), sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        print(json_text(summary.to_json()))
         return
     console = Console(highlight=False)
     console.print(
@@ -35,9 +36,22 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
         f"groups    {summary.groups:,} of near-duplicate posters, with "
         f"{summary.grouped_films:,} films{biggest}"
     )
+    for table in summary.tables:
+        console.print(
+            f"table     {table['name']}: {table['rows']:,} rows, of which {table['films']:,} are "
+            f"films here and {table['rejections']:,} are rejected",
+            soft_wrap=True,
+            markup=False,
+        )
     console.print(f"rejected  {sum(summary.rejections.values()):,} (rejections.csv lists them)")
     for reason, count in summary.rejections.items():
         console.print(f"            {count:>6,}  {reason}", soft_wrap=True)
+    if summary.unmapped_cells:
+        console.print("cells without any genre of the vocabulary")
+        for cell, count in list(summary.unmapped_cells.items())[:_CELLS]:
+            console.print(f"            {count:>6,}  {cell}", soft_wrap=True, markup=False)
+        if (more := len(summary.unmapped_cells) - _CELLS) > 0:
+            console.print(f"            and {more:,} more")
     if summary.unmapped:
         console.print("genre names that are not in the vocabulary")
         for name, count in summary.unmapped.items():

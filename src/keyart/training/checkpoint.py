@@ -1,6 +1,8 @@
 """Checkpoints: the whole state of the loop in one safetensors file, written whole or not at all."""
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -80,7 +82,14 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     """Write tensors and facts to a safetensors file, whole or not at all."""
     with replacing(path) as partial:
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(plain, partial, dict(facts))
+        try:
+            save_file(plain, partial, dict(facts))
+        except SafetensorError as error:
+            code = re.search(r"os error ([0-9]+)", str(error))
+            if code is None:
+                raise
+            number = int(code[1])
+            raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

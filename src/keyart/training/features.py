@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
-from keyart.files import replacing, write_text
+from keyart.files import replacing, write_array, write_text
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.models.backbones import weights_digest
@@ -109,8 +109,8 @@ class _Store:
         """Append rows, whole or not at all."""
         known = list(self._rows)
         old = np.load(self._features, mmap_mode="r")[: len(known)] if known else features[:0]
-        with replacing(self._features) as partial, partial.open("wb") as file:
-            np.save(file, np.concatenate([old, features]))
+        with replacing(self._features) as partial:
+            write_array(partial, np.concatenate([old, features]))
         known += posters
         write_text(self._posters, "\n".join(known))
         self._rows = {poster: row for row, poster in enumerate(known)}

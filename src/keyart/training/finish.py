@@ -1,6 +1,7 @@
 """A run's folder: started with a recipe, and finished once a model is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,7 +55,7 @@ def start_run(
         if run.origin.fingerprint != catalog.fingerprint:
             raise RunError(f"{path}: the catalog has changed since; train into a new folder")
         return
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and not _only_begun(run):
         if resume:
             raise RunError(f"{path}: has no training to resume; name another folder")
         raise RunError(
@@ -62,6 +63,27 @@ def start_run(
         )
     write_text(run.recipe_path, recipe.to_toml())
     run.write_origin(catalog, split)
+
+
+@contextmanager
+def saying_what_is_saved(run: Run) -> Iterator[None]:
+    """Errors of the disk also say how far a training is saved, and how to continue it."""
+    try:
+        yield
+    except OSError as error:
+        if run.has_origin:
+            saved = "saved up to the last checkpoint" if run.last_checkpoint.exists() else "begun"
+            error.add_note(f"the training in {run.path} is {saved}: continue it with --resume")
+        raise
+
+
+def _only_begun(run: Run) -> bool:
+    """Whether a run's folder holds nothing, or what is left if it was killed while it started."""
+    begun = {run.recipe_path, run.checkpoints}
+    inside = run.checkpoints.iterdir() if run.checkpoints.is_dir() else ()
+    return all(
+        file in begun or file.name.startswith(".") for file in [*run.path.iterdir(), *inside]
+    )
 
 
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:

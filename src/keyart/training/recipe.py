@@ -164,7 +164,7 @@ def _kind(tables: Mapping[str, Any], where: str) -> type[AnyRecipe]:
             f"{where}: classifier is in no table; move it under [classifier], as kind"
         )
     kind = classifier.get("kind")
-    if kind not in CLASSIFIERS:
+    if not isinstance(kind, str) or kind not in CLASSIFIERS:
         raise RecipeError(
             f"{where}: [classifier] kind = {kind!r}: not one"
             f"{nearest(str(kind), CLASSIFIERS) or '.'} Known: {', '.join(CLASSIFIERS)}"

@@ -23,7 +23,7 @@ from keyart.training.checkpoint import load_tensors
 from keyart.training.classical import fit_classical, load_classical
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.features import Changes, cached_features
-from keyart.training.finish import Trained, finish_run, start_run
+from keyart.training.finish import Trained, finish_run, saying_what_is_saved, start_run
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import Images, choose_images
 from keyart.training.loop import Examples, fit
@@ -68,7 +68,7 @@ def train(
     """
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     chosen, run, call = any_recipe(recipe, settings), Run(out), callbacks or Callbacks()
-    with isolated():
+    with isolated(), saying_what_is_saved(run):
         if not isinstance(chosen, Recipe):
             _train_classical(opened, chosen, run, call, resume=resume)
             return run

@@ -84,7 +84,7 @@ def test_the_page_of_the_report_shows_these_scores(run: Run) -> None:
     assert round(100 * float(scored.scores[surest].max())) in shown or "&gt;99%" in page
 
 
-def test_genres_are_the_same_through_every_door(run: Run, tmp_path: Path) -> None:
+def test_genres_are_the_same_in_every_interface(run: Run, tmp_path: Path) -> None:
     scored = run.predictions("test")
     model = keyart.load(run)
     for row, film_id in enumerate(scored.film_ids):

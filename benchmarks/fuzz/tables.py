@@ -1,0 +1,169 @@
+"""The door of films tables: CSV, TSV, JSON, Parquet and others, as people have them.
+
+A table that was not mutated must come back as it was painted: every row, its id, title and genres.
+"""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.fuzz.campaign import Door
+from benchmarks.fuzz.mutate import mutate, numbered, pick
+from keyart.catalog.examine import choose_films
+from keyart.catalog.films_table import read_films
+from keyart.genres import DEFAULT_VOCABULARY
+
+_TITLES = (
+    *("Alien", '12" of Snow', '"Quoted" Start', "Ends\x85Here", "Crème, brûlée", "A; B", "=1+1"),
+    *("It's", "天空の城", "  spaces  ", "Tom & Jerry", "a\u2028b", "O'Brien | Sons", '""', "NULL"),
+)
+_TWO_LINES = "Two\nLines"
+_SPELLINGS = ("|", ",", ";", " / ", "['", '["', "['numpy", "{", "tmdb")
+_KINDS = ("csv", "semicolon", "tsv", "flags", "jsonl", "array", "parquet")
+
+
+@dataclass(frozen=True)
+class _Film:
+    film_id: str
+    title: str
+    year: str
+    genres: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A table. sound: it was not mutated, so that `films` are in it."""
+
+    name: str
+    data: bytes
+    films: list[_Film]
+    sound: bool
+    how: str
+
+
+def tables(folder: Path, stack: ExitStack) -> Door:
+    """Read the films of a table and sort them, as a catalog does."""
+
+    def check(number: int, data: bytes) -> object:
+        painted = _paint(number)
+        file = folder / painted.name
+        file.write_bytes(data)
+        listings, notes = read_films(file, DEFAULT_VOCABULARY)
+        choice = choose_films(listings, DEFAULT_VOCABULARY)
+        assert len(choice.new) + len(choice.rejections) == len(listings), "rows are lost"
+        if painted.sound and data == painted.data:
+            found = [(one.film_id, one.title.strip(), _resolved(one.genres)) for one in listings]
+            expected = [(one.film_id, one.title.strip(), set(one.genres)) for one in painted.films]
+            assert found == expected, (
+                f"{painted.how} is not read as painted: {_first_difference(found, expected)}"
+            )
+        return repr((listings, notes))
+
+    return Door(mutated_table, check)
+
+
+def mutated_table(number: int) -> bytes:
+    """A table, painted by its number; two of three are mutated."""
+    return _paint(number).data
+
+
+def painted_name(number: int) -> str:
+    """The file's name."""
+    return _paint(number).name
+
+
+def _resolved(names: tuple[str, ...]) -> set[str]:
+    return {genre for name in names for genre in DEFAULT_VOCABULARY.resolve(name)}
+
+
+def _first_difference(found: Sequence[object], expected: Sequence[object]) -> str:
+    if len(found) != len(expected):
+        return f"{len(found)} of {len(expected)} rows"
+    return next(
+        f"{one} for {other}" for one, other in zip(found, expected, strict=True) if one != other
+    )
+
+
+def _paint(number: int) -> _Painted:
+    rng = numbered("tables", number)
+    kind = pick(_KINDS, rng)
+    titles = (*_TITLES, _TWO_LINES) if kind in ("csv", "semicolon") else _TITLES
+    films = [
+        _Film(
+            f"tt{1_000_000 + 7 * row}",
+            pick(titles, rng),
+            str(rng.integers(1900, 2024)),
+            tuple(rng.choice(DEFAULT_VOCABULARY.names, int(rng.integers(1, 4)), replace=False)),
+        )
+        for row in range(int(rng.integers(1, 12)))
+    ]
+    spelling = pick(_SPELLINGS, rng)
+    suffix, data = _written(kind, films, spelling, rng)
+    if sound := bool(rng.random() < 1 / 3):
+        if kind in ("csv", "tsv") and rng.random() < 0.2:
+            suffix, data = f"{suffix}.gz", gzip.compress(data, mtime=0)
+        elif kind in ("csv", "semicolon") and rng.random() < 0.2:
+            data = data.decode().encode("utf-16")
+    else:
+        data = mutate(data, [data, b'"",,\n\t|::\r\n\x00\xff\xfe'], rng)
+    return _Painted(f"films{suffix}", data, films, sound, f"{kind} with genres as {spelling}")
+
+
+def _written(
+    kind: str, films: list[_Film], spelling: str, rng: np.random.Generator
+) -> tuple[str, bytes]:
+    """The suffix and content of a table's file."""
+    columns = ["tconst", "title", "year", "genres"]
+    rows = [[one.film_id, one.title, one.year, _joined(one.genres, spelling)] for one in films]
+    if kind == "tsv":  # IMDb's own: nothing is quoted
+        columns = ["tconst", "primaryTitle", "startYear", "genres"]
+        return ".tsv", "".join("\t".join(row) + "\n" for row in [columns, *rows]).encode()
+    if kind == "flags":
+        names = DEFAULT_VOCABULARY.names
+        rows = [
+            [*row[:3], *(str(int(name in one.genres)) for name in names)]
+            for row, one in zip(rows, films, strict=True)
+        ]
+        columns = [*columns[:3], *names]
+    if kind in ("csv", "semicolon", "flags"):
+        text = io.StringIO()
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if rng.random() < 0.3 else csv.QUOTE_MINIMAL
+        end = "\r\n" if rng.random() < 0.5 else "\n"
+        writer = csv.writer(
+            text, delimiter=";" if kind == "semicolon" else ",", quoting=quoting, lineterminator=end
+        )
+        writer.writerows([columns, *rows])
+        return ".csv", text.getvalue().encode("utf-8-sig" if rng.random() < 0.2 else "utf-8")
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    if kind == "jsonl":
+        return ".jsonl", "".join(json.dumps(one) + "\n" for one in records).encode()
+    if kind == "array":
+        return ".json", json.dumps(records, indent=1).encode()
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(records), file)
+    return ".parquet", file.getvalue()
+
+
+def _joined(genres: tuple[str, ...], spelling: str) -> str:
+    names = [str(genre) for genre in genres]
+    if spelling == "['":
+        return str(names)
+    if spelling == '["':
+        return json.dumps(names)
+    if spelling == "['numpy":
+        return str(np.array(names))
+    if spelling == "{":
+        return "{" + ",".join(names) + "}"
+    if spelling == "tmdb":
+        return json.dumps([{"id": 7, "name": name} for name in names])
+    return spelling.join(names)

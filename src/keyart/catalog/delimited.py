@@ -1,0 +1,192 @@
+"""Delimited text: CSV, TSV, and what spreadsheets and databases write in their place.
+
+Quotation marks are what goes wrong: IMDb's TSV quotes nothing, CSV quotes what holds a separator,
+and people write 12" in both. So the text decides. A mark opens a quoted field only if another one
+closes it right before a separator or the end of a line, and if the field does not swallow rows. A
+line with another number of fields than the header is a record with a problem, never a shifted one.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+_SEPARATORS = (",", "\t", ";", "|")
+# The most that one quoted field may span.
+_LINES, _LETTERS = 200, 1_000_000
+
+# MovieLens has two tables without a header: movies.dat, and u.item with a column for each genre.
+_DAT = ("movie_id", "title", "genres")
+_ITEM = (
+    "movie_id", "title", "release_date", "video_release_date", "imdb_url", "unknown", "Action",
+    "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+_DAT_LINE = re.compile(r"[0-9]+::.*::[^:]*")
+_ITEM_LINE = re.compile(r"[0-9]+(\|[^|]*){4}(\|[01]){19}")
+
+
+class Record(NamedTuple):
+    """One record: the line in which it ends, from 1, its fields, and what is wrong with it."""
+
+    line: int
+    fields: list[str]
+    problem: str
+
+
+def read_delimited(text: str, *, tabs: bool = False) -> tuple[tuple[str, ...], list[Record]]:
+    """The columns and records of delimited text, without empty lines.
+
+    tabs: a tab is the likeliest separator. A record without a problem has a field for each column.
+    """
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # line ends of old Macs
+    lines = text.split("\n")
+    start = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    header = lines[start].strip("\r") if start < len(lines) else ""
+    if _DAT_LINE.fullmatch(header):
+        return _DAT, list(_Dialect("::", quotes=False).records(lines, start, len(_DAT)))
+    if _ITEM_LINE.fullmatch(header):
+        return _ITEM, list(_Dialect("|", quotes=False).records(lines, start, len(_ITEM)))
+    if named := re.fullmatch("sep=(.)", header.strip(), re.IGNORECASE):  # it is for Excel
+        separator, start = named[1], start + 1
+    else:
+        # The first of equals: a table of one column has no separator to count.
+        unquoted = re.sub('"[^"]*"', "", header)
+        separator = max(("\t", *_SEPARATORS) if tabs else _SEPARATORS, key=unquoted.count)
+    dialect = _Dialect(separator, quotes=separator != "\t" or _quotes_tabs(lines[start:]))
+    first = next(dialect.records(lines, start, None), None)
+    if first is None:
+        return (), []
+    columns = first.fields
+    while columns and not columns[-1].strip():
+        del columns[-1]
+    return tuple(columns), list(dialect.records(lines, first.line, len(columns)))
+
+
+def _quotes_tabs(lines: Sequence[str]) -> bool:
+    """Whether text separated by tabs quotes fields: its header does, or most marks need it.
+
+    Only what quotes doubles a mark, or has a tab in a field.
+    """
+    if any(field.startswith('"') for field in lines[0].split("\t")) if lines else False:
+        return True
+    dialect, needed, lone = _Dialect("\t", quotes=True), 0, 0
+    for line in lines:
+        if '"' in line:
+            fields, unclosed = dialect.fields(line)
+            literal = line.strip("\r").split("\t")
+            needed += len(fields) < len(literal) or any('"' in field for field in fields)
+            needed -= fields == literal  # nothing in it was quoted
+            lone += unclosed or fields == literal
+    return needed > lone
+
+
+@dataclass(frozen=True)
+class _Dialect:
+    """How fields are separated, and whether they are quoted."""
+
+    separator: str
+    quotes: bool
+
+    def records(self, lines: Sequence[str], start: int, columns: int | None) -> Iterator[Record]:
+        """The records from line `start` on. columns: their number; None if it is not known."""
+        at = start
+        while at < len(lines):
+            line = lines[at].removesuffix("\r")
+            after, fields = at + 1, line.split(self.separator)
+            if self.quotes and '"' in line:
+                fields, unclosed = self.fields(line)
+                if unclosed:
+                    after, fields = self._over_lines(lines, at, columns) or (after, fields)
+            at = after
+            if any(fields):
+                yield Record(at, *_fitted(fields, columns))
+
+    def fields(self, text: str) -> tuple[list[str], bool]:
+        """The fields of a record, and whether a mark opens one and nothing closes it.
+
+        The record ends with the first line end that is not in a quoted field.
+        """
+        return self._parse(text)[:2]
+
+    def _parse(self, text: str) -> tuple[list[str], bool, int]:
+        """As `fields`, and how many lines the record has."""
+        fields: list[str] = []
+        at, unclosed = 0, False
+        while True:
+            if quoted := _quoted(self.separator).match(text, at):
+                fields.append(quoted[1].replace('""', '"'))
+                at = quoted.end()
+            elif escaped := _escaped(self.separator).match(text, at):
+                fields.append(re.sub(r"\\(.)|\"\"", lambda m: m[1] or '"', escaped[1]))
+                at = escaped.end()
+            else:
+                end = _end(self.separator).search(text, at)
+                stop = end.start() if end else len(text)
+                fields.append(text[at:stop])
+                unclosed = unclosed or fields[-1].lstrip(" ").startswith('"')
+                at = stop
+            if not text.startswith(self.separator, at):
+                return fields, unclosed, text.count("\n", 0, at) + 1
+            at += len(self.separator)
+
+    def _over_lines(
+        self, lines: Sequence[str], at: int, columns: int | None
+    ) -> tuple[int, list[str]] | None:
+        """A record with quoted fields over several lines, and the line after it; None if it is not.
+
+        A field that swallows rows is none: most of its lines have as many fields as the header.
+        Its text may have as many commas; in prose a space follows each.
+        """
+        letters, last = 0, at
+        while last < len(lines) and last - at < _LINES and letters < _LETTERS:
+            letters += len(lines[last])
+            last += 1
+        fields, _, count = self._parse("\n".join(lines[at:last]))
+        if count == 1:
+            return None
+        span = lines[at : at + count]
+        swallowed = any(
+            re.search(rf"{re.escape(self.separator)}\S", field) for field in fields if "\n" in field
+        )
+        rows = sum(len(line.split(self.separator)) == columns for line in span)
+        if swallowed and 2 * rows > count:
+            return None
+        return at + count, fields
+
+
+def _fitted(fields: list[str], columns: int | None) -> tuple[list[str], str]:
+    """The fields without empty ones past the last column, and what is wrong with their number."""
+    if columns is None:
+        return fields, ""
+    while len(fields) > columns and not fields[-1].strip():
+        del fields[-1]
+    if len(fields) == columns:
+        return fields, ""
+    found = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
+    return fields, f"{found}, but the header has {columns}; quote what holds a separator"
+
+
+def _close(separator: str) -> str:
+    """What follows a quoted field."""
+    return rf'" *(?={re.escape(separator)}|\r?(?:\n|\Z))'
+
+
+@cache
+def _quoted(separator: str) -> re.Pattern[str]:
+    """A quoted field, with marks in it doubled."""
+    return re.compile(rf' *"((?:[^"]++|"")*+){_close(separator)}')
+
+
+@cache
+def _escaped(separator: str) -> re.Pattern[str]:
+    r"""A quoted field, with marks in it as \", as MySQL writes them."""
+    return re.compile(rf' *"((?:[^"\\]++|\\.|"")*+){_close(separator)}', re.DOTALL)
+
+
+@cache
+def _end(separator: str) -> re.Pattern[str]:
+    """The end of a field that is not quoted."""
+    return re.compile(rf"{re.escape(separator)}|\r?\n|\r\Z")

@@ -1,0 +1,60 @@
+"""Tables in Excel's .xlsx."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keyart.catalog.json_table import Numbered
+from keyart.errors import TableError, one_line
+from keyart.extras import extras
+
+OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_MOST_BYTES = 400_000_000  # of its XML
+
+
+def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered], list[str]]:
+    """The columns and rows of the first sheet that has any, and notes.
+
+    A row's number is the one that Excel shows. Formulas have the values that Excel stored. Raises
+    TableError, and MissingExtraError without openpyxl.
+    """
+    if data.startswith(OLD_EXCEL):
+        raise TableError(f"{path}: an Excel file of before 2007; save it as .xlsx or CSV")
+    with extras():
+        import openpyxl
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+        if not any(entry.filename.startswith("xl/") for entry in entries):
+            raise TableError(f"{path}: a ZIP archive, but not of Excel; give CSV or .xlsx")
+        if sum(entry.file_size for entry in entries) > _MOST_BYTES:
+            raise TableError(f"{path}: over {_MOST_BYTES:,} bytes when unpacked; save it as CSV")
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        sheets = {
+            sheet.title: [
+                (number, row)
+                for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)
+                if any(value is not None and str(value).strip() for value in row)
+            ]
+            for sheet in book.worksheets
+        }
+    except TableError:
+        raise
+    except Exception as error:  # whatever openpyxl's readers of ZIP and XML raise
+        raise TableError(f"{path}: damaged Excel file ({one_line(error)})") from error
+    filled = [title for title, rows in sheets.items() if rows]
+    if not filled:
+        return (), [], []
+    notes = []
+    if len(filled) > 1:
+        notes.append(f"{path.name} has {len(filled)} sheets with rows; {filled[0]!r} was read")
+    (_, header), *rows = sheets[filled[0]]
+    columns = {at: str(name).strip() for at, name in enumerate(header) if name is not None}
+    return tuple(columns.values()), [(number, _cells(columns, row)) for number, row in rows], notes
+
+
+def _cells(columns: dict[int, str], row: Sequence[Any]) -> dict[str, Any]:
+    return {name: row[at] for at, name in columns.items() if at < len(row)}
