@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import shutil
 import sys
@@ -18,11 +17,12 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 from fastapi import FastAPI
+from onnx import TensorProto, helper
 from PIL import Image
 from safetensors.torch import load_file
 
 from keyart.__main__ import main
-from keyart.bundle import Bundle, content_of, read_bundle, write_bundle
+from keyart.bundle import Bundle, NetworkFiles, content_of, read_bundle, write_bundle
 from keyart.calibration import Calibration, sigmoid
 from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import make_ensemble
@@ -42,7 +42,6 @@ from keyart.training.export import export
 from keyart.training.train import train
 from keyart.writers import write_predictions
 from tests.colours import colours_run
-from tests.hostile_models import forge
 from tests.tiny import VOCABULARY
 from tests.tiny_catalog import encoded, poster, write_posters, write_table
 
@@ -91,6 +90,17 @@ def ensemble(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 def renamed(bundle: Bundle, path: Path, genres: tuple[str, ...]) -> None:
     """The same model under other genres."""
     write_bundle(path, replace(content_of(bundle), vocabulary=Vocabulary(genres)))
+
+
+def facts_onnx() -> bytes:
+    """A network that answers with a film's facts, of three genres."""
+    inputs = [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["films", 3])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["films", 3])]
+    node = helper.make_node("Cast", ["pixels"], ["logits"], to=TensorProto.FLOAT)
+    graph = helper.make_graph([node], "facts", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def weights_of(run: Path) -> list[float]:
@@ -370,10 +380,9 @@ def test_a_run_that_asks_for_titles_is_refused(
     runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    spec = FilmSpec(ImageSpec(16, 16), True, ("dead",), 1990)
-    bundle = Path(shutil.copytree(runs["lower"] / "bundle", other / "bundle"))
-    manifest = json.loads((bundle / "keyart.json").read_text(encoding="utf-8"))
-    forge(bundle, {**manifest, "image": spec.to_json()})
+    spec = FilmSpec(ImageSpec(16, 16), False, ("dead", "alive"), 1990)
+    content = content_of(read_bundle(runs["lower"] / "bundle"))
+    write_bundle(other / "bundle", replace(content, model=NetworkFiles(facts_onnx(), spec)))
     Run(other).write_origin(catalog)
     with pytest.raises(BundleError, match="needs titles and years"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
