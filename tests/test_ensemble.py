@@ -1,4 +1,4 @@
-"""ensemble/: runs averaged into a run, with equal scores through every door."""
+"""ensemble/: runs averaged into a run, with equal scores in every interface."""
 
 import csv
 import io
@@ -60,7 +60,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def colourful(folder: Path, seed: int) -> Catalog:
-    """JPEG posters whose genres are the colours they have much of, with doubts."""
+    """JPEG posters; their genres are the colours they have much of, with doubts."""
     random = np.random.default_rng(seed)
     films, posters = [], {}
     for film in range(FILMS):
@@ -335,7 +335,7 @@ def test_runs_that_cannot_be_averaged_are_refused(
     with pytest.raises(RunError, match=r"begun: is not finished; .*--resume"):
         make_ensemble([upper, tmp_path / "begun"], out=out)
     out.mkdir()
-    with pytest.raises(RunError, match="out: is already there"):
+    with pytest.raises(RunError, match="out: already exists"):
         make_ensemble([upper, lower], out=out)
 
 
@@ -370,7 +370,7 @@ def test_a_run_of_another_catalog_or_split_is_refused(
     other = colours_run(tmp_path / "other", others, *SPECS["lower"])
     with pytest.raises(RunError, match="other: was trained on another catalog"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
-    # The same films, but parted otherwise: what one is tested on, the other may have learned from.
+    # The same films, but split differently: what one is tested on, the other may have learned from.
     Run(other).write_origin(catalog, "random")
     with pytest.raises(RunError, match=r"other: was trained on a split of its own \(random\)"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
@@ -420,4 +420,4 @@ def test_the_command_prints_the_weights(
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 1
-    assert "is already there" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err

@@ -143,18 +143,21 @@ def test_a_half_sent_request_is_answered_after_the_stop_was_asked_for(model: Pat
         assert running.wait(20) in (0, -signal.SIGTERM)
 
 
+@pytest.mark.parametrize("method", [b"CONNECT", b"POST", b"HEAD"])
 def test_a_request_that_turns_out_to_be_malformed_is_answered_once(
-    tiny_predictor: Predictor, caplog: pytest.LogCaptureFixture
+    tiny_predictor: Predictor, caplog: pytest.LogCaptureFixture, method: bytes
 ) -> None:
     # The head is sound, so the service answers it; the first chunk of the body is none.
-    head = b"CONNECT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = method + b" /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with server.running(create_app(tiny_predictor)) as url:
-        log = logging.getLogger("uvicorn.error")
-        log.addHandler(caplog.handler)
+        logs = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
+        for log in logs:
+            log.addHandler(caplog.handler)
         with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as link:
             link.sendall(head + b"no chunk\r\n")
             answer = b"".join(iter(lambda: link.recv(1_000), b""))
-    log.removeHandler(caplog.handler)
+    for log in logs:
+        log.removeHandler(caplog.handler)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -166,7 +166,7 @@ class Content:
 def write_bundle(path: Path, content: Content) -> Bundle:
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
     if path.exists():
-        raise BundleError(f"{path}: is already there; name another folder or remove it")
+        raise BundleError(f"{path}: already exists; name another folder or remove it")
     with new_folder(path) as partial:
         _fill(partial, content)
     return read_bundle(path)
