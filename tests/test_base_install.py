@@ -1,4 +1,4 @@
-"""What `pip install keyart` brings: enough to answer, and one line where an extra is needed."""
+"""What `pip install keyart` brings: enough to predict, and one line if an extra is needed."""
 
 import json
 import subprocess
@@ -62,14 +62,14 @@ def place(
         (("token", "ada"), "ada:"),
     ],
 )
-def test_the_base_install_answers(place: Path, command: tuple[str, ...], shown: str) -> None:
+def test_the_base_install_predicts(place: Path, command: tuple[str, ...], shown: str) -> None:
     names = {"p": "red.jpg", "m": "bundle", "i": "index", "o": "out"}
     done = keyart(*(word.format(**{k: place / v for k, v in names.items()}) for word in command))
     assert done.returncode == 0, done.stderr
     assert shown in done.stdout
 
 
-def test_the_model_that_comes_with_keyart_answers_where_none_is_named(place: Path) -> None:
+def test_without_a_named_model_the_one_that_comes_with_keyart_predicts(place: Path) -> None:
     done = keyart("predict", place / "red.jpg", "--format", "json")
     assert done.returncode == 0, done.stderr
     (film,) = json.loads(done.stdout)
@@ -88,7 +88,7 @@ def test_the_model_that_comes_with_keyart_answers_where_none_is_named(place: Pat
         (("train", "x", "--out", "x"), "train"),
         (("evaluate", "x"), "train"),
         (("milestone", "x", "--out", "x"), "train"),
-        (("report", "x", "--out", "x"), "train"),
+        (("report", "x", "--out", "x.html"), "train"),
         (("demo",), "train"),
     ],
 )
@@ -104,7 +104,7 @@ def test_what_needs_more_says_what_to_install(
     assert not (place / "out.parquet").exists()
 
 
-MODULES = {"scikit-learn": "sklearn"}  # where they have other names than their packages
+MODULES = {"scikit-learn": "sklearn"}  # if they have other names than their packages
 
 
 def test_every_package_of_the_extras_is_known_with_its_extra() -> None:

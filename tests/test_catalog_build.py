@@ -128,7 +128,7 @@ def animated() -> bytes:
     return encoded(first, "GIF", save_all=True, append_images=[second])
 
 
-def test_strange_posters_are_taken_and_broken_ones_rejected_each_with_its_reason(
+def test_unusual_posters_are_accepted_and_broken_ones_rejected_each_with_its_reason(
     tmp_path: Path,
 ) -> None:
     whole = encoded(poster(30, (120, 180)), "JPEG")

@@ -1,4 +1,4 @@
-"""training/export.py: beside its logits an exported network tells its features and genre maps."""
+"""training/export.py: an exported network has its features and genre maps as outputs."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from keyart.training.onnx_export import export_onnx
 SPEC = ImageSpec(height=64, width=48)
 
 
-def test_an_exported_network_tells_nothing_of_the_machine_that_made_it() -> None:
+def test_an_exported_network_reveals_nothing_of_the_machine_that_made_it() -> None:
     model = build_classifier("posternet-small", SPEC, 3, 0.1).eval()
     samples = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3), dtype=np.uint8)
     exported = onnx.load_from_string(export_onnx(model, samples))

@@ -267,7 +267,7 @@ def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
         "list in lines", "json list", "cut json", "deep json", "cut gzip", "cut excel", "old excel",
     ],
 )  # fmt: skip
-def test_what_is_no_table_gets_one_line(
+def test_anything_but_a_table_is_an_error_of_one_line(
     tmp_path: Path, content: bytes, name: str, message: str
 ) -> None:
     path = table(tmp_path, content, name)

@@ -101,7 +101,7 @@ def test_unknown_recipes_missing_files_and_broken_toml_are_named(tmp_path: Path)
         ("data = 3", "data is a table; write [data]"),
     ],
 )
-def test_a_key_outside_its_table_is_told_where_it_belongs(
+def test_a_key_outside_its_table_is_an_error_that_names_its_table(
     text: str, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.toml").write_text(text)

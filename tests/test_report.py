@@ -133,7 +133,7 @@ def test_it_says_how_much_better_than_a_guess_it_is_and_what_label_accuracy_is_w
     assert f"already scores {shown(split.baselines['nothing']['label_accuracy'])}" in words
 
 
-def test_it_says_how_many_films_it_is_unsure_about_and_how_right_the_others_are(
+def test_it_says_how_many_films_it_is_unsure_about_and_how_often_the_others_are_right(
     page: str, run: Path
 ) -> None:
     words, unsure = text(page), scored(run).model.unsure

@@ -50,7 +50,7 @@ def usage_error(
         ("train x --out", "Option '--out' requires an argument."),
     ],
 )
-def test_what_another_command_has_is_named_with_its_owner(
+def test_an_option_of_another_command_is_an_error_that_names_the_command(
     words: str,
     message: str,
     monkeypatch: pytest.MonkeyPatch,

@@ -47,6 +47,12 @@ OpenDoor = Callable[[Path, ExitStack], Door]
 """Opens a door. folder: empty, for its files. stack: closes what it opens."""
 
 
+def put(file: Path, data: bytes) -> None:
+    """Write a file in place of what is there; much faster than over it, which flushes to disk."""
+    file.unlink(missing_ok=True)
+    file.write_bytes(data)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of an input. kind: answered, refused, or the short name of a finding's cause."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
 
-from benchmarks.fuzz.campaign import Door, Refused
+from benchmarks.fuzz.campaign import Door, Refused, put
 from benchmarks.fuzz.pictures import mutated_picture
 from benchmarks.fuzz.tables import mutated_table, painted_name
 from keyart.__main__ import main
@@ -27,7 +27,7 @@ def commands(folder: Path, stack: ExitStack) -> Door:
     def check(number: int, data: bytes) -> object:
         name = "poster.jpg" if number % 3 == 0 else painted_name(number)
         file = folder / name
-        file.write_bytes(data)
+        put(file, data)
         catalog = folder / "catalog"
         shutil.rmtree(catalog, ignore_errors=True)
         command = ["predict", str(file), "--model", str(model), "--format", "csv"]

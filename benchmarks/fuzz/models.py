@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from benchmarks.fuzz.campaign import Door
+from benchmarks.fuzz.campaign import Door, put
 from benchmarks.fuzz.mutate import ODD, mutate, mutate_tree, numbered, pick
-from keyart.bundle import CARD, MANIFEST, ONNX, WEIGHTS, Content, Member, write_bundle
+from keyart.bundle import Content, Member, write_bundle
+from keyart.manifest import CARD, MANIFEST, ONNX, WEIGHTS
 from keyart.predictor import Predictor
 from tests.tiny import tiny_bundle
 from tests.wire import GREEN, RED
@@ -53,7 +54,7 @@ def bundles(folder: Path, stack: ExitStack) -> Door:
         place = folder / "changed"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(seeds[number % 2].path, place)
-        (place / MANIFEST).write_bytes(_signed(data) if rng.random() < 0.9 else data)
+        put(place / MANIFEST, _signed(data) if rng.random() < 0.9 else data)
         if rng.random() < 0.2:
             _damage(place, rng)
         return _predicted(place)
@@ -80,8 +81,8 @@ def networks(folder: Path, stack: ExitStack) -> Door:
         manifest = json.loads((seed / MANIFEST).read_bytes())
         identity = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         manifest["files"][ONNX] |= identity
-        (seed / ONNX).write_bytes(data)
-        (seed / MANIFEST).write_bytes(_signed(json.dumps(manifest).encode()))
+        put(seed / ONNX, data)
+        put(seed / MANIFEST, _signed(json.dumps(manifest).encode()))
         return _predicted(seed)
 
     return Door(make, check)

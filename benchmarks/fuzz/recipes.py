@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fuzz.campaign import Door
+from benchmarks.fuzz.campaign import Door, put
 from benchmarks.fuzz.mutate import ODD, mutate, mutate_tree, numbered, pick
 from keyart.training.recipe import Recipe, any_recipe, parse_settings, recipe_names
 
@@ -18,7 +18,7 @@ def recipes(folder: Path, stack: ExitStack) -> Door:
 
     def check(number: int, data: bytes) -> object:
         if _is_file(number):
-            (folder / "recipe.toml").write_bytes(data)
+            put(folder / "recipe.toml", data)
             recipe = any_recipe(folder / "recipe.toml")
         else:
             texts = data.decode("utf-8", "surrogateescape").splitlines()
@@ -26,7 +26,7 @@ def recipes(folder: Path, stack: ExitStack) -> Door:
         if isinstance(recipe, Recipe):
             assert recipe.spec.height > 0
         written = recipe.to_toml()
-        (folder / "again.toml").write_text(written, encoding="utf-8")
+        put(folder / "again.toml", written.encode())
         assert any_recipe(folder / "again.toml") == recipe
         return written
 

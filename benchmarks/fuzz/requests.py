@@ -83,7 +83,8 @@ def requests(folder: Path, stack: ExitStack) -> Door:
             status, body = _answer(line, data)
         if errors.lines:
             logged, errors.lines[:] = "\n".join(errors.lines), ()
-            raise AssertionError(f"logged: {logged}")
+            what = logged.splitlines()[-1].partition(":")[0]
+            raise AssertionError(f"logged {what}: {logged}")
         if status >= 500 and status != 503:
             raise AssertionError(f"status {status}: {body[:300]!r}")
         if status >= 400:
@@ -163,7 +164,11 @@ def _answer(line: socket.socket, data: bytes) -> tuple[int, bytes]:
     try:
         line.sendall(data)
         response.begin()
-        return response.status, response.read()
+        body = response.read()
+        line.shutdown(socket.SHUT_WR)
+        while line.recv(65_536):  # what goes wrong is in the log before the connection is closed
+            pass
+        return response.status, body
     except (ConnectionResetError, BrokenPipeError):  # refused before it was read
         return 400, b""
     finally:

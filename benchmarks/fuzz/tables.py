@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.fuzz.campaign import Door
+from benchmarks.fuzz.campaign import Door, put
 from benchmarks.fuzz.mutate import mutate, numbered, pick
 from keyart.catalog.examine import choose_films
 from keyart.catalog.films_table import read_films
@@ -57,7 +57,7 @@ def tables(folder: Path, stack: ExitStack) -> Door:
     def check(number: int, data: bytes) -> object:
         painted = _paint(number)
         file = folder / painted.name
-        file.write_bytes(data)
+        put(file, data)
         listings, notes = read_films(file, DEFAULT_VOCABULARY)
         choice = choose_films(listings, DEFAULT_VOCABULARY)
         assert len(choice.new) + len(choice.rejections) == len(listings), "rows are lost"
@@ -97,7 +97,11 @@ def _first_difference(found: Sequence[object], expected: Sequence[object]) -> st
 def _paint(number: int) -> _Painted:
     rng = numbered("tables", number)
     kind = pick(_KINDS, rng)
-    titles = (*_TITLES, _TWO_LINES) if kind in ("csv", "semicolon") else _TITLES
+    titles = list(_TITLES)
+    if kind in ("csv", "semicolon"):
+        titles.append(_TWO_LINES)
+    elif kind == "tsv":  # nothing says whether two marks are a title, or quote an empty one
+        titles.remove('""')
     films = [
         _Film(
             f"tt{1_000_000 + 7 * row}",

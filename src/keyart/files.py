@@ -179,6 +179,15 @@ def sweep(folder: Path, name: str = "*") -> None:
                 partial.unlink()
 
 
+def known_suffix(path: Path, known: Iterable[str]) -> str:
+    """The suffix of a file to write, in lower case. Raises OutputError if it is none of `known`."""
+    suffix, names = path.suffix.casefold(), list(known)
+    if suffix not in names:
+        listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        raise OutputError(f"{path}: cannot be written in this format; end the name in {listed}")
+    return suffix
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with replacing(path) as partial:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from keyart.errors import KeyartError
 from keyart.extras import extras
-from keyart.files import StrPath, replacing, write_csv, writing_text
+from keyart.files import StrPath, known_suffix, replacing, write_csv, writing_text
 from keyart.parallel import batches
 from keyart.prediction import Failure, Prediction
 
@@ -54,7 +54,7 @@ class Written:
     def write_errors(self, path: StrPath) -> None:
         """Write a CSV of the failures: film_id, poster, reason."""
         rows = [(one.film_id, one.poster, one.reason) for one in self.failures]
-        write_csv(Path(path), ("film_id", "poster", "reason"), rows)
+        write_csv(errors_file(path), ("film_id", "poster", "reason"), rows)
 
 
 def to_table(films: Iterable[Prediction | Failure]) -> "pa.Table":
@@ -82,9 +82,11 @@ def write_predictions(
 
     out: None or "-" for standard output. genres: the columns of scores, `Predictor.genres`. format:
     None takes it from the suffix of `out`; columns as in `to_table`. errors: a CSV (film_id,
-    poster, reason) of the posters that could not be read. Raises KeyartError for an unknown suffix,
-    and for Parquet to standard output.
+    poster, reason) of the posters that could not be read. Raises OutputError for an unknown suffix,
+    before the first film is asked for, and KeyartError for Parquet to standard output.
     """
+    if errors is not None:
+        errors_file(errors)
     path = None if out is None or os.fspath(out) == "-" else Path(out)
     format = format or _by_suffix(path)
     written = Written()
@@ -104,11 +106,16 @@ def write_predictions(
     return written
 
 
+def errors_file(path: StrPath) -> Path:
+    """The file of errors, which is a CSV. Raises OutputError if its name says something else."""
+    known_suffix(Path(path), (".csv",))
+    return Path(path)
+
+
 def _by_suffix(out: Path | None) -> Format:
-    suffix = out.suffix.casefold() if out else ""
-    if suffix not in _FORMATS:
-        raise KeyartError(f"{out}: which format? end the name in {', '.join(_FORMATS)}")
-    return _FORMATS[suffix]
+    if out is None:
+        raise KeyartError("in which format? standard output has no suffix that says it")
+    return _FORMATS[known_suffix(out, _FORMATS)]
 
 
 def _head(film: Prediction | Failure) -> list[Any]:

@@ -88,7 +88,7 @@ def catalog_show(
     catalog: CatalogFolder,
     sheet: Annotated[
         Path | None,
-        typer.Option(help="Also draw a contact sheet of posters by genre, as PNG."),
+        typer.Option(help="Also draw a contact sheet of posters by genre: PNG, JPEG or WebP."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

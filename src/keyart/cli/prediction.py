@@ -55,8 +55,10 @@ def predict(
     from keyart.queries import find_films
     from keyart.terminal.predictions import failure_lines, precision_line, show_predictions
     from keyart.terminal.progress import advancing, progress
-    from keyart.writers import write_predictions
+    from keyart.writers import errors_file, write_predictions
 
+    if errors:
+        errors_file(errors)  # before the work
     predictor = Predictor.load(model, precision=precision)
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
@@ -97,17 +99,20 @@ def explain(
             "Default: activation if the model supports it."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="PNG of the poster with its heat maps.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture of the poster with its heat maps: PNG, JPEG or WebP."),
+    ] = None,
 ) -> None:
     """Show where on a poster its genres come from."""
     from keyart.explain import draw_explanations
-    from keyart.files import replacing
+    from keyart.images.write import picture_format, write_picture
     from keyart.predictor import Predictor
     from keyart.terminal.predictions import show_explanations
 
+    if out:
+        picture_format(out)  # before the work
     explanations = Predictor.load(model).explain(poster, genre, method)
     if out:
-        picture = draw_explanations(poster, explanations)
-        with replacing(out) as partial:
-            picture.save(partial, "PNG")
+        write_picture(out, draw_explanations(poster, explanations))
     show_explanations(explanations)
