@@ -16,8 +16,8 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/pytest --durations=10
 
-# What a change must pass: linter, types, import order, pages that are current and link nowhere
-# in vain, and all tests.
+# What a change must pass: linter, types, import order, current pages without dead links,
+# and all tests.
 check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -31,7 +31,7 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# Hostile input for so many hours, on from where the last campaign stopped; results in
+# Hostile input for HOURS hours; continues the last campaign. Results are in
 # benchmarks/results/fuzz/.
 HOURS ?= 1
 fuzz: $(READY)

@@ -86,7 +86,7 @@ def test_convolutions_and_transformers_alike_give_a_map(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("vit_tiny_patch16_224", "patches of 16x16, and 176x120 leaves a rest; --set height=176 "
          "--set width=128"),
@@ -96,9 +96,9 @@ def test_convolutions_and_transformers_alike_give_a_map(
     ],
 )  # fmt: skip
 def test_a_size_that_a_network_would_not_see_whole_is_refused_with_one_that_it_would(
-    name: str, told: str
+    name: str, message: str
 ) -> None:
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         build_backbone(name, ImageSpec(176, 120))
 
 

@@ -1,4 +1,4 @@
-"""What `pip install keyart` brings: enough to answer, and one line where an extra is needed."""
+"""What `pip install keyart` brings: enough to predict, and one line if an extra is needed."""
 
 import json
 import subprocess
@@ -104,7 +104,7 @@ def test_what_needs_more_says_what_to_install(
     assert not (place / "out.parquet").exists()
 
 
-MODULES = {"scikit-learn": "sklearn"}  # where they have other names than their packages
+MODULES = {"scikit-learn": "sklearn"}  # if they have other names than their packages
 
 
 def test_every_package_of_the_extras_is_known_with_its_extra() -> None:

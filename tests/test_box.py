@@ -56,8 +56,8 @@ def test_the_shipped_box_is_complete_small_and_says_what_it_is() -> None:
         "## Not for",
     ):
         assert word in box.card
-    figure = box.provenance["metrics"]["mean_average_precision"]
-    assert f"| {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |" in box.card
+    metric = box.provenance["metrics"]["mean_average_precision"]
+    assert f"| {metric['value']:.3f} | {metric['low']:.3f} to {metric['high']:.3f} |" in box.card
     assert all(f"| {name} | " in box.card for name in box.vocabulary.names)
 
 

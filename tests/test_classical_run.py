@@ -75,7 +75,7 @@ def run(
 
 
 def ap(run: Path, genre: str) -> tuple[float, float]:
-    """A genre's average precision on the test part, and a constant guess's."""
+    """A genre's average precision on the test split, and a constant guess's."""
     test = Run(run).metrics.split("test")
     sides = (test.model, test.baselines["genre_rates"])
     found, guess = (side.genres[genre].average_precision for side in sides)

@@ -73,13 +73,13 @@ def test_a_run_holds_what_it_promises(painted: Path) -> None:
 def test_every_metric_has_an_interval_and_the_constant_guesses(painted: Path) -> None:
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
     catalog = Catalog.open(painted / "catalog")
-    for part in ("validation", "test"):
-        scored = metrics["splits"][part]
-        assert scored["films"] == len(catalog.rows(part))
+    for split in ("validation", "test"):
+        scored = metrics["splits"][split]
+        assert scored["films"] == len(catalog.rows(split))
         assert set(scored["baselines"]) == {"nothing", "genre_rates", "most_frequent"}
         for who in (scored["model"], *scored["baselines"].values()):
-            figure = who["metrics"]["mean_average_precision"]
-            assert 0 <= figure["low"] <= figure["high"] <= 1
+            interval = who["metrics"]["mean_average_precision"]
+            assert 0 <= interval["low"] <= interval["high"] <= 1
 
 
 def test_the_table_the_run_and_pytorch_have_equal_scores(painted: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_bundle_is_exported_evaluated_and_never_written_over(painted: Path) ->
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
     assert json.loads(scored.out) == metrics["splits"]["test"]
     assert "--catalog" in keyart("evaluate", painted / "bundle").err
-    assert "already there" in keyart("export", painted / "run", "--out", painted / "bundle").err
+    assert "already exists" in keyart("export", painted / "run", "--out", painted / "bundle").err
 
 
 def test_a_report_is_written_of_several_runs(painted: Path) -> None:
@@ -169,7 +169,7 @@ def test_resume_of_a_finished_run_changes_nothing(painted: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "{c}", "--out", "{r}"), "run: is already there; add --resume"),
+        (("train", "{c}", "--out", "{r}"), "run: already exists; add --resume"),
         (("train", "{c}", "--out", "{r}", "--resume"), "was started with another recipe"),
         (("train", "{c}", "--out", "{n}", "--set", "epoch=2"), "did you mean 'epochs'"),
         (("train", "{c}", "--out", "{n}", "--recipe", "none"), "no recipe 'none'"),

@@ -185,11 +185,11 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     with pytest.raises(CorrectionsError, match="already exists"):
         export_corrections(url, tmp_path / "corrected")
 
-    part = films["f3"]["split"]
+    split = films["f3"]["split"]
     asked = grown.grow(table, tmp_path / "corrected" / "posters", replace_genres=True)
     films = {row["film_id"]: row for row in asked.to_table().to_pylist()}
     assert len(films) == 9
-    assert (films["f3"]["genres"], films["f3"]["split"]) == (["Green"], part)
+    assert (films["f3"]["genres"], films["f3"]["split"]) == (["Green"], split)
     place = asked.to_table()["film_id"].to_pylist().index("f3")
     assert asked.truth[place].tolist() == [False, True, False]
     assert asked.fingerprint != grown.fingerprint

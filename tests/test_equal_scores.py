@@ -1,4 +1,4 @@
-"""One model, four doors: Python, the command line, the service and the report give equal scores."""
+"""Python, the command line, the service and the report give equal scores for one model."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from tests.tiny_catalog import encoded, poster, write_posters, write_table
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run on 120 JPEG posters, with its report."""
-    folder = tmp_path_factory.mktemp("doors")
+    folder = tmp_path_factory.mktemp("interfaces")
     random = np.random.default_rng(0)
     films, posters = [], {}
     for film in range(120):

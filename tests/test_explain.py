@@ -35,7 +35,7 @@ def poster(top: int, left: int, colour: tuple[int, int, int], *, side: int = 16)
 
 
 def peak(explanation: Explanation) -> tuple[float, float]:
-    """Middle of the strongest place, as parts of the height and the width."""
+    """Middle of the strongest place, as fractions of the height and the width."""
     row, column = np.unravel_index(int(explanation.map.argmax()), explanation.map.shape)
     rows, columns = explanation.map.shape
     return (float(row) + 0.5) / rows, (float(column) + 0.5) / columns
@@ -126,7 +126,7 @@ def test_padding_does_not_shift_the_map(tmp_path: Path, method: Method) -> None:
     _, across = peak(red)
     assert across > 2 / 3
     assert red.map.shape[0] < red.map.shape[1]
-    # The black around the poster is no part of its map.
+    # The black around the poster is not in its map.
     lit = red.map[:, -1]
     assert lit.min() > 0.5 * lit.max()
 
@@ -179,7 +179,7 @@ def test_the_highlighted_poster_is_brightest_at_the_evidence() -> None:
 
 
 def trained_like(model: GenreClassifier) -> GenreClassifier:
-    """A network whose fresh blocks are woken up, so that its features depend on the poster."""
+    """A network without zero-initialised blocks, so that its features depend on the poster."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)

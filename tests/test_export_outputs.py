@@ -1,4 +1,4 @@
-"""training/export.py: beside its logits an exported network tells its features and genre maps."""
+"""training/export.py: an exported network has its features and genre maps as outputs."""
 
 from pathlib import Path
 

@@ -239,9 +239,9 @@ def test_a_frozen_run_trains_its_head_alone_and_is_a_whole_run(
     backbone = read_bundle(frozen / "bundle").provenance["backbone"]
     assert backbone["licence"] == "not known of a file; of timm's own weights: apache-2.0"
     assert backbone["source"] == "file mobilenetv2_035.safetensors"
-    told = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
-    assert 'weights = "mobilenetv2_035.safetensors"' in told
-    assert str(Path(weights).parent) not in told
+    text = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
+    assert 'weights = "mobilenetv2_035.safetensors"' in text
+    assert str(Path(weights).parent) not in text
 
 
 @pytest.mark.parametrize(("least", "compiled"), [(1e-4, True), (1e4, False)])
@@ -453,10 +453,10 @@ def test_a_leaky_run_is_scored_on_its_own_splits_and_never_again(
 
 def test_tta_is_off_in_training(catalog: Catalog, tmp_path: Path) -> None:
     histories = []
-    for looks in (1, 5):
-        recipe = Recipe().with_settings(backbone="posternet-small", tta=looks, **TINY)
-        learn(catalog, recipe, Run(tmp_path / str(looks)), SILENT, resume=False)
-        header, *lines = (tmp_path / str(looks) / "history.csv").read_text().splitlines()
+    for views in (1, 5):
+        recipe = Recipe().with_settings(backbone="posternet-small", tta=views, **TINY)
+        learn(catalog, recipe, Run(tmp_path / str(views)), SILENT, resume=False)
+        header, *lines = (tmp_path / str(views) / "history.csv").read_text().splitlines()
         assert header.startswith("epoch,seconds,")
         histories.append([[line.split(",")[0], *line.split(",")[2:]] for line in lines])
     assert histories[0] == histories[1]

@@ -55,7 +55,7 @@ def checkpoint_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def colour_films(recipe: Recipe, films: int = 96) -> Examples:
-    """Films whose two genres are a red and a green cast, under noise."""
+    """Films; their two genres are a red and a green cast, under noise."""
     random = np.random.default_rng(0)
     truth = random.random((films, 2)) < 0.5
     pixels = random.integers(0, 120, (films, 32, 24, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Files whose names are no text: Latin-1 bytes on a disk that others read as UTF-8."""
+"""Files with names that are not text: Latin-1 bytes on a disk that others read as UTF-8."""
 
 import csv
 import json

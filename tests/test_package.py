@@ -49,8 +49,8 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 def test_public_names_are_no_modules_that_an_import_would_put_in_their_place() -> None:
     script = (
         "import importlib, json, keyart, pkgutil, types;"
-        "rooms = [m.name for m in pkgutil.iter_modules(keyart.__path__) if m.name != '__main__'];"
-        "[importlib.import_module(f'keyart.{room}') for room in rooms];"
+        "names = [m.name for m in pkgutil.iter_modules(keyart.__path__) if m.name != '__main__'];"
+        "[importlib.import_module(f'keyart.{name}') for name in names];"
         "print([n for n in keyart.__all__ if isinstance(getattr(keyart, n), types.ModuleType)])"
     )
     assert run(script) == "[]\n"

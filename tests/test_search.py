@@ -101,7 +101,7 @@ def of(search: Search, *wanted: TrialState) -> list[FrozenTrial]:
 
 
 def rows_of(out: Path) -> list[object]:
-    """All that the database tells of its trials."""
+    """All that the database holds about its trials."""
     with sqlite3.connect(out / "search.db") as database:
         tables = ("trials", "trial_params", "trial_values", "trial_user_attributes")
         return [database.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
@@ -302,7 +302,7 @@ def test_a_validation_split_without_genres_is_reported(
         sought(catalog, tmp_path / "out")
 
 
-# What a process of its own runs: a search whose first trial tells when an epoch is over, and waits.
+# Run in another process: a search. Its first trial prints when an epoch is over, and waits.
 KILLED = """
 import sys, time
 from keyart.search import study
@@ -352,12 +352,12 @@ def test_a_killed_search_continues_from_its_checkpoints(catalog: Catalog, tmp_pa
     )
     assert found.start == again
     assert sorted(again.intermediate_values) == [1, 2, 3, 4]
-    assert set(epochs) == {3, 4}, "it goes on from its checkpoint"
-    assert "trial 0 was cut short; it will be tried again" in said
+    assert set(epochs) == {3, 4}, "it continues from its checkpoint"
+    assert "trial 0 was interrupted; it will be tried again" in said
     history = (out / "trials" / "0000" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", "1", "2", "3", "4"]
     names = {path.name for path in (out / "trials" / "0000").iterdir()}
-    assert names == {"recipe.toml", "history.csv"}, "no trial looks at the test part"
+    assert names == {"recipe.toml", "history.csv"}, "no trial looks at the test split"
 
 
 def test_two_processes_share_a_search(catalog: Catalog, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def page(context: BrowserContext, url: str) -> Iterator[Page]:
     opened.goto(url)
     yield opened
     # A refused poster is a refused request, which the browser notes.
-    # This test reads the canvas back, which the browser would rather be told beforehand.
+    # This test reads the canvas back, which the browser prefers to know beforehand.
     known = ("Failed to load resource", "willReadFrequently")
     assert [line for line in complaints if not any(one in line for one in known)] == []
     assert [one for one in asked if not one.startswith((url, "blob:"))] == []
@@ -82,7 +82,7 @@ def choose(page: Page, **posters: bytes) -> None:
 
 
 def region(colour: tuple[int, int, int] = (255, 30, 30)) -> bytes:
-    """A grey poster whose upper right decides."""
+    """A grey poster; its upper right decides."""
     rgb = plain((100, 100, 100), (96, 72))
     rgb[4:28, 44:68] = colour
     return encoded(rgb)
@@ -365,10 +365,10 @@ def test_a_closed_service_asks_for_the_token_once(
         opened = browser.new_context()
         page = opened.new_page()
         page.goto(address)
-        expect(page.locator("#door")).to_be_visible()
+        expect(page.locator("#sign-in")).to_be_visible()
         page.get_by_role("textbox", name="Token").fill("wrong")
         page.keyboard.press("Enter")
-        expect(page.locator("#door-why")).to_have_text("This token is not valid.")
+        expect(page.locator("#sign-in-reason")).to_have_text("This token is not valid.")
         page.get_by_role("textbox", name="Token").fill(token)
         page.get_by_role("button", name="Sign in").click()
         expect(page.locator("#about")).to_be_visible()

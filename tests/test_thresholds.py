@@ -1,4 +1,4 @@
-"""Thresholds: best by their criterion, calm where films are few, honest where there are none."""
+"""Thresholds: best by their criterion, stable for few films, and marked if there are none."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_few_positives_leave_a_genre_near_the_shared_threshold() -> None:
 
 
 def test_own_and_shared_thresholds_count_equally_at_the_shrinkage() -> None:
-    count = thresholds.SETTLED
+    count = thresholds.SHRINKAGE
     truth = np.zeros((4 * count, 2), dtype=bool)
     truth[:count, 0] = truth[:, 1] = True
     scores = np.where(truth, [0.4, 0.3], [0.1, 0.0])

@@ -13,7 +13,8 @@ import onnx
 
 from benchmarks.fuzz.campaign import Door, put
 from benchmarks.fuzz.mutate import ODD, mutate, mutate_tree, numbered, pick
-from keyart.bundle import CARD, MANIFEST, ONNX, WEIGHTS, Content, Member, write_bundle
+from keyart.bundle import Content, Member, write_bundle
+from keyart.manifest import CARD, MANIFEST, ONNX, WEIGHTS
 from keyart.predictor import Predictor
 from tests.tiny import tiny_bundle
 from tests.wire import GREEN, RED

@@ -41,7 +41,7 @@ def main() -> None:
 _REMEDIES = {
     "ENOSPC": "the disk is full; free some space and run the command again",
     "EDQUOT": "your quota on this disk is used up; free some space and run the command again",
-    "EFBIG": "this disk takes no file so large; write to another one",
+    "EFBIG": "this disk cannot hold so large a file; write to another one",
     "EROFS": "the disk is read-only; write to another one",
     "EIO": "the disk failed to read or write; check it, or use another one",
     "EACCES": "permission denied; change the permissions, or name another place",

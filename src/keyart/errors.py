@@ -6,11 +6,11 @@
     │   └── UnknownGenreError   a genre that the vocabulary does not have
     ├── PosterError             a poster that cannot be read
     ├── PosterWaitsError        no memory is free to decode a poster; try again later
-    ├── CatalogError            a catalog is missing, damaged or already there
+    ├── CatalogError            a catalog is missing, damaged or already exists
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
     ├── TrainingError           training cannot start or continue
-    ├── RunError                a run folder is missing, incomplete or already there
+    ├── RunError                a run folder is missing, incomplete or already exists
     ├── SearchError             a search cannot start or continue in a folder
     ├── BundleError             a bundle is missing, damaged or of another format
     ├── PosterIndexError        an index is missing, damaged or of another model
@@ -56,7 +56,7 @@ class PosterWaitsError(KeyartError):
 
 
 class CatalogError(KeyartError):
-    """A catalog is missing, damaged, or already there."""
+    """A catalog is missing, damaged, or exists already."""
 
 
 class RecipeError(KeyartError):
@@ -72,7 +72,7 @@ class TrainingError(KeyartError):
 
 
 class RunError(KeyartError):
-    """A run folder is missing, incomplete, or already there."""
+    """A run folder is missing, incomplete, or exists already."""
 
 
 class SearchError(KeyartError):

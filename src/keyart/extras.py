@@ -14,7 +14,7 @@ EXTRAS = {
 }
 
 
-# Rooms and commands that train and score. They import pyarrow first, but it is not all they need.
+# What trains and scores. It imports pyarrow first, but needs more than that.
 _TRAINING = {"demo", "ensemble", "evaluation", "milestone", "report", "search", "study", "training"}
 
 

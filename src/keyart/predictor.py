@@ -1,4 +1,4 @@
-"""The only door to inference: Python, the command line, the service and reports all use it."""
+"""The only way to predict: Python, the command line, the service and reports all use it."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence

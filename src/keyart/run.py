@@ -1,4 +1,4 @@
-"""Run: what a run folder holds, and how it is read and written. No other room knows its files.
+"""Run: what a run folder holds, and how it is read and written. No other module knows its files.
 
     recipe.toml  history.csv  metrics.json  predictions-SPLIT.parquet  report.html
     checkpoints/  bundle/
@@ -221,7 +221,7 @@ class Run:
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: has no recipe.toml") from error
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.recipe_path}: not TOML ({error}); mend or delete it") from error
+            raise RunError(f"{self.recipe_path}: not TOML ({error}); fix or delete it") from error
         return text.strip()
 
     @property

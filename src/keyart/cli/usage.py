@@ -1,4 +1,4 @@
-"""Wrong usage: options and commands that are another command's are named with their owners."""
+"""Wrong usage: the error about an unknown option or command names the commands that have it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 # Typer has its own Click or another's, by its version; this is the error of the one it has.
 _UsageError: Any = typer.BadParameter.__mro__[1]
-_NAMED = 5  # owners of an option
+_NAMED = 5  # commands that have an option
 
 
 class Commands(TyperGroup):
@@ -38,14 +38,15 @@ class Commands(TyperGroup):
             yield
         except _UsageError as error:
             option = getattr(error, "option_name", None)
-            # Other errors have a name as well, of an option that there is.
+            # Other errors have a name as well, that of an existing option.
             if option is None or not hasattr(error, "possibilities"):
                 raise
             owners = [f"keyart {name}" for name, one in _leaves(self) if _has(one, option)]
             command = error.ctx.command if error.ctx else self
             hints = []
             if owners:
-                error.possibilities = None  # names that are a little alike
+                alike = error.possibilities or ()  # names that begin so are meant, others may be
+                error.possibilities = [name for name in alike if name.startswith(option)] or None
                 hints.append(f"{_listed(owners)} {'has' if len(owners) == 1 else 'have'} it.")
                 if command is self:
                     hints.append("Options go after the command.")

@@ -17,7 +17,7 @@ from keyart.demo.layout import Layout
 _WIDEST = 86.0  # of a line, in poster units
 _TALLEST = 38.0  # of a title, in poster units
 _READABLE = 4.5  # contrast: WCAG 2.2, success criterion 1.4.3
-_COVER = 0.9  # how much of a scene is covered where no colour could be read
+_COVER = 0.9  # how much of a scene is covered if no colour could be read
 
 
 @dataclass(frozen=True, slots=True)

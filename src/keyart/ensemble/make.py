@@ -62,7 +62,7 @@ def make_ensemble(
     """
     folder, members = Path(out), [Run(run) for run in runs]
     if folder.exists():
-        raise RunError(f"{folder}: is already there; name another folder or remove it")
+        raise RunError(f"{folder}: already exists; name another folder or remove it")
     names, predictors = _open_members(members)
     opened = Catalog.open(catalog) if catalog else members[0].catalog
     _check_catalog(members, opened)

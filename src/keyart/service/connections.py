@@ -8,7 +8,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0  # until a request's headers have arrived
-_READ_SECONDS = 30.0  # until a client reads on in its answer
+_READ_SECONDS = 30.0  # until a client continues to read its answer
 MOST = 900  # connections; with the files of the service under the usual limit of 1,024
 
 
@@ -45,7 +45,7 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Keep the deadline while headers are incomplete; a byte now and then does not move it."""
         if not self.between_requests:
-            self.waits_since = None  # its body goes on
+            self.waits_since = None  # its body is still coming
         super().data_received(data)
         self._watch()
 

@@ -101,7 +101,7 @@ def show_explanations(explanations: Sequence[Explanation]) -> None:
     """Print, for each genre, its score and where on the poster it comes from."""
     console = Console(highlight=False)
     for one in explanations:
-        verdict = "answered" if one.score >= one.threshold else "not answered"
+        verdict = "predicted" if one.score >= one.threshold else "not predicted"
         console.print(
             f"[bold]{one.genre}[/]  {one.score:.0%} ({verdict}, threshold {one.threshold:.0%}), "
             f"mostly from the {one.where}"
