@@ -109,6 +109,11 @@ def test_a_mark_closed_many_rows_later_encloses_nothing() -> None:
     assert rows_of(text) == [["1", '"Snow', "Drama"], ["2", "Up", "Comedy"], ["3", 'Down"', "War"]]
 
 
+def test_rows_with_a_field_for_each_column_are_not_joined_to_one_without() -> None:
+    assert rows_of('id,title,genres\n1,a,"\n",b,War\n') == [["1", "a", '"'], ['"', "b", "War"]]
+    assert rows_of('id,title,genres\n1,","\n') == [["1", '"', '"']]
+
+
 def test_a_title_in_marks_may_go_over_lines() -> None:
     text = 'id,title,genres\r\n1,"A film,\r\nin two ""parts""",Drama\r\n\r\n2,Up,Comedy\r\n'
     columns, records = read_delimited(text)

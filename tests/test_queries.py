@@ -133,8 +133,8 @@ def test_each_row_is_a_film_in_its_place(tmp_path: Path) -> None:
             "tt0000011",
             "Web",
             2000,
-            "no poster found: nothing is downloaded from https://example.org/11.png; name the folder "
-            "of posters with --posters",
+            "no poster found: nothing is downloaded from https://example.org/11.png; "
+            "name the folder of posters with --posters",
         ),
         Query("line 8", "tt0000012", "No poster", 2000, NONE_NAMED),
     ]
