@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Clock
-from keyart.bundle import WEIGHTS
+from keyart.manifest import WEIGHTS
 from keyart.predictor import Predictor
 from keyart.run import Run
 from keyart.training.checkpoint import load_tensors

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from keyart.bundle import FORMAT, read_bundle
+from keyart.bundle import read_bundle
 from keyart.errors import BundleError
+from keyart.manifest import FORMAT
 from tests.tiny import SPEC, VOCABULARY, tiny_bundle
 
 

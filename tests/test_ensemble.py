@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 from fastapi import FastAPI
+from onnx import TensorProto, helper
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -86,14 +87,20 @@ def ensemble(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
-def renamed(
-    bundle: Bundle, path: Path, genres: tuple[str, ...], spec: FilmSpec | None = None
-) -> None:
-    """The same model under other genres, or with another preparation."""
-    content = content_of(bundle)
-    assert isinstance(content.model, NetworkFiles)
-    model = replace(content.model, spec=spec or content.model.spec)
-    write_bundle(path, replace(content, model=model, vocabulary=Vocabulary(genres)))
+def renamed(bundle: Bundle, path: Path, genres: tuple[str, ...]) -> None:
+    """The same model under other genres."""
+    write_bundle(path, replace(content_of(bundle), vocabulary=Vocabulary(genres)))
+
+
+def facts_onnx() -> bytes:
+    """A network that answers with a film's facts, of three genres."""
+    inputs = [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["films", 3])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["films", 3])]
+    node = helper.make_node("Cast", ["pixels"], ["logits"], to=TensorProto.FLOAT)
+    graph = helper.make_graph([node], "facts", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def weights_of(run: Path) -> list[float]:
@@ -373,8 +380,9 @@ def test_a_run_that_asks_for_titles_is_refused(
     runs: dict[str, Path], catalog: Catalog, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    spec = FilmSpec(ImageSpec(16, 16), True, ("dead",), 1990)
-    renamed(read_bundle(runs["lower"] / "bundle"), other / "bundle", VOCABULARY.names, spec)
+    spec = FilmSpec(ImageSpec(16, 16), False, ("dead", "alive"), 1990)
+    content = content_of(read_bundle(runs["lower"] / "bundle"))
+    write_bundle(other / "bundle", replace(content, model=NetworkFiles(facts_onnx(), spec)))
     Run(other).write_origin(catalog)
     with pytest.raises(BundleError, match="needs titles and years"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")

@@ -13,7 +13,8 @@ import onnx
 
 from benchmarks.fuzz.campaign import Door, put
 from benchmarks.fuzz.mutate import ODD, mutate, mutate_tree, numbered, pick
-from keyart.bundle import CARD, MANIFEST, ONNX, WEIGHTS, Content, Member, write_bundle
+from keyart.bundle import Content, Member, write_bundle
+from keyart.manifest import CARD, MANIFEST, ONNX, WEIGHTS
 from keyart.predictor import Predictor
 from tests.tiny import tiny_bundle
 from tests.wire import GREEN, RED
@@ -88,7 +89,8 @@ def networks(folder: Path, stack: ExitStack) -> Door:
 
 
 def _predicted(path: Path) -> object:
-    answers = [Predictor.load(path).predict(poster) for poster in (RED, GREEN)]
+    model = Predictor.load(path)
+    answers = [model.predict(poster) for poster in (RED, GREEN)]
     for answer in answers:
         assert all(0 <= score <= 1 for score in answer.scores.values())
     return [(answer.genres, answer.scores) for answer in answers]
