@@ -136,6 +136,7 @@ def test_marks_may_be_escaped_by_a_backslash() -> None:
         ("sep=;\nid;title;genres\n1;a, b;War\n", [["1", "a, b", "War"]]),
         ("id,title,genres\r1,a,War\r2,b,Drama\r", [["1", "a", "War"], ["2", "b", "Drama"]]),
         ("\n\n id,title,genres,,\n1,a,War,,\n", [["1", "a", "War"]]),
+        ('id\ttitle\tgenres\n1\t"a\nb"\tWar\n', [["1", "a\nb", "War"]]),
         ('"id"\t"title"\t"genres"\n"1"\t"a\tb"\t"War"\n', [["1", "a\tb", "War"]]),
     ],
 )
