@@ -351,6 +351,9 @@ def export_corrections(
     if catalog:
         columns = catalog.columns(["poster_sha256", "film_id", "title"]).to_pylist()
         known = {row["poster_sha256"]: (row["film_id"], row["title"]) for row in columns}
+    place = _driver_url(url)
+    if place.get_backend_name() == "sqlite" and not Path(place.database or "").exists():
+        raise CorrectionsError(f"{place}: no such file; keyart serve makes it")
     store = Corrections(url)
     films = matched = 0
     try:
