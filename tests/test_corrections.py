@@ -18,13 +18,8 @@ from keyart.catalog.catalog import Catalog
 from keyart.catalog.cells import as_cell, from_cell
 from keyart.errors import AlreadyCorrectedError, CorrectionsError, CorrectionsFullError
 from keyart.genres import Vocabulary
-from keyart.review.corrections import (
-    Correction,
-    Corrections,
-    Quota,
-    export_corrections,
-    pixels_sha256,
-)
+from keyart.review.corrections import Correction, Corrections, Quota, pixels_sha256
+from keyart.review.export import export_corrections
 from tests.tiny import VOCABULARY
 from tests.wire import encoded
 

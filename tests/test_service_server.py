@@ -178,7 +178,7 @@ def test_workers_share_the_port_and_their_metrics(model: Path) -> None:
     with process(model, workers=2) as (running, url, _):
         count = 12
         for _ in range(count):
-            answer = httpx.post(f"{url}/v1/predictions", content=RED, trust_env=False)
+            answer = httpx.post(f"{url}/v1/predictions", content=RED, trust_env=False, timeout=60)
             assert answer.status_code == 200
         text = httpx.get(f"{url}/metrics", trust_env=False).text
         assert f'keyart_posters_total{{outcome="answered"}} {count}.0' in text

@@ -72,8 +72,11 @@ class PosterFolder:
                 return self._only(files)
             if self._anywhere or not re.fullmatch(r"/[^/\\]+", poster):
                 return f"no poster found: {poster[:_LONGEST]} is not in {self.folder}"
-        if self._anywhere and poster is not None:
-            return f"no poster found: nothing is downloaded from {poster[:_LONGEST]}"
+        if self._anywhere:
+            missing = (
+                f"nothing is downloaded from {poster[:_LONGEST]}" if poster else "none is named"
+            )
+            return f"no poster found: {missing}; name the folder of posters with --posters"
         files = self._of(film_id)
         return self._only(files) if files else "no poster found"
 
