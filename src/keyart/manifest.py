@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from keyart.calibration import Calibration
-from keyart.errors import BundleError, KeyartError
-from keyart.files import recover_folder
+from keyart.errors import BundleError, KeyartError, why
+from keyart.files import no_folder, recover_folder
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
 from keyart.reading import opened, read_json
@@ -49,13 +49,15 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     """
     recover_folder(path)
     file = path / MANIFEST
-    if not path.is_dir():
-        raise BundleError(f"{path}: no such bundle; name a run or a bundle folder")
+    if problem := no_folder(path):
+        raise BundleError(f"{problem}; name a run or a bundle")
     try:
         content = read_json(file, _LARGEST_MANIFEST)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: not a bundle, it has no {MANIFEST}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({why(error)})") from error
+    except ValueError as error:
         raise BundleError(f"{file}: cannot be read ({error}); export the bundle again") from error
     manifest = _of_this_format(path, content)
     try:
