@@ -118,6 +118,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {folded[match[0]]!r}?" if match else ""
 
 
+def shown(value: object) -> str:
+    """A value in a message: in one line, not too long."""
+    if isinstance(value, dict | list | tuple) and len(value) > 20:
+        return f"{type(value).__name__} of {len(value):,}"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def one_line(error: Exception) -> str:
     """An error's message in one line, not too long; the error's kind if it has none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
