@@ -18,13 +18,8 @@ from keyart.catalog.catalog import Catalog
 from keyart.catalog.cells import as_cell, from_cell
 from keyart.errors import AlreadyCorrectedError, CorrectionsError, CorrectionsFullError
 from keyart.genres import Vocabulary
-from keyart.review.corrections import (
-    Correction,
-    Corrections,
-    Quota,
-    export_corrections,
-    pixels_sha256,
-)
+from keyart.review.corrections import Correction, Corrections, Quota, pixels_sha256
+from keyart.review.export import export_corrections
 from tests.tiny import VOCABULARY
 from tests.wire import encoded
 
@@ -193,6 +188,13 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     place = asked.to_table()["film_id"].to_pylist().index("f3")
     assert asked.truth[place].tolist() == [False, True, False]
     assert asked.fingerprint != grown.fingerprint
+
+
+def test_no_corrections_are_exported_from_a_file_that_is_not_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'typo.sqlite'}"
+    with pytest.raises(CorrectionsError, match="no such file; keyart serve makes it"):
+        export_corrections(url, tmp_path / "out")
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_picture_is_kept_once_whatever_bytes_are_around_it(store: Corrections) -> None:

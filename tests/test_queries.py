@@ -15,6 +15,9 @@ from keyart.queries import find_films
 NAMES = ["b.png", "a, b.png", "sub/next\x85line.png", "“q”\u2028.png"]
 
 
+NONE_NAMED = "no poster found: none is named; name the folder of posters with --posters"
+
+
 def tables() -> dict[str, bytes]:
     """One list of posters, in every kind of table."""
     rows = [{"title": f"Film {n}", "Poster": name} for n, name in enumerate([*NAMES, ""])]
@@ -42,7 +45,7 @@ def test_a_table_names_posters_relative_to_itself(tmp_path: Path, name: str) -> 
         (tmp_path / poster).touch()
     films = list(find_films([path]))
     assert [film.poster for film in films[:4]] == [tmp_path / poster for poster in NAMES]
-    titled = [] if name == "one.tsv" else [Query("line 6", None, "Film 4", None, "no poster found")]
+    titled = [] if name == "one.tsv" else [Query("line 6", None, "Film 4", None, NONE_NAMED)]
     assert [(film.title, film.problem) for film in films[4:]] == [
         (film.title, film.problem) for film in titled
     ]
@@ -130,9 +133,10 @@ def test_each_row_is_a_film_in_its_place(tmp_path: Path) -> None:
             "tt0000011",
             "Web",
             2000,
-            "no poster found: nothing is downloaded from https://example.org/11.png",
+            "no poster found: nothing is downloaded from https://example.org/11.png; "
+            "name the folder of posters with --posters",
         ),
-        Query("line 8", "tt0000012", "No poster", 2000, "no poster found"),
+        Query("line 8", "tt0000012", "No poster", 2000, NONE_NAMED),
     ]
 
 

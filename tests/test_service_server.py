@@ -178,7 +178,7 @@ def test_workers_share_the_port_and_their_metrics(model: Path) -> None:
     with process(model, workers=2) as (running, url, _):
         count = 12
         for _ in range(count):
-            answer = httpx.post(f"{url}/v1/predictions", content=RED, trust_env=False)
+            answer = httpx.post(f"{url}/v1/predictions", content=RED, trust_env=False, timeout=60)
             assert answer.status_code == 200
         text = httpx.get(f"{url}/metrics", trust_env=False).text
         assert f'keyart_posters_total{{outcome="answered"}} {count}.0' in text
@@ -204,7 +204,7 @@ def test_workers_end_with_a_parent_that_is_killed_and_free_the_port(model: Path)
 def test_anything_that_cannot_be_served_is_an_error_of_one_line(
     model: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BundleError, match="no such bundle"):
+    with pytest.raises(BundleError, match="no such folder; name a run or a bundle"):
         serve(tmp_path / "none")
     with pytest.raises(ServiceError, match="--workers 0"):
         serve(model, workers=0)

@@ -43,6 +43,11 @@ def usage_error(
             "train x --batch-size 3",
             "No such option: --batch-size. A key of the recipe is set with --set batch_size=VALUE.",
         ),
+        (
+            "predict x --poster y",
+            "No such option: --poster. keyart pictures has it. (Possible options: --poster-column, "
+            "--posters)",
+        ),
         ("train x --oot y", "No such option: --oot (Possible options: --out, --set)"),
         ("similar x --zzz", "No such option: --zzz"),
         ("build", "No such command 'build'. Did you mean catalog build?"),

@@ -146,6 +146,7 @@ def _work(opened: OpenDoor, folder: Path, connection: Any, allowed: float, hang:
         os.dup2(errors.fileno(), 1)
         os.dup2(errors.fileno(), 2)
     faulthandler.enable()
+    os.environ["XDG_CACHE_HOME"] = str(folder)  # where keyart remembers networks
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     warnings.simplefilter("error")
     slowest = 0.0

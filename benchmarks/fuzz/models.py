@@ -89,7 +89,8 @@ def networks(folder: Path, stack: ExitStack) -> Door:
 
 
 def _predicted(path: Path) -> object:
-    answers = [Predictor.load(path).predict(poster) for poster in (RED, GREEN)]
+    model = Predictor.load(path)
+    answers = [model.predict(poster) for poster in (RED, GREEN)]
     for answer in answers:
         assert all(0 <= score <= 1 for score in answer.scores.values())
     return [(answer.genres, answer.scores) for answer in answers]

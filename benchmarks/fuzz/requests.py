@@ -144,6 +144,8 @@ def _form(picture: bytes, rng: np.random.Generator) -> bytes:
 
 def _target(data: bytes) -> str | None:
     """What a request is for, by the parser of the service; None if more bytes are needed."""
+    if not data:  # which is the end for h11
+        return None
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=65_536)
     parser.receive_data(data)
     target = ""

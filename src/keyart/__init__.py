@@ -51,7 +51,7 @@ _HOMES = {
     "serve": "keyart.service.server",
     "create_app": "keyart.service.app",
     "new_token": "keyart.service.tokens",
-    "export_corrections": "keyart.review.corrections",
+    "export_corrections": "keyart.review.export",
     # the study and the demo
     "run_milestone": "keyart.milestone.experiment",
     "draw_pictures": "keyart.milestone.pictures",
@@ -85,7 +85,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.predictor import load as load
     from keyart.queries import find_films as find_films
     from keyart.report.page import write_report as write_report
-    from keyart.review.corrections import export_corrections as export_corrections
+    from keyart.review.export import export_corrections as export_corrections
     from keyart.run import Run as Run
     from keyart.search.search import tune as tune
     from keyart.service.app import create_app as create_app

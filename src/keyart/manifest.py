@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from keyart.calibration import Calibration
-from keyart.errors import BundleError, KeyartError, shown
-from keyart.files import recover_folder
+from keyart.errors import BundleError, KeyartError, shown, why
+from keyart.files import no_folder, recover_folder
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
 from keyart.reading import LARGEST_WEIGHTS, opened, read_json
@@ -49,13 +49,15 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     """
     recover_folder(path)
     file = path / MANIFEST
-    if not path.is_dir():
-        raise BundleError(f"{path}: no such bundle; name a run or a bundle folder")
+    if problem := no_folder(path):
+        raise BundleError(f"{problem}; name a run or a bundle")
     try:
         content = read_json(file, _LARGEST_MANIFEST)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: not a bundle, it has no {MANIFEST}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({why(error)})") from error
+    except ValueError as error:
         raise BundleError(f"{file}: cannot be read ({error}); export the bundle again") from error
     manifest = _of_this_format(path, content)
     try:
@@ -242,8 +244,8 @@ def _no_others(folder: Path, known: set[str]) -> None:
             # Hidden ones are of desktops and of version control.
             if entry.name not in known and not entry.name.startswith("."):
                 raise BundleError(
-                    f"{folder / entry.name}: is not listed in {MANIFEST}; remove it, or export the "
-                    "bundle again"
+                    f"{folder}: {shown(entry.name)} is not listed in {MANIFEST}; remove it, or "
+                    "export the bundle again"
                 )
 
 
@@ -265,7 +267,9 @@ def _check_file(file: Path, size: int, sha256: str) -> None:
     except FileNotFoundError as error:
         raise BundleError(f"{file}: missing from the bundle; export it again") from error
     except (OSError, ValueError) as error:
-        raise BundleError(f"{file}: cannot be used: {error}; export the bundle again") from error
+        raise BundleError(
+            f"{file}: cannot be used: {why(error)}; export the bundle again"
+        ) from error
 
 
 def _object(

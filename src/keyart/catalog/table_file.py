@@ -11,7 +11,7 @@ from typing import Any
 from keyart.catalog.delimited import read_delimited
 from keyart.catalog.excel_table import OLD_EXCEL, read_excel
 from keyart.catalog.json_table import read_json
-from keyart.errors import TableError, nearest, one_line
+from keyart.errors import TableError, nearest, one_line, why
 from keyart.extras import extras
 from keyart.files import StrPath
 
@@ -94,7 +94,7 @@ def read_table(path: StrPath) -> TableFile:
     except FileNotFoundError as error:
         raise TableError(f"{path}: no such file; name a table") from error
     except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror})") from error
+        raise TableError(f"{path}: cannot be read ({why(error)})") from error
     if data.startswith(b"\x1f\x8b"):
         data = _decompressed(path, data)
     if data.startswith(b"PAR1"):

@@ -45,7 +45,8 @@ class Commands(TyperGroup):
             command = error.ctx.command if error.ctx else self
             hints = []
             if owners:
-                error.possibilities = None  # names that are a little alike
+                alike = error.possibilities or ()  # names that begin so are meant, others may be
+                error.possibilities = [name for name in alike if name.startswith(option)] or None
                 hints.append(f"{_listed(owners)} {'has' if len(owners) == 1 else 'have'} it.")
                 if command is self:
                     hints.append("Options go after the command.")

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from keyart.errors import RunError, one_line
+from keyart.errors import RunError, why
 from keyart.files import replacing
 from keyart.reading import LARGEST_WEIGHTS, opened
 from keyart.training.callbacks import Row
@@ -100,7 +100,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, dict(file.metadata() or {})
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise RunError(f"{path}: missing or damaged ({one_line(error)})") from error
+        raise RunError(f"{path}: missing or damaged ({why(error)})") from error
 
 
 def _below(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:

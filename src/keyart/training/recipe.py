@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from keyart.errors import RecipeError, nearest, one_line, shown
+from keyart.errors import RecipeError, nearest, shown, why
 from keyart.images.spec import ImageSpec
 from keyart.reading import parse_toml, read_toml
 from keyart.training.classical_recipe import CLASSIFIERS, ClassicalRecipe
@@ -137,9 +137,7 @@ def _read(recipe: str | os.PathLike[str]) -> AnyRecipe:
         try:
             _, tables = read_toml(path)
         except (OSError, ValueError) as error:
-            raise RecipeError(
-                f"{path}: cannot be read ({one_line(error)}); name a TOML file"
-            ) from error
+            raise RecipeError(f"{path}: cannot be read ({why(error)}); name a TOML file") from error
     elif str(recipe) in recipe_names():
         where = f"recipe {recipe}"
         shipped = resources.files("keyart.training") / "recipes" / f"{recipe}.toml"
