@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # they share what the file trains, until a worker has nothing left to do.
 PYTEST := $(BIN)/pytest -n auto --dist worksteal --durations=10
 
-.PHONY: demo test check bench docs docs-serve dist lock clean
+.PHONY: demo test check bench fuzz docs docs-serve dist lock clean
 demo: $(READY)
 	$(BIN)/keyart demo
 
@@ -20,8 +20,8 @@ test check: export OMP_NUM_THREADS := 1
 test: $(READY)
 	$(PYTEST)
 
-# What a change must pass: linter, types, import order, pages that are current and link nowhere
-# in vain, and all tests.
+# What a change must pass: linter, types, import order, current pages without dead links,
+# and all tests.
 check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -34,6 +34,12 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Hostile input for HOURS hours; continues the last campaign. Results are in
+# benchmarks/results/fuzz/.
+HOURS ?= 1
+fuzz: $(READY)
+	$(BIN)/python -m benchmarks.fuzz --hours $(HOURS)
 
 # The documentation site, in site/.
 docs: $(READY)

@@ -1,7 +1,7 @@
 """`make bench`: how fast and how large keyart is on this machine, as a table and as JSON.
 
-Real posters where KEYART_REAL_POSTERS names them, painted ones elsewhere. Rates are compared
-within one run, because machines are shared: a figure alone says little, a ratio much.
+Uses the real posters that KEYART_REAL_POSTERS names, painted ones if it is not set. Rates are
+compared within one run, because machines are shared: a ratio says more than a rate.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import Row, print_rows
-from benchmarks.rooms import (
+from benchmarks.speed import (
     bench_catalog,
     bench_memory,
     bench_pixels,

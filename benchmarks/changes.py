@@ -1,9 +1,9 @@
-"""What one change of a recipe does, on the validation part alone: the rows of docs/results.md.
+"""What one change of a recipe does, on the validation split alone: the rows of docs/results.md.
 
 python -m benchmarks.changes CATALOG --recipe R [--set KEY=VALUE ...] --out DIR CHANGE ...
 
 Each CHANGE is one `KEY=VALUE`, or several joined by `+`. The recipe as it is, and each change of
-it, is trained into DIR with every seed of --seeds; the table gives the validation figures of the
+it, is trained into DIR with every seed of --seeds; the table gives the validation metrics of the
 best epoch, as means over seeds, and their differences from the recipe as it is. Trainings that are
 there already are read, not run again.
 """
@@ -36,7 +36,7 @@ def best_epoch(run: Path) -> Row:
 
 
 def trained(catalog: Catalog, recipe: str, settings: Sequence[str], out: Path) -> Row:
-    """Train, unless that is done, and return the best epoch's figures."""
+    """Train, unless that is done, and return the best epoch's metrics."""
     chosen = load_recipe(recipe, parse_settings(settings))
     assert isinstance(chosen, Recipe)
     run = out / hashlib.sha256(chosen.to_toml().encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A frozen backbone's features, a head on them, and fine-tuning, against the plain way.
+"""A frozen backbone's features, a head on them, and fine-tuning, compared with plain PyTorch.
 
 python -m benchmarks.finetune CATALOG [--set KEY=VALUE ...]
 
@@ -141,7 +141,7 @@ def bench_tuning(recipe: Recipe, genres: int, machine: Machine) -> list[Row]:
     return [
         Row("fine-tuning, keyart", f"{mine:.0f} posters/s", "", mine),
         Row("... plain eager fp32 PyTorch, all layers", f"{plainly:.0f} posters/s", "", plainly),
-        Row("keyart against it", f"{ratio:.1f}x", ">= 2.2x", ratio),
+        Row("keyart compared with it", f"{ratio:.1f}x", ">= 2.2x", ratio),
     ]
 
 

@@ -85,7 +85,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _private(pid: int) -> int:
-    """RssAnon of a process in kB, 0 where it is gone."""
+    """RssAnon of a process in kB, 0 if it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure import Clock, Row, print_rows
-from benchmarks.rooms import dense_rate
+from benchmarks.speed import dense_rate
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.files import write_json
@@ -49,7 +49,7 @@ STUDY = (5_045, 800)  # the VGG16 notebook's images to train on and to validate 
 EPOCHS = 13
 SAMPLE = 512  # images whose features are computed again
 _WARM = 2  # steps
-_TEST = 50  # images that a catalog's test part needs
+_TEST = 50  # images that a catalog's test split needs
 _KERAS = Path(__file__).with_name("keras")
 
 Turn = Callable[[], float]
@@ -72,7 +72,7 @@ def random_posters(count: int, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
 
 
 @contextmanager
-def beside(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Turn]:
+def other_process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Turn]:
     """A process that trains an epoch of IMAGES for every line that it is given."""
     process = subprocess.Popen(
         command,
@@ -86,8 +86,8 @@ def beside(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[T
     assert process.stdout is not None
     asked, answers = process.stdin, process.stdout
     if answers.readline().strip() != "ready":
-        said = " ".join([*(f"{k}={v}" for k, v in environment.items()), *command])
-        raise RuntimeError(f"did not start; to see why, run {said}")
+        line = " ".join([*(f"{k}={v}" for k, v in environment.items()), *command])
+        raise RuntimeError(f"did not start; to see why, run {line}")
 
     def turn() -> float:
         asked.write("\n")
@@ -110,10 +110,10 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     with ExitStack() as stack:
         sizes = [str(IMAGES), str(BATCH)]
         plain = [sys.executable, "-m", "benchmarks.plain", *sizes]
-        turns = {"plain PyTorch": stack.enter_context(beside(plain, {}))}
+        turns = {"plain PyTorch": stack.enter_context(other_process(plain, {}))}
         for backend in BACKENDS if python else ():
             keras = [str(python), str(_KERAS / "train.py"), *sizes]
-            started = beside(keras, {"KERAS_BACKEND": backend})
+            started = other_process(keras, {"KERAS_BACKEND": backend})
             turns[f"Keras on {backend}"] = stack.enter_context(started)
         clock = Clock()
 
@@ -144,11 +144,13 @@ def bench_scratch(work: Path, python: Path | None) -> list[Row]:
     rows = [Row("from scratch, keyart", f"{mine:.1f} images/s", "", mine)]
     rows += [Row(f"... {name}", f"{rate:.2f} images/s", "", rate) for name, rate in rates.items()]
     ratio = mine / rates.pop("plain PyTorch")
-    rows.append(Row("keyart against plain PyTorch", f"{ratio:.1f}x", ">= 2x", ratio))
+    rows.append(Row("keyart compared with plain PyTorch", f"{ratio:.1f}x", ">= 2x", ratio))
     if rates:
         best = max(rates, key=lambda name: rates[name])
         ratio = mine / rates[best]
-        rows.append(Row(f"keyart against {best}, its best", f"{ratio:.1f}x", ">= 4x", ratio))
+        rows.append(
+            Row(f"keyart compared with {best}, its fastest", f"{ratio:.1f}x", ">= 4x", ratio)
+        )
     return rows
 
 
@@ -183,7 +185,7 @@ class _Marks:
 
 
 def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
-    """The study's VGG16 experiment of 13 epochs, its features kept, against computing them anew."""
+    """The study's VGG16 experiment of 13 epochs, with and without a cache of its features."""
     train_images, validation = STUDY
     films = train_images + validation + _TEST
     table = paint_films(films, work / "films")
@@ -206,10 +208,10 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
         pass
     dense = (before + dense_rate(dtype)) / 2
     again = _features_again(catalog, recipe)
-    counts = [len(catalog.rows(part)) for part in ("train", "validation")]
+    counts = [len(catalog.rows(split)) for split in ("train", "validation")]
     operations = _head_operations(network(recipe), *counts)
     epoch, needed = float(np.median(marks.epochs[1:])), operations / dense
-    anew = EPOCHS * (sum(counts) / again + epoch)
+    computed = EPOCHS * (sum(counts) / again + epoch)
     name = "bf16" if machine.bf16 else "fp32"
     return [
         Row(f"VGG16 retrained, features of {len(catalog):,} images", f"{marks.features:.0f} s", "",
@@ -218,12 +220,13 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
             epoch),
         Row(f"... its matrix products at the dense {name} rate ({dense / 1e9:,.0f} GFLOP/s)",
             f"{needed:.1f} s", "", needed),
-        Row("... the epoch against them", f"{epoch / needed:.2f}x", "<= 1.5x", epoch / needed),
+        Row("... the epoch compared with them", f"{epoch / needed:.2f}x", "<= 1.5x",
+            epoch / needed),
         Row(f"... {EPOCHS} epochs, features included", f"{marks.whole:.0f} s", "", marks.whole),
-        Row(f"... features anew each epoch, from {SAMPLE} images at {again:.1f} images/s",
-            f"{anew:.0f} s", "", anew),
-        Row("... the one against the other", f"{anew / marks.whole:.1f}x", ">= 7x",
-            anew / marks.whole),
+        Row(f"... features computed again each epoch, from {SAMPLE} images at {again:.1f} images/s",
+            f"{computed:.0f} s", "", computed),
+        Row("... the second compared with the first", f"{computed / marks.whole:.1f}x", ">= 7x",
+            computed / marks.whole),
     ]  # fmt: skip
 
 
@@ -249,8 +252,8 @@ def _features_again(catalog: Catalog, recipe: Recipe) -> float:
 def _head_operations(model: GenreClassifier, train_images: int, validation: int) -> float:
     """Floating-point operations of an epoch of a head of dense layers.
 
-    A step takes each layer's product forward, for its weights, and, but for the first, whose inputs
-    are kept features, for its inputs.
+    A step takes each layer's product forward, for its weights, and for its inputs. The inputs of
+    the first layer are kept features, so it has no third product.
     """
     layers = [m for m in model.head.modules() if isinstance(m, torch.nn.Linear)]
     every = [layer.weight.numel() for layer in layers]

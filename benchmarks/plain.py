@@ -1,4 +1,4 @@
-"""Plain PyTorch trains the study's first network and tells its time. Runs in a process of its own.
+"""Plain PyTorch trains the study's first network and prints its time. Runs in its own process.
 
 python -m benchmarks.plain IMAGES BATCH
 

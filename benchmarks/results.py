@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import Clock
-from keyart.bundle import WEIGHTS
+from keyart.manifest import WEIGHTS
 from keyart.predictor import Predictor
 from keyart.run import Run
 from keyart.training.checkpoint import load_tensors
@@ -59,7 +59,8 @@ def row(run: Run) -> str:
     cells = [run.name]
     for name in METRICS:
         found = model[name]
-        cells.append(f"{found.value:.3f} ({found.low:.3f}-{found.high:.3f})" if found else "-")
+        interval = f"{found.low:.3f}-{found.high:.3f}" if found else ""
+        cells.append(f"{found.value:.3f}<br><small>{interval}</small>" if found else "-")
     tensors, _ = load_tensors(run.bundle_path / WEIGHTS)
     cells.append(f"{sum(tensor.numel() for tensor in tensors.values()) / 1e6:.1f} M")
     cells.append(training_time(run))
@@ -74,7 +75,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     head = ["run", *METRICS.values(), "parameters", "training", "posters/s"]
     print("| " + " | ".join(head) + " |")
-    print("|---" * len(head) + "|")
+    print("|---" + "|---:" * (len(head) - 1) + "|")
     for run in runs:
         print(row(Run.open(run)))
 

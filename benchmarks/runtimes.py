@@ -1,6 +1,6 @@
 """ONNX Runtime against OpenVINO on one network: speed, drift of scores, drift of mAP, size.
 
-python -m benchmarks.runtimes MODEL CATALOG    needs openvino and nncf beside keyart[train]
+python -m benchmarks.runtimes MODEL CATALOG    needs openvino and nncf, and keyart[train]
 
 Prints the tables of docs/benchmarks.md. All variants take turns within one run; rates are told
 against ONNX Runtime in fp32 at the same batch and threads. ONNX Runtime has no bf16 on x86: its
@@ -141,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("catalog", type=Path)
-    parser.add_argument("--posters", type=int, default=5_000, help="of the test part, at most")
+    parser.add_argument("--posters", type=int, default=5_000, help="of the test split, at most")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/runtimes.json"))
     arguments = parser.parse_args()
     logging.disable(logging.INFO)

@@ -2,7 +2,7 @@
 
 python -m benchmarks.service [--model BUNDLE] [--requests 2000] [--soak 50000]
 
-Speed is told as a ratio within one run: bare runtime and service take turns.
+Speed is a ratio within one run: bare runtime and service take turns.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def memory(pid: int) -> int:
 
 
 def bench_speed(model: Path, files: list[bytes], count: int, workers: int) -> list[Row]:
-    """Bare loop and service in turns; then twice what the service bears."""
+    """Bare loop and service in turns; then twice the load that it can serve."""
     predictor = Predictor.load(model)
     bare_rate(predictor, files, 64)
     ratios, rates, bare, p99s = [], [], [], []
@@ -140,19 +140,19 @@ def bench_speed(model: Path, files: list[bytes], count: int, workers: int) -> li
 
 def _crowd_rows(crowd: Outcome, p99: float, rate: float) -> list[Row]:
     accepted, refused = crowd.count(200), crowd.count(503)
-    slow, said_no = crowd.quantile(200, 0.99), crowd.quantile(503, 0.99)
+    slow, refusal = crowd.quantile(200, 0.99), crowd.quantile(503, 0.99)
     total = accepted + refused + crowd.failed
     goodput = accepted / crowd.took
     return [
         Row(
-            f"twice that load, {total / crowd.took:,.0f} requests/s: answered",
+            f"twice that load, {total / crowd.took:,.0f} requests/s: predicted",
             f"{goodput:,.0f} posters/s",
             "",
             goodput / rate,
         ),
         Row("... refused", f"{refused / total:.0%}", "", refused / total),
-        Row("... p99 of answers", f"{1000 * slow:.0f} ms", f"< {2000 * p99:.0f} ms", slow),
-        Row("... p99 of refusals", f"{1000 * said_no:.0f} ms", "< 20 ms", said_no),
+        Row("... p99 of predictions", f"{1000 * slow:.0f} ms", f"< {2000 * p99:.0f} ms", slow),
+        Row("... p99 of refusals", f"{1000 * refusal:.0f} ms", "< 20 ms", refusal),
         Row("... broken connections", f"{crowd.failed}", "0", crowd.failed),
     ]
 

@@ -79,7 +79,7 @@ class Siege:
         return status
 
     def on(self) -> bool:
-        """Whether the siege goes on."""
+        """Whether the siege continues."""
         return time.monotonic() < self.end
 
 
@@ -116,7 +116,7 @@ def bombs() -> list[bytes]:
 
 
 def real_posters() -> list[bytes]:
-    """Up to 200 real posters, painted ones where there are none."""
+    """Up to 200 real posters, painted ones without $KEYART_REAL_POSTERS."""
     folder = os.environ.get("KEYART_REAL_POSTERS")
     files = sorted(Path(folder, "images").rglob("*.jpg"))[:200] if folder else []
     return [file.read_bytes() for file in files] or posters(64)
@@ -197,7 +197,7 @@ async def _idles(siege: Siege) -> None:
 
 
 async def _crowd(siege: Siege, requests: list[bytes]) -> None:
-    """Every ten seconds, for two seconds, more posters than the service bears: refusals count."""
+    """Every ten seconds, for two seconds, more posters than it can serve: refusals count."""
     while siege.on():
         async with asyncio.TaskGroup() as group:
             for number in range(2 * _CROWD):

@@ -27,7 +27,7 @@ def colours_onnx(
 ) -> bytes:
     """logit of a colour = (its mean over these rows of the poster - 128) / scale.
 
-    rows: from and to, as parts of the height. opset: version of ONNX's operators, ml: and of its
+    rows: from, to: fractions of the height. opset: version of ONNX's operators, ml: and of its
     classical ones.
     """
     if opset < 18:
@@ -70,7 +70,7 @@ def colours_run(
 ) -> Path:
     """A finished run of such a model, calibrated and scored on a catalog of red, green and blue.
 
-    facts: that its bundle tells too.
+    facts: more facts for its bundle.
     """
     onnx = colours_onnx(spec, scale, rows=rows)
     films = catalog.rows("validation")

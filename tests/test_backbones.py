@@ -86,7 +86,7 @@ def test_convolutions_and_transformers_alike_give_a_map(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("vit_tiny_patch16_224", "patches of 16x16, and 176x120 leaves a rest; --set height=176 "
          "--set width=128"),
@@ -96,9 +96,9 @@ def test_convolutions_and_transformers_alike_give_a_map(
     ],
 )  # fmt: skip
 def test_a_size_that_a_network_would_not_see_whole_is_refused_with_one_that_it_would(
-    name: str, told: str
+    name: str, message: str
 ) -> None:
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         build_backbone(name, ImageSpec(176, 120))
 
 
@@ -205,7 +205,7 @@ def test_a_vgg16_file_of_timm_loads_into_the_studys(tmp_path: Path) -> None:
     assert torch.equal(ours.state_dict()["0.weight"], theirs.state_dict()["features.0.weight"])
 
 
-def test_more_looks_are_averaged_in_evaluation_and_not_in_training() -> None:
+def test_tta_averages_views_in_evaluation_and_not_in_training() -> None:
     torch.manual_seed(0)
     pixels = torch.randint(0, 256, (2, 96, 64, 3), dtype=torch.uint8)
     once = build_classifier("posternet-small", SPEC, 3, 0.0).eval()
@@ -221,7 +221,7 @@ def test_more_looks_are_averaged_in_evaluation_and_not_in_training() -> None:
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 63), (95, 0), (95, 63)])
-def test_each_of_five_looks_sees_another_corner(row: int, column: int) -> None:
+def test_each_of_five_views_shows_another_corner(row: int, column: int) -> None:
     pixels = torch.zeros(1, 96, 64, 3)
     pixels[0, row, column] = 255
     model = build_classifier("posternet-small", SPEC, 3, 0.0, tta=5).eval()

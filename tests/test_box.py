@@ -40,7 +40,7 @@ def keyart(*arguments: object) -> str:
     return done.stdout
 
 
-def test_the_box_that_ships_is_whole_small_and_tells_what_it_is() -> None:
+def test_the_shipped_box_is_complete_small_and_says_what_it_is() -> None:
     box = read_bundle(BOX)  # which checks every file's hash
     files = {file.name: file.stat().st_size for file in BOX.iterdir()}
     assert set(files) == {"MODEL_CARD.md", "keyart.json", "model.onnx"}
@@ -56,8 +56,8 @@ def test_the_box_that_ships_is_whole_small_and_tells_what_it_is() -> None:
         "## Not for",
     ):
         assert word in box.card
-    figure = box.provenance["metrics"]["mean_average_precision"]
-    assert f"| {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} |" in box.card
+    metric = box.provenance["metrics"]["mean_average_precision"]
+    assert f"| {metric['value']:.3f} | {metric['low']:.3f} to {metric['high']:.3f} |" in box.card
     assert all(f"| {name} | " in box.card for name in box.vocabulary.names)
 
 
@@ -80,7 +80,7 @@ def test_the_service_takes_the_one_in_the_box(
         keyart("serve")
 
 
-def test_a_model_that_is_named_goes_before_the_one_in_the_box(folder: Path) -> None:
+def test_a_named_model_takes_precedence_over_the_one_in_the_box(folder: Path) -> None:
     shutil.rmtree(folder / "box")
     named = tiny_bundle(folder / "named").path
     assert "Red" in keyart("predict", folder / "red.jpg", "--model", named, "--format", "csv")

@@ -1,12 +1,13 @@
-"""bundle.py: what was written is what is read, and anything else is said, not used."""
+"""bundle.py: what was written is read back, and anything else is refused."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from keyart.bundle import FORMAT, read_bundle
+from keyart.bundle import read_bundle
 from keyart.errors import BundleError
+from keyart.manifest import FORMAT
 from tests.tiny import SPEC, VOCABULARY, tiny_bundle
 
 
@@ -29,7 +30,7 @@ def test_equal_bundles_have_equal_fingerprints(tmp_path: Path) -> None:
 
 def test_a_bundle_is_never_written_over(tmp_path: Path) -> None:
     tiny_bundle(tmp_path / "b")
-    with pytest.raises(BundleError, match="already there"):
+    with pytest.raises(BundleError, match="already exists"):
         tiny_bundle(tmp_path / "b")
 
 
@@ -80,8 +81,8 @@ def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path) -> None:
         read_bundle(tmp_path / "b")
 
 
-def test_what_is_no_bundle_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="no such bundle"):
+def test_anything_but_a_bundle_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no such folder; name a run or a bundle"):
         read_bundle(tmp_path / "none")
     with pytest.raises(BundleError, match="has no keyart"):
         read_bundle(tmp_path)

@@ -122,13 +122,13 @@ def test_isotonic_goes_through_the_blocks_of_the_oracle() -> None:
     assert len(curve.knots) == len(np.unique(levels.round(9))) > 3
 
 
-def test_platt_of_parted_classes_stays_finite() -> None:
+def test_platt_stays_finite_for_separated_classes() -> None:
     logits = np.concatenate([np.full(50, -4.0), np.full(50, 4.0)])
     curve = calibrators._platt(logits, logits > 0)
     assert sigmoid(curve.apply(logits)).max() == pytest.approx(51 / 52, abs=1e-6)
 
 
-def test_a_genre_ranked_the_wrong_way_round_is_levelled_not_turned_over() -> None:
+def test_a_genre_ranked_the_wrong_way_round_becomes_constant_and_is_not_reversed() -> None:
     logits, truth = drawn(500, GenreCalibration("identity"))
     for fit in calibrators._FITS[1:]:
         curve = fit(-logits[:, 0], truth[:, 0])
@@ -174,7 +174,7 @@ def test_folds_keep_groups_together() -> None:
     np.testing.assert_array_equal(np.bincount(fold), 40)
 
 
-def test_the_seed_settles_the_fit() -> None:
+def test_the_seed_decides_the_fit() -> None:
     logits, truth = drawn(300, CURVES[2], genres=3)
     assert fit_calibration(logits, truth, seed=4) == fit_calibration(logits, truth, seed=4)
 

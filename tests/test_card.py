@@ -23,7 +23,7 @@ def row_of(card: str, start: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_stands_next_to_its_interval_and_the_best_guess(
+def test_every_metric_is_next_to_its_interval_and_the_best_guess(
     table: MetricTable, name: str
 ) -> None:
     split, metric = table.split("test"), METRICS[name]

@@ -1,4 +1,4 @@
-"""catalog/catalog.py: the one door from Python to films and their posters."""
+"""catalog/catalog.py: films and their posters in Python."""
 
 from pathlib import Path
 

@@ -69,7 +69,7 @@ def test_a_sound_catalog_has_no_problems(path: Path) -> None:
     assert calls == [(9, 9)]
 
 
-def test_rewriting_it_unchanged_is_no_damage(path: Path) -> None:
+def test_rewriting_a_catalog_unchanged_is_not_damage(path: Path) -> None:
     tamper(path, lambda rows: None, honest=True)
     assert check_catalog(path) == []
 
@@ -262,8 +262,10 @@ def test_a_catalog_json_that_lacks_something_is_one_line(path: Path, key: str) -
     assert problem.startswith(f"{path / 'catalog.json'}: damaged (")
 
 
-def test_a_folder_that_is_no_catalog_is_reported(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none"):
-        assert check_catalog(path) == [
-            f"{path}: no catalog here (no catalog.json); make one with keyart catalog build"
-        ]
+def test_a_folder_that_is_not_a_catalog_is_reported(tmp_path: Path) -> None:
+    make = "with keyart catalog build"
+    assert check_catalog(tmp_path) == [
+        f"{tmp_path}: no catalog here (no catalog.json); make one {make}"
+    ]
+    none = tmp_path / "none"
+    assert check_catalog(none) == [f"{none}: no such folder; make a catalog {make}"]

@@ -46,7 +46,7 @@ def rejections(catalog: Catalog) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_no_film_ever_moves_and_no_copy_crosses_whatever_is_added(
+def test_no_film_ever_changes_its_split_and_no_copy_leaks_whatever_is_added(
     tmp_path: Path, seed: int
 ) -> None:
     """Rounds of new films, copies of old and of new ones, and ids that are there already."""
@@ -152,7 +152,7 @@ def test_films_that_are_there_already_stay_as_they_were(tmp_path: Path) -> None:
     assert grown.facts["unmapped"] == {"Sport": 2}
 
 
-def test_genres_are_replaced_where_that_is_asked_for_and_nothing_else_is(
+def test_genres_are_replaced_on_request_and_nothing_else_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("keyart.catalog.write.SHARD", 8)
@@ -267,7 +267,7 @@ def test_films_that_join_old_groups_count_when_the_others_are_dealt(tmp_path: Pa
     assert grown.facts["splits"] == {"train": 48, "validation": 16, "test": 16}
 
 
-def test_nothing_to_add_is_no_error_and_changes_no_film(tmp_path: Path) -> None:
+def test_nothing_to_add_is_not_an_error_and_changes_no_film(tmp_path: Path) -> None:
     catalog = Catalog.build(*tiny_films(tmp_path / "old", range(4)), tmp_path / "cat")
     table = write_table(tmp_path / "gone.csv", [("gone", "Drama")])
     grown = catalog.grow(table, tmp_path / "old" / "posters")
@@ -282,8 +282,8 @@ def test_what_cannot_be_read_leaves_the_catalog_as_it_was(tmp_path: Path) -> Non
     before = {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()}
     with pytest.raises(TableError, match="no such file; name a table"):
         catalog.grow(tmp_path / "none.csv", posters)
-    with pytest.raises(TableError, match="no such folder of posters"):
+    with pytest.raises(TableError, match="no such folder; name the folder of posters"):
         catalog.grow(table, tmp_path / "none")
     assert {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()} == before
-    with pytest.raises(CatalogError, match="no catalog here"):
+    with pytest.raises(CatalogError, match="no such folder; make a catalog"):
         Catalog.open(tmp_path / "none").grow(table, posters)

@@ -17,7 +17,7 @@ from keyart.catalog.write import growing
 from keyart.errors import CatalogError
 from tests.tiny_catalog import tiny_films
 
-# Runs a command of keyart in which one function says that it was reached, and never goes on.
+# Runs a command of keyart in which one function says that it was reached, and never continues.
 STOPPED = """
 import sys, time
 from keyart.catalog import build, write
@@ -60,7 +60,7 @@ def kill_when_reached(place: tuple[str, str], arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("place", [("write", "sha256_of"), ("build", "write_json")])
-def test_a_building_that_was_killed_leaves_no_catalog_and_the_next_one_works(
+def test_a_killed_build_leaves_no_catalog_and_the_next_one_works(
     tmp_path: Path, place: tuple[str, str]
 ) -> None:
     table, posters = tiny_films(tmp_path, range(20))
@@ -81,7 +81,7 @@ GROWING = [
 
 
 @pytest.mark.parametrize("place", GROWING)
-def test_a_growing_that_was_killed_leaves_the_old_catalog_and_the_next_one_works(
+def test_a_killed_growth_leaves_the_old_catalog_and_the_next_one_works(
     tmp_path: Path, place: tuple[str, str]
 ) -> None:
     out = tmp_path / "catalog"
@@ -119,7 +119,9 @@ def full_disk(most: int, arguments: list[str]) -> str:
 def test_a_disk_that_is_full_leaves_nothing_of_a_new_catalog(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(20))
     line = full_disk(20_000, words(table, posters, tmp_path / "catalog"))
-    assert re.fullmatch(r"error: .*catalog.*: this disk takes no file so large; write to .*", line)
+    assert re.fullmatch(
+        r"error: .*catalog.*: this disk cannot hold so large a file; write to .*", line
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["films.csv", "posters"]
 
 
@@ -128,12 +130,14 @@ def test_a_disk_that_is_full_leaves_an_old_catalog_as_it_was(tmp_path: Path) -> 
     Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
     before = contents(out)
     line = full_disk(20_000, words(*tiny_films(tmp_path / "new", range(4, 40)), out, "--grow"))
-    assert re.fullmatch(r"error: .*catalog.*: this disk takes no file so large; write to .*", line)
+    assert re.fullmatch(
+        r"error: .*catalog.*: this disk cannot hold so large a file; write to .*", line
+    )
     assert contents(out) == before
 
 
 @pytest.mark.parametrize("write", range(5))
-def test_a_disk_that_fills_at_any_write_of_a_growing_leaves_the_catalog_sound(
+def test_a_disk_that_fills_at_any_write_of_a_growth_leaves_the_catalog_sound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
     out = tmp_path / "catalog"
@@ -156,7 +160,7 @@ def test_a_disk_that_fills_at_any_write_of_a_growing_leaves_the_catalog_sound(
     assert not [name for name in contents(out) if "partial" in name or "00001" in name]
 
 
-def test_two_growings_at_once_are_one_too_many(tmp_path: Path) -> None:
+def test_a_second_growth_at_the_same_time_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "catalog"
     catalog = Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
     table, posters = tiny_films(tmp_path / "new", range(4, 9))
@@ -166,7 +170,7 @@ def test_two_growings_at_once_are_one_too_many(tmp_path: Path) -> None:
     assert len(catalog.grow(table, posters)) == 9
 
 
-def test_a_catalog_opened_before_another_growing_loses_nothing_of_it(tmp_path: Path) -> None:
+def test_a_catalog_opened_before_another_growth_loses_nothing_of_it(tmp_path: Path) -> None:
     out = tmp_path / "catalog"
     early = Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
     early.grow(*tiny_films(tmp_path / "first", range(4, 8)))
@@ -176,7 +180,7 @@ def test_a_catalog_opened_before_another_growing_loses_nothing_of_it(tmp_path: P
     assert check_catalog(out) == []
 
 
-def test_what_is_there_already_is_never_built_over(tmp_path: Path) -> None:
+def test_an_existing_catalog_is_never_overwritten(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(4))
     taken = tmp_path / "taken"
     taken.mkdir()

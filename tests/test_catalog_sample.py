@@ -53,7 +53,7 @@ def test_common_genres_stay_in_proportion(catalog: Catalog, sample: Catalog) -> 
     assert np.abs(after / before - 1).max() < 0.15
 
 
-def test_the_seed_settles_the_sample(catalog: Catalog) -> None:
+def test_the_seed_decides_the_sample(catalog: Catalog) -> None:
     first, again, other = (sampled_rows(catalog, 60, seed=seed) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -63,7 +63,7 @@ def test_the_seed_settles_the_sample(catalog: Catalog) -> None:
     ("films", "message"),
     [(201, "fewer than the 201"), (1, "1 films are too few: the ")],
 )
-def test_a_sample_that_cannot_be_is_refused(
+def test_an_impossible_sample_is_refused(
     catalog: Catalog, tmp_path: Path, films: int, message: str
 ) -> None:
     with pytest.raises(CatalogError, match=message):
@@ -71,6 +71,6 @@ def test_a_sample_that_cannot_be_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_not_overwritten(catalog: Catalog, sample: Catalog) -> None:
+def test_an_existing_folder_is_not_overwritten(catalog: Catalog, sample: Catalog) -> None:
     with pytest.raises(CatalogError, match="already exists"):
         catalog.sample(50, out=sample.path)

@@ -80,7 +80,7 @@ def test_each_pixel_counts_once_under_its_colour() -> None:
     assert counts[3, black].tolist() == [0, 512]
 
 
-def test_edges_are_told_by_their_direction() -> None:
+def test_edges_are_told_apart_by_their_direction() -> None:
     edges = slice(4 * 3 + 2 * 30, None)
     rows, columns = np.mgrid[:32, :32]
     pixels = np.zeros((4, 32, 32, 3), np.uint8)
@@ -153,7 +153,7 @@ def test_a_genre_of_three_films_scores_its_rate_and_the_run_says_so(
     assert found.notes[0].startswith("Busy: not fitted: 80 of 80")
 
 
-def test_a_covariance_is_not_asked_of_fewer_films_than_it_takes() -> None:
+def test_no_covariance_is_fitted_to_fewer_films_than_it_needs() -> None:
     pixels = posters(80)
     numbers, truth = statistics(pixels), genres(pixels)
     truth[:, 2] = np.arange(80) < FEWEST_FILMS

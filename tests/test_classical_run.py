@@ -75,7 +75,7 @@ def run(
 
 
 def ap(run: Path, genre: str) -> tuple[float, float]:
-    """A genre's average precision on the test part, and a constant guess's."""
+    """A genre's average precision on the test split, and a constant guess's."""
     test = Run(run).metrics.split("test")
     sides = (test.model, test.baselines["genre_rates"])
     found, guess = (side.genres[genre].average_precision for side in sides)
@@ -103,7 +103,7 @@ def test_a_recipe_survives_its_run(run: Path) -> None:
         load_recipe(str(run / "recipe.toml"))
 
 
-def test_a_genre_without_films_is_told_in_figures_report_and_card(run: Path) -> None:
+def test_a_genre_without_films_is_noted_in_metrics_report_and_card(run: Path) -> None:
     notes = [note for note in Run(run).metrics.notes if note.startswith("Rare: not fitted")]
     assert len(notes) == 1
     assert notes[0] in (run / "bundle" / "MODEL_CARD.md").read_text()
@@ -141,7 +141,7 @@ def test_an_export_of_other_weights_is_refused(run: Path, catalog: Catalog, tmp_
         export(swapped, tmp_path / "bundle")
 
 
-def test_a_run_goes_on_to_the_same_weights(
+def test_a_resumed_run_ends_with_the_same_weights(
     run: Path, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class FittedError(Exception):
@@ -163,7 +163,7 @@ def test_a_run_goes_on_to_the_same_weights(
         trained(catalog, recipe.with_settings(seed=9), tmp_path / "killed", resume=True)
 
 
-def test_titles_and_years_tell_what_posters_do_not(
+def test_titles_and_years_add_what_posters_do_not_show(
     run: Path, catalog: Catalog, tmp_path: Path
 ) -> None:
     forest = isinstance(any_recipe(run / "recipe.toml"), ForestRecipe)
@@ -197,7 +197,7 @@ def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("recipe", [FOREST, QDA], ids=["random-forest", "qda"])
-def test_a_backbones_features_can_be_what_is_looked_at(
+def test_a_backbones_features_can_be_the_input(
     recipe: ClassicalRecipe, catalog: Catalog, tmp_path: Path
 ) -> None:
     recipe = recipe.with_settings(features="backbone", backbone="posternet-small", width=24)

@@ -70,19 +70,19 @@ def test_a_run_holds_what_it_promises(painted: Path) -> None:
     }  # fmt: skip
 
 
-def test_metrics_hold_every_figure_with_its_interval_beside_the_guesses(painted: Path) -> None:
+def test_every_metric_has_an_interval_and_the_constant_guesses(painted: Path) -> None:
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
     catalog = Catalog.open(painted / "catalog")
-    for part in ("validation", "test"):
-        scored = metrics["splits"][part]
-        assert scored["films"] == len(catalog.rows(part))
+    for split in ("validation", "test"):
+        scored = metrics["splits"][split]
+        assert scored["films"] == len(catalog.rows(split))
         assert set(scored["baselines"]) == {"nothing", "genre_rates", "most_frequent"}
         for who in (scored["model"], *scored["baselines"].values()):
-            figure = who["metrics"]["mean_average_precision"]
-            assert 0 <= figure["low"] <= figure["high"] <= 1
+            interval = who["metrics"]["mean_average_precision"]
+            assert 0 <= interval["low"] <= interval["high"] <= 1
 
 
-def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path) -> None:
+def test_the_table_the_run_and_pytorch_have_equal_scores(painted: Path) -> None:
     catalog = Catalog.open(painted / "catalog")
     names = catalog.vocabulary.names
     table = pq.read_table(painted / "run" / "predictions-test.parquet")
@@ -106,7 +106,7 @@ def test_one_door_gives_the_table_the_run_and_pytorch_equal_scores(painted: Path
     assert list(one.scores.values()) == pytest.approx(stored[0], abs=1e-4)
 
 
-def test_thresholds_and_calibration_never_see_the_test_part(
+def test_thresholds_and_calibration_never_see_the_test_split(
     painted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from keyart.evaluation import decide as module
@@ -134,7 +134,7 @@ def test_thresholds_and_calibration_never_see_the_test_part(
     assert not set(seen) & set(catalog.groups[catalog.rows("test")])
 
 
-def test_evaluate_gives_the_runs_figures_again(painted: Path) -> None:
+def test_evaluate_gives_the_metrics_of_the_run(painted: Path) -> None:
     before = json.loads((painted / "run" / "metrics.json").read_text())
     again = keyart("evaluate", painted / "run", "--json")
     assert again.status == 0, again.err
@@ -151,7 +151,7 @@ def test_a_bundle_is_exported_evaluated_and_never_written_over(painted: Path) ->
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
     assert json.loads(scored.out) == metrics["splits"]["test"]
     assert "--catalog" in keyart("evaluate", painted / "bundle").err
-    assert "already there" in keyart("export", painted / "run", "--out", painted / "bundle").err
+    assert "already exists" in keyart("export", painted / "run", "--out", painted / "bundle").err
 
 
 def test_a_report_is_written_of_several_runs(painted: Path) -> None:
@@ -172,17 +172,22 @@ def test_resume_of_a_finished_run_changes_nothing(painted: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "{c}", "--out", "{r}"), "run: is already there; add --resume"),
+        (("train", "{c}", "--out", "{r}"), "run: already exists; add --resume"),
         (("train", "{c}", "--out", "{r}", "--resume"), "was started with another recipe"),
         (("train", "{c}", "--out", "{n}", "--set", "epoch=2"), "did you mean 'epochs'"),
         (("train", "{c}", "--out", "{n}", "--recipe", "none"), "no recipe 'none'"),
-        (("train", "{n}", "--out", "{n}"), "no catalog here"),
-        (("evaluate", "{n}"), "does not know its catalog"),
-        (("report", "{n}", "--out", "{n}.html"), "not a run"),
-        (("predict", "{p}", "--model", "{n}"), "no such bundle"),
+        (("train", "{n}", "--out", "{n}"), "no such folder; make a catalog with"),
+        (("evaluate", "{n}"), "no such folder; name a run or a bundle"),
+        (("report", "{n}", "--out", "{n}.html"), "no such folder; name a run"),
+        (("report", "{r}", "--out", "{n}.pdf"), "nowhere.pdf: cannot be written in this format"),
+        (("catalog", "show", "{c}", "--sheet", "{n}.txt"), "end the name in .png, .jpg"),
+        (("explain", "{p}", "--out", "{n}.gif"), "nowhere.gif: cannot be written in this format"),
+        (("predict", "{p}", "--model", "{n}"), "no such folder; name a run or a bundle"),
         (("predict", "{n}", "--model", "{r}"), "no such file or folder"),
-        (("export", "{n}", "--out", "{n}2"), "has no bundle yet"),
-        (("catalog", "show", "{n}"), "no catalog here"),
+        (("predict", "{p}", "--model", "{r}", "--out", "{n}.xlsx"), ".xlsx: cannot be written in"),
+        (("predict", "{p}", "--model", "{n}", "--errors", "{n}.json"), "end the name in .csv"),
+        (("export", "{n}", "--out", "{n}2"), "no such folder; name a run"),
+        (("catalog", "show", "{n}"), "no such folder; make a catalog with"),
         (
             ("catalog", "build", "--films", "{f}", "--posters", "{p}", "--out", "{c}"),
             "add --grow to add films",
@@ -249,7 +254,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
 
 
-def test_catalog_show_and_check_speak_of_the_catalog(painted: Path) -> None:
+def test_catalog_show_and_check_print_about_the_catalog(painted: Path) -> None:
     sheet = painted / "sheet.png"
     shown = keyart("catalog", "show", painted / "catalog", "--sheet", sheet)
     assert "Drama" in shown.out

@@ -18,13 +18,8 @@ from keyart.catalog.catalog import Catalog
 from keyart.catalog.cells import as_cell, from_cell
 from keyart.errors import AlreadyCorrectedError, CorrectionsError, CorrectionsFullError
 from keyart.genres import Vocabulary
-from keyart.review.corrections import (
-    Correction,
-    Corrections,
-    Quota,
-    export_corrections,
-    pixels_sha256,
-)
+from keyart.review.corrections import Correction, Corrections, Quota, pixels_sha256
+from keyart.review.export import export_corrections
 from tests.tiny import VOCABULARY
 from tests.wire import encoded
 
@@ -97,7 +92,7 @@ def test_a_poster_without_correction_has_none(store: Corrections) -> None:
     assert list(store.standing()) == []
 
 
-def test_what_is_no_correction_is_refused(store: Corrections) -> None:
+def test_anything_but_a_correction_is_refused(store: Corrections) -> None:
     with pytest.raises(CorrectionsError, match="at least one genre"):
         store.add(correction(poster()), poster())
     with pytest.raises(CorrectionsError, match="another poster"):
@@ -105,7 +100,7 @@ def test_what_is_no_correction_is_refused(store: Corrections) -> None:
     assert list(store.all()) == []
 
 
-def test_wild_text_is_kept_clean(store: Corrections) -> None:
+def test_hostile_text_is_cleaned_before_it_is_kept(store: Corrections) -> None:
     data = poster()
     wild = "Robert'); DROP TABLE corrections;--\x00\ud800\n<script>" + "x" * 999
     store.add(correction(data, "Red", author=wild, title=wild), data)
@@ -115,7 +110,7 @@ def test_wild_text_is_kept_clean(store: Corrections) -> None:
     assert len(read.title) == 300
 
 
-def test_many_hands_at_once_keep_one_correction(url: str) -> None:
+def test_many_writers_at_once_keep_one_correction(url: str) -> None:
     data = poster()
     stores = [Corrections(url) for _ in range(4)]
     outcomes: list[str] = []
@@ -185,14 +180,21 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     with pytest.raises(CorrectionsError, match="already exists"):
         export_corrections(url, tmp_path / "corrected")
 
-    part = films["f3"]["split"]
+    split = films["f3"]["split"]
     asked = grown.grow(table, tmp_path / "corrected" / "posters", replace_genres=True)
     films = {row["film_id"]: row for row in asked.to_table().to_pylist()}
     assert len(films) == 9
-    assert (films["f3"]["genres"], films["f3"]["split"]) == (["Green"], part)
+    assert (films["f3"]["genres"], films["f3"]["split"]) == (["Green"], split)
     place = asked.to_table()["film_id"].to_pylist().index("f3")
     assert asked.truth[place].tolist() == [False, True, False]
     assert asked.fingerprint != grown.fingerprint
+
+
+def test_no_corrections_are_exported_from_a_file_that_is_not_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'typo.sqlite'}"
+    with pytest.raises(CorrectionsError, match="no such file; keyart serve makes it"):
+        export_corrections(url, tmp_path / "out")
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_picture_is_kept_once_whatever_bytes_are_around_it(store: Corrections) -> None:
@@ -247,7 +249,7 @@ def test_a_day_and_a_store_take_so_much_and_no_more(url: str) -> None:
     by_bytes.close()
 
 
-def test_a_store_of_an_older_version_is_counted_and_goes_on(tmp_path: Path) -> None:
+def test_a_store_of_an_older_version_is_counted_and_continues(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
     data = poster()
     store = Corrections(url)
@@ -272,7 +274,7 @@ def test_no_cell_is_a_formula_and_each_reads_back(text: str) -> None:
 
 
 @pytest.mark.parametrize("title", ["=1+1", "+1", "-30-", "@midnight", "'=x", "Alien = Aliens"])
-def test_an_exported_title_is_no_formula_and_reads_back(tmp_path: Path, title: str) -> None:
+def test_an_exported_title_is_not_a_formula_and_reads_back(tmp_path: Path, title: str) -> None:
     url = f"sqlite:///{tmp_path / 'c.sqlite'}"
     store = Corrections(url)
     store.add(correction(poster(), "Green", title=title), poster())
@@ -290,7 +292,7 @@ def test_an_exported_title_is_no_formula_and_reads_back(tmp_path: Path, title: s
     assert catalog.to_table()["title"].to_pylist() == [title]
 
 
-def test_a_store_that_cannot_be_is_said_without_its_password(tmp_path: Path) -> None:
+def test_an_error_about_a_store_does_not_show_its_password(tmp_path: Path) -> None:
     with pytest.raises(CorrectionsError, match="not a database's URL"):
         Corrections("nonsense")
     with pytest.raises(CorrectionsError, match="SQLite or PostgreSQL"):

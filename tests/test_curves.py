@@ -90,6 +90,6 @@ def test_the_sweep_has_each_metric_at_each_threshold(weights: np.ndarray | None)
     assert sweep.recall_micro[0] == 1
 
 
-def test_tables_are_refused_where_cells_are_expected() -> None:
+def test_tables_are_refused_if_cells_are_expected() -> None:
     with pytest.raises(ValueError, match=r"as \(cells,\), got \(80, 4\)"):
         curves.roc_curve(SCORES, TRUTH)

@@ -79,7 +79,7 @@ def test_a_palette_picture_keeps_its_colours() -> None:
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF", "AVIF"])
-def test_transparency_is_laid_on_white(format: str) -> None:
+def test_transparency_is_composited_on_white(format: str) -> None:
     clear = Image.new("RGBA", (40, 60), (0, 0, 0, 0))
     assert decode(encoded(clear, format)).min() == 255
     half = Image.new("RGBA", (40, 60), (0, 0, 0, 128))
@@ -126,7 +126,7 @@ def test_a_large_jpeg_is_decoded_no_larger_than_needed() -> None:
         "over-the-limit", "float",
     ],
 )  # fmt: skip
-def test_what_is_no_poster_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+def test_anything_but_a_poster_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(PosterError, match=reason) as caught:
         decode(data)
     assert "\n" not in str(caught.value)
@@ -269,7 +269,7 @@ def test_a_heic_is_read_or_says_what_to_install() -> None:
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
     ],
 )
-def test_what_is_not_read_is_refused_by_name(data: bytes, name: str) -> None:
+def test_formats_that_are_not_read_are_refused_by_name(data: bytes, name: str) -> None:
     with pytest.raises(PosterError, match=f"not a picture in a known format .*, but {name}"):
         decode(data)
 

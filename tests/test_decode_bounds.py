@@ -110,7 +110,7 @@ def test_the_budget_is_never_exceeded_and_everybody_gets_in(amounts: list[int]) 
     assert most <= 80
 
 
-def test_what_never_fits_is_refused_and_what_waits_too_long_is_put_off() -> None:
+def test_a_poster_that_never_fits_is_refused_and_one_that_waits_too_long_is_put_off() -> None:
     budget = Budget(80 * MEGABYTE)
     with (
         pytest.raises(PosterError, match="takes about 61 MB of memory, over 60 MB"),
@@ -171,7 +171,7 @@ def test_a_larger_picture_of_any_format_costs_more_and_too_large_a_one_is_refuse
         ("AVIF", "RGBA", {"speed": 10}),
     ],
 )
-def test_no_picture_takes_more_memory_than_its_header_was_judged_by(
+def test_no_picture_takes_more_memory_than_estimated_from_its_header(
     format: str, mode: str, options: dict[str, object]
 ) -> None:
     image = painted(2_000, 3_000)
@@ -246,7 +246,7 @@ EXIF = b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)
          "jpeg-exif", "jpeg-small-exif", "gif-comment", "gif-tiny-blocks", "gif-comments",
          "gif-zeros", "webp-chunks", "tiff-tags"],
 )  # fmt: skip
-def test_a_small_picture_with_a_mass_of_anything_takes_no_two_seconds(
+def test_a_small_picture_with_a_mass_of_anything_takes_less_than_two_seconds(
     build: Callable[[], bytes],
 ) -> None:
     data = build()
@@ -335,7 +335,7 @@ def test_a_decoder_that_crashes_takes_only_its_file_down(monkeypatch: pytest.Mon
 
 
 @on_linux
-def test_a_file_that_takes_more_memory_than_it_was_judged_by_gets_none(
+def test_a_file_that_takes_more_memory_than_estimated_gets_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     large = encoded(Image.new("RGB", (8_900, 8_900)), "PNG", compress_level=1)

@@ -217,6 +217,6 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     assert len(printed) >= 3
 
 
-def test_shown_output_is_cut_where_the_page_asks_for_it() -> None:
+def test_shown_output_is_cut_if_the_page_asks_for_it() -> None:
     assert shown("\na  \nb\nc\n", 2) == "a\nb\n...\n"
     assert shown("a\nb\n", None) == "a\nb\n"

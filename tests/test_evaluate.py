@@ -28,7 +28,7 @@ FILMS = 200
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """Posters whose genres are the colours they have much of, with doubts."""
+    """Posters; their genres are the colours they have much of, with doubts."""
     folder = tmp_path_factory.mktemp("catalog")
     random = np.random.default_rng(0)
     films, posters = [], {}

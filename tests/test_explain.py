@@ -35,7 +35,7 @@ def poster(top: int, left: int, colour: tuple[int, int, int], *, side: int = 16)
 
 
 def peak(explanation: Explanation) -> tuple[float, float]:
-    """Middle of the strongest place, as parts of the height and the width."""
+    """Middle of the strongest place, as fractions of the height and the width."""
     row, column = np.unravel_index(int(explanation.map.argmax()), explanation.map.shape)
     rows, columns = explanation.map.shape
     return (float(row) + 0.5) / rows, (float(column) + 0.5) / columns
@@ -69,7 +69,9 @@ def test_each_genre_has_its_own_region(predictor: Predictor, method: Method) -> 
     assert blue.where == "bottom right"
 
 
-def test_occlusion_is_negative_where_a_place_speaks_against(predictor: Predictor) -> None:
+def test_occlusion_is_negative_at_a_place_that_speaks_against_the_genre(
+    predictor: Predictor,
+) -> None:
     rgb = np.full((96, 72, 3), 200, np.uint8)
     rgb[4:20, 4:22] = (0, 200, 200)
     (red,) = predictor.explain(encoded(rgb), ["Red"], "occlusion")
@@ -124,7 +126,7 @@ def test_padding_does_not_shift_the_map(tmp_path: Path, method: Method) -> None:
     _, across = peak(red)
     assert across > 2 / 3
     assert red.map.shape[0] < red.map.shape[1]
-    # The black around the poster is no part of its map.
+    # The black around the poster is not in its map.
     lit = red.map[:, -1]
     assert lit.min() > 0.5 * lit.max()
 
@@ -139,12 +141,12 @@ def test_a_network_without_maps_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     assert [one.method for one in predictor.explain(data, VOCABULARY.names)] == ["occlusion"] * 3
 
 
-def test_what_cannot_be_explained_is_said(predictor: Predictor, tmp_path: Path) -> None:
+def test_what_cannot_be_explained_is_an_error(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(UnknownGenreError, match="Crimson"):
         predictor.explain(encoded(poster(4, 4, (255, 0, 0))), ["Crimson"])
     with pytest.raises(PosterError):
         predictor.explain(b"no poster")
-    with pytest.raises(PosterError, match="No such file"):
+    with pytest.raises(PosterError, match="no such file"):
         predictor.explain(tmp_path / "none.jpg")
 
 
@@ -165,7 +167,7 @@ def test_a_file_is_explained_by_its_own_genres_and_drawn(
     assert guess.score < guess.threshold
 
 
-def test_the_lit_poster_is_brightest_where_the_evidence_is() -> None:
+def test_the_highlighted_poster_is_brightest_at_the_evidence() -> None:
     rgb = np.full((90, 60, 3), 128, np.uint8)
     heat = np.zeros((6, 4))
     heat[1, 2] = 1
@@ -177,7 +179,7 @@ def test_the_lit_poster_is_brightest_where_the_evidence_is() -> None:
 
 
 def trained_like(model: GenreClassifier) -> GenreClassifier:
-    """A network whose fresh blocks are woken up, so that its features depend on the poster."""
+    """A network without zero-initialised blocks, so that its features depend on the poster."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)

@@ -1,4 +1,4 @@
-"""training/export.py: beside its logits an exported network tells its features and genre maps."""
+"""training/export.py: an exported network has its features and genre maps as outputs."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def posters(films: int) -> Pixels:
     return np.random.default_rng(0).integers(0, 256, (films, 64, 48, 3), dtype=np.uint8)
 
 
-def test_an_exported_network_tells_nothing_of_the_machine_that_made_it(exported: bytes) -> None:
+def test_an_exported_network_reveals_nothing_of_the_machine_that_made_it(exported: bytes) -> None:
     content = onnx.load_from_string(exported)
     for weights in content.graph.initializer:
         weights.ClearField("raw_data")  # random bytes may spell anything

@@ -153,7 +153,9 @@ def test_without_an_exchange_a_kill_between_two_renames_is_recovered(
     assert names(tmp_path) == ["f"]
 
 
-def test_what_the_dead_left_is_swept_and_what_the_living_write_is_not(tmp_path: Path) -> None:
+def test_leftovers_of_dead_processes_are_removed_and_files_being_written_are_not(
+    tmp_path: Path,
+) -> None:
     machine, me = files._machine(), files._owner()
     dead = tmp_path / f".x.txt.{machine}-99999999-1.0123abcd.partial"
     reused = tmp_path / f".x.txt.{machine}-{os.getpid()}-1.0123abcd.partial"
@@ -171,7 +173,7 @@ def test_what_the_dead_left_is_swept_and_what_the_living_write_is_not(tmp_path: 
     assert names(tmp_path) == sorted([mine.name, "x.txt"])
 
 
-def test_names_with_brackets_are_swept_alone(tmp_path: Path) -> None:
+def test_leftovers_of_names_with_brackets_are_removed_alone(tmp_path: Path) -> None:
     dead = f"{files._machine()}-99999999-1.0123abcd.partial"
     (tmp_path / f".[x].txt.{dead}").touch()
     (tmp_path / f".x.txt.{dead}").touch()

@@ -1,7 +1,9 @@
 """catalog/films_table.py and table_file.py: tables of films as people have them."""
 
 import csv
+import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyart.catalog import table_file
 from keyart.catalog.examine import choose_films
 from keyart.catalog.films_table import Listing, read_films
 from keyart.errors import TableError
@@ -264,7 +267,7 @@ def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
         "list in lines", "json list", "cut json", "deep json", "cut gzip", "cut excel", "old excel",
     ],
 )  # fmt: skip
-def test_what_is_no_table_gets_one_line(
+def test_anything_but_a_table_is_an_error_of_one_line(
     tmp_path: Path, content: bytes, name: str, message: str
 ) -> None:
     path = table(tmp_path, content, name)
@@ -282,6 +285,23 @@ def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: cannot be read (Is a directory)"
+
+
+def test_a_small_compressed_table_takes_little_memory(tmp_path: Path) -> None:
+    path = table(tmp_path, gzip.compress(films_csv(FILMS).encode()), "films.csv.gz")
+    tracemalloc.start()
+    assert read(path) == FILMS
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_a_compressed_table_that_grows_like_no_table_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_file, "_ANY_BYTES", 1_000_000)
+    path = table(tmp_path, gzip.compress(b"id,genres\n" + b" " * 30_000_000), "films.csv.gz")
+    with pytest.raises(TableError, match=r"over [34],[0-9,]+ bytes when decompressed; split or de"):
+        read(path)
 
 
 @settings(max_examples=200, deadline=None)
@@ -340,3 +360,69 @@ def test_imdb_ids_that_differ_in_padding_alone_are_one_film(tmp_path: Path) -> N
     choice = choose_films(read(table(tmp_path, lines)), DEFAULT_VOCABULARY)
     assert [film.film_id for film, _ in choice.new] == ["tt0085549"]
     assert [one.reason.split()[:2] for one in choice.rejections] == [["line", "3"], ["line", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "genres", "problem"),
+    [
+        ("1,0", ("Drama",), ""),
+        ("1.0,0.0", ("Drama",), ""),
+        ("True,FALSE", ("Drama",), ""),
+        ("yes,No", ("Drama",), ""),
+        ("x,n", ("Drama",), ""),
+        ("0,0", (), ""),
+        (",1", (), "column Drama: empty is neither yes nor no; write 1 or 0"),
+        ("nan,1", (), "column Drama: 'nan' is neither yes nor no; write 1 or 0"),
+        ("1,2", (), "column War: '2' is neither yes nor no; write 1 or 0"),
+        ("maybe,1", (), "column Drama: 'maybe' is neither yes nor no; write 1 or 0"),
+    ],
+)
+def test_a_flag_that_is_neither_yes_nor_no_rejects_its_row(
+    tmp_path: Path, cells: str, genres: tuple[str, ...], problem: str
+) -> None:
+    films = read(table(tmp_path, f"id,Drama,War\na,{cells}\nb,0,1\n"))
+    assert (films[0].genres, films[0].problem) == (genres, problem)
+    assert films[1].genres == ("War",)
+
+
+def test_where_nothing_says_no_an_empty_flag_does(tmp_path: Path) -> None:
+    films = read(table(tmp_path, "id,genre_Drama,genre_War,genre_Sport\na,x,,\nb,,x,x\nc,,,\n"))
+    assert [film.genres for film in films] == [("Drama",), ("War", "Sport"), ()]
+    assert not any(film.problem for film in films)
+
+
+def test_one_row_per_film_and_genre_is_one_film(tmp_path: Path) -> None:
+    path = table(tmp_path, "id,title,genre\na,A,Drama\nb,B,War\na,A,War\nc,C,Crime\nc,C,War\n")
+    films, notes = read_films(path, DEFAULT_VOCABULARY)
+    assert [(film.film_id, film.genres, film.lines) for film in films] == [
+        ("a", ("Drama", "War"), 2),
+        ("b", ("War",), 1),
+        ("c", ("Crime", "War"), 2),
+    ]
+    assert notes == [f"{path.name} has one row per film and genre: 5 rows, 3 films"]
+
+
+def test_rows_that_disagree_are_not_one_row_per_film_and_genre(tmp_path: Path) -> None:
+    path = table(tmp_path, "id,title,genre\na,A,Drama\na,Another,War\nb,B,War\n")
+    assert [film.film_id for film in read(path)] == ["a", "a", "b"]
+    path = table(tmp_path, "id,title,genre\na,A,Drama\na,A,War\nb,B,War|Crime\n")
+    assert [film.film_id for film in read(path)] == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "film_id"),
+    [
+        ("https://www.imdb.com/title/tt0133093/", "tt0133093"),
+        ("imdb.com/title/tt133093/?ref_=fn", "tt0133093"),
+        ("https://www.themoviedb.org/movie/603-the-matrix", "603"),
+    ],
+)
+def test_a_page_s_address_is_its_film_s_id(tmp_path: Path, cell: str, film_id: str) -> None:
+    for column in ("id", "Link"):
+        assert read(table(tmp_path, f"{column},genres\n{cell},Drama\n"))[0].film_id == film_id
+
+
+def test_tmdb_s_numbers_are_genres(tmp_path: Path) -> None:
+    path = tmp_path / "films.json"
+    path.write_text('[{"id": 1, "genre_ids": [18, 878, 7]}, {"id": 2, "genre_ids": []}]')
+    assert [film.genres for film in read(path)] == [("Drama", "Science Fiction", "7"), ()]

@@ -245,13 +245,13 @@ def test_a_frozen_run_trains_its_head_alone_and_is_a_whole_run(
     backbone = read_bundle(frozen / "bundle").provenance["backbone"]
     assert backbone["licence"] == "not known of a file; of timm's own weights: apache-2.0"
     assert backbone["source"] == f"file {BACKBONE}.safetensors"
-    told = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
-    assert f'weights = "{BACKBONE}.safetensors"' in told
-    assert str(Path(weights).parent) not in told
+    text = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
+    assert f'weights = "{BACKBONE}.safetensors"' in text
+    assert str(Path(weights).parent) not in text
 
 
 @pytest.mark.parametrize(("least", "compiled"), [(1e-4, True), (1e4, False)])
-def test_a_head_is_compiled_where_its_own_arithmetic_is_worth_it(
+def test_a_head_is_compiled_if_its_own_arithmetic_is_worth_it(
     least: float,
     compiled: bool,
     frozen: Path,
@@ -276,7 +276,7 @@ def test_a_head_is_compiled_where_its_own_arithmetic_is_worth_it(
     assert [machine.compile for machine in machines] == [compiled]
 
 
-def test_training_goes_on_where_a_frozen_run_stopped(
+def test_training_continues_from_a_frozen_run(
     frozen: Path, weights: str, catalog: Catalog, tmp_path: Path
 ) -> None:
     recipe = load_recipe(str(frozen / "recipe.toml"))
@@ -368,7 +368,7 @@ def test_a_teacher_changes_what_is_learned(catalog: Catalog, frozen: Path, tmp_p
     assert losses["features"] > losses["scores"] + 0.5
 
 
-def test_a_teacher_answers_as_its_bundle_does_for_posters_of_its_own_size_and_of_others(
+def test_a_teacher_scores_as_its_bundle_does_for_posters_of_any_size(
     catalog: Catalog, frozen: Path
 ) -> None:
     bundle = read_bundle(frozen / "bundle")
@@ -441,13 +441,13 @@ def test_a_teacher_whose_posters_have_another_shape_is_refused(
         train(catalog, tall, out=tmp_path / "tall", callbacks=SILENT, resume=False)
 
 
-def test_a_teacher_that_is_no_run_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_teacher_that_is_not_a_run_is_refused(catalog: Catalog, tmp_path: Path) -> None:
     recipe = Recipe().with_settings(backbone="posternet-small", teacher=str(tmp_path), **TINY)
     with pytest.raises(RunError, match="not a finished run"):
         train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
 
 
-def test_a_leaky_run_is_scored_on_its_own_parts_and_never_anew(
+def test_a_leaky_run_is_scored_on_its_own_splits_and_never_again(
     catalog: Catalog, tmp_path: Path
 ) -> None:
     recipe = Recipe().with_settings(
@@ -460,12 +460,12 @@ def test_a_leaky_run_is_scored_on_its_own_parts_and_never_anew(
         evaluate(tmp_path / "run")
 
 
-def test_a_network_looks_once_while_it_learns(catalog: Catalog, tmp_path: Path) -> None:
+def test_tta_is_off_in_training(catalog: Catalog, tmp_path: Path) -> None:
     histories = []
-    for looks in (1, 5):
-        recipe = Recipe().with_settings(backbone="posternet-small", tta=looks, **TINY)
-        learn(catalog, recipe, Run(tmp_path / str(looks)), SILENT, resume=False)
-        header, *lines = (tmp_path / str(looks) / "history.csv").read_text().splitlines()
+    for views in (1, 5):
+        recipe = Recipe().with_settings(backbone="posternet-small", tta=views, **TINY)
+        learn(catalog, recipe, Run(tmp_path / str(views)), SILENT, resume=False)
+        header, *lines = (tmp_path / str(views) / "history.csv").read_text().splitlines()
         assert header.startswith("epoch,seconds,")
         histories.append([[line.split(",")[0], *line.split(",")[2:]] for line in lines])
     assert histories[0] == histories[1]
@@ -537,7 +537,7 @@ def test_keys_that_contradict_each_other_are_refused(keys: dict[str, Any], messa
         load_recipe("posternet", keys)
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(
+def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("keyart.training.loop._SECONDS_BETWEEN_CHECKPOINTS", 0.0)

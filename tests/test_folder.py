@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from keyart.catalog.poster_paths import find_posters
 from keyart.errors import PosterError
 from keyart.images.folder import is_picture, no_pictures
+from keyart.queries import find_films
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
         "(.psd 3, no suffix 1)"
     )
     with pytest.raises(PosterError, match=re.escape(message)):
-        list(find_posters(tmp_path))
+        list(find_films(tmp_path))
 
 
 def test_of_many_kinds_the_five_most_frequent_are_named() -> None:

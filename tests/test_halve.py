@@ -47,7 +47,7 @@ def test_halving_twice_changes_nothing_more() -> None:
     assert np.array_equal(Network(half).logits(pixels), Network(again).logits(pixels))
 
 
-def test_a_small_export_answers_and_has_no_weights_to_train_on(tmp_path: Path) -> None:
+def test_a_small_export_predicts_and_has_no_weights_to_train_on(tmp_path: Path) -> None:
     films = paint_films(60, tmp_path)
     catalog = Catalog.build(films, tmp_path / "posters", tmp_path / "catalog")
     recipe = Recipe().with_settings(

@@ -1,4 +1,4 @@
-"""training/images.py: whose poster is in which part, and what a leak is."""
+"""training/images.py: which images are in which split, and what a leak is."""
 
 import numpy as np
 import numpy.typing as npt
@@ -24,28 +24,28 @@ def rare(catalog: Catalog) -> npt.NDArray[np.bool_]:
     return np.asarray(catalog.truth[:, columns].sum(1) > 0)
 
 
-def test_by_default_the_parts_are_the_catalogs(catalog: Catalog) -> None:
-    parts = choose_images(catalog, "catalog", 0, (), 0)
-    for part, images in parts.items():
-        assert images.rows.tolist() == catalog.rows(part).tolist()
+def test_by_default_the_splits_are_those_of_the_catalog(catalog: Catalog) -> None:
+    splits = choose_images(catalog, "catalog", 0, (), 0)
+    for split, images in splits.items():
+        assert images.rows.tolist() == catalog.rows(split).tolist()
         assert not images.flipped.any()
 
 
-def test_copies_are_mirrored_and_made_in_the_training_part_alone(catalog: Catalog) -> None:
-    parts = choose_images(catalog, "catalog", 3, RARE, 0)
+def test_copies_are_mirrored_and_made_in_the_train_split_alone(catalog: Catalog) -> None:
+    splits = choose_images(catalog, "catalog", 3, RARE, 0)
     rows = catalog.rows("train")
-    copies = parts["train"].rows[parts["train"].flipped]
+    copies = splits["train"].rows[splits["train"].flipped]
     assert sorted(copies) == sorted(np.repeat(rows[rare(catalog)[rows]], 3))
     assert len(copies) > 0
-    assert not parts["validation"].flipped.any()
-    assert not parts["test"].flipped.any()
+    assert not splits["validation"].flipped.any()
+    assert not splits["test"].flipped.any()
 
 
 def test_a_random_split_is_by_film_and_a_leaky_one_by_image(catalog: Catalog) -> None:
     honest = choose_images(catalog, "random", 3, RARE, 0)
     leaky = choose_images(catalog, "leaky", 3, RARE, 0)
-    for parts, shared in ((honest, False), (leaky, True)):
-        films = {part: set(images.rows.tolist()) for part, images in parts.items()}
+    for splits, shared in ((honest, False), (leaky, True)):
+        films = {split: set(images.rows.tolist()) for split, images in splits.items()}
         assert bool(films["train"] & films["test"]) is shared
     assert sum(map(len, leaky.values())) == len(catalog) + 3 * rare(catalog).sum()
     assert len(leaky["train"]) == round(0.6 * sum(map(len, leaky.values())))

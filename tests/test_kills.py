@@ -36,7 +36,7 @@ def test_a_training_that_was_killed_while_it_started_starts_again(
     assert run.recipe["data"]["height"] == recipe.data.height
 
 
-def test_a_folder_with_something_else_in_it_is_no_run_to_start(tmp_path: Path) -> None:
+def test_a_folder_with_something_else_in_it_is_not_started_as_a_run(tmp_path: Path) -> None:
     catalog = Catalog.build(*tiny_films(tmp_path, range(12)), tmp_path / "catalog")
     run = Run(tmp_path / "run")
     run.write_recipe("mine")

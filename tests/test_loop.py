@@ -55,7 +55,7 @@ def checkpoint_after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def colour_films(recipe: Recipe, films: int = 96) -> Examples:
-    """Films whose two genres are a red and a green cast, under noise."""
+    """Films; their two genres are a red and a green cast, under noise."""
     random = np.random.default_rng(0)
     truth = random.random((films, 2)) < 0.5
     pixels = random.integers(0, 120, (films, 32, 24, 3), dtype=np.uint8)
@@ -122,7 +122,7 @@ def test_two_runs_of_a_recipe_have_equal_weights_and_another_seed_has_others(
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_training_that_stops_within_an_epoch_goes_on_to_the_same_weights(
+def test_a_training_that_stops_within_an_epoch_resumes_to_the_same_weights(
     tmp_path: Path, optimizer: str
 ) -> None:
     recipe = RECIPE.with_settings(optimizer=optimizer, dropout=0.3)
@@ -141,7 +141,7 @@ def test_a_training_that_stops_within_an_epoch_goes_on_to_the_same_weights(
     assert equal(tmp_path / "whole", tmp_path / "cut")
 
 
-def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+def test_a_killed_process_resumes_to_the_same_weights(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
@@ -177,7 +177,7 @@ def test_a_killed_process_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert without_times[0] == without_times[1]
 
 
-def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_stops_and_says_where(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch \d, step \d"):
         trained(
             tmp_path, RECIPE.with_settings(learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd")
@@ -195,7 +195,7 @@ def test_weights_that_break_in_the_last_step_of_an_epoch_are_found_in_validation
         trained(tmp_path, recipe)
 
 
-def test_the_best_weights_are_kept_where_a_loss_breaks_before_the_next_checkpoint(
+def test_the_best_weights_are_kept_if_a_loss_breaks_before_the_next_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 1e9)
@@ -226,18 +226,18 @@ def test_every_key_of_learning_changes_what_is_learned(
     assert not equal(plainly_trained, tmp_path)
 
 
-def test_weights_by_first_genre_teach_otherwise_than_by_genre(tmp_path: Path) -> None:
+def test_weights_by_first_genre_train_differently_from_weights_by_genre(tmp_path: Path) -> None:
     for by in ("genre", "first_genre"):
         trained(tmp_path / by, PLAIN.with_settings(balance="study", balance_by=by))
     assert not equal(tmp_path / "genre", tmp_path / "first_genre")
 
 
-def test_early_stop_ends_the_training(tmp_path: Path) -> None:
+def test_early_stopping_ends_the_training(tmp_path: Path) -> None:
     recipe = RECIPE.with_settings(epochs=30, early_stopping_patience=2, min_delta=10.0)
     assert trained(tmp_path, recipe).epochs_done == 3
 
 
-def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_an_error_of_one_line(tmp_path: Path) -> None:
     trained(tmp_path, RECIPE.with_settings(epochs=1))
     file = tmp_path / "checkpoints" / "last.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
@@ -270,7 +270,7 @@ def test_the_average_follows_the_weights_and_evaluating_gives_them_back() -> Non
     assert torch.allclose(model.state_dict()["0.weight"], before["0.weight"] + 1)
 
 
-def test_a_compiler_that_fails_is_said_and_done_without() -> None:
+def test_a_failing_compiler_is_reported_and_training_continues() -> None:
     said: list[str] = []
     function = Compiled(lambda x: x + 1, Machine(torch.device("cpu"), False, True), said.append)
 
@@ -285,7 +285,7 @@ def test_a_compiler_that_fails_is_said_and_done_without() -> None:
     assert "long story" not in said[0]
 
 
-def test_compiling_is_left_to_trainings_that_it_pays_for() -> None:
+def test_only_trainings_that_are_long_enough_compile() -> None:
     assert not choose_machine("fp32", "auto", 100).compile
     assert choose_machine("fp32", "auto", 1e6).compile
     assert choose_machine("fp32", "on", 1).compile

@@ -24,7 +24,7 @@ def by_hand(name: str, logit: float, truth: float) -> float:
 
 
 @pytest.mark.parametrize("name", ["bce", "focal", "asymmetric"])
-def test_every_cell_costs_what_the_paper_says(name: str) -> None:
+def test_the_loss_of_every_cell_is_that_of_the_paper(name: str) -> None:
     costs = loss_of(name, LOGITS, TRUTH)
     expected = [
         [by_hand(name, float(logit), float(truth)) for logit, truth in zip(row, cells, strict=True)]
@@ -43,7 +43,7 @@ def test_extreme_logits_have_finite_costs_and_slopes(name: str) -> None:
     assert torch.isfinite(logits.grad).all()
 
 
-def test_asymmetric_loss_forgets_absent_genres_that_are_scored_low() -> None:
+def test_asymmetric_loss_ignores_absent_genres_that_are_scored_low() -> None:
     low = torch.tensor([[-4.0]])
     assert loss_of("asymmetric", low, torch.zeros(1, 1)).item() == 0
     assert loss_of("bce", low, torch.zeros(1, 1)).item() > 0.01

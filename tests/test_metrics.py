@@ -174,7 +174,7 @@ def test_a_genre_that_no_film_has_is_undefined_and_left_out_of_means() -> None:
     )
 
 
-def test_where_no_film_has_any_genre_there_is_nothing_to_find() -> None:
+def test_if_no_film_has_any_genre_there_is_nothing_to_find() -> None:
     scores, truth = np.full((3, 2), 0.25), np.zeros((3, 2), dtype=bool)
     for name in ("mean_average_precision", "micro_average_precision", "mean_roc_auc"):
         assert np.isnan(getattr(metrics, name)(scores, truth))
@@ -185,7 +185,7 @@ def test_where_no_film_has_any_genre_there_is_nothing_to_find() -> None:
     assert metrics.brier(scores, truth) == pytest.approx(0.0625)
 
 
-def test_where_every_film_has_every_genre_only_the_roc_is_undefined() -> None:
+def test_if_every_film_has_every_genre_only_the_roc_is_undefined() -> None:
     scores, truth = np.full((3, 2), 0.25), np.ones((3, 2), dtype=bool)
     assert metrics.mean_average_precision(scores, truth) == 1
     assert metrics.micro_average_precision(scores, truth) == 1
@@ -195,14 +195,14 @@ def test_where_every_film_has_every_genre_only_the_roc_is_undefined() -> None:
     assert metrics.expected_calibration_error(scores, truth) == pytest.approx(0.75)
 
 
-def test_saying_nothing_earns_nothing() -> None:
+def test_predicting_nothing_scores_nothing() -> None:
     truth = TABLES[0][1]
     for average in AVERAGES:
         rates = metrics.precision_recall_f1(np.zeros_like(truth), truth, average)
         np.testing.assert_array_equal(rates, 0)
 
 
-def test_constant_scores_rank_as_a_coin_does() -> None:
+def test_constant_scores_rank_at_random() -> None:
     truth = TABLES[0][1]
     scores = np.full(truth.shape, 0.5)
     np.testing.assert_allclose(metrics.average_precision(scores, truth), truth.mean(axis=0))

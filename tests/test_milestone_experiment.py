@@ -150,7 +150,7 @@ def test_a_folder_of_an_older_keyart_is_refused_by_its_format(
         run_milestone(catalog, out=out, rows=["null"])
 
 
-def test_settings_once_given_stay_and_a_row_without_a_run_takes_others(
+def test_settings_stay_once_given_and_a_row_without_a_run_takes_others(
     catalog: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -205,9 +205,7 @@ def test_the_short_plan_has_no_test_time_augmentation_and_the_full_one_that_of_t
     assert plan_row(row, Catalog.open(catalog), more).seconds > planned.seconds
 
 
-def test_weights_that_are_not_there_are_an_error_before_anything_runs(
-    catalog: Path, tmp_path: Path
-) -> None:
+def test_missing_weights_are_an_error_before_anything_runs(catalog: Path, tmp_path: Path) -> None:
     weights = {"vgg16": tmp_path / "absent.safetensors"}
     with pytest.raises(WeightsError, match="no such weights file"):
         run_milestone(catalog, out=tmp_path / "out", epochs=1, weights=weights)
@@ -239,7 +237,7 @@ def test_a_runs_pictures_are_a_page_and_files(done: Path, catalog: Path, tmp_pat
     assert {"filters-01.png", "filters-01-colour.png", "filters-04.png", "filters-06.png"} <= names
 
 
-def test_the_library_prints_nothing_and_its_callbacks_hear_what_happens(
+def test_the_library_prints_nothing_and_reports_through_callbacks(
     catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heard: list[str] = []

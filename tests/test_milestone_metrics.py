@@ -61,7 +61,7 @@ def test_the_roc_curve_is_that_of_scikit_learn() -> None:
     found = sweep(scores, truth)
     false, true, thresholds = roc_curve(truth.ravel(), scores.ravel(), drop_intermediate=False)
     for point, threshold in enumerate(found.thresholds):
-        # The last of its points whose threshold is no lower than ours counts the same cells.
+        # Its last point with a threshold no lower than ours counts the same cells.
         place = int(np.flatnonzero(thresholds >= threshold)[-1])
         assert found.true_positive_rate[point] == pytest.approx(true[place])
         assert found.false_positive_rate[point] == pytest.approx(false[place], abs=1e-12)

@@ -52,7 +52,7 @@ def test_the_network_from_scratch_is_the_studys() -> None:
     assert sum(p.numel() for p in network.parameters()) == 22_866_707
 
 
-def test_pools_and_dropouts_stand_where_the_study_had_them() -> None:
+def test_pools_and_dropouts_are_where_the_study_had_them() -> None:
     network = network_from_scratch()
     assert isinstance(network.backbone, nn.Sequential)
     dense = network.head.layers

@@ -17,7 +17,7 @@ from keyart.models.classifier import GenreClassifier, build_classifier
 def test_each_grey_tile_goes_from_its_least_weight_to_its_greatest() -> None:
     weights = np.zeros((9, 3, 2, 2), np.float32)
     weights[0, 0] = np.array([[-1, 0], [0.5, 1]])
-    weights[0, 1] = 9  # another channel plays no part
+    weights[0, 1] = 9  # another channel has no effect
     tiles = grey_tiles(weights)
     assert tiles.shape == (2 * 72 + 4, 8 * 72 + 7 * 4, 4)
     assert [tiles[y, x, 0] for y in (0, 71) for x in (0, 71)] == [0, 128, 191, 255]

@@ -205,7 +205,7 @@ def test_a_film_between_two_groups_of_one_split_joins_the_first_and_both_keep_th
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_no_near_pair_ever_lies_in_two_splits(seed: int) -> None:
+def test_no_near_pair_is_ever_in_two_splits(seed: int) -> None:
     random = np.random.default_rng(seed)
     old = [(f"g{group}", ("train", "validation", "test")[group % 3]) for group in range(5)]
     new = 8

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from keyart.demo import lettering
 from keyart.demo.accents import ACCENTS
 from keyart.demo.colors import PALETTES
 from keyart.demo.lettering import LETTERINGS
@@ -100,6 +103,20 @@ def test_re_releases_show_an_earlier_artwork_and_are_found_as_near_duplicates() 
         assert len(near_pairs(hashes, np.stack([thumbnail(art) for art in arts]))) == 1
 
 
+def test_few_films_resemble_another_unless_they_are_re_releases() -> None:
+    # Films that resemble each other lie in one split: with many of them, the splits grow uneven.
+    alike = 0
+    for seed in range(3):
+        shown = [artwork_of(number, seed) for number in range(400)]
+        plans = (design(number, seed) for number in shown)
+        arts = [np.asarray(paint_poster(plan, (80, 120))) for plan in plans]
+        hashes = np.array([poster_hash(art) for art in arts], np.uint64)
+        pairs = near_pairs(hashes, np.stack([thumbnail(art) for art in arts]))
+        assert {number for number in range(400) if shown[number] != number} <= set(pairs[:, 1])
+        alike += len(np.unique(pairs))
+    assert alike < 0.04 * 1200
+
+
 def test_a_re_release_of_a_re_release_shows_the_first_artwork() -> None:
     for seed in range(8):  # in some of these seeds a re-release comes back
         shown = [artwork_of(number, seed) for number in range(1200)]
@@ -127,6 +144,28 @@ def test_titles_stand_out_from_their_background() -> None:
         poster = np.asarray(paint_poster(design(number)).convert("L"), dtype=np.float64)
         spans.append(np.subtract(*np.percentile(poster[10:110, 14:186], [99, 1])))
     assert np.mean(np.array(spans) > 80) > 0.95
+
+
+def test_titles_can_be_read_over_every_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    worst = []
+    designs = [design(number) for number in range(600)]
+    for scene, foot in itertools.product(SCENES, (True, False)):
+        for plan in [plan for plan in designs if plan.scene == scene][:5]:
+            plan = replace(plan, layout=replace(plan.layout, foot=foot, border=None))
+            plain = replace(LETTERINGS[plan.lettering], fill="plain", bold=0.0)
+            monkeypatch.setitem(LETTERINGS, plan.lettering, plain)
+            painted = []
+            for ink in (0, 255):  # the same title twice: nothing of it, and all of its rectangle
+                block = Image.new("L", (125, 30), ink)
+                monkeypatch.setattr(lettering, "_block", lambda *_, block=block: block)
+                painted.append(np.asarray(paint_poster(plan, (100, 150)).convert("L"), float))
+            ground, title = painted
+            where = np.abs(title - ground) > 1
+            letters = np.full(where.sum(), np.median(title[where]))
+            dark, bright = np.sort([letters, ground[where]], axis=0)
+            worst.append(np.percentile((bright / 255 + 0.05) / (dark / 255 + 0.05), 5))
+    assert np.min(worst) > 2  # in grey levels; the painter asks for 4.5 in luminance
+    assert np.percentile(worst, 10) > 3.2
 
 
 def test_posters_show_their_genres_in_part(painted: Path) -> None:

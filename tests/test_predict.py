@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,14 +15,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import keyart
-from keyart.catalog.poster_paths import find_posters
 from keyart.cli import app
-from keyart.errors import BundleError, KeyartError, PosterError, TableError
+from keyart.errors import BundleError, KeyartError, PosterError
 from keyart.images.decode import decode
 from keyart.images.poster import Poster
 from keyart.network import Network
 from keyart.prediction import Failure, Prediction
 from keyart.predictor import Predictor
+from keyart.queries import find_films
 from keyart.writers import to_table, write_predictions
 from tests.tiny import VOCABULARY, tiny_bundle
 
@@ -56,6 +55,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "posters"
 
 
+HEAD = ("film_id", "title", "poster", "genres", "unsure", "reason")
+
+
 def command(*arguments: object) -> "tuple[int, str, str]":
     done = CliRunner().invoke(app, ["predict", *map(str, arguments)], catch_exceptions=False)
     return done.exit_code, done.stdout, done.stderr
@@ -64,7 +66,7 @@ def command(*arguments: object) -> "tuple[int, str, str]":
 def test_predictions_come_in_order_with_failures_in_their_place(
     model: Predictor, folder: Path
 ) -> None:
-    films = list(model.predict_many(find_posters([folder])))
+    films = list(model.predict_many(find_films([folder])))
     assert [Path(film.poster).name for film in films] == [f"p{n:02}.png" for n in range(40)]
     for number, film in enumerate(films):
         if number in (7, 20):
@@ -108,8 +110,8 @@ def test_a_picture_is_converted_as_its_file_would_be(model: Predictor, tmp_path:
     [
         (b"", "the file is empty"),
         (b"not a picture", "not a picture"),
-        ("nowhere.jpg", "nowhere.jpg: No such file"),
-        (".", "not a file"),
+        ("nowhere.jpg", "nowhere.jpg: no such file or folder"),
+        (".", "is a folder"),
         ("nul\0.jpg", "null"),
         (np.zeros((40, 60), np.uint8), r"uint8 \(40, 60\); give uint8"),
         (np.zeros((40, 60, 3), np.float32), "float32"),
@@ -149,7 +151,7 @@ def test_posters_are_read_lazily_and_memory_is_bounded(model: Predictor) -> None
     films.close()  # type: ignore[attr-defined]
 
 
-def test_one_poster_where_several_are_expected_is_a_mistake(model: Predictor) -> None:
+def test_one_poster_is_an_error_if_several_are_expected(model: Predictor) -> None:
     with pytest.raises(TypeError, match="pass a list"):
         list(model.predict_many("alien.jpg"))
     with pytest.raises(TypeError, match="pass a list"):
@@ -168,13 +170,15 @@ def test_embeddings_are_unit_vectors_in_order(model: Predictor, folder: Path) ->
     assert len(model.embed([])) == 0
 
 
-def test_answers_are_plain_values_compare_and_show_themselves(
+def test_predictions_are_plain_values_that_compare_and_have_a_repr(
     model: Predictor, folder: Path
 ) -> None:
     red, green = model.predict(folder / "p01.png"), model.predict(folder / "p02.png")
     assert red == model.predict(folder / "p01.png")
     assert red != green
     assert json.loads(json.dumps(red.to_dict())) == {
+        "film_id": None,
+        "title": None,
         "poster": str(folder / "p01.png"),
         "genres": ["Red"],
         "unsure": False,
@@ -189,7 +193,12 @@ def test_answers_are_plain_values_compare_and_show_themselves(
     assert by_many == red
     assert "data:image/jpeg" in by_many._repr_html_()
     failure = Failure("<b>.jpg", "the file is empty")
-    assert failure.to_dict() == {"poster": "<b>.jpg", "reason": "the file is empty"}
+    assert failure.to_dict() == {
+        "film_id": None,
+        "title": None,
+        "poster": "<b>.jpg",
+        "reason": "the file is empty",
+    }
     assert "<b>" not in failure._repr_html_()
     assert repr(failure) == "<Failure '<b>.jpg': the file is empty>"
     assert "<script" not in model.answer("<script>", np.zeros(3))._repr_html_()
@@ -208,9 +217,9 @@ def test_a_network_that_the_runtime_refuses_is_a_bundle_error() -> None:
 
 
 def test_a_table_has_a_row_for_every_poster(model: Predictor, folder: Path) -> None:
-    films = list(model.predict_many(find_posters([folder])))
+    films = list(model.predict_many(find_films([folder])))
     table = to_table(films)
-    assert table.schema.names == ["poster", "genres", "unsure", "reason", *NAMES]
+    assert table.schema.names == [*HEAD, *NAMES]
     assert len(table) == 40
     rows = table.to_pylist()
     assert rows[7] == dict.fromkeys(table.schema.names) | {
@@ -227,29 +236,40 @@ def test_csv_and_parquet_have_the_columns_of_the_contract(
 ) -> None:
     for suffix in ("csv", "parquet"):
         out, errors = tmp_path / f"answers.{suffix}", tmp_path / "errors.csv"
-        films = model.predict_many(find_posters([folder]))
+        films = model.predict_many(find_films([folder]))
         written = write_predictions(films, out, genres=model.genres, errors=errors)
-        assert (written.predictions, len(written.failures), written.posters) == (38, 2, 40)
+        assert (written.predictions, len(written.failures), written.films) == (38, 2, 40)
         rows = rows_of(errors)
         assert [Path(row["poster"]).name for row in rows] == ["p07.png", "p20.png"]
         assert rows[0]["reason"] == "the file is empty"
     table = pq.read_table(tmp_path / "answers.parquet").to_pylist()
-    assert list(table[0]) == ["poster", "genres", *NAMES]
+    assert list(table[0]) == [*HEAD, *NAMES]
     rows = rows_of(tmp_path / "answers.csv")
-    assert list(rows[0]) == ["poster", "genres", *NAMES]
-    assert len(rows) == len(table) == 38
+    assert list(rows[0]) == [*HEAD, *NAMES]
+    assert len(rows) == len(table) == 40
     for row, record in zip(rows, table, strict=True):
-        assert row["genres"] == record["genres"]
-        assert float(row["Red"]) == pytest.approx(record["Red"], abs=1e-6)
+        assert row["genres"] == (record["genres"] or "")
+        assert row["unsure"] == {True: "true", False: "false", None: ""}[record["unsure"]]
+        assert row["reason"] == (record["reason"] or "")
+        if record["reason"]:
+            assert {row[name] for name in NAMES} == {""}
+            assert {record[name] for name in NAMES} == {None}
+        else:
+            assert float(row["Red"]) == pytest.approx(record["Red"], abs=1e-6)
+    assert [number for number, row in enumerate(rows) if row["reason"]] == [7, 20]
 
 
 def test_json_is_one_document(model: Predictor, folder: Path, tmp_path: Path) -> None:
     command(folder, "--model", model.bundle.path, "--out", tmp_path / "a.json", "--quiet")
     records = json.loads((tmp_path / "a.json").read_text())
-    assert len(records) == 38
+    assert len(records) == 40
     assert records[1]["genres"] == ["Red"]
     assert records[1]["unsure"] is False
     assert list(records[1]["scores"]) == list(NAMES)
+    assert (records[7]["reason"], "scores" in records[7]) == ("the file is empty", False)
+    command(folder, "--model", model.bundle.path, "--out", tmp_path / "a.ndjson", "--quiet")
+    lines = (tmp_path / "a.ndjson").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == records
 
 
 def test_the_suffix_decides_and_the_format_overrides(
@@ -257,12 +277,12 @@ def test_the_suffix_decides_and_the_format_overrides(
 ) -> None:
     poster, named = folder / "p01.png", ("--model", model.bundle.path)
     command(poster, *named, "--out", tmp_path / "a.csv")
-    assert (tmp_path / "a.csv").read_text().startswith("poster,genres,Red")
+    assert (tmp_path / "a.csv").read_text().startswith(",".join([*HEAD, "Red"]))
     command(poster, *named, "--out", tmp_path / "b.txt")
     assert "p01.png  Red" in (tmp_path / "b.txt").read_text()
     command(poster, *named, "--out", tmp_path / "c.csv", "--format", "json")
     assert json.loads((tmp_path / "c.csv").read_text())
-    with pytest.raises(KeyartError, match=r"d.xyz: which format\? end the name in .csv"):
+    with pytest.raises(KeyartError, match=r"d.xyz: .*end the name in .csv, .json"):
         command(poster, *named, "--out", tmp_path / "d.xyz")
 
 
@@ -278,33 +298,12 @@ def test_unreadable_posters_are_counted_on_standard_error(model: Predictor, fold
     assert status == 0
     assert "2 of 40 posters could not be read" in err
     assert "p20.png: not a picture" in err
-    assert len(out.splitlines()) == 39
+    assert len(out.splitlines()) == 41
 
 
 def test_parquet_needs_a_file(model: Predictor, folder: Path) -> None:
     with pytest.raises(KeyartError, match="--out"):
         command(folder, "--model", model.bundle.path, "--format", "parquet")
-
-
-def test_a_table_names_posters_relative_to_itself(folder: Path) -> None:
-    table = folder / "list.csv"
-    table.write_text("\ufefftitle,Poster\nA,p00.png\nB,p01.png\nC,\n", encoding="utf-8")
-    assert list(find_posters([table])) == [folder / "p00.png", folder / "p01.png"]
-    table.write_text("title,year\nA,1999\n")
-    with pytest.raises(TableError, match="title, year"):
-        list(find_posters([table]))
-
-
-def test_missing_paths_and_empty_folders_are_reported(tmp_path: Path) -> None:
-    with pytest.raises(PosterError, match="no such file"):
-        list(find_posters([tmp_path / "none.jpg"]))
-    with pytest.raises(PosterError, match="no files in this folder or below it"):
-        list(find_posters([tmp_path]))
-
-
-def test_a_loop_of_links_ends(folder: Path) -> None:
-    os.symlink(folder, folder / "again")
-    assert len(list(find_posters([folder]))) == 40
 
 
 def test_inference_needs_no_torch(model: Predictor, folder: Path) -> None:

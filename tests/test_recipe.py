@@ -96,11 +96,12 @@ def test_unknown_recipes_missing_files_and_broken_toml_are_named(tmp_path: Path)
         ("epoch = 3", "no key 'epoch'; did you mean 'epochs'? Keys are in tables: [data]"),
         ('classifier = "qda"', "move it under [classifier], as kind"),
         ("[classifier]\nkind = 'qdb'", "[classifier] kind = 'qdb': not one; did you mean 'qda'?"),
+        ("[classifier]\nkind = ['qda']", "[classifier] kind = ['qda']: not one"),
         ("[classifier]\nkind = 'qda'\ntrees = 3", "no key 'trees'"),
         ("data = 3", "data is a table; write [data]"),
     ],
 )
-def test_a_key_outside_its_table_is_told_where_it_belongs(
+def test_a_key_outside_its_table_is_an_error_that_names_its_table(
     text: str, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "r.toml").write_text(text)

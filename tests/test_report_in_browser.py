@@ -56,7 +56,7 @@ def test_wide_tables_scroll_in_a_box_that_the_keyboard_reaches(page: Page) -> No
         assert box.get_attribute("aria-label")
 
 
-def test_the_page_is_as_dark_as_the_reader_asks_and_its_words_stand_out(page: Page) -> None:
+def test_the_page_follows_dark_mode_and_its_words_stand_out(page: Page) -> None:
     dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
 
     def lightness(selector: str, style: str) -> float:

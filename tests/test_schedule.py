@@ -53,7 +53,7 @@ def test_a_plateau_cuts_the_rate_down_to_its_floor() -> None:
     assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01])
 
 
-def test_early_stop_waits_its_patience_out() -> None:
+def test_early_stopping_waits_for_its_patience() -> None:
     recipe = Recipe().with_settings(early_stopping_patience=3)
     assert not run_through([0.5, 0.6, 0.6], recipe).stopped
     state = run_through([0.5, 0.6, 0.6, 0.6, 0.1], recipe)
@@ -61,7 +61,7 @@ def test_early_stop_waits_its_patience_out() -> None:
     assert state.epochs_done == 4
 
 
-def test_early_stop_and_the_best_epoch_follow_map_where_the_recipe_says_so() -> None:
+def test_early_stopping_and_the_best_epoch_follow_map_if_the_recipe_says_so() -> None:
     recipe = Recipe().with_settings(early_stopping_patience=2, monitor="map")
     state = LoopState()
     for number, value in enumerate((0.1, 0.3, 0.2, 0.25, 0.9)):
@@ -88,7 +88,7 @@ def test_effective_weights_flatten_what_inverse_exaggerates() -> None:
 
 
 @pytest.mark.parametrize("balance", ["inverse", "effective"])
-def test_a_genre_without_films_weighs_as_the_rarest_and_does_not_drown_the_others(
+def test_a_genre_without_films_weighs_as_the_rarest_and_does_not_outweigh_the_others(
     balance: str,
 ) -> None:
     weights = genre_weights(balance, np.array([5000, 3000, 300, 0]), 6000)

@@ -101,7 +101,7 @@ def of(search: Search, *wanted: TrialState) -> list[FrozenTrial]:
 
 
 def rows_of(out: Path) -> list[object]:
-    """All that the database tells of its trials."""
+    """All that the database holds about its trials."""
     with sqlite3.connect(out / "search.db") as database:
         tables = ("trials", "trial_params", "trial_values", "trial_user_attributes")
         return [database.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
@@ -142,7 +142,7 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
 
 
 @pytest.mark.usefixtures("pretended")
-def test_what_lies_below_the_median_is_stopped_early(catalog: Catalog, tmp_path: Path) -> None:
+def test_trials_below_the_median_are_stopped_early(catalog: Catalog, tmp_path: Path) -> None:
     found = sought(catalog, tmp_path / "out", trials=16)
     pruned = of(found, TrialState.PRUNED)
     assert pruned
@@ -157,7 +157,7 @@ def test_what_lies_below_the_median_is_stopped_early(catalog: Catalog, tmp_path:
 
 
 @pytest.mark.usefixtures("pretended")
-def test_a_search_goes_on_to_more_trials_and_no_further(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_search_continues_to_more_trials_and_no_further(catalog: Catalog, tmp_path: Path) -> None:
     sought(catalog, tmp_path / "out", trials=3)
     rows = rows_of(tmp_path / "out")
     assert len(states(sought(catalog, tmp_path / "out", trials=3))) == 3
@@ -166,7 +166,7 @@ def test_a_search_goes_on_to_more_trials_and_no_further(catalog: Catalog, tmp_pa
 
 
 @pytest.mark.usefixtures("pretended")
-def test_a_trial_that_the_hours_cut_short_goes_on_with_the_search(
+def test_a_trial_that_runs_out_of_hours_continues_with_the_search(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter(range(1_000_000))
@@ -214,7 +214,7 @@ def test_epochs_that_are_done_again_after_a_kill_are_counted_once(
 
 
 @pytest.mark.usefixtures("pretended")
-def test_the_report_tells_that_the_key_which_decides_matters_most(
+def test_the_report_shows_that_the_deciding_key_matters_most(
     catalog: Catalog, tmp_path: Path
 ) -> None:
     sought(catalog, tmp_path / "out", trials=40, search=(*RATES, "dropout=0.0..0.5"))
@@ -282,7 +282,7 @@ def test_a_trial_that_fails_is_counted_and_not_tried_again(
     assert "failed: the loss became nan" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_where_every_trial_fails_the_search_gives_up_and_says_why(
+def test_if_every_trial_fails_the_search_stops_and_says_why(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: Any, **options: Any) -> None:
@@ -293,7 +293,7 @@ def test_where_every_trial_fails_the_search_gives_up_and_says_why(
         sought(catalog, tmp_path / "out")
 
 
-def test_a_validation_part_without_genres_is_told(
+def test_a_validation_split_without_genres_is_reported(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{__name__}.score_of", lambda recipe: math.nan)
@@ -302,7 +302,7 @@ def test_a_validation_part_without_genres_is_told(
         sought(catalog, tmp_path / "out")
 
 
-# What a process of its own runs: a search whose first trial tells when an epoch is over, and waits.
+# Run in another process: a search. Its first trial prints when an epoch is over, and waits.
 KILLED = """
 import sys, time
 from keyart.search import study
@@ -328,9 +328,7 @@ tune(
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_killed_search_goes_on_where_its_checkpoints_stand(
-    catalog: Catalog, tmp_path: Path
-) -> None:
+def test_a_killed_search_continues_from_its_checkpoints(catalog: Catalog, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-c", KILLED, str(catalog.path), str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -354,12 +352,12 @@ def test_a_killed_search_goes_on_where_its_checkpoints_stand(
     )
     assert found.start == again
     assert sorted(again.intermediate_values) == [1, 2, 3, 4]
-    assert set(epochs) == {3, 4}, "it goes on from its checkpoint"
-    assert "trial 0 was cut short; it will be tried again" in said
+    assert set(epochs) == {3, 4}, "it continues from its checkpoint"
+    assert "trial 0 was interrupted; it will be tried again" in said
     history = (out / "trials" / "0000" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", "1", "2", "3", "4"]
     names = {path.name for path in (out / "trials" / "0000").iterdir()}
-    assert names == {"recipe.toml", "history.csv"}, "no trial looks at the test part"
+    assert names == {"recipe.toml", "history.csv"}, "no trial looks at the test split"
 
 
 def test_two_processes_share_a_search(catalog: Catalog, tmp_path: Path) -> None:
@@ -458,7 +456,7 @@ def test_machines_begin_a_search_in_one_database_at_the_same_moment(
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle:///x", "sqlite:////nowhere/at/all.db"])
-def test_a_database_that_cannot_be_opened_is_told_in_one_line(
+def test_a_database_that_cannot_be_opened_is_an_error_of_one_line(
     catalog: Catalog, tmp_path: Path, url: str
 ) -> None:
     with pytest.raises(SearchError, match="--storage: ") as raised:
@@ -467,7 +465,7 @@ def test_a_database_that_cannot_be_opened_is_told_in_one_line(
     assert not (tmp_path / "out").exists(), "a search that could not begin leaves nothing"
 
 
-def test_a_search_that_ctrl_c_ends_goes_on_with_the_same_trial(
+def test_a_search_that_ctrl_c_ends_continues_with_the_same_trial(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(step: Step) -> None:
@@ -510,7 +508,7 @@ def test_a_suspended_process_leaves_its_trial_to_the_one_that_took_it_over(
     assert states(found) == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
-def test_trials_that_are_asked_for_at_the_same_moment_are_not_too_many(
+def test_trials_started_at_the_same_moment_are_not_too_many(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searches, "learn", pretend)

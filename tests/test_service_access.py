@@ -92,9 +92,7 @@ def test_tokens_are_kept_as_digests_alone(tokens: tuple[Path, str, str]) -> None
     assert new_token("ada")[0] != ada
 
 
-def test_a_tokens_file_that_is_none_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_without_tokens_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KEYART_TOKEN", raising=False)
     assert Tokens.read(None) is None
     file = tmp_path / "tokens"
@@ -114,7 +112,7 @@ def test_a_tokens_file_that_is_none_is_said(
     assert found.holder("open sesame") == "token"
 
 
-def test_a_changed_tokens_file_counts_at_once_and_an_emptied_one_lets_nobody_in(
+def test_a_changed_tokens_file_takes_effect_at_once_and_an_empty_one_lets_nobody_in(
     tiny_predictor: Predictor, client_of: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "tokens"
@@ -167,7 +165,9 @@ def test_pages_of_other_sites_may_not_post(tiny_predictor: Predictor, client_of:
         assert "access-control-allow-origin" not in talking.get("/v1/model").headers
 
 
-def test_loopback_answers_to_no_other_name(tiny_predictor: Predictor, client_of: Serve) -> None:
+def test_on_loopback_requests_for_other_names_are_refused(
+    tiny_predictor: Predictor, client_of: Serve
+) -> None:
     with client_of(create_app(tiny_predictor, hosts=frozenset())) as talking:
         for host in (
             "localhost",
@@ -185,7 +185,9 @@ def test_loopback_answers_to_no_other_name(tiny_predictor: Predictor, client_of:
             assert talking.get("/v1/model", headers={"host": host}).status_code == 421
 
 
-def test_a_name_that_was_given_is_answered_to(tiny_predictor: Predictor, client_of: Serve) -> None:
+def test_requests_for_a_given_name_are_answered(
+    tiny_predictor: Predictor, client_of: Serve
+) -> None:
     with client_of(create_app(tiny_predictor, hosts=frozenset(("Posters.Example",)))) as talking:
         for host in ("posters.example", "POSTERS.example:8000", "posters.example.", "127.0.0.1"):
             assert talking.get("/healthz", headers={"host": host}).status_code == 200
@@ -193,7 +195,9 @@ def test_a_name_that_was_given_is_answered_to(tiny_predictor: Predictor, client_
             assert talking.get("/healthz", headers={"host": host}).status_code == 421
 
 
-def test_every_answer_tells_browsers_to_load_nothing_from_elsewhere(closed: httpx.Client) -> None:
+def test_every_response_forbids_browsers_to_load_anything_from_elsewhere(
+    closed: httpx.Client,
+) -> None:
     for path in ("/", "/page/app.js", "/healthz", "/nope", "/v1/model"):
         headers = closed.get(path).headers
         policy = headers["content-security-policy"]

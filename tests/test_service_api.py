@@ -172,7 +172,7 @@ def test_a_correction_needs_known_genres_and_the_model_that_was_shown(api: httpx
     problem(api.get("/v1/corrections/nothex"), 422)
 
 
-def test_the_model_tells_of_itself(api: httpx.Client) -> None:
+def test_the_model_is_described(api: httpx.Client) -> None:
     model = schemas.ModelCard.model_validate(api.get("/v1/model").json())
     assert [(genre.name, genre.threshold) for genre in model.genres][2] == ("Blue", 0.9)
     assert model.card == "# A tiny model\n"
@@ -215,7 +215,9 @@ def test_the_openapi_document_is_whole_and_its_examples_hold(api: httpx.Client) 
         getattr(schemas, name).model_validate(schema["example"])
 
 
-def test_what_was_not_started_is_said(tiny_predictor: Predictor, client_of: Serve) -> None:
+def test_a_feature_that_was_not_started_is_a_problem(
+    tiny_predictor: Predictor, client_of: Serve
+) -> None:
     with client_of(create_app(tiny_predictor)) as talking:
         assert "--index" in problem(talking.post("/v1/similar", content=RED), 501)["detail"]
         sent = form(RED, genre="Red")

@@ -104,7 +104,7 @@ def test_a_full_queue_refuses_at_once_and_opens_again(
     asyncio.run(ask())
 
 
-def test_closing_answers_what_was_accepted_and_nothing_more(
+def test_closing_answers_accepted_requests_and_nothing_more(
     tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(tiny_predictor, monkeypatch)
@@ -127,7 +127,7 @@ def test_closing_answers_what_was_accepted_and_nothing_more(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("keyart-")]
 
 
-def test_other_work_keeps_its_place_and_its_errors(tiny_predictor: Predictor) -> None:
+def test_other_jobs_keep_their_place_and_their_errors(tiny_predictor: Predictor) -> None:
     def broken() -> None:
         raise PosterError("no")
 

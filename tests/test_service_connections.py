@@ -76,7 +76,7 @@ def test_connections_that_wait_for_their_clients_keep_nobody_out(
         assert still[-MOST // 2 :] == [True] * (MOST // 2)
 
 
-def test_a_connection_that_sends_on_is_not_closed_for_idle_ones(api: httpx.Client) -> None:
+def test_a_connection_that_keeps_sending_is_not_closed_for_idle_ones(api: httpx.Client) -> None:
     head = f"POST /v1/predictions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(RED)}\r\n\r\n"
     with ExitStack() as stack:
         sending = opened(api, stack)
@@ -89,7 +89,7 @@ def test_a_connection_that_sends_on_is_not_closed_for_idle_ones(api: httpx.Clien
         assert sending.recv(100).startswith(b"HTTP/1.1 200")
 
 
-def test_a_client_that_does_not_read_its_answers_is_not_waited_for(
+def test_nobody_waits_for_a_client_that_does_not_read_its_answers(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_READ_SECONDS", 0.3)

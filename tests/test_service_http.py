@@ -96,7 +96,7 @@ def test_the_content_of_a_picture_decides_not_its_type(port: int, kind: str | No
 @pytest.mark.parametrize(
     "path", ["/", "/healthz", "/readyz", "/v1/model", "/openapi.json", "/page/app.js"]
 )
-def test_head_answers_as_get_without_a_body(port: int, path: str) -> None:
+def test_head_gives_the_same_response_as_get_without_its_body(port: int, path: str) -> None:
     status, headers, body = ask(port, "HEAD", path)
     same, expected, content = ask(port, "GET", path)
     assert (status, body) == (same, b"") == (200, b"")

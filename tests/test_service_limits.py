@@ -123,14 +123,16 @@ def zipped() -> bytes:
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str) else None,
 )
-def test_what_is_no_poster_is_said(api: httpx.Client, data: bytes, status: int, said: str) -> None:
+def test_anything_but_a_poster_is_refused_with_a_problem(
+    api: httpx.Client, data: bytes, status: int, said: str
+) -> None:
     assert said in problem(api.post("/v1/predictions", content=data), status)
     if data:
         files = {"poster": ("honest.jpg", data, "image/jpeg")}
         assert said in problem(api.post("/v1/predictions", files=files), status)
 
 
-def test_content_decides_not_the_name(api: httpx.Client) -> None:
+def test_the_content_decides_and_not_the_name(api: httpx.Client) -> None:
     files = {"poster": ("archive.zip", RED, "application/zip")}
     assert api.post("/v1/predictions", files=files).json()["predictions"][0]["genres"] == ["Red"]
 
@@ -142,7 +144,7 @@ def test_a_declared_length_over_the_limit_is_refused_at_once(api: httpx.Client) 
     assert time.perf_counter() - started < 0.4
 
 
-def test_bytes_are_counted_where_no_length_is_declared(api: httpx.Client) -> None:
+def test_bytes_are_counted_if_no_length_is_declared(api: httpx.Client) -> None:
     chunk = b"%x\r\n" % 60_000 + b"a" * 60_000 + b"\r\n"
     status, document = raw(api, post("transfer-encoding: chunked\r\n"), *[chunk] * 17)
     assert (status, document["detail"]) == (413, "a request may have up to 1 MB")
@@ -158,7 +160,7 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(api: httpx.Client) -> 
         assert problem(api.post("/v1/predictions", files=files), 413)
 
 
-def test_a_slow_client_is_told_and_holds_nobody_up(api: httpx.Client) -> None:
+def test_a_slow_client_gets_a_problem_and_delays_nobody(api: httpx.Client) -> None:
     with connect(api) as slow:
         slow.sendall(post("content-length: 5000\r\n") + b"\xff\xd8\xff")
         started = time.perf_counter()
@@ -188,7 +190,7 @@ def test_headers_that_never_end_are_not_waited_for(
             assert dripping.recv(100) == b""
 
 
-def test_a_client_that_hangs_up_leaves_nothing(api: httpx.Client) -> None:
+def test_a_client_that_disconnects_leaves_nothing(api: httpx.Client) -> None:
     for cut in (10, len(RED) - 1, len(RED)):
         for _ in range(5):
             with connect(api) as link:
@@ -229,7 +231,7 @@ def test_a_long_field_is_refused(api: httpx.Client) -> None:
         (f"--{BOUNDARY}\r\n" + "a: b\r\n" * 5_000 + f"\r\nx\r\n--{BOUNDARY}--").encode(),
     ],
 )
-def test_forms_that_are_none_are_malformed(api: httpx.Client, body: bytes) -> None:
+def test_bodies_that_are_not_forms_are_malformed(api: httpx.Client, body: bytes) -> None:
     assert send(api, body).status_code in (400, 422)
 
 
@@ -268,7 +270,7 @@ def test_a_path_in_a_file_name_goes_nowhere(api: httpx.Client) -> None:
     assert send(api, body).json()["predictions"][0]["poster"] == "evil.jpg"
 
 
-def test_a_file_name_that_is_no_utf_8_is_still_shown(api: httpx.Client) -> None:
+def test_a_file_name_that_is_not_utf_8_is_still_shown(api: httpx.Client) -> None:
     body = multipart(('form-data; name="poster"; filename="NAME"', RED))
     answer = send(api, body.replace(b"NAME", b"\xff\xfe.jpg"))
     assert answer.json()["predictions"][0]["poster"].endswith(".jpg")
@@ -286,7 +288,7 @@ def test_no_poster_of_a_form_that_is_cut_off_is_answered(api: httpx.Client) -> N
     assert "ends before" in problem(send(api, multipart(part, part)[:-60]), 400)
 
 
-def test_uploads_never_reach_the_disk(
+def test_uploads_are_never_written_to_disk(
     tiny_predictor: Predictor, client_of: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def rollover(file: object) -> None:

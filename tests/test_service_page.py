@@ -64,7 +64,7 @@ def page(context: BrowserContext, url: str) -> Iterator[Page]:
     opened.goto(url)
     yield opened
     # A refused poster is a refused request, which the browser notes.
-    # This test reads the canvas back, which the browser would rather be told beforehand.
+    # This test reads the canvas back, which the browser prefers to know beforehand.
     known = ("Failed to load resource", "willReadFrequently")
     assert [line for line in complaints if not any(one in line for one in known)] == []
     assert [one for one in asked if not one.startswith((url, "blob:"))] == []
@@ -82,13 +82,13 @@ def choose(page: Page, **posters: bytes) -> None:
 
 
 def region(colour: tuple[int, int, int] = (255, 30, 30)) -> bytes:
-    """A grey poster whose upper right decides."""
+    """A grey poster; its upper right decides."""
     rgb = plain((100, 100, 100), (96, 72))
     rgb[4:28, 44:68] = colour
     return encoded(rgb)
 
 
-def test_many_posters_are_read_and_unsure_is_said(page: Page) -> None:
+def test_many_posters_are_read_and_unsure_is_shown(page: Page) -> None:
     choose(page, red_jpg=RED, green_png=GREEN, dark_webp=DARK)
     verdicts = page.locator(".verdict").all_inner_texts()
     assert verdicts == ["Red", "Green", "Unsure"]
@@ -209,7 +209,7 @@ def test_downloads_hold_what_the_api_says(page: Page, url: str) -> None:
         assert float(row["Red"]) == expected["scores"]["Red"]
 
 
-def test_what_cannot_be_read_says_why_and_the_rest_goes_on(page: Page) -> None:
+def test_an_unreadable_poster_says_why_and_the_others_are_predicted(page: Page) -> None:
     choose(page, trap_jpg=b"PK\x03\x04 archive", red_jpg=RED)
     refused = page.locator(".card.refused")
     expect(refused.locator(".hint")).to_have_text("this is a ZIP archive; send JPEG, PNG or WebP")
@@ -365,10 +365,10 @@ def test_a_closed_service_asks_for_the_token_once(
         opened = browser.new_context()
         page = opened.new_page()
         page.goto(address)
-        expect(page.locator("#door")).to_be_visible()
+        expect(page.locator("#sign-in")).to_be_visible()
         page.get_by_role("textbox", name="Token").fill("wrong")
         page.keyboard.press("Enter")
-        expect(page.locator("#door-why")).to_have_text("This token is not valid.")
+        expect(page.locator("#sign-in-reason")).to_have_text("This token is not valid.")
         page.get_by_role("textbox", name="Token").fill(token)
         page.get_by_role("button", name="Sign in").click()
         expect(page.locator("#about")).to_be_visible()

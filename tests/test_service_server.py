@@ -1,5 +1,6 @@
 """service/server.py: the process that serves: it starts, warns, refuses, shares and stops."""
 
+import logging
 import os
 import re
 import signal
@@ -16,6 +17,9 @@ import httpx
 import pytest
 
 from keyart.errors import BundleError, ServiceError
+from keyart.predictor import Predictor
+from keyart.service import server
+from keyart.service.app import create_app
 from keyart.service.server import _listen, serve
 from tests.tiny import tiny_bundle
 from tests.wire import GREEN, RED
@@ -80,7 +84,7 @@ def test_it_serves_without_what_training_needs_and_says_where(model: Path) -> No
         assert running.wait(20) in (0, -signal.SIGTERM)
 
 
-def test_an_answers_body_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+def test_the_body_of_a_response_does_not_wait_until_its_head_is_acknowledged() -> None:
     with (
         _listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
@@ -89,7 +93,7 @@ def test_an_answers_body_does_not_wait_for_its_head_to_be_acknowledged() -> None
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_stop_answers_what_was_accepted(model: Path) -> None:
+def test_accepted_requests_are_answered_after_a_stop(model: Path) -> None:
     answers: list[int] = []
     broken: list[str] = []
 
@@ -139,7 +143,29 @@ def test_a_half_sent_request_is_answered_after_the_stop_was_asked_for(model: Pat
         assert running.wait(20) in (0, -signal.SIGTERM)
 
 
-def test_other_than_loopback_without_a_token_warns_and_answers_to_given_names(model: Path) -> None:
+@pytest.mark.parametrize("method", [b"CONNECT", b"POST", b"HEAD"])
+def test_a_request_that_turns_out_to_be_malformed_is_answered_once(
+    tiny_predictor: Predictor, caplog: pytest.LogCaptureFixture, method: bytes
+) -> None:
+    # The head is sound, so the service answers it; the first chunk of the body is none.
+    head = method + b" /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with server.running(create_app(tiny_predictor)) as url:
+        logs = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
+        for log in logs:
+            log.addHandler(caplog.handler)
+        with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as link:
+            link.sendall(head + b"no chunk\r\n")
+            answer = b"".join(iter(lambda: link.recv(1_000), b""))
+    for log in logs:
+        log.removeHandler(caplog.handler)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_without_a_token_other_addresses_than_loopback_warn_and_answer_to_given_names(
+    model: Path,
+) -> None:
     with process(model, host="0.0.0.0") as (_, url, lines):
         assert lines[0].startswith("warning: anybody who reaches 0.0.0.0")
         assert "--allowed-host" in lines[0]
@@ -148,11 +174,11 @@ def test_other_than_loopback_without_a_token_warns_and_answers_to_given_names(mo
             assert answer.status_code == status
 
 
-def test_workers_share_the_port_and_their_figures(model: Path) -> None:
+def test_workers_share_the_port_and_their_metrics(model: Path) -> None:
     with process(model, workers=2) as (running, url, _):
         count = 12
         for _ in range(count):
-            answer = httpx.post(f"{url}/v1/predictions", content=RED, trust_env=False)
+            answer = httpx.post(f"{url}/v1/predictions", content=RED, trust_env=False, timeout=60)
             assert answer.status_code == 200
         text = httpx.get(f"{url}/metrics", trust_env=False).text
         assert f'keyart_posters_total{{outcome="answered"}} {count}.0' in text
@@ -175,8 +201,10 @@ def test_workers_end_with_a_parent_that_is_killed_and_free_the_port(model: Path)
         _listen("127.0.0.1", port).close()
 
 
-def test_what_cannot_be_served_is_said(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="no such bundle"):
+def test_anything_that_cannot_be_served_is_an_error_of_one_line(
+    model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match="no such folder; name a run or a bundle"):
         serve(tmp_path / "none")
     with pytest.raises(ServiceError, match="--workers 0"):
         serve(model, workers=0)

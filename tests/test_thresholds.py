@@ -1,4 +1,4 @@
-"""Thresholds: best by their criterion, calm where films are few, honest where there are none."""
+"""Thresholds: best by their criterion, stable for few films, and marked if there are none."""
 
 import numpy as np
 import pytest
@@ -55,8 +55,8 @@ def test_few_positives_leave_a_genre_near_the_shared_threshold() -> None:
     )
 
 
-def test_own_and_shared_count_alike_at_the_number_that_settles() -> None:
-    count = thresholds.SETTLED
+def test_own_and_shared_thresholds_count_equally_at_the_shrinkage() -> None:
+    count = thresholds.SHRINKAGE
     truth = np.zeros((4 * count, 2), dtype=bool)
     truth[:count, 0] = truth[:, 1] = True
     scores = np.where(truth, [0.4, 0.3], [0.1, 0.0])
@@ -137,9 +137,7 @@ def test_if_every_film_has_every_genre_all_are_predicted(
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["micro_f1", 0.5]))
 @settings(max_examples=40, deadline=None)
-def test_thresholds_do_not_stand_on_a_score(
-    seed: int, criterion: thresholds.Criterion | float
-) -> None:
+def test_no_threshold_equals_a_score(seed: int, criterion: thresholds.Criterion | float) -> None:
     """So that scores stored as float32 give the same genres."""
     scores, truth = calibrated(30, [0.2, 0.5], seed)
     scores = scores.round(2)

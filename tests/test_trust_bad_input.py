@@ -92,7 +92,7 @@ CASES: dict[str, Callable[[], tuple[npt.NDArray[np.float32], Flags]]] = {
 
 @pytest.mark.parametrize("criterion", ["f1", "micro_f1", "hamming", 0.8])
 @pytest.mark.parametrize("case", CASES)
-def test_hardly_any_films_or_genres_go_the_whole_way(
+def test_a_run_with_hardly_any_films_or_genres_finishes(
     tmp_path: Path, case: str, criterion: Criterion | float
 ) -> None:
     metrics, page, card = whole_way(tmp_path / "run", *CASES[case](), criterion)

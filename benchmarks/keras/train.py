@@ -1,4 +1,4 @@
-"""Keras trains the study's first network and tells its time. Runs in an environment of its own.
+"""Keras trains the study's first network and prints its time. Runs in its own environment.
 
 KERAS_BACKEND=tensorflow|jax|torch python train.py IMAGES BATCH
 

@@ -22,12 +22,13 @@ _HOMES = {
     "load": "keyart.predictor",
     "Predictor": "keyart.predictor",
     "Prediction": "keyart.prediction",
+    "Query": "keyart.prediction",
     "Failure": "keyart.prediction",
     "Explanation": "keyart.explain",
     "draw_explanations": "keyart.explain",
     "to_table": "keyart.writers",
     "write_predictions": "keyart.writers",
-    "find_posters": "keyart.catalog.poster_paths",
+    "find_films": "keyart.queries",
     "Bundle": "keyart.bundle",
     # catalogs
     "Catalog": "keyart.catalog.catalog",
@@ -50,7 +51,7 @@ _HOMES = {
     "serve": "keyart.service.server",
     "create_app": "keyart.service.app",
     "new_token": "keyart.service.tokens",
-    "export_corrections": "keyart.review.corrections",
+    "export_corrections": "keyart.review.export",
     # the study and the demo
     "run_milestone": "keyart.milestone.experiment",
     "draw_pictures": "keyart.milestone.pictures",
@@ -65,7 +66,6 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.bundle import Bundle as Bundle
     from keyart.catalog.catalog import Catalog as Catalog
-    from keyart.catalog.poster_paths import find_posters as find_posters
     from keyart.demo.run import run_demo as run_demo
     from keyart.ensemble.make import make_ensemble as make_ensemble
     from keyart.errors import KeyartError as KeyartError
@@ -80,10 +80,12 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.milestone.pictures import draw_pictures as draw_pictures
     from keyart.prediction import Failure as Failure
     from keyart.prediction import Prediction as Prediction
+    from keyart.prediction import Query as Query
     from keyart.predictor import Predictor as Predictor
     from keyart.predictor import load as load
+    from keyart.queries import find_films as find_films
     from keyart.report.page import write_report as write_report
-    from keyart.review.corrections import export_corrections as export_corrections
+    from keyart.review.export import export_corrections as export_corrections
     from keyart.run import Run as Run
     from keyart.search.search import tune as tune
     from keyart.service.app import create_app as create_app

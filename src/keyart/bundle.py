@@ -1,8 +1,8 @@
 """What a saved model is: a folder with everything that inference needs, checked before use.
 
     keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (also by wanted
-                         precision), provenance, the size and SHA-256 of the files below, and a
-                         digest of all this
+                         precision), provenance, the logits of two known posters, the size and
+                         SHA-256 of the files below, and a digest of all this
     model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
                          a model of titles and years takes what FilmSpec prepares
     model.safetensors    the same weights, to train on from; a small bundle has none
@@ -13,7 +13,6 @@ members/1 ..., each a bundle, with a weight.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,15 +23,24 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.calibration import Calibration
-from keyart.errors import BundleError, KeyartError
-from keyart.files import new_folder, recover_folder, replacing_folder, write_json
+from keyart.errors import BundleError
+from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
+from keyart.graph import check_model
 from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json
+from keyart.known_networks import remember
+from keyart.manifest import (
+    CARD,
+    FORMAT,
+    MANIFEST,
+    MEMBERS,
+    ONNX,
+    WEIGHTS,
+    digest_of,
+    read_manifest,
+)
 from keyart.version import __version__
 
-FORMAT = 2
-MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
-MEMBERS = "members"
 BOX = Path(__file__).with_name("box")
 
 Thresholds = npt.NDArray[np.float64]
@@ -67,7 +75,8 @@ class Bundle:
     spec: how its network takes posters; None for an ensemble, which has `members` instead.
     thresholds, precision_thresholds: as in Decisions. precision: the wanted precision that
     `thresholds` are for; None if they are the bundle's own. fingerprint: changes with any byte of
-    the bundle.
+    the bundle. onnx_sha256: of the network; "" for an ensemble. probe: the network's logits
+    (2, genres) of two known posters, see probe.py; () for an ensemble.
     """
 
     path: Path
@@ -79,6 +88,8 @@ class Bundle:
     precision_thresholds: Mapping[float, Thresholds]
     provenance: Mapping[str, Any]
     fingerprint: str
+    onnx_sha256: str = ""
+    probe: tuple[tuple[float, ...], ...] = ()
     precision: float | None = None
 
     def __repr__(self) -> str:
@@ -155,7 +166,7 @@ class Content:
 def write_bundle(path: Path, content: Content) -> Bundle:
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
     if path.exists():
-        raise BundleError(f"{path}: is already there; name another folder or remove it")
+        raise BundleError(f"{path}: already exists; name another folder or remove it")
     with new_folder(path) as partial:
         _fill(partial, content)
     return read_bundle(path)
@@ -166,7 +177,10 @@ def _fill(folder: Path, content: Content) -> None:
     files = {CARD: content.card.encode("utf-8")}
     model: dict[str, Any]
     if isinstance(content.model, NetworkFiles):
-        model = {"image": content.model.spec.to_json()}
+        model = {
+            "image": content.model.spec.to_json(),
+            "probe": _probe(content.model, len(content.vocabulary)),
+        }
         files[ONNX] = content.model.onnx
         if content.model.weights is not None:
             files[WEIGHTS] = content.model.weights
@@ -186,7 +200,7 @@ def _fill(folder: Path, content: Content) -> None:
         "provenance": dict(content.provenance),
         "files": {name: _identity(data) for name, data in files.items()},
     }
-    manifest["digest"] = _digest(manifest)
+    manifest["digest"] = digest_of(manifest)
     write_json(folder / MANIFEST, manifest)
 
 
@@ -214,14 +228,14 @@ def change_thresholds(
 ) -> Bundle:
     """Give a saved model other thresholds, and the card and provenance that describe them."""
     data = card.encode("utf-8")
-    manifest = _manifest(bundle.path) | {
+    manifest = read_manifest(bundle.path) | {
         "keyart": __version__,
         "thresholds": _by_genre(bundle.vocabulary, decisions.thresholds),
         "precision_thresholds": _by_precision(bundle.vocabulary, decisions.precision_thresholds),
         "provenance": dict(provenance),
     }
     manifest["files"][CARD] = _identity(data)
-    manifest["digest"] = _digest(manifest)
+    manifest["digest"] = digest_of(manifest)
     with replacing_folder(bundle.path) as partial:
         shutil.copytree(bundle.path, partial, dirs_exist_ok=True)
         (partial / CARD).write_bytes(data)
@@ -237,50 +251,63 @@ def boxed_bundle() -> Path:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read a bundle after checking the size and hash of every file.
+    """Read a bundle after checking its manifest, and the size and hash of every file.
 
-    Raises BundleError: not there, a file missing, a byte changed, another format.
+    Raises BundleError: not there, a file missing or too many, a byte changed, another format.
     """
-    manifest = _manifest(path)
-    file = path / MANIFEST
-    try:
-        for name, expected in manifest["files"].items():
-            _check_file(path / name, expected["size"], expected["sha256"])
-        names = tuple(manifest["vocabulary"])
-        # A bundle keeps the names; the aliases of the default vocabulary come with keyart.
-        known = DEFAULT_VOCABULARY if names == DEFAULT_VOCABULARY.names else Vocabulary(names)
-        image = manifest.get("image")
-        return Bundle(
-            path=path,
-            vocabulary=known,
-            spec=spec_from_json(image) if image is not None else None,
-            members=_read_members(path, names, () if image else manifest[MEMBERS]),
-            calibration=Calibration.from_json(manifest["calibration"]),
-            thresholds=np.array([manifest["thresholds"][name] for name in names]),
-            precision_thresholds={
-                float(precision): np.array([cuts[name] for name in names])
-                for precision, cuts in manifest["precision_thresholds"].items()
-            },
-            provenance=manifest["provenance"],
-            fingerprint=manifest["digest"],
-        )
-    except BundleError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, KeyartError) as error:
-        raise BundleError(f"{file}: incomplete ({error!r}); export it again") from error
+    return _read(path, 0)
+
+
+def _read(path: Path, depth: int) -> Bundle:
+    """depth: in how many ensembles it is."""
+    manifest = read_manifest(path, depth)
+    names = tuple(manifest["vocabulary"])
+    # A bundle keeps the names; the aliases of the default vocabulary come with keyart.
+    known = DEFAULT_VOCABULARY if names == DEFAULT_VOCABULARY.names else Vocabulary(names)
+    image = manifest.get("image")
+    return Bundle(
+        path=path,
+        vocabulary=known,
+        spec=spec_from_json(image) if image is not None else None,
+        members=_read_members(path, names, manifest.get(MEMBERS, ()), depth),
+        calibration=Calibration.from_json(manifest["calibration"]),
+        thresholds=np.array([manifest["thresholds"][name] for name in names], np.float64),
+        precision_thresholds={
+            float(precision): np.array([cuts[name] for name in names], np.float64)
+            for precision, cuts in manifest["precision_thresholds"].items()
+        },
+        provenance=manifest["provenance"],
+        fingerprint=manifest["digest"],
+        onnx_sha256=manifest["files"].get(ONNX, {"sha256": ""})["sha256"],
+        probe=tuple(map(tuple, manifest.get("probe", ()))),
+    )
 
 
 def _read_members(
-    path: Path, names: tuple[str, ...], listed: Sequence[Mapping[str, Any]]
+    path: Path, names: tuple[str, ...], listed: Sequence[Mapping[str, Any]], depth: int
 ) -> tuple[Member, ...]:
     members = []
     for place, entry in enumerate(listed):
         folder = path / MEMBERS / str(place)
-        bundle = read_bundle(folder)
+        bundle = _read(folder, depth + 1)
         if bundle.fingerprint != entry["digest"] or bundle.vocabulary.names != names:
             raise BundleError(f"{folder}: is not the member that was written; export it again")
-        members.append(Member(str(entry["name"]), float(entry["weight"]), bundle))
+        members.append(Member(entry["name"], float(entry["weight"]), bundle))
     return tuple(members)
+
+
+def _probe(model: NetworkFiles, genres: int) -> list[list[float]]:
+    """The logits (2, genres) of two known posters, by a network that was made here."""
+    from keyart.network import Network
+    from keyart.probe import probe
+
+    try:
+        check_model(model.onnx)
+    except (ValueError, IndexError) as error:
+        raise BundleError(f"the network {error}; no bundle can hold it") from error
+    logits: list[list[float]] = probe(Network(model.onnx), model.spec, genres).tolist()
+    remember(hashlib.sha256(model.onnx).hexdigest())
+    return logits
 
 
 def _by_genre(vocabulary: Vocabulary, thresholds: Thresholds) -> dict[str, float]:
@@ -296,52 +323,3 @@ def _by_precision(
 
 def _identity(content: bytes) -> dict[str, Any]:
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    file = path / MANIFEST
-    recover_folder(path)
-    if not path.is_dir():
-        raise BundleError(f"{path}: no such bundle; name a run or a bundle folder")
-    try:
-        manifest = json.loads(file.read_bytes())
-    except FileNotFoundError as error:
-        raise BundleError(f"{path}: not a bundle, it has no {MANIFEST}") from error
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{file}: cannot be read ({error}); export the bundle again") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
-        raise BundleError(f"{file}: not a keyart manifest; export the bundle again")
-    if manifest["format"] > FORMAT:
-        raise BundleError(
-            f"{path}: format {manifest['format']}, written by keyart {manifest.get('keyart')}; "
-            f"this keyart {__version__} reads format {FORMAT}: upgrade keyart"
-        )
-    if manifest["format"] < FORMAT:
-        raise BundleError(
-            f"{path}: format {manifest['format']}, of an older keyart; this one reads format "
-            f"{FORMAT}: train again, or export it from a run of this version"
-        )
-    if manifest.get("digest") != _digest(manifest):
-        raise BundleError(f"{file}: changed since it was written; export the bundle again")
-    return manifest
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "digest"}
-    canonical = json.dumps(rest, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
-
-
-def _check_file(file: Path, size: int, sha256: str) -> None:
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError as error:
-        raise BundleError(f"{file}: missing from the bundle; export it again") from error
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read ({error})") from error
-    if len(content) != size:
-        raise BundleError(
-            f"{file}: {len(content):,} bytes where {size:,} were written; export it again"
-        )
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise BundleError(f"{file}: changed since it was written; export the bundle again")

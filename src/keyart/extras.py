@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
+from types import FrameType
 
 from keyart.errors import MissingExtraError
 
@@ -10,6 +12,10 @@ EXTRAS = {
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
 }
+
+
+# What trains and scores. It imports pyarrow first, but needs more than that.
+_TRAINING = {"demo", "ensemble", "evaluation", "milestone", "report", "search", "study", "training"}
 
 
 @contextmanager
@@ -21,8 +27,11 @@ def extras() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        extra = EXTRAS[package]
-        also = ", or 'keyart[train]' to train as well" if extra == "catalog" else ""
-        raise MissingExtraError(
-            f"this needs {package}: pip install 'keyart[{extra}]'{also}"
-        ) from error
+        extra = "train" if any(map(_trains, walk_tb(error.__traceback__))) else EXTRAS[package]
+        raise MissingExtraError(f"this needs {package}: pip install 'keyart[{extra}]'") from error
+
+
+def _trains(frame: tuple[FrameType, int]) -> bool:
+    """Whether a frame of a traceback is in keyart.training, keyart.cli.training and the like."""
+    name = frame[0].f_globals.get("__name__", "").split(".")
+    return name[0] == "keyart" and not _TRAINING.isdisjoint(name[1:3])

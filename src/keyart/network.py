@@ -36,8 +36,22 @@ class Network:
         except Exception as error:  # the runtime has error classes of its own, without a root
             what = onnx if isinstance(onnx, Path) else "the network"
             reason = str(error).strip().splitlines()[0]
-            raise BundleError(f"{what}: the runtime refuses it ({reason})") from error
+            raise BundleError(
+                f"{what}: the runtime refuses it ({reason[:300]}); export it again"
+            ) from error
         self._outputs = frozenset(output.name for output in self._session.get_outputs())
+
+    def check_input(self, shape: tuple[int, ...]) -> None:
+        """Raise BundleError unless the input is `pixels`, uint8, any number of this shape."""
+        inputs = self._session.get_inputs()
+        if [one.name for one in inputs] != ["pixels"] or inputs[0].type != "tensor(uint8)":
+            raise BundleError("the network's input is not pixels, uint8, alone")
+        films, *found = inputs[0].shape
+        if isinstance(films, int) or tuple(found) != shape:
+            raise BundleError(
+                f"the network's input has the shape {inputs[0].shape}, not any number of films of "
+                f"{list(shape)}"
+            )
 
     def has(self, output: str) -> bool:
         """Whether the network has this output: logits, features or maps."""

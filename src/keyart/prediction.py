@@ -1,4 +1,4 @@
-"""What a model predicts for one poster, or why it could not be read."""
+"""What people ask about a film, and what a model predicts for it, or why it cannot."""
 
 import base64
 import html
@@ -18,12 +18,27 @@ _THUMBNAIL = ImageSpec(height=180, width=120, fit="pad")
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """A film to predict: its poster, and what its table says about it.
+
+    poster: as for `Predictor.predict`. film_id, title, year: None if unknown. problem: why the film
+    has no poster to read; empty if it has one.
+    """
+
+    poster: Poster
+    film_id: str | None = None
+    title: str | None = None
+    year: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """The genres of one poster.
+    """The genres of one film.
 
     poster: its path, or a name if it has none. genres: those with a score of at least their
     threshold, in vocabulary order. scores: each genre's calibrated probability. thresholds: the
-    score from which each genre is predicted.
+    score from which each genre is predicted. film_id, title: as a table gives them, else None.
     """
 
     poster: str
@@ -32,6 +47,13 @@ class Prediction:
     thresholds: Mapping[str, float] = field(repr=False)
     picture: Poster | None = field(default=None, repr=False, compare=False)
     """The poster itself, for notebooks; None after predict_many, except for paths."""
+    film_id: str | None = None
+    title: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call the film: its title, or else its poster's path."""
+        return self.title or self.poster
 
     @property
     def unsure(self) -> bool:
@@ -44,8 +66,10 @@ class Prediction:
         return dict(best)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: poster, genres, unsure, scores."""
+        """Plain values, for JSON: film_id, title, poster, genres, unsure, scores."""
         return {
+            "film_id": self.film_id,
+            "title": self.title,
             "poster": self.poster,
             "genres": list(self.genres),
             "unsure": self.unsure,
@@ -55,7 +79,7 @@ class Prediction:
     def __repr__(self) -> str:
         genres = ", ".join(self.genres) or "unsure"
         top = ", ".join(f"{name} {score:.2f}" for name, score in self.top().items())
-        return f"<Prediction {self.poster!r}: {genres} ({top})>"
+        return f"<Prediction {self.name!r}: {genres} ({top})>"
 
     def _repr_html_(self) -> str:
         """A card for notebooks: the poster's thumbnail next to bars of its scores."""
@@ -75,7 +99,7 @@ class Prediction:
         genres = html.escape(" · ".join(self.genres)) or "<i>unsure</i>"
         return (
             '<div style="display:flex;gap:16px;align-items:center">'
-            f"{_thumbnail(self.picture)}<div><code>{html.escape(self.poster)}</code><br>"
+            f"{_thumbnail(self.picture)}<div><code>{html.escape(self.name)}</code><br>"
             f"<b>{genres}</b><table>{''.join(rows)}</table></div></div>"
         )
 
@@ -86,10 +110,17 @@ class Failure:
 
     poster: str
     reason: str
+    film_id: str | None = None
+    title: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: poster, reason."""
-        return {"poster": self.poster, "reason": self.reason}
+        """Plain values, for JSON: film_id, title, poster, reason."""
+        return {
+            "film_id": self.film_id,
+            "title": self.title,
+            "poster": self.poster,
+            "reason": self.reason,
+        }
 
     def __repr__(self) -> str:
         return f"<Failure {self.poster!r}: {self.reason}>"

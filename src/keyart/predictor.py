@@ -1,8 +1,9 @@
-"""The only door to inference: Python, the command line, the service and reports all use it."""
+"""The only way to predict: Python, the command line, the service and reports all use it."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,13 @@ from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
-from keyart.prediction import Failure, Prediction
+from keyart.prediction import Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
 
 Prepared = tuple[Pixels, ...]
 """One poster, once for each image spec of a model: (height, width, 3) each, uint8."""
 
+Item = TypeVar("Item")
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -81,15 +83,16 @@ class Predictor:
         return self.answer(name, self.scores([prepared])[0], poster)
 
     def predict_many(
-        self, posters: Iterable[Poster], *, workers: int | None = None
+        self, films: Iterable[Poster | Query], *, workers: int | None = None
     ) -> Iterator[Prediction | Failure]:
-        """Predict the genres of many posters, in order, on all cores, with bounded memory.
+        """Predict the genres of many films, in order, on all cores, with bounded memory.
 
-        posters: as for `predict`; read lazily. workers: threads; None means one for each core.
-        Yields one Prediction or Failure for each poster; never raises for a single poster.
+        films: posters as for `predict`, or queries, as `find_films` makes them of tables; read
+        lazily. workers: threads; None means one for each core. Yields one Prediction or Failure
+        for each of them; never raises for a single one.
         """
         self.require_posters()  # an error of the model comes before the first poster
-        numbered = enumerate(_several(posters))
+        numbered = enumerate(_several(films))
         return (
             answer
             for answers in ordered(self._predict_batch, batches(numbered, BATCH), workers=workers)
@@ -114,9 +117,14 @@ class Predictor:
         """
         vocabulary = self.bundle.vocabulary
         wanted = None if genres is None else [vocabulary.index(name) for name in genres]
-        content = content_of(poster)
         specs = self.image_specs
-        decoded = [spec.decode(content, max_pixels) for spec in specs]
+        try:
+            content = content_of(poster)
+            decoded = [spec.decode(content, max_pixels) for spec in specs]
+        except PosterError as error:
+            if isinstance(poster, str | os.PathLike):
+                raise PosterError(f"{name_of(poster)}: {error}") from error
+            raise
         pictures = [spec.resize(rgb)[None] for spec, rgb in zip(specs, decoded, strict=True)]
         height, width = decoded[0].shape[:2]
         scores = self.bundle.calibration.apply(self.logits(pictures))[0]
@@ -201,7 +209,15 @@ class Predictor:
         unit: Embeddings = means / np.maximum(norms, np.finfo(np.float32).tiny)
         return unit
 
-    def answer(self, name: str, scores: Scores, picture: Poster | None = None) -> Prediction:
+    def answer(
+        self,
+        name: str,
+        scores: Scores,
+        picture: Poster | None = None,
+        *,
+        film_id: str | None = None,
+        title: str | None = None,
+    ) -> Prediction:
         """The prediction that these scores (genres,) make."""
         return Prediction(
             name,
@@ -209,23 +225,34 @@ class Predictor:
             dict(zip(self.genres, scores.tolist(), strict=True)),
             self._thresholds,
             picture,
+            film_id,
+            title,
         )
 
-    def _predict_batch(self, batch: list[tuple[int, Poster]]) -> list[Prediction | Failure]:
+    def _predict_batch(self, batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
         prepared: list[Prepared] = []
-        failures: dict[int, Failure] = {}
-        for number, poster in batch:
-            try:
-                prepared.append(self.prepare(poster))
-            except PosterError as error:
-                name = name_of(poster, f"poster {number}")
-                failures[number] = Failure(name, str(error))
+        outcomes: list[tuple[str, Query, str]] = []  # name, film, why it has no prediction
+        for number, film in batch:
+            query = film if isinstance(film, Query) else Query(film)
+            problem = query.problem
+            if not problem:
+                try:
+                    prepared.append(self.prepare(query.poster))
+                except PosterError as error:
+                    problem = str(error)
+            outcomes.append((name_of(query.poster, f"poster {number}"), query, problem))
         scores = iter(self.scores(prepared) if prepared else ())
         return [
-            failures[number]
-            if number in failures
-            else self.answer(name_of(poster, f"poster {number}"), next(scores), _if_path(poster))
-            for number, poster in batch
+            Failure(name, problem, query.film_id, query.title)
+            if problem
+            else self.answer(
+                name,
+                next(scores),
+                _if_path(query.poster),
+                film_id=query.film_id,
+                title=query.title,
+            )
+            for name, query, problem in outcomes
         ]
 
     def _threshold(self, genre: int) -> float:
@@ -264,9 +291,9 @@ def load(
     return Predictor.load(path, precision=precision)
 
 
-def _several(posters: Iterable[Poster]) -> Iterable[Poster]:
+def _several(posters: Iterable[Item]) -> Iterable[Item]:
     """The posters, unless a single one was passed where several are expected."""
-    if isinstance(posters, str | bytes | os.PathLike | Image.Image):
+    if isinstance(posters, str | bytes | os.PathLike | Image.Image | Query):
         raise TypeError(f"expected several posters, got one {type(posters).__name__}; pass a list")
     return posters
 

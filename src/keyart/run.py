@@ -1,4 +1,4 @@
-"""Run: what a run folder holds, and how it is read and written. No other room knows its files.
+"""Run: what a run folder holds, and how it is read and written. No other module knows its files.
 
     recipe.toml  history.csv  metrics.json  predictions-SPLIT.parquet  report.html
     checkpoints/  bundle/
@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 
 from keyart.bundle import Bundle, read_bundle
 from keyart.catalog.catalog import Catalog
-from keyart.errors import KeyartError, RunError
-from keyart.files import replacing, write_csv, write_json, write_text
+from keyart.errors import KeyartError, RunError, why
+from keyart.files import no_folder, replacing, write_csv, write_json, write_text
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
 
@@ -115,6 +115,8 @@ class Run:
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """The run in a folder. Raises RunError if the folder holds no file of a run."""
         run = cls(path)
+        if problem := no_folder(run.path):
+            raise RunError(f"{problem}; name a run")
         if not run.exists():
             raise RunError(f"{path}: not a run (no recipe.toml, history.csv or metrics.json in it)")
         return run
@@ -220,8 +222,10 @@ class Run:
             tomllib.loads(text)
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: has no recipe.toml") from error
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.recipe_path}: not TOML ({error}); mend or delete it") from error
+        except OSError as error:
+            raise RunError(f"{self.recipe_path}: cannot be read ({why(error)})") from error
+        except ValueError as error:
+            raise RunError(f"{self.recipe_path}: not TOML ({error}); fix or delete it") from error
         return text.strip()
 
     @property
@@ -247,7 +251,9 @@ class Run:
                 for name in (rows[0] if rows else {})
             }
         except (OSError, ValueError, TypeError, csv.Error) as error:
-            raise RunError(f"{file}: damaged ({error}); delete it to report without it") from error
+            raise RunError(
+                f"{file}: damaged ({why(error)}); delete it to report without it"
+            ) from error
         if "epoch" not in columns:
             return None
         if not np.isfinite(columns["epoch"]).all():

@@ -16,6 +16,7 @@ from keyart.calibration import Calibration
 from keyart.images.decode import Pixels
 from keyart.images.spec import FilmSpec, ImageSpec
 from keyart.network import Logits, Network
+from keyart.trial import open_network, try_out
 
 # No average is closer to 0 or 1 than this, so that each has a logit.
 _EDGE = 1e-12
@@ -97,11 +98,16 @@ def average_logits(scores: Scores, weights: npt.ArrayLike) -> Logits:
 
 
 def open_scorer(bundle: Bundle) -> Scorer:
-    """The scorer of a bundle. Raises BundleError for a network that the runtime refuses."""
+    """The scorer of a bundle, tried out and probed, see trial.py. Raises BundleError."""
+    try_out(bundle)
+    return _scorer(bundle)
+
+
+def _scorer(bundle: Bundle) -> Scorer:
     if bundle.spec is not None:
-        return SingleScorer(Network(bundle.onnx), bundle.spec)
+        return SingleScorer(open_network(bundle), bundle.spec)
     return EnsembleScorer(
-        tuple(open_scorer(member.bundle) for member in bundle.members),
+        tuple(_scorer(member.bundle) for member in bundle.members),
         tuple(member.bundle.calibration for member in bundle.members),
         tuple(member.weight for member in bundle.members),
     )

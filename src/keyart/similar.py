@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from keyart.errors import PosterIndexError, other_format
-from keyart.files import StrPath, new_folder, write_array, write_json
+from keyart.errors import PosterIndexError, other_format, why
+from keyart.files import StrPath, new_folder, no_folder, write_array, write_json
 from keyart.film import Film
 from keyart.images.decode import Pixels, decode
 from keyart.images.poster import Poster
@@ -119,6 +119,8 @@ class Index:
         another model; BundleError.
         """
         path = Path(path)
+        if problem := no_folder(path):
+            raise PosterIndexError(f"{problem}; make an index with keyart index")
         try:
             facts = json.loads((path / FACTS).read_bytes())
             if facts["format"] != FORMAT:
@@ -133,7 +135,10 @@ class Index:
             raise PosterIndexError(
                 f"{path}: no index here ({error.filename} is missing); make one with keyart index"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, sqlite3.Error) as error:
+        except OSError as error:
+            name = error.filename or path
+            raise PosterIndexError(f"{name}: cannot be read ({why(error)})") from error
+        except (ValueError, KeyError, TypeError, EOFError, sqlite3.Error) as error:
             raise PosterIndexError(f"{path}: damaged ({error}); make it again") from error
         if embeddings.shape != (films, len(mean)) or not films == len(hashes) == len(small):
             raise PosterIndexError(f"{path}: damaged (its files disagree); make it again")

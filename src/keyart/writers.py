@@ -3,157 +3,182 @@
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from keyart.errors import KeyartError
 from keyart.extras import extras
-from keyart.files import replacing, write_csv, writing_text
+from keyart.files import StrPath, known_suffix, replacing, write_csv, writing_text
 from keyart.parallel import batches
 from keyart.prediction import Failure, Prediction
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Format = Literal["csv", "json", "parquet"]
+Format = Literal["csv", "json", "ndjson", "parquet"]
 
+_FORMATS: dict[str, Format] = {
+    ".csv": "csv",
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".parquet": "parquet",
+}
+_HEAD = ("film_id", "title", "poster", "genres", "unsure", "reason")
 _BLOCK = 4_096  # rows of a Parquet row group
 
 
 @dataclass
 class Written:
-    """What `write_predictions` wrote. failures: the posters that could not be read."""
+    """What `write_predictions` wrote. failures: the films whose posters could not be read."""
 
     predictions: int = 0
     failures: list[Failure] = field(default_factory=list)
 
     @property
-    def posters(self) -> int:
-        """All posters, read or not."""
+    def films(self) -> int:
+        """All films, predicted or not."""
         return self.predictions + len(self.failures)
+
+    def count(self, films: Iterable[Prediction | Failure]) -> Iterator[Prediction | Failure]:
+        """The films, each counted when it comes."""
+        for film in films:
+            if isinstance(film, Failure):
+                self.failures.append(film)
+            else:
+                self.predictions += 1
+            yield film
+
+    def write_errors(self, path: StrPath) -> None:
+        """Write a CSV of the failures: film_id, poster, reason."""
+        rows = [(one.film_id, one.poster, one.reason) for one in self.failures]
+        write_csv(errors_file(path), ("film_id", "poster", "reason"), rows)
 
 
 def to_table(films: Iterable[Prediction | Failure]) -> "pa.Table":
     """Predictions as an Arrow table; `.to_pandas()` and `polars.from_arrow()` take it from there.
 
-    Columns: poster, genres (joined by '|'), unsure, reason (why a poster could not be read, else
-    null), then one column of scores for each genre, null for a poster that could not be read. One
-    row for each film, in order. Needs pyarrow (`keyart[catalog]`).
+    Columns: film_id and title (null if they are not known), poster, genres (joined by '|'), unsure,
+    reason (why a poster could not be read, else null), then one column of scores for each genre,
+    null for a poster that could not be read. One row for each film, in order. Needs pyarrow
+    (`keyart[catalog]`).
     """
-    with extras():
-        import pyarrow as pa
-
     answers = list(films)
-    names = list(dict.fromkeys(name for one in answers for name in _scores(one)))
-    columns: dict[str, list[object]] = {
-        "poster": [one.poster for one in answers],
-        "genres": [
-            "|".join(one.genres) if isinstance(one, Prediction) else None for one in answers
-        ],
-        "unsure": [one.unsure if isinstance(one, Prediction) else None for one in answers],
-        "reason": [one.reason if isinstance(one, Failure) else None for one in answers],
-    }
-    columns |= {name: [_scores(one).get(name) for one in answers] for name in names}
-    kinds = {"unsure": pa.bool_(), **dict.fromkeys(names, pa.float64())}
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
-    return pa.table(columns, schema)
+    names = dict.fromkeys(name for one in answers for name in _scores(one))
+    return _arrow(answers, list(names), "double")
 
 
 def write_predictions(
     films: Iterable[Prediction | Failure],
-    out: str | os.PathLike[str] | None,
+    out: StrPath | None,
     *,
     genres: Sequence[str],
     format: Format | None = None,
-    errors: str | os.PathLike[str] | None = None,
+    errors: StrPath | None = None,
 ) -> Written:
-    """Write predictions as they come: to the file `out`, whole or not at all.
+    """Write predictions as they come, to the file `out`: one record for each film, in order.
 
     out: None or "-" for standard output. genres: the columns of scores, `Predictor.genres`. format:
-    one record for each poster with poster, genres and a score for each genre; None takes it
-    from the suffix of `out`. errors: a CSV (poster, reason) of the posters that could not be read.
-    Raises KeyartError for an unknown suffix, and for Parquet to standard output.
+    None takes it from the suffix of `out`; columns as in `to_table`. errors: a CSV (film_id,
+    poster, reason) of the posters that could not be read. Raises OutputError for an unknown suffix,
+    before the first film is asked for, and KeyartError for Parquet to standard output.
     """
+    if errors is not None:
+        errors_file(errors)
     path = None if out is None or os.fspath(out) == "-" else Path(out)
     format = format or _by_suffix(path)
     written = Written()
-
-    def readable() -> Iterator[Prediction]:
-        for film in films:
-            if isinstance(film, Failure):
-                written.failures.append(film)
-            else:
-                written.predictions += 1
-                yield film
-
+    counted = written.count(films)
     if format == "parquet":
         if path is None:
             raise KeyartError("Parquet is not text; name a file to write it to with --out")
-        _write_parquet(readable(), genres, path)
+        _write_parquet(counted, genres, path)
     else:
         with writing_text(path) as file:
-            (_write_csv if format == "csv" else _write_json)(readable(), genres, file)
+            if format == "csv":
+                _write_csv(counted, genres, file)
+            else:
+                _write_json(counted, file, lines=format == "ndjson")
     if errors is not None:
-        rows = [(failure.poster, failure.reason) for failure in written.failures]
-        write_csv(Path(errors), ("poster", "reason"), rows)
+        written.write_errors(errors)
     return written
 
 
+def errors_file(path: StrPath) -> Path:
+    """The file of errors, which is a CSV. Raises OutputError if its name says something else."""
+    known_suffix(Path(path), (".csv",))
+    return Path(path)
+
+
 def _by_suffix(out: Path | None) -> Format:
-    known: dict[str, Format] = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
-    suffix = out.suffix.casefold() if out else ""
-    if suffix not in known:
-        raise KeyartError(f"{out}: which format? end the name in {', '.join(known)}")
-    return known[suffix]
+    if out is None:
+        raise KeyartError("in which format? standard output has no suffix that says it")
+    return _FORMATS[known_suffix(out, _FORMATS)]
 
 
-def _genres(film: Prediction | Failure) -> str | None:
-    return "|".join(film.genres) if isinstance(film, Prediction) else None
+def _head(film: Prediction | Failure) -> list[Any]:
+    """The values of the columns before the scores."""
+    about = [film.film_id, film.title, film.poster]
+    if isinstance(film, Failure):
+        return [*about, None, None, film.reason]
+    return [*about, "|".join(film.genres), film.unsure, None]
 
 
-def _scores(film: Prediction | Failure) -> dict[str, float]:
-    return dict(film.scores) if isinstance(film, Prediction) else {}
+def _scores(film: Prediction | Failure) -> Mapping[str, float]:
+    return film.scores if isinstance(film, Prediction) else {}
 
 
-def _write_csv(films: Iterable[Prediction], names: Sequence[str], file: IO[str]) -> None:
+def _write_csv(films: Iterable[Prediction | Failure], names: Sequence[str], file: IO[str]) -> None:
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["poster", "genres", *names])
+    writer.writerow([*_HEAD, *names])
+    words = {True: "true", False: "false"}
     for film in films:
-        scores = [f"{film.scores[name]:.6f}" for name in names]
-        writer.writerow([film.poster, "|".join(film.genres), *scores])
+        scores = _scores(film)
+        head = [words.get(cell, cell) for cell in _head(film)]
+        writer.writerow([*head, *(f"{scores[name]:.6f}" if scores else None for name in names)])
 
 
-def _write_json(films: Iterable[Prediction], names: Sequence[str], file: IO[str]) -> None:
-    file.write("[")
+def _write_json(films: Iterable[Prediction | Failure], file: IO[str], *, lines: bool) -> None:
+    first, between, last = ("", "\n", "\n") if lines else ("[\n ", ",\n ", "\n]\n")
+    file.write(first)
     for number, film in enumerate(films):
         record = film.to_dict()
-        record["scores"] = {name: round(film.scores[name], 6) for name in names}
-        file.write(",\n " if number else "\n ")
+        if isinstance(film, Prediction):
+            record["scores"] = {name: round(score, 6) for name, score in film.scores.items()}
+        file.write(between if number else "")
         file.write(json.dumps(record, ensure_ascii=False))
-    file.write("\n]\n")
+    file.write(last)
 
 
-def _write_parquet(films: Iterable[Prediction], names: Sequence[str], path: Path) -> None:
+def _write_parquet(films: Iterable[Prediction | Failure], names: Sequence[str], path: Path) -> None:
     # Imported before the first poster is read; the base install does not have it.
     with extras():
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [("poster", pa.string()), ("genres", pa.string())]
-        + [(name, pa.float32()) for name in names]
-    )
+    schema = _arrow([], names, "float").schema
     with (
         replacing(path) as partial,
         pa.OSFile(os.fsencode(partial), "wb") as sink,
         pq.ParquetWriter(sink, schema) as writer,
     ):
         for block in batches(films, _BLOCK):
-            columns: dict[str, list[object]] = {
-                "poster": [film.poster for film in block],
-                "genres": ["|".join(film.genres) for film in block],
-            }
-            columns |= {name: [film.scores[name] for film in block] for name in names}
-            writer.write_table(pa.table(columns, schema))
+            writer.write_table(_arrow(block, names, "float"))
+
+
+def _arrow(films: Sequence[Prediction | Failure], names: Sequence[str], kind: str) -> "pa.Table":
+    """Films as an Arrow table, with scores as 'float' or 'double'."""
+    with extras():
+        import pyarrow as pa
+
+    heads = [_head(film) for film in films]
+    columns = [list(column) for column in zip(*heads, strict=True)] or [[] for _ in _HEAD]
+    columns += [[_scores(film).get(name) for film in films] for name in names]
+    kinds = [pa.bool_() if name == "unsure" else pa.string() for name in _HEAD]
+    kinds += [pa.type_for_alias(kind)] * len(names)
+    return pa.table(
+        [pa.array(column, to) for column, to in zip(columns, kinds, strict=True)],
+        names=[*_HEAD, *names],
+    )

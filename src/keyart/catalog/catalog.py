@@ -124,7 +124,10 @@ class Catalog(CatalogTable):
         return check_catalog(self.path, progress)
 
     def contact_sheet(self, path: StrPath, *, across: int = 10) -> None:
-        """Draw a PNG with one row per genre and up to `across` of its posters in it."""
+        """Draw a PNG, JPEG or WebP with one row per genre and up to `across` of its posters.
+
+        Raises OutputError for another suffix.
+        """
         draw_sheet(self, Path(path), across=across)
 
     def _repr_html_(self) -> str:

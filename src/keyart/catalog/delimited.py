@@ -68,18 +68,26 @@ def read_delimited(text: str, *, tabs: bool = False) -> tuple[tuple[str, ...], l
 def _quotes_tabs(lines: Sequence[str]) -> bool:
     """Whether text separated by tabs quotes fields: its header does, or most marks need it.
 
-    Only what quotes doubles a mark, or has a tab in a field.
+    Only what quotes doubles a mark, or has a tab or a line end in a field.
     """
-    if any(field.startswith('"') for field in lines[0].split("\t")) if lines else False:
+    header = lines[0].split("\t") if lines else []
+    if any(field.startswith('"') for field in header):
         return True
-    dialect, needed, lone = _Dialect("\t", quotes=True), 0, 0
-    for line in lines:
-        if '"' in line:
-            fields, unclosed = dialect.fields(line)
-            literal = line.strip("\r").split("\t")
-            needed += len(fields) < len(literal) or any('"' in field for field in fields)
-            needed -= fields == literal  # nothing in it was quoted
-            lone += unclosed or fields == literal
+    dialect, needed, lone, at = _Dialect("\t", quotes=True), 0, 0, 0
+    while at < len(lines):
+        line = lines[at]
+        at += 1
+        if '"' not in line:
+            continue
+        fields, unclosed = dialect.fields(line)
+        over = dialect.over_lines(lines, at - 1, len(header)) if unclosed else None
+        if over and len(over[1]) == len(header):
+            needed += 1
+            at = over[0]
+        elif len(fields) != len(header) or fields == line.strip("\r").split("\t"):
+            lone += 1
+        else:
+            needed += 1
     return needed > lone
 
 
@@ -97,9 +105,11 @@ class _Dialect:
             line = lines[at].removesuffix("\r")
             after, fields = at + 1, line.split(self.separator)
             if self.quotes and '"' in line:
-                fields, unclosed = self.fields(line)
+                quoted, unclosed = self.fields(line)
                 if unclosed:
-                    after, fields = self._over_lines(lines, at, columns) or (after, fields)
+                    after, quoted = self.over_lines(lines, at, columns) or (after, quoted)
+                if after > at + 1 or len(quoted) == columns or len(fields) != columns:
+                    fields = quoted
             at = after
             if any(fields):
                 yield Record(at, *_fitted(fields, columns))
@@ -132,13 +142,14 @@ class _Dialect:
                 return fields, unclosed, text.count("\n", 0, at) + 1
             at += len(self.separator)
 
-    def _over_lines(
+    def over_lines(
         self, lines: Sequence[str], at: int, columns: int | None
     ) -> tuple[int, list[str]] | None:
         """A record with quoted fields over several lines, and the line after it; None if it is not.
 
-        A field that swallows rows is none: most of its lines have as many fields as the header.
-        Its text may have as many commas; in prose a space follows each.
+        A field that swallows rows is none: most of its lines have as many fields as the header, or
+        all of them have, and together they have not. Its text may have as many commas; in prose a
+        space follows each.
         """
         letters, last = 0, at
         while last < len(lines) and last - at < _LINES and letters < _LETTERS:
@@ -149,10 +160,12 @@ class _Dialect:
             return None
         span = lines[at : at + count]
         swallowed = any(
-            re.search(rf"{re.escape(self.separator)}\S", field) for field in fields if "\n" in field
+            re.search(rf"{re.escape(self.separator)}(?:\S|\Z)", field)
+            for field in fields
+            if "\n" in field
         )
         rows = sum(len(line.split(self.separator)) == columns for line in span)
-        if swallowed and 2 * rows > count:
+        if (swallowed and 2 * rows > count) or (rows == count and len(fields) != columns):
             return None
         return at + count, fields
 

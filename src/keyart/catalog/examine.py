@@ -18,7 +18,7 @@ from keyart.near_duplicates import poster_hash, thumbnail
 from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters in one task
-_LONGEST_CELL = 200  # letters of a cell, where it is shown
+_LONGEST_CELL = 200  # letters of a cell in a message
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,6 @@ def read_films(
     are not to be guessed. Raises TableError.
     """
     table = read_table(path)
-    if not table.rows:
-        raise TableError(f"{path}: no films in it; give a table with one row per film")
     found = find_columns(table, columns or {})
     if "id" not in found:
         raise TableError(
@@ -144,31 +142,37 @@ def _column_of_ids(table: TableFile) -> str | None:
     return None
 
 
-def _listing(row: Row, columns: Columns, flags: Flags | None, vocabulary: Vocabulary) -> Listing:
-    def cell(kind: str) -> Any:
-        return row.cells.get(columns[kind]) if kind in columns else None
+def film_of(row: Row, columns: Columns) -> Listing:
+    """What a row says about its film, apart from its genres. columns: as `find_columns` gives."""
 
-    title, year = text_of(cell("title")), _year(cell("year"))
+    def cell(kind: str) -> str:
+        return text_of(row.cells.get(columns[kind])) if kind in columns else ""
+
+    title, year = cell("title"), _year(cell("year"))
     if year is None and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
         year, title = int(match[1]), title[: match.start()].strip()
-    problem, named = row.problem, ""
-    genres: tuple[str, ...] = ()
-    if problem:
-        pass
-    elif flags is not None:
+    film_id = film_id_of(row.cells.get(columns["id"]), columns["id"]) if "id" in columns else ""
+    return Listing(row.line, film_id, title, year, (), cell("poster") or None, row.problem)
+
+
+def _listing(row: Row, columns: Columns, flags: Flags | None, vocabulary: Vocabulary) -> Listing:
+    film = film_of(row, columns)
+    if film.problem:
+        return film
+    if flags is not None:
         genres, problem = flags.read(row.cells)
-    else:
-        for kind in ("genres", "genre_ids"):
-            named = named or text_of(cell(kind))
-            genres = genres or genre_names(cell(kind), vocabulary, tmdb=kind == "genre_ids")
-    film_id = film_id_of(cell("id"), columns["id"])
-    poster = text_of(cell("poster")) or None
-    return Listing(row.line, film_id, title, year, genres, poster, problem, named)
+        return replace(film, genres=genres, problem=problem)
+    named, genres = "", ()
+    for kind in ("genres", "genre_ids"):
+        cell = row.cells.get(columns[kind]) if kind in columns else None
+        named = named or text_of(cell)
+        genres = genres or genre_names(cell, vocabulary, tmdb=kind == "genre_ids")
+    return replace(film, genres=genres, cell=named)
 
 
-def _year(value: Any) -> int | None:
+def _year(text: str) -> int | None:
     """The first year in a cell: 1995, 1995-10-30, 30-Oct-1995 or 10/30/1995."""
-    match = re.search(r"(?<![0-9])[0-9]{4}(?![0-9])", text_of(value))
+    match = re.search(r"(?<![0-9])[0-9]{4}(?![0-9])", text)
     return int(match[0]) if match else None
 
 

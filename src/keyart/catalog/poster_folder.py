@@ -1,15 +1,17 @@
 """A folder of posters, and which of them belongs to which film."""
 
+import hashlib
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from keyart.catalog.table import sha256_of
 from keyart.errors import TableError
+from keyart.files import no_folder
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
 
 _WEB = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -26,23 +28,26 @@ class PosterFolder:
     belong to the IMDb film tt0085549, because sources pad numbers differently. A film with a plain
     number as its id (MovieLens, TMDb) never gets a file named tt..., which is a number of IMDb.
 
+    folder: of posters; None if the table's paths alone say where they are, anywhere on the disk.
     note: a folder without pictures; otherwise empty. Raises TableError if there is no such folder.
     """
 
-    def __init__(self, folder: Path, table: Path | None = None) -> None:
-        if not folder.is_dir():
-            raise TableError(f"{folder}: no such folder of posters")
-        self.folder = folder
-        self._root = Path(os.path.abspath(folder))
+    def __init__(self, folder: Path | None, table: Path | None = None) -> None:
+        if folder is not None and (problem := no_folder(folder)):
+            raise TableError(f"{problem}; name the folder of posters")
+        self._anywhere = folder is None
+        self.folder = folder or (table or Path()).parent
+        self._root = Path(os.path.abspath(self.folder))
         self._table = Path(os.path.abspath(table)).parent if table else self._root
+        self._entries: dict[Path, dict[str, list[Path]]] = {}  # of folders that were looked into
         self.pictures: list[Path] = []
         self._by_path: dict[str, Path] = {}
         self._by_folded: dict[str, list[Path]] = {}
         self._by_stem: dict[str, list[Path]] = {}  # with the folders before it
         self._by_name: dict[str, list[Path]] = {}  # without them
         self._by_key: dict[str, list[Path]] = {}
-        for file in sorted(files_below(folder)):
-            place = file.relative_to(folder).as_posix()
+        for file in sorted(files_below(folder)) if folder else ():
+            place = file.relative_to(self.folder).as_posix()
             self._by_path[place] = file
             self._by_folded.setdefault(_folded(place), []).append(file)
             if is_picture(file):
@@ -52,7 +57,9 @@ class PosterFolder:
                     self._by_stem.setdefault(_folded(f"{parent}/{bare}"), []).append(file)
                     self._by_name.setdefault(_folded(bare), []).append(file)
                     self._by_key.setdefault(_key(bare), []).append(file)
-        self.note = "" if self.pictures else no_pictures(folder, self._by_path.values())
+        self.note = ""
+        if folder and not self.pictures:
+            self.note = no_pictures(folder, self._by_path.values())
 
     def find(self, film_id: str, poster: str | None = None) -> Path | str:
         """The file of a film, or why it has none.
@@ -63,8 +70,13 @@ class PosterFolder:
         if poster is not None and not _WEB.match(poster):
             if files := self._named(poster):
                 return self._only(files)
-            if not re.fullmatch(r"/[^/\\]+", poster):
+            if self._anywhere or not re.fullmatch(r"/[^/\\]+", poster):
                 return f"no poster found: {poster[:_LONGEST]} is not in {self.folder}"
+        if self._anywhere:
+            missing = (
+                f"nothing is downloaded from {poster[:_LONGEST]}" if poster else "none is named"
+            )
+            return f"no poster found: {missing}; name the folder of posters with --posters"
         files = self._of(film_id)
         return self._only(files) if files else "no poster found"
 
@@ -92,8 +104,8 @@ class PosterFolder:
             for place in places:
                 if files := self._by_folded.get(_folded(place)):
                     return files
-            if file := self._next_to_the_table(spelling):
-                return [file]
+            if files := self._next_to_the_table(spelling):
+                return files
             for place in places:  # a name without its suffix, or of a file that was converted
                 parent, _, name = place.rpartition("/")
                 if files := self._by_stem.get(_folded(f"{parent}/{stem(name)}")):
@@ -119,13 +131,32 @@ class PosterFolder:
             if _folded(part) == _folded(self._root.name):
                 yield "/".join(parts[at + 1 :])
 
-    def _next_to_the_table(self, spelling: str) -> Path | None:
-        """A file in the table's folder or below it."""
+    def _next_to_the_table(self, spelling: str) -> list[Path]:
+        """The files that a path leads to from the table's folder."""
         path = Path(os.path.normpath(self._table / spelling))
+        below = path.is_relative_to(self._table) and path != self._table
         try:
-            return path if path.is_relative_to(self._table) and path.is_file() else None
+            if (below or self._anywhere) and path.is_file():
+                return [path]
         except (OSError, ValueError):  # a name that is too long, or has a null character
-            return None
+            return []
+        if not below:
+            return []
+        *parents, name = path.relative_to(self._table).parts
+        folders = [self._table]
+        for part in parents:
+            folders = [one for folder in folders for one in self._like(folder, part)]
+        files = [one for folder in folders for one in self._like(folder, name)]
+        return [file for file in files if file.is_file()]
+
+    def _like(self, folder: Path, name: str) -> list[Path]:
+        """What a folder has by this name, if case and Unicode form do not matter."""
+        if folder not in self._entries:
+            entries = self._entries[folder] = {}
+            with suppress(OSError):
+                for entry in sorted(os.listdir(folder)):
+                    entries.setdefault(_folded(entry), []).append(folder / entry)
+        return self._entries[folder].get(_folded(name), [])
 
     def _of(self, film_id: str) -> list[Path]:
         """The files that are named after an id."""
@@ -179,7 +210,8 @@ def _some(names: Sequence[str]) -> str:
 
 def _content(file: Path) -> str:
     try:
-        return sha256_of(file)
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
         return str(file)
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.table import CatalogTable
 from keyart.errors import nearest
-from keyart.files import replacing
 from keyart.images.decode import decode
+from keyart.images.write import picture_format, write_picture
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,11 @@ _PAPER, _INK, _FAINT = "#f4f1ea", "#1d1b18", "#8a8478"
 
 
 def draw_sheet(catalog: CatalogTable, path: Path, *, across: int = 10) -> None:
-    """Draw one row per genre, with `across` of its posters spread evenly over the catalog."""
+    """Draw one row per genre, with `across` of its posters spread evenly over the catalog.
+
+    Raises OutputError if the name of `path` does not end like that of a PNG, JPEG or WebP.
+    """
+    picture_format(path)
     truth = catalog.truth
     rows = [
         (name, np.flatnonzero(truth[:, column]))
@@ -157,5 +161,4 @@ def draw_sheet(catalog: CatalogTable, path: Path, *, across: int = 10) -> None:
         draw.text((_MARGIN, top + 78), f"{len(films):,} films", _FAINT, count_font)
         for place, row in enumerate(picked[name]):
             sheet.paste(tiles[row], (_MARGIN + _LABEL + place * step[0], top))
-    with replacing(path) as partial:
-        sheet.save(partial, "PNG")
+    write_picture(path, sheet)

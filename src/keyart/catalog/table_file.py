@@ -11,16 +11,18 @@ from typing import Any
 from keyart.catalog.delimited import read_delimited
 from keyart.catalog.excel_table import OLD_EXCEL, read_excel
 from keyart.catalog.json_table import read_json
-from keyart.errors import TableError, nearest, one_line
+from keyart.errors import TableError, nearest, one_line, why
 from keyart.extras import extras
 from keyart.files import StrPath
 
 _JSON = frozenset((".jsonl", ".ndjson", ".json"))
-_TEXT = frozenset((".csv", ".tsv", ".txt", ".dat", ".item"))
-SUFFIXES = _JSON | _TEXT | {".parquet", ".xlsx", ".gz"}
+_TABLES = _JSON | {".csv", ".tsv", ".parquet", ".xlsx", ".xls"}
 FORMATS = "CSV, TSV, Parquet, JSON or Excel's .xlsx"
 
 _MOST_BYTES = 4_000_000_000  # of a table that was compressed; IMDb's largest has 1 GB
+_MOST_TIMES = 100  # its compressed size, above _ANY_BYTES: tables shrink 4 to 30 times, bombs 1,000
+_ANY_BYTES = 64_000_000
+_PIECE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +77,30 @@ def folded(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file's name ends like a table's. A .txt may be anything."""
+    return Path(path.name.casefold().removesuffix(".gz")).suffix in _TABLES
+
+
 def read_table(path: StrPath) -> TableFile:
     """Read a table file: CSV, TSV, Parquet, JSON (lines or an array) or Excel, also if gzipped.
 
-    The content decides what it is, not the name. Raises TableError if it cannot be read, and
-    MissingExtraError for Parquet without pyarrow and Excel without openpyxl.
+    The content decides what it is, not the name. Raises TableError if it cannot be read or has no
+    rows, and MissingExtraError for Parquet without pyarrow and Excel without openpyxl.
     """
-    path = Path(path)
+    table = _read(Path(path))
+    if not table.rows:
+        raise TableError(f"{path}: no films in it; give a table with one row per film")
+    return table
+
+
+def _read(path: Path) -> TableFile:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise TableError(f"{path}: no such file; name a table") from error
     except OSError as error:
-        raise TableError(f"{path}: cannot be read ({error.strerror})") from error
+        raise TableError(f"{path}: cannot be read ({why(error)})") from error
     if data.startswith(b"\x1f\x8b"):
         data = _decompressed(path, data)
     if data.startswith(b"PAR1"):
@@ -110,14 +123,18 @@ def read_table(path: StrPath) -> TableFile:
 
 
 def _decompressed(path: Path, data: bytes) -> bytes:
+    most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * len(data))
+    content = io.BytesIO()
     try:
         with gzip.open(io.BytesIO(data)) as file:
-            content = file.read(_MOST_BYTES + 1)
+            # Not read(most), which takes that much memory for any file.
+            while content.tell() <= most and (piece := file.read(_PIECE)):
+                content.write(piece)
     except (OSError, EOFError, zlib.error) as error:
         raise TableError(f"{path}: damaged gzip ({error}); download it again") from error
-    if len(content) > _MOST_BYTES:
-        raise TableError(f"{path}: over {_MOST_BYTES:,} bytes when decompressed; split it")
-    return content
+    if content.tell() > most:
+        raise TableError(f"{path}: over {most:,} bytes when decompressed; split or decompress it")
+    return content.getvalue()
 
 
 _MARKS = {

@@ -14,10 +14,12 @@ from keyart.cli import (
     study,
     training,
 )
+from keyart.cli.usage import Commands
 from keyart.version import __version__
 
 app = typer.Typer(
     name="keyart",
+    cls=Commands,
     help="Predict a film's genres from its poster, and say how far to trust the answer.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from keyart.cli.options import AsJson, CatalogFolder, Quiet, Vocabulary_
+from keyart.cli.options import (
+    AsJson,
+    CatalogFolder,
+    IdColumn,
+    PosterColumn,
+    Quiet,
+    TitleColumn,
+    Vocabulary_,
+    YearColumn,
+    columns,
+)
 
 commands = typer.Typer(
     help="Make, show and check catalogs: films with their posters, in Parquet.",
@@ -32,13 +42,11 @@ def catalog_build(
             help="With --grow: films of the catalog take the table's genres and keep their split.",
         ),
     ] = False,
-    id: Annotated[str | None, typer.Option(help="The table's column of film ids.")] = None,
-    title: Annotated[str | None, typer.Option(help="Its column of titles.")] = None,
-    year: Annotated[str | None, typer.Option(help="Its column of years.")] = None,
+    id: IdColumn = None,
+    title: TitleColumn = None,
+    year: YearColumn = None,
     genres: Annotated[str | None, typer.Option(help="Its column of genres.")] = None,
-    poster_column: Annotated[
-        str | None, typer.Option(help="Its column of the posters' file names.")
-    ] = None,
+    poster_column: PosterColumn = None,
     vocabulary: Vocabulary_ = None,
     split: Annotated[
         str, typer.Option(help="Per cent of films in train, validation and test.")
@@ -54,19 +62,18 @@ def catalog_build(
     from keyart.terminal.catalog import show_catalog
     from keyart.terminal.progress import progress
 
-    given = {"id": id, "title": title, "year": year, "genres": genres, "poster": poster_column}
-    columns = {kind: name for kind, name in given.items() if name is not None}
+    named = columns(id=id, title=title, year=year, genres=genres, poster=poster_column)
     with progress("posters", quiet=quiet) as advance:
         if grow:
             catalog = Catalog.open(out).grow(
-                films, posters, columns=columns, replace_genres=replace_genres, progress=advance
+                films, posters, columns=named, replace_genres=replace_genres, progress=advance
             )
         else:
             catalog = Catalog.build(
                 films,
                 posters,
                 out,
-                columns=columns,
+                columns=named,
                 vocabulary=vocabulary,
                 split=split,
                 seed=seed,
@@ -81,7 +88,7 @@ def catalog_show(
     catalog: CatalogFolder,
     sheet: Annotated[
         Path | None,
-        typer.Option(help="Also draw a contact sheet of posters by genre, as PNG."),
+        typer.Option(help="Also draw a contact sheet of posters by genre: PNG, JPEG or WebP."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -21,7 +21,7 @@ def corrections_export(
     ] = None,
 ) -> None:
     """Write corrections as a films table and posters, for keyart catalog build --grow."""
-    from keyart.review.corrections import export_corrections
+    from keyart.review.export import export_corrections
 
     known = None
     if catalog:

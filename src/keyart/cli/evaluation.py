@@ -27,7 +27,7 @@ def evaluate(
     precision: Annotated[
         float | None,
         typer.Option(
-            help="Choose new thresholds, so that predicted genres are right so often: 0.8."
+            help="New thresholds, so that this share of predicted genres is right, such as 0.8."
         ),
     ] = None,
     save: Annotated[

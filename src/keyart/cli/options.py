@@ -20,3 +20,14 @@ Vocabulary_ = Annotated[
     Path | None,
     typer.Option("--vocabulary", help="One genre per line, aliases after '='. Default: 19 genres."),
 ]
+IdColumn = Annotated[str | None, typer.Option("--id", help="The table's column of film ids.")]
+TitleColumn = Annotated[str | None, typer.Option("--title", help="Its column of titles.")]
+YearColumn = Annotated[str | None, typer.Option("--year", help="Its column of years.")]
+PosterColumn = Annotated[
+    str | None, typer.Option("--poster-column", help="Its column of the posters' file names.")
+]
+
+
+def columns(**given: str | None) -> dict[str, str]:
+    """The columns that the user names."""
+    return {kind: name for kind, name in given.items() if name is not None}

@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from keyart.cli.options import Model, Quiet
+from keyart.cli.options import (
+    IdColumn,
+    Model,
+    PosterColumn,
+    Quiet,
+    TitleColumn,
+    YearColumn,
+    columns,
+)
 
 commands = typer.Typer()
 
@@ -14,11 +22,18 @@ commands = typer.Typer()
 def predict(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Posters, folders, or tables with a poster column."),
+        typer.Argument(
+            metavar="PATH...",
+            help="Posters, folders of them, or tables of films.",
+            readable=False,  # a poster that cannot be read does not stop the others
+        ),
     ],
+    posters: Annotated[
+        Path | None, typer.Option(help="Folder of the posters of the films in tables.")
+    ] = None,
     model: Model = None,
     format: Annotated[
-        Literal["table", "csv", "json", "parquet"] | None,
+        Literal["table", "csv", "json", "ndjson", "parquet"] | None,
         typer.Option(help="Output format. Default: by the suffix of --out, otherwise a table."),
     ] = None,
     out: Annotated[
@@ -26,36 +41,42 @@ def predict(
     ] = None,
     errors: Annotated[
         Path | None,
-        typer.Option(help="CSV of the posters that could not be read, with the reasons."),
+        typer.Option(help="CSV of the films whose posters could not be read, with the reasons."),
     ] = None,
     precision: Annotated[
         float | None,
         typer.Option(help="Predict a genre only if it is right this often: 0.5 to 0.95."),
     ] = None,
+    id: IdColumn = None,
+    title: TitleColumn = None,
+    year: YearColumn = None,
+    poster_column: PosterColumn = None,
     quiet: Quiet = False,
 ) -> None:
-    """Predict the genres of posters."""
-    from keyart.catalog.poster_paths import find_posters
-    from keyart.files import write_csv, writing_text
+    """Predict the genres of posters, or of each film in a table."""
+    from keyart.files import writing_text
     from keyart.predictor import Predictor
+    from keyart.queries import find_films
     from keyart.terminal.predictions import failure_lines, precision_line, show_predictions
     from keyart.terminal.progress import advancing, progress
-    from keyart.writers import write_predictions
+    from keyart.writers import errors_file, write_predictions
 
+    if errors:
+        errors_file(errors)  # before the work
     predictor = Predictor.load(model, precision=precision)
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
-    posters = list(find_posters(paths))
+    named = columns(id=id, title=title, year=year, poster=poster_column)
+    queries = list(find_films(paths, posters=posters, columns=named))
     table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
     with progress("posters", quiet=quiet or out in (None, Path("-"))) as advance:
-        films = advancing(predictor.predict_many(posters), len(posters), advance)
+        films = advancing(predictor.predict_many(queries), len(queries), advance)
         if table:
             with writing_text(out) as file:
-                written = show_predictions(films, len(posters), file)
+                written = show_predictions(films, len(queries), file)
             if errors:
-                rows = [(failure.poster, failure.reason) for failure in written.failures]
-                write_csv(errors, ("poster", "reason"), rows)
+                written.write_errors(errors)
         else:
             kind = None if format == "table" else format
             written = write_predictions(
@@ -82,17 +103,20 @@ def explain(
             "Default: activation if the model supports it."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="PNG of the poster with its heat maps.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture of the poster with its heat maps: PNG, JPEG or WebP."),
+    ] = None,
 ) -> None:
     """Show where on a poster its genres come from."""
     from keyart.explain import draw_explanations
-    from keyart.files import replacing
+    from keyart.images.write import picture_format, write_picture
     from keyart.predictor import Predictor
     from keyart.terminal.predictions import show_explanations
 
+    if out:
+        picture_format(out)  # before the work
     explanations = Predictor.load(model).explain(poster, genre, method)
     if out:
-        picture = draw_explanations(poster, explanations)
-        with replacing(out) as partial:
-            picture.save(partial, "PNG")
+        write_picture(out, draw_explanations(poster, explanations))
     show_explanations(explanations)

@@ -75,9 +75,7 @@ def ensemble(
 @commands.command("tune")
 def tune(
     catalog: CatalogFolder,
-    out: Annotated[
-        Path, typer.Option(help="Folder of the search. A search that is already there continues.")
-    ],
+    out: Annotated[Path, typer.Option(help="Folder of the search. An existing search continues.")],
     recipe: Annotated[
         str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
     ] = "posternet",

@@ -164,14 +164,12 @@ class Canvas:
         ImageDraw.Draw(mask).polygon(self._pixels(points), fill=255)
         self.image.paste(other.image, (0, 0), mask)
 
-    def mean_tone(self, top: float, bottom: float) -> tuple[Color, float]:
-        """The mean colour between two heights, and how much its brightness varies (0 to 1)."""
+    def tones(self, top: float, bottom: float) -> list[Color]:
+        """The colours between two heights: the means of 96 cells."""
         (x0, y0), (x1, y1) = self._pixels([(8, top), (92, bottom)])
         box = (round(x0), round(y0), round(x1), round(y1))
-        patch = self.image.resize((12, 6), Image.Resampling.BOX, box=box)
-        values = np.asarray(patch, dtype=np.float64).reshape(-1, 3)
-        red, green, blue = (round(float(value)) for value in values.mean(axis=0))
-        return (red, green, blue), float((values @ [0.299, 0.587, 0.114]).std()) / 255
+        cells = np.asarray(self.image.resize((16, 6), Image.Resampling.BOX, box=box))
+        return [(int(r), int(g), int(b)) for r, g, b in cells.reshape(-1, 3)]
 
     def finished(self) -> Image.Image:
         """The poster at its final size, with darker corners and the grain of a print."""

@@ -19,7 +19,7 @@ class Palette(NamedTuple):
     def printed(self, rng: np.random.Generator) -> "Palette":
         """The palette as one print shows it: every colour is slightly off, and has some of another.
 
-        Shade stays dark and light bright, so that silhouettes and titles can be told from the sky.
+        Shade stays dark and light bright, so that silhouettes and titles stand out from the sky.
         """
         tones = np.array(self) + rng.normal(0, 7, (5, 3)) + rng.normal(0, 5, 3)
         share = rng.uniform(0, [[0.35], [0.35], [0.1], [0.35], [0.1]])

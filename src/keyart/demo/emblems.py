@@ -103,33 +103,33 @@ def faces(art: Canvas) -> None:
 def target(art: Canvas) -> None:
     """A crosshair on somebody."""
     _plain(art)
-    x, y = 50 + art.between(-7, 7), art.between(80, 90)
-    art.disc(x, y, 37, mix(art.haze, art.light, 0.45))
-    art.glow(x, y, 37, art.light, 0.5)
+    x, y, size = 50 + art.between(-12, 12), art.between(76, 90), art.between(28, 42)
+    art.disc(x, y, size, mix(art.haze, art.light, 0.45))
+    art.glow(x, y, size, art.light, 0.5)
     person(art, x, y + 25, art.between(36, 46), art.shade, art.pose("coat hat"))
-    art.ring(x, y, 38, art.shade, 3.2)
-    art.ring(x, y, 20, art.accent, 0.9)
-    for a, b in path("1,0 -1,0 0,1 0,-1"):
-        art.line([(x + a * 7, y + b * 7), (x + a * 44, y + b * 44)], art.accent, 0.8)
-        art.line([(x + a * 30, y + b * 30), (x + a * 44, y + b * 44)], art.shade, 2.2)
+    art.ring(x, y, size + 1, art.shade, 3.2)
+    art.ring(x, y, size * 0.55, art.accent, 0.9)
+    for turn in (0, 90, 180, 270):
+        art.line(placed([(7, 0), (size + 7, 0)], x, y, 1, turn), art.accent, 0.8)
+        art.line(placed([(size - 7, 0), (size + 7, 0)], x, y, 1, turn), art.shade, 2.2)
 
 
 def blast(art: Canvas) -> None:
     """An explosion, and somebody who walks away from it."""
     art.gradient(art.shade, art.sky, art.haze)
-    y = art.between(84, 94)
-    art.glow(50, y, 70, art.accent, 0.9)
-    for layer, size in enumerate((50, 38, 26, 15)):
+    x, y, reach = art.between(30, 70), art.between(70, 94), art.between(38, 56)
+    art.glow(x, y, 70, art.accent, 0.9)
+    for layer, size in enumerate((1.0, 0.76, 0.52, 0.3)):
         tone = mix(mix(art.haze, art.accent, min(1, layer * 0.5)), art.light, 0.33 * layer)
         points = star(int(art.rng.integers(11, 17)), art.between(0.55, 0.7))
         jagged = [placed([point], 0, 0, art.between(0.75, 1.1))[0] for point in points]
-        art.polygon(placed(jagged, 50, y, size, art.between(0, 40)), tone)
+        art.polygon(placed(jagged, x, y, reach * size, art.between(0, 40)), tone)
     for turn in art.rng.uniform(0, 360, 24):
-        [spot] = placed([(art.between(26, 58), 0)], 50, y, 1, turn)
+        [spot] = placed([(art.between(26, 58), 0)], x, y, 1, turn)
         art.polygon(placed(star(3, 0.5), *spot, art.between(0.8, 2.6), turn), art.shade)
     art.polygon(path("0,126 100,122 100,152 0,152"), art.shade)
-    for x in (50,) if art.chance(0.6) else (38, 50, 62):
-        person(art, x, 128, 40 if x == 50 else 35, art.shade, "coat")
+    for out in (0,) if art.chance(0.6) else (-12, 0, 12):
+        person(art, x + out, 128, 35 if out else 40, art.shade, "coat")
 
 
 def record(art: Canvas) -> None:
@@ -172,17 +172,19 @@ def crown(art: Canvas) -> None:
 def keyhole(art: Canvas) -> None:
     """A keyhole, and somebody seen through it."""
     art.gradient(mix(art.sky, art.shade, 0.3), art.shade)
+    x, wide = art.between(38, 62), art.between(0.75, 1.15)
     inside = art.blank()
     inside.gradient(art.haze, art.light)
-    inside.glow(50, 84, 40, art.light)
+    inside.glow(x, 84, 40, art.light)
     inside.box(0, 117, 100, 150, mix(art.accent, art.shade, 0.35))
     tall, pose = art.between(32, 42), art.pose("dress hat coat child")
-    person(inside, 50, 120, tall, art.shade, pose)
-    shape = [(34.0, 128.0), *oval(50, 80, 20, 20, 105, 435), (66.0, 128.0)]
-    plate = [(50 + (a - 50) * 1.22, 94 + (b - 94) * 1.16) for a, b in shape]
-    art.polygon(plate, mix(art.accent, art.shade, 0.25))
-    art.show_inside(shape, inside)
-    art.polygon(path("34,128 66,128 84,150 16,150"), art.light, 60)
+    person(inside, x + art.between(-6, 6), 120, tall, art.shade, pose)
+    hole = [(-16.0, 34.0), *oval(0, -14, 20, 20, 105, 435), (16.0, 34.0)]
+    art.polygon(
+        [(x + 1.22 * wide * a, 94 + 1.16 * b) for a, b in hole], mix(art.accent, art.shade, 0.25)
+    )
+    art.show_inside([(x + wide * a, 94 + b) for a, b in hole], inside)
+    art.polygon(placed(path("-16,0 16,0 34,22 -34,22"), x, 128), art.light, 60)
 
 
 def critter(art: Canvas) -> None:

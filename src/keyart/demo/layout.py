@@ -39,7 +39,7 @@ class Layout:
         return cls(
             foot=bool(rng.random() < 0.4),
             mirrored=bool(rng.random() < 0.5),
-            zoom=float(rng.uniform(1, 1.3)),
+            zoom=float(rng.uniform(1, 1.45)),
             across=float(rng.uniform()),
             down=float(rng.uniform(0.3, 0.9)),
             band=inks[0] if rng.random() < 0.2 else None,

@@ -16,7 +16,8 @@ from keyart.demo.layout import Layout
 
 _WIDEST = 86.0  # of a line, in poster units
 _TALLEST = 38.0  # of a title, in poster units
-_READABLE = 4.0  # contrast
+_READABLE = 4.5  # contrast: WCAG 2.2, success criterion 1.4.3
+_COVER = 0.9  # how much of a scene is covered if no colour could be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def set_title(art: Canvas, title: str, style: Lettering, layout: Layout) -> None
     if layout.band:
         above, below = (top - 5, 150) if layout.foot else (0, top + tall + 5)
         art.box(0, above, 100, below, getattr(art, layout.band))
-    tone = _readable_ink(art, top, tall)
+    tone = _readable_ink(art, top, tall, _READABLE)
     corner = ((art.image.width - block.width) // 2, round(top * art.unit_y))
     if style.fill == "sign":
         paper = max(art.palette, key=lambda ink: contrast(ink, tone))
@@ -212,7 +213,7 @@ def _credit(number: int) -> Image.Image:
 
 def set_credits(art: Canvas, year: int) -> None:
     """Set the block of credits at the foot, hardly readable, and the year."""
-    tone = _readable_ink(art, 133, 14)
+    tone = _readable_ink(art, 133, 14, 0.6 * _READABLE)
     size = (round(art.between(62, 82) * art.unit_x), round(2.7 * art.unit_y))
     for row, number in enumerate(art.rng.permutation(len(_CREDITS))[: art.rng.integers(2, 4)]):
         place = ((art.image.width - size[0]) // 2, round((134 + 3.4 * row) * art.unit_y))
@@ -221,16 +222,21 @@ def set_credits(art: Canvas, year: int) -> None:
     ImageDraw.Draw(art.image).text(middle, str(year), tone, font, anchor="mm")
 
 
-def _readable_ink(art: Canvas, top: float, height: float) -> Color:
-    """A colour that stands out at that height. If none does, the ground there is faded first."""
-    ground, unrest = art.mean_tone(top, min(150, top + height))
-    if contrast(art.accent, ground) > _READABLE and unrest < 0.12 and art.chance(0.45):
+def _readable_ink(art: Canvas, top: float, height: float, least: float) -> Color:
+    """A colour with this contrast to everything at that height, which is covered if none has it."""
+    ground = art.tones(top, min(150, top + height))
+    worst = {ink: min(contrast(ink, tone) for tone in ground) for ink in art.palette}
+    if worst[art.accent] > least and art.chance(0.45):
         return art.accent
-    best = max(art.light, art.shade, key=lambda tone: contrast(tone, ground))
-    if contrast(best, ground) > 1.5 * _READABLE and unrest < 0.16:
+    best = max(art.light, art.shade, key=worst.__getitem__)
+    if worst[best] > least:
         return best
-    # Fade to the nearer end, so that the fade looks like light or dusk of the scene.
-    bright = luminance(ground) > 0.45
-    start, end = (top - 12, 150.0) if top > 75 else (top + height + 14, 0.0)
-    art.fade(start, end, art.light if bright else art.shade, 0.85)
-    return art.shade if bright else art.light
+    # Cover up to the nearer end, so that it looks like light or dusk of the scene.
+    bright = sum(map(luminance, ground)) > 0.45 * len(ground)
+    cover, ink = (art.light, art.shade) if bright else (art.shade, art.light)
+    above, below, clear = (
+        (top, 150.0, top - 14) if top > 75 else (0.0, top + height, top + height + 14)
+    )
+    art.fade(clear, top if top > 75 else below, cover, _COVER)
+    art.box(0, above, 100, below, cover, round(255 * _COVER))
+    return ink

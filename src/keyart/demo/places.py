@@ -69,11 +69,11 @@ def castle(art: Canvas) -> None:
     """A castle with flags on a hill, under a great moon."""
     art.gradient(art.sky, mix(art.sky, art.haze, 0.75), art.haze)
     stars(art, 40, 90)
-    x, y = 50 + art.between(-9, 9), art.between(72, 80)
+    x, y = 50 + art.between(-20, 20), art.between(66, 82)
     art.glow(x, y, 52, art.light, 0.6)
-    art.disc(x, y, art.between(22, 29), mix(art.light, art.accent, 0.2))
+    art.disc(x, y, art.between(16, 30), mix(art.light, art.accent, 0.2))
     land(art, 112, 8, mix(art.shade, art.haze, 0.45))
-    tone, x = mix(art.shade, art.sky, 0.2), 50 + art.between(-6, 6)
+    tone, x = mix(art.shade, art.sky, 0.2), 50 + art.between(-14, 14)
     art.curve([(-20, 155), (x - 24, 112), (x, 104), (x + 24, 112), (120, 155)], tone)
     art.box(x - 19, 98, x + 19, 118, tone)
     for offset, top in path("-17,88 -9,78 0,66 10,82 17,91"):
@@ -90,28 +90,32 @@ def castle(art: Canvas) -> None:
 def umbrella(art: Canvas) -> None:
     """Two people under one umbrella, in a street with lamps."""
     art.gradient(art.sky, mix(art.sky, art.haze, 0.5), art.haze)
+    street, middle = art.between(104, 126), art.between(28, 72)
     for left in (12, -3, -18, 68, 83, 98):
         step = abs(40 - left) // 15 - 1
-        art.box(left, 71 - 9 * step, left + 20, 122, mix(art.haze, art.shade, 0.1 + 0.25 * step))
-    art.glow(50, 90, 48, art.light, 0.8)
-    for x in (16, 84):
-        art.line([(x, 122), (x, 74)], art.shade, 0.9)
-        art.glow(x, 72, 15, art.accent)
-        art.disc(x, 72, 2.2, art.light)
-    art.box(0, 120, 100, 152, mix(art.shade, art.sky, 0.25))
-    tall = art.between(32, 38)
-    person(art, 45.5, 126, tall, art.shade, "coat")
-    person(art, 54.5, 126, tall * 0.93, art.shade, "dress")
-    top = 126 - tall * 1.14
-    art.line([(50, top - 11), (50, 126 - tall * 0.5)], art.shade, 0.6)
-    art.polygon(oval(50, top + 3, 18, 12, 180, 360), art.accent)
-    for x in art.rng.uniform(24, 76, 9):
-        art.box(x, 127, x + 0.7, 127 + art.between(4, 15), art.light, 90)
+        roof = street - 51 - art.between(5, 12) * step
+        art.box(left, roof, left + 20, street, mix(art.haze, art.shade, 0.1 + 0.25 * step))
+    art.glow(middle, street - 32, 48, art.light, 0.8)
+    for x in art.rng.permutation([art.between(10, 24), art.between(76, 90)])[: 1 + art.chance(0.6)]:
+        lamp = street - art.between(40, 54)
+        art.line([(x, street), (x, lamp)], art.shade, 0.9)
+        art.glow(x, lamp - 2, 15, art.accent)
+        art.disc(x, lamp - 2, 2.2, art.light)
+    art.box(0, street - 2, 100, 152, mix(art.shade, art.sky, 0.25))
+    tall, ground = art.between(24, 46), street + 4
+    apart = tall / 8
+    person(art, middle - apart, ground, tall, art.shade, "coat")
+    person(art, middle + apart, ground, tall * 0.93, art.shade, "dress")
+    top = ground - tall * 1.14
+    art.line([(middle, top - 11), (middle, ground - tall * 0.5)], art.shade, 0.6)
+    art.polygon(oval(middle, top + 3, 4 * apart, tall / 3, 180, 360), art.accent)
+    for x in art.rng.uniform(middle - 26, middle + 26, 9):
+        art.box(x, ground + 1, x + 0.7, ground + 1 + art.between(4, 15), art.light, 90)
 
 
 def horizon(art: Canvas) -> None:
     """Somebody alone and far off, with a long shadow."""
-    level, x = art.between(92, 104), art.between(30, 70)
+    level, x = art.between(80, 108), art.between(24, 76)
     art.gradient(art.sky, mix(art.sky, art.haze, 0.5), art.haze)
     if art.chance(0.55):
         art.glow(x, level, 60, art.light, 0.6)

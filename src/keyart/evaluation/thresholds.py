@@ -15,10 +15,10 @@ Criterion = Literal["f1", "micro_f1", "hamming"]
 # many validation films have it. Measured on real posters with a frozen backbone, 1,500 validation
 # films and 2.1 genres a film: own thresholds gave a micro F1 of 0.390, a macro F1 of 0.270 and 4.2
 # predicted genres a film; the shared one 0.453, 0.216 and 2.6; this mean 0.447, 0.231 and 2.8.
-SETTLED = 200
+SHRINKAGE = 200
 # For a wanted precision, this many imagined films are added to the films seen; they are right as
 # often as the scores say.
-VOUCHED = 30
+PRIOR_FILMS = 30
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ def choose_thresholds(
       for a weak genre it predicts the genre for nearly every film. So it is drawn towards the best
       threshold for micro F1, which for calibrated scores is one threshold for all genres (Lipton,
       Elkan and Narayanaswamy 2014, arXiv:1402.1892: F1 is best at half its best value):
-      own x n / (n + SETTLED) + shared x SETTLED / (n + SETTLED), for n films with the genre.
+      own x n / (n + SHRINKAGE) + shared x SHRINKAGE / (n + SHRINKAGE), for n films with the genre.
     - "micro_f1": that one threshold for every genre.
     - "hamming": least Hamming loss; each genre's own threshold is drawn towards the shared one as
       above.
-    - a number above 0, up to 1: the lowest threshold with that precision. VOUCHED more films are
-      counted, which are right as often as their scores say, so that three lucky hits do not decide.
+    - a number above 0, up to 1: the lowest threshold with that precision. PRIOR_FILMS more films
+      count as right as often as their scores say, so that three lucky hits do not decide.
 
     A genre that no film has gets the threshold of all genres together. Candidate thresholds are
     midway between scores, so that a rounded score stays on its side.
@@ -68,7 +68,7 @@ def choose_thresholds(
                     f"no threshold reaches a precision of {criterion}; is never predicted"
                 )
             elif isinstance(criterion, str):
-                trust = positives / (positives + SETTLED)
+                trust = positives / (positives + SHRINKAGE)
                 chosen[genre] = trust * own + (1 - trust) * shared
             else:
                 chosen[genre] = own
@@ -90,7 +90,7 @@ def _best(scores: Floats, truth: Flags, criterion: Criterion | float) -> float |
         return float(thresholds[np.argmax(2 * hits / (predicted + truth.sum()))])
     count = np.maximum(predicted, 1)
     mean_score = np.cumsum(np.sort(scores)[::-1])[count - 1] / count
-    precision = (hits + VOUCHED * mean_score) / (predicted + VOUCHED)
+    precision = (hits + PRIOR_FILMS * mean_score) / (predicted + PRIOR_FILMS)
     reached = np.flatnonzero((precision >= criterion) & (predicted > 0))
     return float(thresholds[reached[-1]]) if len(reached) else None
 

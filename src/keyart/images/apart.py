@@ -1,4 +1,4 @@
-"""Decodes in other processes, which can be ended: what takes too long stops nobody.
+"""Decodes in other processes, which can be ended: a slow decode delays nobody.
 
 Memory goes back to the system with the process or when it trims its heap, a decoder that crashes
 takes only its file down, and one that takes more memory than its file's header says gets none.
@@ -63,7 +63,7 @@ def decode_apart(
         else:
             reason = f"damaged {kind} file: its decoder crashed"
         raise PosterError(reason) from error
-    except BaseException:  # such as Ctrl-C: what it would still answer is nobody's
+    except BaseException:  # such as Ctrl-C: nobody would read its answer
         _end(process)
         raise
     finally:

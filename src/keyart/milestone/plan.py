@@ -35,7 +35,7 @@ _SHARES = {
 _TRAINING_RATE, _SCORING_RATE = 2.2e11, 0.8e11
 _BEGIN = 45.0  # seconds to compile a network, export it, and report on it
 _CLASSICAL, _ENSEMBLE = 30.0, 20.0
-# Depthwise convolutions take so many times as long as their operations suggest.
+# Depthwise convolutions take this many times as long as their operations suggest.
 _SLOW = {"mobilenetv2": 7.0}
 
 

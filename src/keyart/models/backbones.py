@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from keyart.errors import WeightsError, nearest
+from keyart.errors import WeightsError, nearest, why
 from keyart.images.spec import ImageSpec
 from keyart.models.milestone import ScratchConvolutions, Vgg16Convolutions, scratch_map
 from keyart.models.posternet import PATCH, PosterNet
@@ -277,7 +277,7 @@ def _read(path: str) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: not a safetensors file ({error})") from error
+        raise WeightsError(f"{path}: not a safetensors file ({why(error)})") from error
     ours = {
         name.removeprefix("backbone.").removeprefix("network."): tensor
         for name, tensor in tensors.items()

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
-from keyart.files import StrPath, write_text
+from keyart.files import StrPath, known_suffix, write_text
 from keyart.metric_table import (
     BASELINES,
     HEADLINE,
@@ -48,8 +48,10 @@ def write_report(
     The first run is shown in full. catalog: for the posters of the gallery, found by film_id; by
     default, the catalog of the first run if it is still there. If a run lacks something, a sentence
     says so in its place. Raises RunError for a folder that is not a run or is damaged, and
-    CatalogError for a catalog that cannot be opened.
+    CatalogError for a catalog that cannot be opened, OutputError if the name of `out` ends like
+    that of something else than a page.
     """
+    known_suffix(Path(out), (".html", ".htm"))
     paths = [runs] if isinstance(runs, Run | str | os.PathLike) else list(runs)
     if not paths:
         raise RunError("no run to report on; name at least one run folder")

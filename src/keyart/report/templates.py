@@ -7,7 +7,7 @@ from keyart.version import __version__
 
 
 def template(name: str, *, room: str = "report") -> Template:
-    """A template of a room of keyart. It can use the templates and styles of the report too."""
+    """A template of a package of keyart. It can use the templates and styles of the report too."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(f"keyart.{one}", "") for one in (room, "report")]),
         autoescape=True,

@@ -6,18 +6,13 @@ may add is bounded, a picture is kept once, whatever bytes its file has around i
 that no longer answers is not waited for.
 """
 
-import csv
 import hashlib
-import os
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sqlalchemy import (
@@ -37,22 +32,15 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    make_url,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from keyart.catalog.cells import as_cell
 from keyart.errors import AlreadyCorrectedError, CorrectionsError, CorrectionsFullError
-from keyart.files import new_folder
 from keyart.images.decode import decoding
-from keyart.images.kind import kind_of
-
-if TYPE_CHECKING:
-    from keyart.catalog.catalog import Catalog
+from keyart.review.database import Cut, driver_url, prepare_sqlite
 
 DEFAULT_URL = "sqlite:///keyart-corrections.sqlite"
 CONNECT_SECONDS = 2  # until a database has let us in
@@ -136,7 +124,7 @@ class Corrections:
 
         Raises CorrectionsError if it is not a URL of SQLite or PostgreSQL, or cannot be reached.
         """
-        self._url = _driver_url(url)
+        self._url = driver_url(url)
         self.name = self._url.render_as_string(hide_password=True)
         self._quota = quota or Quota()
         self._sqlite = self._url.get_backend_name() == "sqlite"
@@ -152,7 +140,7 @@ class Corrections:
                 f"{self.name}: PostgreSQL needs a driver: pip install 'keyart[postgresql]'"
             ) from error
         if self._sqlite:
-            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", prepare_sqlite)
         try:
             self._create_tables()
         except CorrectionsError:
@@ -309,7 +297,7 @@ class Corrections:
             return
         driver = connection.connection.driver_connection
         assert driver is not None
-        with _Cut(driver.fileno(), ANSWER_SECONDS) as cut:
+        with Cut(driver.fileno(), ANSWER_SECONDS) as cut:
             try:
                 yield
             except SQLAlchemyError as error:
@@ -325,112 +313,6 @@ class Corrections:
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             raise CorrectionsError(f"{self.name}: {reason}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """How many films an export wrote. known: those that are in the given catalog."""
-
-    films: int
-    known: int
-
-
-def export_corrections(
-    url: str, out: str | os.PathLike[str], *, catalog: "Catalog | None" = None
-) -> Exported:
-    """Write the corrections that count as a films table and posters, to add to a catalog.
-
-    url: of the store. out: a new folder, with films.csv (film_id, title, genres, poster) and
-    posters/. catalog: a poster that is in it keeps its film id, so that `keyart catalog build
-    --grow` recognises it; other posters get an id made from their bytes. Raises CorrectionsError.
-    """
-    out = Path(out)
-    if out.exists():
-        raise CorrectionsError(f"{out}: already exists; name another folder or remove it")
-    known: dict[str, tuple[str, str]] = {}
-    if catalog:
-        columns = catalog.columns(["poster_sha256", "film_id", "title"]).to_pylist()
-        known = {row["poster_sha256"]: (row["film_id"], row["title"]) for row in columns}
-    store = Corrections(url)
-    films = matched = 0
-    try:
-        with new_folder(out) as partial:
-            (partial / "posters").mkdir()
-            with (partial / "films.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["film_id", "title", "genres", "poster"])
-                for correction, poster in store.standing():
-                    sha256 = correction.poster_sha256
-                    film_id = f"corrected-{sha256[:16]}"
-                    title = correction.title
-                    if sha256 in known:
-                        film_id, title = known[sha256]
-                        matched += 1
-                    name = f"{sha256}.{(kind_of(poster) or 'jpeg').lower()}"
-                    (partial / "posters" / name).write_bytes(poster)
-                    row = [film_id, title, "|".join(correction.new_genres), name]
-                    writer.writerow(map(as_cell, row))
-                    films += 1
-    finally:
-        store.close()
-    return Exported(films, matched)
-
-
-def _driver_url(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise CorrectionsError(
-            f"{url!r}: not a database's URL; write sqlite:///FILE or postgresql://HOST/NAME"
-        ) from error
-    if parsed.drivername in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise CorrectionsError(f"{parsed.drivername}: corrections are kept in SQLite or PostgreSQL")
-    return parsed
-
-
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    cursor = connection.cursor()
-    # Readers do not wait for writers; writers wait for each other.
-    cursor.execute("PRAGMA busy_timeout=3000")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-class _Cut:
-    """Cuts a socket after some seconds: drivers wait for a frozen server without end."""
-
-    def __init__(self, descriptor: int, seconds: float) -> None:
-        self.made = False
-        self._descriptor = descriptor
-        self._over = False
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def __enter__(self) -> "_Cut":
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            self._over = True
-
-    def _cut(self) -> None:
-        with self._lock:
-            if self._over:
-                return
-            self.made = True
-            link = socket.socket(fileno=self._descriptor)
-            try:
-                link.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is cut already
-            finally:
-                link.detach()  # it is the driver's
 
 
 def pixels_sha256(poster: bytes) -> str:

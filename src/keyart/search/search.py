@@ -46,7 +46,7 @@ from keyart.training.recipe import Recipe
 from keyart.training.train import learn
 
 _SCORE = "validation_mean_average_precision"
-# After so many failures and no success, more trials would fail too.
+# After this many failures and no success, more trials would fail too.
 _HOPELESS = 3
 _REPORT_EVERY = 30.0  # seconds; drawing the page takes some
 

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from keyart.errors import RecipeError, nearest
+from keyart.errors import RecipeError, nearest, why
 from keyart.training.recipe import Recipe, parse_settings
 
 # A range with at least this ratio of its ends is searched on a logarithmic scale.
@@ -135,7 +135,7 @@ def _table(path: Path) -> dict[str, Dimension]:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8")).get("search")
     except (OSError, ValueError) as error:
-        raise RecipeError(f"--search {path}: cannot be read ({error})") from error
+        raise RecipeError(f"--search {path}: cannot be read ({why(error)})") from error
     if not isinstance(table, dict) or not table:
         raise RecipeError(f"--search {path}: has no table [search]")
     return {key: _dimension(key, value) for key, value in table.items()}

@@ -102,7 +102,7 @@ def counts(trial: FrozenTrial) -> bool:
 
 
 def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Queue a trial again that was cut short, unless it is queued already."""
+    """Queue a trial again that was interrupted, unless it is queued already."""
     history = RetryHeartbeatStaleTrialCallback.retry_history
     if not any(trial.number in history(one) for one in study.get_trials(deepcopy=False)):
         RetryHeartbeatStaleTrialCallback()(study, trial)
@@ -174,7 +174,7 @@ def open_search(
 
     def lost(study: optuna.Study, trial: FrozenTrial) -> None:
         queue_again(study, trial)
-        say(f"trial {trial.number} was cut short; it will be tried again")
+        say(f"trial {trial.number} was interrupted; it will be tried again")
 
     try:
         study = optuna.load_study(study_name=study_name, storage=_open_storage(out, storage, lost))

@@ -1,4 +1,4 @@
-"""A bounded queue of posters, worked off in small batches by one thread for each core.
+"""A bounded queue of posters, processed in small batches by one thread for each core.
 
 Posters that take long or much memory have a thread of their own, so that small ones pass them. A
 thread that is stuck is replaced.
@@ -42,14 +42,14 @@ class _Job:
 
 
 class _Worker(threading.Thread):
-    """A thread, the queue it works off, and what it is at."""
+    """A thread, its queue, and its current job."""
 
     def __init__(self, jobs: deque[_Job], run: Callable[["_Worker"], None], name: str) -> None:
         super().__init__(target=run, args=(self,), name=name, daemon=True)
         self.jobs = jobs
         self.batch: list[_Job] = []
         self.since = math.inf
-        """When its present poster began; infinite while it has none."""
+        """When its current poster began; infinite if it has none."""
         self.replaced = False
 
 

@@ -4,10 +4,11 @@ import asyncio
 import time
 from typing import Any, cast
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0  # until a request's headers have arrived
-_READ_SECONDS = 30.0  # until a client reads on in its answer
+_READ_SECONDS = 30.0  # until a client continues to read its answer
 MOST = 900  # connections; with the files of the service under the usual limit of 1,024
 
 
@@ -44,7 +45,7 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Keep the deadline while headers are incomplete; a byte now and then does not move it."""
         if not self.between_requests:
-            self.waits_since = None  # its body goes on
+            self.waits_since = None  # its body is still coming
         super().data_received(data)
         self._watch()
 
@@ -52,6 +53,23 @@ class PatientProtocol(H11Protocol):
         """Wait for the client again."""
         super().on_response_complete()
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request that turns out to be malformed; drop what the service still answers.
+
+        uvicorn sends both, which is an error of the protocol and a traceback in the log.
+        """
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:  # its text, as an answer to HEAD has none
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """Wait for a client that does not read its answer."""

@@ -239,9 +239,14 @@ def _about(service: Service, upload: Upload) -> dict[str, Any]:
 
 
 def _prediction(service: Service, upload: Upload, scores: Scores) -> schemas.Prediction:
-    answer = service.predictor.answer(upload.name, scores).to_dict()
-    answer["scores"] = {name: round(score, 6) for name, score in answer["scores"].items()}
-    return schemas.Prediction(sha256=upload.sha256, **answer)
+    answer = service.predictor.answer(upload.name, scores)
+    return schemas.Prediction(
+        poster=answer.poster,
+        sha256=upload.sha256,
+        genres=list(answer.genres),
+        unsure=answer.unsure,
+        scores={name: round(score, 6) for name, score in answer.scores.items()},
+    )
 
 
 def _place(one: Explanation) -> schemas.Place:

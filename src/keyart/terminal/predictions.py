@@ -20,20 +20,17 @@ _BAR = 24  # characters of a full bar
 
 
 def show_predictions(
-    films: Iterable[Prediction | Failure], posters: int, file: IO[str] | None = None
+    films: Iterable[Prediction | Failure], count: int, file: IO[str] | None = None
 ) -> Written:
     """Print predictions as they come.
 
-    posters: how many there will be. file: None for the terminal.
+    count: how many there will be. file: None for the terminal.
     """
     written = Written()
     console = Console(file=file, highlight=False)
-    draw = _draw_bars if posters <= _DETAILED else _draw_line
-    for film in films:
-        if isinstance(film, Failure):
-            written.failures.append(film)
-        else:
-            written.predictions += 1
+    draw = _draw_bars if count <= _DETAILED else _draw_line
+    for film in written.count(films):
+        if isinstance(film, Prediction):
             draw(film, console)
     return written
 
@@ -42,13 +39,14 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
     """Lines for standard error: how many posters could not be read, and why."""
     if not written.failures:
         return
-    count = f"{len(written.failures):,} of {written.posters:,} posters could not be read"
+    count = f"{len(written.failures):,} of {written.films:,} posters could not be read"
     if errors:
         yield f"{count}; see {errors}"
         return
     yield count
     for failure in written.failures[:_LISTED]:
-        yield f"  {failure.poster}: {failure.reason}"
+        film = f"{failure.film_id}: " if failure.film_id else ""
+        yield f"  {film}{failure.poster}: {failure.reason}"
     if len(written.failures) > _LISTED:
         yield "  ... and more; --errors FILE lists them all"
 
@@ -62,7 +60,9 @@ def precision_line(bundle: Bundle) -> str:
 
 
 def _draw_bars(film: Prediction, console: Console) -> None:
-    console.print(Text.assemble((Path(film.poster).name, "bold"), "  ", _verdict(film)))
+    console.print(
+        Text.assemble((film.title or Path(film.poster).name, "bold"), "  ", _verdict(film))
+    )
     table = Table.grid(padding=(0, 1))
     for name, score in film.top(_SHOWN).items():
         chosen = name in film.genres
@@ -88,7 +88,7 @@ def _bar(score: float, threshold: float, chosen: bool) -> Text:
 
 
 def _draw_line(film: Prediction, console: Console) -> None:
-    console.print(Text.assemble(film.poster, "  ", _verdict(film)), soft_wrap=True)
+    console.print(Text.assemble(film.name, "  ", _verdict(film)), soft_wrap=True)
 
 
 def _verdict(film: Prediction) -> Text:
@@ -101,7 +101,7 @@ def show_explanations(explanations: Sequence[Explanation]) -> None:
     """Print, for each genre, its score and where on the poster it comes from."""
     console = Console(highlight=False)
     for one in explanations:
-        verdict = "answered" if one.score >= one.threshold else "not answered"
+        verdict = "predicted" if one.score >= one.threshold else "not predicted"
         console.print(
             f"[bold]{one.genre}[/]  {one.score:.0%} ({verdict}, threshold {one.threshold:.0%}), "
             f"mostly from the {one.where}"

@@ -42,7 +42,7 @@ def watch_search(*, quiet: bool) -> Iterator["Callbacks"]:
 def show_search(search: "Search") -> None:
     """Print what a search has found."""
     if search.best is None:
-        print(f"no trial is complete yet; run the command again to go on: {search.folder}")
+        print(f"no trial is complete yet; run the command again to continue: {search.folder}")
         return
     print(f"best: trial {search.best.number}, validation mAP {search.best.value:.4f}")
     print(f"recipe: {search.best_recipe_path}")

@@ -35,18 +35,18 @@ class FilmData(Table):
 class FeatureNetwork(Table):
     """The backbone, with `features = "backbone"`."""
 
-    backbone: str | None = key(None, "Its name: keyart's or timm's.", "Required.")
+    backbone: str | None = key(None, "Its name, of keyart or timm.", "Required.")
     weights: str | None = key(
         None, 'Its pretrained weights: a safetensors file, or `"hub"`.', "Required in practice."
     )
     pad_type: Literal["same"] | None = key(
         None,
-        "timm's padding of convolutions.",
+        "How timm pads convolutions.",
         '`"same"` for weights that were converted from TensorFlow.',
     )
     mean: Colour | None = key(
         None,
-        "Mean of each channel in [0, 1], for normalisation. The backbone's own if there is none.",
+        "Mean of each channel in [0, 1], for normalisation. Default: those of the backbone.",
         "If the weights were trained with another.",
     )
     std: Colour | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")

@@ -18,6 +18,7 @@ from keyart.bundle import (
 )
 from keyart.errors import RunError
 from keyart.run import Run
+from keyart.scorer import open_scorer
 from keyart.training.halve import halved
 from keyart.training.networks import load_model
 from keyart.training.onnx_export import PARITY_POSTERS, check_parity
@@ -32,10 +33,11 @@ def export(
     to train on from. An ensemble has no PyTorch network to compare with. Raises RunError for a run
     that is not finished, and BundleError if scores differ by more than 1e-4 or `out` exists.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    opened = run if isinstance(run, Run) else Run.open(run)
     if not opened.is_finished:
         raise RunError(f"{opened.path}: has no bundle yet; finish it with keyart train --resume")
     bundle = read_bundle(opened.bundle_path)
+    open_scorer(bundle)  # a run may come from anywhere
     if bundle.spec is not None:
         shape = (PARITY_POSTERS, *bundle.spec.shape)
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -9,7 +9,7 @@ _LEAST = 1_024
 
 
 def halved(model: bytes) -> bytes:
-    """An ONNX model whose large float32 weights are stored as float16.
+    """An ONNX model with its large float32 weights stored as float16.
 
     A Cast turns each back into float32; the runtime does this once, when it loads the model. A
     weight keeps 11 of its 24 significant bits, which changes scores by about 1e-4.

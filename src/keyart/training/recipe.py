@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from keyart.errors import RecipeError, nearest
+from keyart.errors import RecipeError, nearest, why
 from keyart.images.spec import ImageSpec
 from keyart.training.classical_recipe import CLASSIFIERS, ClassicalRecipe
 from keyart.training.recipe_groups import Data, Ending, Network, Optimisation, Regularisation
@@ -137,7 +137,7 @@ def _read(recipe: str | os.PathLike[str]) -> AnyRecipe:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{path}: cannot be read ({error}); name a TOML file") from error
+            raise RecipeError(f"{path}: cannot be read ({why(error)}); name a TOML file") from error
     elif str(recipe) in recipe_names():
         where = f"recipe {recipe}"
         shipped = resources.files("keyart.training") / "recipes" / f"{recipe}.toml"
@@ -164,7 +164,7 @@ def _kind(tables: Mapping[str, Any], where: str) -> type[AnyRecipe]:
             f"{where}: classifier is in no table; move it under [classifier], as kind"
         )
     kind = classifier.get("kind")
-    if kind not in CLASSIFIERS:
+    if not isinstance(kind, str) or kind not in CLASSIFIERS:
         raise RecipeError(
             f"{where}: [classifier] kind = {kind!r}: not one"
             f"{nearest(str(kind), CLASSIFIERS) or '.'} Known: {', '.join(CLASSIFIERS)}"

@@ -95,18 +95,18 @@ class Network(Table):
 
     backbone: str = key(
         "posternet",
-        "The backbone: one of keyart's own, or any name of timm's.",
+        "The backbone: one of keyart's own, or any network of timm by its name.",
         "A pretrained one predicts better and takes longer.",
     )
     weights: str | None = key(
         None,
         'Pretrained weights: a safetensors file, or `"hub"` to download them. Random if there are '
         "none.",
-        "With every backbone of timm's.",
+        "With every network of timm.",
     )
     pad_type: Literal["same"] | None = key(
         None,
-        "timm's padding of convolutions.",
+        "How timm pads convolutions.",
         '`"same"` for weights that were converted from TensorFlow.',
     )
     channels: Literal["RGB", "BGR"] = key(
@@ -116,7 +116,7 @@ class Network(Table):
     )
     mean: Colour | None = key(
         None,
-        "Mean of each channel in [0, 1], for normalisation. The backbone's own if there is none.",
+        "Mean of each channel in [0, 1], for normalisation. Default: those of the backbone.",
         "If the weights were trained with another.",
     )
     std: Colour | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
@@ -179,7 +179,7 @@ class Optimisation(Table):
     momentum: Fraction = key(0.9, "Momentum of SGD.", "Rarely.")
     final_momentum: Fraction | None = key(
         None,
-        "Momentum rises linearly to this value in the last epoch. It stays if there is none.",
+        "Momentum rises linearly to this value in the last epoch. Without it, it is constant.",
         "To reproduce the 2017 study's report.",
     )
     schedule: Literal["cosine", "plateau", "constant"] = key(
@@ -276,7 +276,7 @@ class Ending(Table):
 
     early_stopping_patience: Positive | None = key(
         None,
-        "Stop after this many epochs without improvement. Never if there is none.",
+        "Stop after this many epochs without improvement. Without a value, never.",
         "To save time; 4 or more.",
     )
     monitor: Literal["loss", "map"] = key(

@@ -16,17 +16,17 @@ const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000
 function askForToken(why) {
   // Several requests may be refused at once: they all wait for one token.
   asking ??= new Promise((done) => {
-    const door = document.getElementById("door");
-    document.getElementById("door-why").textContent = why;
+    const dialog = document.getElementById("sign-in");
+    document.getElementById("sign-in-reason").textContent = why;
     const field = document.getElementById("token");
     field.value = "";
-    door.addEventListener("close", () => {
+    dialog.addEventListener("close", () => {
       token = field.value.trim();
       sessionStorage.setItem("token", token);
       asking = null;
       done();
     }, { once: true });
-    door.showModal();
+    dialog.showModal();
   });
   return asking;
 }

@@ -1,10 +1,10 @@
-"""Several looks at each poster, and larger pictures than a network learned from: what they give.
+"""What test-time augmentation and larger pictures than those of the training are worth.
 
-python -m benchmarks.looks RUN [--catalog CATALOG] [--looks N ...] [--size HEIGHTxWIDTH ...]
+python -m benchmarks.tta RUN [--catalog CATALOG] [--tta N ...] [--size HEIGHTxWIDTH ...]
 
-Scores a finished run's network on the validation part, with each number of looks at each size of
-picture (its own, where none is named). Nothing is calibrated, so that the loss tells
-whether it would have to be. rate: posters a second, as a share of the first line's.
+Scores a finished run's network on the validation split, with each number of views at each size of
+picture (by default its own). Nothing is calibrated, so the loss shows whether calibration is
+needed. rate: posters a second, as a share of that of the first line.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--catalog", type=Path)
     counts = [1, 2, 5, 10]
-    parser.add_argument("--looks", type=int, nargs="+", choices=counts, default=counts)
+    parser.add_argument("--tta", type=int, nargs="+", choices=counts, default=counts)
     parser.add_argument("--size", type=_size, nargs="*", default=[])
     given = parser.parse_args()
     keep_freed_memory()
@@ -52,21 +52,21 @@ def main() -> None:
         return logits
 
     first_rate = None
-    print("| size | looks | mAP | top class | loss | rate |\n|---|---:|---:|---:|---:|---:|")
+    print("| size | tta | mAP | top class | loss | rate |\n|---|---:|---:|---:|---:|---:|")
     for height, width in given.size or [(recipe.data.height, recipe.data.width)]:
         sized = recipe.with_settings(height=height, width=width)
         source = PixelSource(catalog_pixels(catalog, sized), sized, machine)
         network.tta = 1
         all_logits(infer, source, films, _BATCH)  # warms memory up
-        for looks in given.looks:
-            network.tta = looks
+        for views in given.tta:
+            network.tta = views
             with Clock() as clock:
                 logits = all_logits(infer, source, films, _BATCH)
             metrics = validation_metrics(logits, catalog.truth[films.rows])
             rate = len(films) / clock.seconds
             first_rate = first_rate or rate
             print(
-                f"| {height}x{width} | {looks} "
+                f"| {height}x{width} | {views} "
                 f"| {metrics['validation_mean_average_precision']:.4f} "
                 f"| {metrics['validation_top_class']:.3f} | {metrics['validation_loss']:.4f} "
                 f"| {rate / first_rate:.2f} |",

@@ -1,4 +1,4 @@
-"""One model, four doors: Python, the command line, the service and the report give equal scores."""
+"""Python, the command line, the service and the report give equal scores for one model."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from tests.tiny_catalog import encoded, poster, write_posters, write_table
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run on 120 JPEG posters, with its report."""
-    folder = tmp_path_factory.mktemp("doors")
+    folder = tmp_path_factory.mktemp("interfaces")
     random = np.random.default_rng(0)
     films, posters = [], {}
     for film in range(120):
@@ -84,7 +84,7 @@ def test_the_page_of_the_report_shows_these_scores(run: Run) -> None:
     assert round(100 * float(scored.scores[surest].max())) in shown or "&gt;99%" in page
 
 
-def test_genres_are_the_same_through_every_door(run: Run, tmp_path: Path) -> None:
+def test_genres_are_the_same_in_every_interface(run: Run, tmp_path: Path) -> None:
     scored = run.predictions("test")
     model = keyart.load(run)
     for row, film_id in enumerate(scored.film_ids):

@@ -1,0 +1,41 @@
+"""The networks that are known to load and answer here, by SHA-256, in the user's cache."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from keyart.version import __version__
+
+
+def is_known(sha256: str) -> bool:
+    """Whether `remember` was called for a network, with this keyart and this runtime."""
+    file = _file(sha256)
+    return file is not None and file.is_file()
+
+
+def remember(sha256: str) -> None:
+    """Remember that the network of this hash loads and answers."""
+    file = _file(sha256)
+    if file is None:
+        return
+    with suppress(OSError):  # then it is tried out again
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def _file(sha256: str) -> Path | None:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
+    try:
+        runtime = version("onnxruntime")
+    except PackageNotFoundError:  # another build of it, onnxruntime-gpu
+        runtime = "other"
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        else:
+            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a user without a home
+        return None
+    return Path(base) / "keyart" / "networks" / f"{sha256}-{__version__}-{runtime}"

@@ -1,0 +1,332 @@
+"""keyart.json, the manifest of a bundle: read strictly, before any other file is opened.
+
+A manifest that breaks the schema is refused by the place of the first fault. The names of files
+are fixed, so that none can lead out of the folder.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from keyart.calibration import Calibration
+from keyart.errors import BundleError, KeyartError, why
+from keyart.files import no_folder, recover_folder
+from keyart.genres import Vocabulary
+from keyart.graph import check_graph
+from keyart.reading import opened, read_json
+from keyart.version import __version__
+
+FORMAT = 3
+MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
+MEMBERS = "members"
+PROBES = 2
+
+# A protobuf file, and so the network, has at most 2 GiB.
+LARGEST = {ONNX: 2 << 30, WEIGHTS: 8 << 30, CARD: 4 << 20}
+_LARGEST_MANIFEST = 4 << 20
+_MOST_GENRES, _MOST_WORDS, _MOST_MEMBERS, _DEEPEST = 1_000, 20_000, 32, 4
+_LONGEST = 200  # characters of a name
+_LARGEST_SIDE = 2_048  # pixels
+_KEYS = {
+    "format", "keyart", "vocabulary", "thresholds", "precision_thresholds", "calibration",
+    "provenance", "files", "digest",
+}  # fmt: skip
+
+Manifest = dict[str, Any]
+
+
+def read_manifest(path: Path, depth: int = 0) -> Manifest:
+    """The manifest of the bundle in the folder `path`, which it describes to the byte.
+
+    depth: in how many ensembles it is. Raises BundleError: no bundle, another format, a fault in
+    the manifest, or a file that is missing, changed, or not listed.
+    """
+    recover_folder(path)
+    file = path / MANIFEST
+    if problem := no_folder(path):
+        raise BundleError(f"{problem}; name a run or a bundle")
+    try:
+        content = read_json(file, _LARGEST_MANIFEST)
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: not a bundle, it has no {MANIFEST}") from error
+    except OSError as error:
+        raise BundleError(f"{file}: cannot be read ({why(error)})") from error
+    except ValueError as error:
+        raise BundleError(f"{file}: cannot be read ({error}); export the bundle again") from error
+    manifest = _of_this_format(path, content)
+    try:
+        if manifest.get("digest") != digest_of(manifest):
+            raise BundleError(f"{file}: changed since it was written; export the bundle again")
+        _check(manifest)
+    except (ValueError, OverflowError, KeyartError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(f"{file}: {error}; export the bundle again") from error
+    if MEMBERS in manifest and depth >= _DEEPEST:
+        raise BundleError(
+            f"{path}: an ensemble in more than {_DEEPEST} others; average the runs themselves"
+        )
+    _check_folder(path, manifest)
+    return manifest
+
+
+def digest_of(manifest: Mapping[str, Any]) -> str:
+    """The digest of all else in a manifest. Raises ValueError for what JSON cannot hold."""
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    canonical = json.dumps(rest, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def _of_this_format(path: Path, content: Any) -> Manifest:
+    manifest: Manifest = content if isinstance(content, dict) else {}
+    found = manifest.get("format")
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise BundleError(f"{path / MANIFEST}: not a keyart manifest; export the bundle again")
+    if found > FORMAT:
+        raise BundleError(
+            f"{path}: format {found:.6g}, written by a newer keyart; this {__version__} "
+            f"reads format {FORMAT}: upgrade keyart"
+        )
+    if found < FORMAT:
+        raise BundleError(
+            f"{path}: format {found}, of an older keyart; this one reads format {FORMAT}: train "
+            "again, or export it from a run of this version"
+        )
+    return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Raise ValueError or a KeyartError for the first fault."""
+    kinds = {MEMBERS} if MEMBERS in manifest else {"image", "probe"}
+    _object(manifest, "the manifest", _KEYS | kinds)
+    _text(manifest["keyart"], "keyart")
+    names = _list(manifest["vocabulary"], "vocabulary", 1, _MOST_GENRES)
+    for name in names:
+        _text(name, "vocabulary")
+    Vocabulary(tuple(names))
+    if MEMBERS in manifest:
+        _check_members(manifest[MEMBERS])
+    else:
+        _check_image(manifest["image"])
+        for row in _list(manifest["probe"], "probe", PROBES, PROBES):
+            for logit in _list(row, "probe", len(names), len(names)):
+                _number(logit, "probe", -1e30, 1e30)
+    _check_thresholds(manifest["thresholds"], "thresholds", names)
+    for precision, cuts in _object(
+        manifest["precision_thresholds"], "precision_thresholds", most=1_000
+    ).items():
+        where = f"precision_thresholds {precision[:20]!r}"
+        if not re.fullmatch(r"0?\.\d{1,12}|1|1\.0", precision) or float(precision) <= 0:
+            raise ValueError(f"{where}: expected a precision above 0, up to 1")
+        _check_thresholds(cuts, where, names)
+    _check_calibration(manifest["calibration"], len(names))
+    _check_provenance(manifest["provenance"])
+    _check_files(manifest["files"], has_network=MEMBERS not in manifest)
+
+
+def _check_image(image: Any) -> None:
+    if isinstance(image, dict) and "words" in image:
+        _object(image, "image", {"image", "uses_poster", "words", "year"})
+        if not isinstance(image["uses_poster"], bool):
+            raise ValueError("image uses_poster: expected true or false")
+        words = _list(image["words"], "image words", 0, _MOST_WORDS)
+        for word in words:
+            _text(word, "image words")
+        if len(set(words)) < len(words):
+            raise ValueError("image words: has a word twice")
+        _integer(image["year"], "image year", 1, 9_999)
+        image = image["image"]
+    _object(image, "image", {"height", "width", "fit", "mean", "std"})
+    for side in ("height", "width"):
+        _integer(image[side], f"image {side}", 1, _LARGEST_SIDE)
+    if image["fit"] not in ("squash", "pad"):
+        raise ValueError("image fit: expected 'squash' or 'pad'")
+    for channel in _list(image["mean"], "image mean", 3, 3):
+        _number(channel, "image mean", -1e6, 1e6)
+    for channel in _list(image["std"], "image std", 3, 3):
+        _number(channel, "image std", 1e-6, 1e6)
+
+
+def _check_members(members: Any) -> None:
+    for place, member in enumerate(_list(members, MEMBERS, 1, _MOST_MEMBERS)):
+        where = f"{MEMBERS} {place}"
+        _object(member, where, {"name", "weight", "digest"})
+        _text(member["name"], f"{where} name")
+        _number(member["weight"], f"{where} weight", 0, 1)
+        _hash(member["digest"], f"{where} digest")
+    total = math.fsum(member["weight"] for member in members)
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"{MEMBERS}: expected weights of 1 in total, got {total:g}")
+
+
+def _check_thresholds(cuts: Any, where: str, names: Sequence[str]) -> None:
+    _object(cuts, where, set(names))
+    for name in names:
+        _number(cuts[name], f"{where} {name}", 0, 1)
+
+
+def _check_calibration(curves: Any, genres: int) -> None:
+    for place, curve in enumerate(_list(curves, "calibration", genres, genres)):
+        where = f"calibration {place}"
+        keys = {"method", "slope", "intercept"}
+        _object(curve, where, keys | ({"knots"} & set(curve) if isinstance(curve, dict) else set()))
+        for key in ("slope", "intercept"):
+            _number(curve[key], f"{where} {key}", -1e9, 1e9)
+        knots = _list(curve.get("knots", []), f"{where} knots", 0, 100_000)
+        for knot in knots:
+            for number in _list(knot, f"{where} knots", 2, 2):
+                _number(number, f"{where} knots", -1e9, 1e9)
+        for (at, value), (to, above) in pairwise(knots):
+            if abs(above - value) > 1e12 * abs(to - at):
+                raise ValueError(f"{where} knots: rises too steeply to compute")
+    Calibration.from_json(curves)
+
+
+def _check_provenance(facts: Any) -> None:
+    """What is read of it again; more may be there."""
+    _object(facts, "provenance", most=1_000)
+    for key in ("name", "recipe", "catalog"):
+        if key in facts and not isinstance(facts[key], str):
+            raise ValueError(f"provenance {key}: expected text")
+    for key in ("metrics", "films"):
+        for inner in _object(facts.get(key, {}), f"provenance {key}", most=1_000).values():
+            if key == "films":
+                _integer(inner, "provenance films", 0, 10**12)
+            elif inner is not None:
+                _object(inner, "provenance metrics", {"value", "low", "high"})
+                for bound in inner.values():
+                    _number(bound, "provenance metrics", -1e12, 1e12)
+    for note in _list(facts.get("notes", []), "provenance notes", 0, 10_000):
+        if not isinstance(note, str):
+            raise ValueError("provenance notes: expected text")
+    aim = facts.get("thresholds", "f1")
+    if aim not in ("f1", "micro_f1", "hamming"):
+        _number(aim, "provenance thresholds", 0, 1)
+
+
+def _check_files(files: Any, *, has_network: bool) -> None:
+    _object(files, "files", most=100)
+    allowed = set(LARGEST) if has_network else {CARD}
+    if unknown := sorted(set(files) - allowed):
+        raise ValueError(f"files: {_short(unknown[0])} is not a file of a bundle")
+    if missing := sorted(allowed - {WEIGHTS} - set(files)):
+        raise ValueError(f"files: {missing[0]} is not listed")
+    for name, identity in files.items():
+        _object(identity, f"files {name}", {"size", "sha256"})
+        _integer(identity["size"], f"files {name} size", 0, LARGEST[name])
+        _hash(identity["sha256"], f"files {name} sha256")
+
+
+def _check_folder(path: Path, manifest: Manifest) -> None:
+    """Raise BundleError unless the folder holds the listed files, as listed, and nothing else."""
+    for name, expected in manifest["files"].items():
+        _check_file(path / name, expected["size"], expected["sha256"])
+    _no_others(path, {MANIFEST, *manifest["files"], *({MEMBERS} & set(manifest))})
+    if MEMBERS in manifest:
+        folders = {str(place) for place in range(len(manifest[MEMBERS]))}
+        for folder in (path / MEMBERS, *(path / MEMBERS / place for place in sorted(folders))):
+            if folder.is_symlink() or not folder.is_dir():
+                raise BundleError(
+                    f"{folder}: missing from the bundle, or not a folder; export it again"
+                )
+        _no_others(path / MEMBERS, folders)
+
+
+def _no_others(folder: Path, known: set[str]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # Hidden ones are of desktops and of version control.
+            if entry.name not in known and not entry.name.startswith("."):
+                raise BundleError(
+                    f"{folder / entry.name}: is not listed in {MANIFEST}; remove it, or export the "
+                    "bundle again"
+                )
+
+
+def _check_file(file: Path, size: int, sha256: str) -> None:
+    try:
+        with opened(file, LARGEST[file.name]) as handle:
+            found = os.fstat(handle.fileno()).st_size
+            if found != size:
+                raise BundleError(
+                    f"{file}: {found:,} bytes where {size:,} were written; export it again"
+                )
+            if hashlib.file_digest(handle, "sha256").hexdigest() != sha256:
+                raise BundleError(f"{file}: changed since it was written; export the bundle again")
+            if file.name == CARD:
+                handle.seek(0)
+                handle.read().decode("utf-8")
+            if file.name == ONNX:
+                check_graph(handle)
+    except FileNotFoundError as error:
+        raise BundleError(f"{file}: missing from the bundle; export it again") from error
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{file}: cannot be used: {error}; export the bundle again") from error
+
+
+def _object(
+    value: Any, where: str, keys: set[str] | None = None, *, most: int = _MOST_GENRES + 20
+) -> dict[str, Any]:
+    """value: expected to be an object with exactly these keys, or any that are not too many."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: expected an object, got {_short(value)}")
+    if len(value) > most:
+        raise ValueError(f"{where}: has {len(value):,} keys, more than {most:,}")
+    if keys is not None and (missing := sorted(keys - value.keys())):
+        raise ValueError(f"{where}: incomplete, has no {_short(missing[0])}")
+    if keys is not None and (unknown := sorted(value.keys() - keys)):
+        raise ValueError(f"{where}: unknown key {_short(unknown[0])}")
+    return value
+
+
+def _list(value: Any, where: str, least: int, most: int) -> list[Any]:
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        count = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        got = f"{len(value):,}" if isinstance(value, list) else _short(value)
+        raise ValueError(f"{where}: expected a list of {count}, got {got}")
+    return value
+
+
+def _text(value: Any, where: str) -> None:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or not value.isprintable():
+        raise ValueError(
+            f"{where}: expected text of one line, up to {_LONGEST} characters, got {_short(value)}"
+        )
+
+
+def _hash(value: Any, where: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError(f"{where}: expected a SHA-256 in hexadecimal, got {_short(value)}")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _integer(value: Any, where: str, low: int, high: int) -> None:
+    if not _is_integer(value) or not low <= value <= high:
+        raise ValueError(
+            f"{where}: expected an integer from {low:,} to {high:,}, got {_short(value)}"
+        )
+
+
+def _number(value: Any, where: str, low: float, high: float) -> None:
+    number = _is_integer(value) or isinstance(value, float)
+    if not number or not low <= value <= high:  # NaN is refused too
+        raise ValueError(
+            f"{where}: expected a number from {low:g} to {high:g}, got {_short(value)}"
+        )
+
+
+def _short(value: Any) -> str:
+    """A value in a message."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else text[:57] + "..."

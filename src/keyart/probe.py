@@ -1,0 +1,74 @@
+"""Two known posters, on which a network must answer as it did when its bundle was written."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.errors import BundleError
+from keyart.images.decode import Pixels
+from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.manifest import PROBES
+from keyart.network import Logits, Network
+
+# Of a logit. Processors differ by less than 1e-4 in fp32; another network differs by far more.
+_TOLERANCE = 0.02
+
+
+def probe_posters(spec: ImageSpec | FilmSpec) -> Pixels:
+    """The prepared posters (2, ...): a slope of all levels, and a fine pattern.
+
+    Integers alone, so that they are the same everywhere.
+    """
+    place = np.arange(int(np.prod(spec.shape)), dtype=np.int64)
+    slope = place * 256 // len(place)
+    pattern = place * 37 % 251 * (place // 97 % 2)
+    if isinstance(spec, FilmSpec):
+        # The last bytes are facts: a year, and whether the title has a word.
+        words = len(spec.words)
+        slope[len(place) - words :] = 0
+        pattern[len(place) - words :] = place[:words] % 2
+    return np.stack([slope, pattern]).astype(np.uint8).reshape(PROBES, *spec.shape)
+
+
+def probe(network: Network, spec: ImageSpec | FilmSpec, genres: int) -> Logits:
+    """The network's logits (2, genres) of the known posters.
+
+    Raises BundleError if its input or its answer is not that of a model of `genres` genres.
+    """
+    network.check_input(spec.shape)
+    try:
+        logits = network.logits(probe_posters(spec))
+    except BundleError:
+        raise
+    except Exception as error:  # the runtime has error classes of its own, without a root
+        reason = str(error).strip().splitlines()[0]
+        raise BundleError(f"the network fails on a known poster ({reason[:300]})") from error
+    if not isinstance(logits, np.ndarray) or logits.dtype != np.float32:
+        raise BundleError(f"the network answers with {_kind(logits)}, not with float32")
+    if logits.shape != (PROBES, genres):
+        raise BundleError(
+            f"the network answers {PROBES} posters with {logits.shape}, not with a row for each "
+            f"and {genres} genres"
+        )
+    if not np.isfinite(logits).all():
+        raise BundleError("the network answers a known poster with NaN or infinity")
+    return logits
+
+
+def check_probe(
+    network: Network, spec: ImageSpec | FilmSpec, expected: Sequence[Sequence[float]]
+) -> None:
+    """Raise BundleError if a network does not answer the known posters as `expected`."""
+    found: npt.NDArray[np.float64] = probe(network, spec, len(expected[0])).astype(np.float64)
+    wanted = np.array(expected, np.float64)
+    drift = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
+    if drift.max() > _TOLERANCE:
+        raise BundleError(
+            f"the network answers a known poster with a logit of {found.flat[drift.argmax()]:.4g} "
+            f"where {wanted.flat[drift.argmax()]:.4g} was written"
+        )
+
+
+def _kind(value: object) -> str:
+    return str(value.dtype) if isinstance(value, np.ndarray) else type(value).__name__

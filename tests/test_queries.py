@@ -1,0 +1,176 @@
+"""queries.py: the films that files, folders and tables name, in order."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from keyart.errors import PosterError, TableError
+from keyart.prediction import Query
+from keyart.queries import find_films
+
+NAMES = ["b.png", "a, b.png", "sub/next\x85line.png", "“q”\u2028.png"]
+
+
+NONE_NAMED = "no poster found: none is named; name the folder of posters with --posters"
+
+
+def tables() -> dict[str, bytes]:
+    """One list of posters, in every kind of table."""
+    rows = [{"title": f"Film {n}", "Poster": name} for n, name in enumerate([*NAMES, ""])]
+    quoted = "".join(f'{row["title"]},"{row["Poster"]}"\r\n' for row in rows)
+    tabs = "".join(f"{row['title']}\t{row['Poster']}\n" for row in rows)
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), sink)
+    return {
+        "list.csv": f"\ufefftitle,Poster\r\n{quoted}".encode(),
+        "semicolons.csv": f"title;Poster\n{tabs.replace(chr(9), ';')}".encode(),
+        "list.TSV": f"title\tPoster\n{tabs}".encode(),
+        "one.tsv": "\n".join(["image", *NAMES]).encode(),
+        "list.jsonl": lines.encode(),
+        "list.parquet": sink.getvalue().to_pybytes(),
+    }
+
+
+@pytest.mark.parametrize("name", tables())
+def test_a_table_names_posters_relative_to_itself(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(tables()[name])
+    for poster in NAMES:
+        (tmp_path / poster).parent.mkdir(exist_ok=True)
+        (tmp_path / poster).touch()
+    films = list(find_films([path]))
+    assert [film.poster for film in films[:4]] == [tmp_path / poster for poster in NAMES]
+    titled = [] if name == "one.tsv" else [Query("line 6", None, "Film 4", None, NONE_NAMED)]
+    assert [(film.title, film.problem) for film in films[4:]] == [
+        (film.title, film.problem) for film in titled
+    ]
+    assert list(find_films(str(path))) == films
+
+
+def test_a_table_without_a_poster_column_names_the_columns_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("title,year\nA,1999\n")
+    with pytest.raises(TableError, match=r"no poster column; its columns are title, year; say"):
+        list(find_films([path]))
+
+
+def test_files_folders_and_tables_come_in_the_order_given(tmp_path: Path) -> None:
+    folder = tmp_path / "posters"
+    (folder / "below").mkdir(parents=True)
+    for name in ("b.png", "a.JPG", "below/c.webp", "notes.txt", ".hidden.png"):
+        (folder / name).write_bytes(b"")
+    os.symlink(folder, folder / "again")  # a loop of links ends
+    table = tmp_path / "list.csv"
+    table.write_text("file\nposters/b.png\n")
+    strange = folder / "notes.txt"
+    assert [film.poster for film in find_films([strange, table, folder])] == [
+        strange,
+        folder / "b.png",
+        folder / "a.JPG",
+        folder / "b.png",
+        folder / "below" / "c.webp",
+    ]
+
+
+def test_missing_paths_and_empty_folders_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(PosterError, match="no such file"):
+        list(find_films([tmp_path / "none.jpg"]))
+    with pytest.raises(PosterError, match="no files in this folder"):
+        list(find_films([tmp_path]))
+
+
+def write_films(folder: Path, rows: str, *posters: str) -> Path:
+    """A table with these rows, and files for posters."""
+    for poster in posters:
+        (folder / poster).parent.mkdir(parents=True, exist_ok=True)
+        (folder / poster).touch()
+    path = folder / "films.csv"
+    path.write_text(rows, encoding="utf-8", newline="")
+    return path
+
+
+def test_each_row_is_a_film_in_its_place(tmp_path: Path) -> None:
+    path = write_films(
+        tmp_path,
+        'imdb_id,title,year,poster\n7,Alien,1979,art/7.png\n8,"Two\r\nlines",,art/7.png\n'
+        "9,Next\x85Line (1999),,gone.png\n10,One,more,2000,art/7.png\n"
+        "11,Web,2000,https://example.org/11.png\n12,No poster,2000,\n",
+        "art/7.png",
+    )
+    poster = tmp_path / "art" / "7.png"
+    assert list(find_films(path)) == [
+        Query(poster, "tt0000007", "Alien", 1979),
+        Query(poster, "tt0000008", "Two\r\nlines"),
+        Query(
+            "gone.png",
+            "tt0000009",
+            "Next\x85Line",
+            1999,
+            f"no poster found: gone.png is not in {tmp_path}",
+        ),
+        Query(
+            "2000",
+            "tt0000010",
+            "One",
+            problem="line 6: 5 fields, but the header has 4; quote what holds a separator",
+        ),
+        Query(
+            "https://example.org/11.png",
+            "tt0000011",
+            "Web",
+            2000,
+            "no poster found: nothing is downloaded from https://example.org/11.png; "
+            "name the folder of posters with --posters",
+        ),
+        Query("line 8", "tt0000012", "No poster", 2000, NONE_NAMED),
+    ]
+
+
+@pytest.mark.parametrize("rows", ["", "imdb_id,poster\n"])
+def test_a_table_without_rows_is_an_error(tmp_path: Path, rows: str) -> None:
+    path = write_films(tmp_path, rows)
+    with pytest.raises(TableError, match="no films in it; give a table with one row per film"):
+        list(find_films(path))
+
+
+def test_posters_named_after_ids_come_from_the_folder_of_posters(tmp_path: Path) -> None:
+    path = write_films(tmp_path, "tconst,name\ntt7,A\ntt8,B\ntt0000007,A\n", "art/x/0000007.jpg")
+    with pytest.raises(TableError, match=r"no poster column; .* --posters"):
+        list(find_films(path))
+    poster = tmp_path / "art" / "x" / "0000007.jpg"
+    assert list(find_films(path, posters=tmp_path / "art")) == [
+        Query(poster, "tt0000007", "A"),
+        Query("line 3", "tt0000008", "B", problem="no poster found"),
+        Query(poster, "tt0000007", "A"),
+    ]
+
+
+def test_columns_of_other_names_are_named(tmp_path: Path) -> None:
+    path = write_films(tmp_path, "Nr,Werk,Jahr,Plakat\n7,Alien,1979,a.png\n", "a.png")
+    columns = {"id": "nr", "title": "Werk", "year": "Jahr", "poster": "Plakat"}
+    assert list(find_films(path, columns=columns)) == [
+        Query(tmp_path / "a.png", "7", "Alien", 1979)
+    ]
+    with pytest.raises(TableError, match="has no column 'Plakt'; did you mean 'Plakat'"):
+        list(find_films(path, columns={"poster": "Plakt"}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["art/Pöster.png", "ART\\po\u0308ster.PNG", "art/pöster.png?w=300", "../in/art/Pöster.png"],
+)
+def test_a_path_is_found_as_people_write_it(tmp_path: Path, given: str) -> None:
+    path = write_films(tmp_path / "in", f"poster\n{given}\n", "art/Pöster.png")
+    (film,) = find_films(path)
+    assert (film.problem, Path(str(film.poster)).name) == ("", "Pöster.png")
+
+
+def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    os.symlink(tmp_path, tmp_path / "again")
+    assert list(find_films([tmp_path])) == [Query(tmp_path / "a.png")]
