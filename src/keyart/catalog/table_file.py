@@ -85,10 +85,16 @@ def is_table(path: Path) -> bool:
 def read_table(path: StrPath) -> TableFile:
     """Read a table file: CSV, TSV, Parquet, JSON (lines or an array) or Excel, also if gzipped.
 
-    The content decides what it is, not the name. Raises TableError if it cannot be read, and
-    MissingExtraError for Parquet without pyarrow and Excel without openpyxl.
+    The content decides what it is, not the name. Raises TableError if it cannot be read or has no
+    rows, and MissingExtraError for Parquet without pyarrow and Excel without openpyxl.
     """
-    path = Path(path)
+    table = _read(Path(path))
+    if not table.rows:
+        raise TableError(f"{path}: no films in it; give a table with one row per film")
+    return table
+
+
+def _read(path: Path) -> TableFile:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
