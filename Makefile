@@ -8,13 +8,17 @@ BIN := .venv/bin
 endif
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# One worker per core, each with one thread. Worksteal keeps the tests of a file together, so that
+# they share what the file trains, until a worker has nothing left to do.
+PYTEST := $(BIN)/pytest -n auto --dist worksteal --durations=10
 
 .PHONY: demo test check bench fuzz docs docs-serve dist lock clean
 demo: $(READY)
 	$(BIN)/keyart demo
 
+test check: export OMP_NUM_THREADS := 1
 test: $(READY)
-	$(BIN)/pytest --durations=10
+	$(PYTEST)
 
 # What a change must pass: linter, types, import order, current pages without dead links,
 # and all tests.
@@ -26,7 +30,7 @@ check: $(READY)
 	$(BIN)/python -m scripts.cli_page --check
 	$(BIN)/python -m scripts.recipes_page --check
 	$(BIN)/zensical build --clean --strict
-	$(BIN)/pytest --durations=10
+	$(PYTEST)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from keyart.extras import EXTRAS
+from keyart.review.corrections import Corrections
 from tests.tiny import tiny_bundle
 from tests.wire import RED
 
@@ -42,10 +43,11 @@ def keyart(*arguments: object) -> subprocess.CompletedProcess[str]:
 def place(
     tmp_path_factory: pytest.TempPathFactory, known_posters: Callable[[Path, Path], Path]
 ) -> Path:
-    """A folder with bundle/, index/ and red.jpg."""
+    """A folder with bundle/, index/, red.jpg and a store of corrections."""
     folder = tmp_path_factory.mktemp("base")
     known_posters(folder, tiny_bundle(folder / "bundle").path)
     (folder / "red.jpg").write_bytes(RED)
+    Corrections(f"sqlite:///{folder / 'out.sqlite'}").close()
     return folder
 
 

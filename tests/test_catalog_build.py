@@ -168,7 +168,7 @@ def test_unusual_posters_are_accepted_and_broken_ones_rejected_each_with_its_rea
         "TIFF, AVIF, HEIF), but HTML; save it as JPEG or PNG",
         "bad-folder": "no poster found",
         "bad-gone": "no poster found",
-        "bad-loop": "bad-loop.jpg: Too many levels of symbolic links",
+        "bad-loop": "bad-loop.jpg: its symbolic links lead in a circle",
         "bad-pipe": "bad-pipe.jpg: not a file",
     }
     assert catalog.facts["notes"] == []  # nothing was found twice by way of the link
@@ -188,7 +188,7 @@ def test_a_poster_that_may_not_be_read_is_rejected(
 
     monkeypatch.setattr(Path, "read_bytes", guarded)
     catalog = Catalog.build(table, posters, tmp_path / "cat")
-    assert rejections(catalog) == [("f0001", "f0001.png: Permission denied")]
+    assert rejections(catalog) == [("f0001", "f0001.png: permission denied")]
 
 
 def test_a_huge_file_is_rejected_unread(tmp_path: Path) -> None:
@@ -400,8 +400,8 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
     strange = write_table(tmp_path / "in" / "strange.csv", [("f0000", "Drmaa"), ("x", "Drama")])
     cases: list[tuple[Path, Path, type[KeyartError], str]] = [
         (gone, posters, TableError, f"{gone}: no such file; name a table"),
-        (table, gone, TableError, f"{gone}: no such folder of posters"),
-        (table, table, TableError, f"{table}: no such folder of posters"),
+        (table, gone, TableError, f"{gone}: no such folder; name the folder of posters"),
+        (table, table, TableError, f"{table}: is a file, not a folder; name the folder of posters"),
         (
             empty,
             posters,

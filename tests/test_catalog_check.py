@@ -263,7 +263,9 @@ def test_a_catalog_json_that_lacks_something_is_one_line(path: Path, key: str) -
 
 
 def test_a_folder_that_is_not_a_catalog_is_reported(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none"):
-        assert check_catalog(path) == [
-            f"{path}: no catalog here (no catalog.json); make one with keyart catalog build"
-        ]
+    make = "with keyart catalog build"
+    assert check_catalog(tmp_path) == [
+        f"{tmp_path}: no catalog here (no catalog.json); make one {make}"
+    ]
+    none = tmp_path / "none"
+    assert check_catalog(none) == [f"{none}: no such folder; make a catalog {make}"]

@@ -282,8 +282,8 @@ def test_what_cannot_be_read_leaves_the_catalog_as_it_was(tmp_path: Path) -> Non
     before = {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()}
     with pytest.raises(TableError, match="no such file; name a table"):
         catalog.grow(tmp_path / "none.csv", posters)
-    with pytest.raises(TableError, match="no such folder of posters"):
+    with pytest.raises(TableError, match="no such folder; name the folder of posters"):
         catalog.grow(table, tmp_path / "none")
     assert {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()} == before
-    with pytest.raises(CatalogError, match="no catalog here"):
+    with pytest.raises(CatalogError, match="no such folder; make a catalog"):
         Catalog.open(tmp_path / "none").grow(table, posters)

@@ -120,6 +120,9 @@ def test_thresholds_and_calibration_never_see_the_test_split(
         return decide(logits, truth, groups, vocabulary, *criterion)
 
     monkeypatch.setattr(finish, "decide", watched)
+    # Its scores do not matter here, so the network need not be exported again.
+    exported = (painted / "run" / "bundle" / "model.onnx").read_bytes()
+    monkeypatch.setattr("keyart.training.train.export_onnx", lambda *_: exported)
     catalog = Catalog.open(painted / "catalog")
     from keyart.training.recipe import load_recipe, parse_settings
     from keyart.training.train import train
@@ -173,18 +176,18 @@ def test_resume_of_a_finished_run_changes_nothing(painted: Path) -> None:
         (("train", "{c}", "--out", "{r}", "--resume"), "was started with another recipe"),
         (("train", "{c}", "--out", "{n}", "--set", "epoch=2"), "did you mean 'epochs'"),
         (("train", "{c}", "--out", "{n}", "--recipe", "none"), "no recipe 'none'"),
-        (("train", "{n}", "--out", "{n}"), "no catalog here"),
-        (("evaluate", "{n}"), "does not know its catalog"),
-        (("report", "{n}", "--out", "{n}.html"), "not a run"),
+        (("train", "{n}", "--out", "{n}"), "no such folder; make a catalog with"),
+        (("evaluate", "{n}"), "no such folder; name a run or a bundle"),
+        (("report", "{n}", "--out", "{n}.html"), "no such folder; name a run"),
         (("report", "{r}", "--out", "{n}.pdf"), "nowhere.pdf: cannot be written in this format"),
         (("catalog", "show", "{c}", "--sheet", "{n}.txt"), "end the name in .png, .jpg"),
         (("explain", "{p}", "--out", "{n}.gif"), "nowhere.gif: cannot be written in this format"),
-        (("predict", "{p}", "--model", "{n}"), "no such bundle"),
+        (("predict", "{p}", "--model", "{n}"), "no such folder; name a run or a bundle"),
         (("predict", "{n}", "--model", "{r}"), "no such file or folder"),
         (("predict", "{p}", "--model", "{r}", "--out", "{n}.xlsx"), ".xlsx: cannot be written in"),
         (("predict", "{p}", "--model", "{n}", "--errors", "{n}.json"), "end the name in .csv"),
-        (("export", "{n}", "--out", "{n}2"), "has no bundle yet"),
-        (("catalog", "show", "{n}"), "no catalog here"),
+        (("export", "{n}", "--out", "{n}2"), "no such folder; name a run"),
+        (("catalog", "show", "{n}"), "no such folder; make a catalog with"),
         (
             ("catalog", "build", "--films", "{f}", "--posters", "{p}", "--out", "{c}"),
             "add --grow to add films",

@@ -190,6 +190,13 @@ def test_a_catalog_grows_by_an_export_and_keeps_its_own_genres_until_asked(
     assert asked.fingerprint != grown.fingerprint
 
 
+def test_no_corrections_are_exported_from_a_file_that_is_not_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'typo.sqlite'}"
+    with pytest.raises(CorrectionsError, match="no such file; keyart serve makes it"):
+        export_corrections(url, tmp_path / "out")
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_picture_is_kept_once_whatever_bytes_are_around_it(store: Corrections) -> None:
     data = poster()
     first, _ = store.add(correction(data, "Red"), data)

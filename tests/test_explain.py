@@ -146,7 +146,7 @@ def test_what_cannot_be_explained_is_an_error(predictor: Predictor, tmp_path: Pa
         predictor.explain(encoded(poster(4, 4, (255, 0, 0))), ["Crimson"])
     with pytest.raises(PosterError):
         predictor.explain(b"no poster")
-    with pytest.raises(PosterError, match="No such file"):
+    with pytest.raises(PosterError, match="no such file"):
         predictor.explain(tmp_path / "none.jpg")
 
 

@@ -284,7 +284,7 @@ def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/gone.csv: no such file; name a table"
     with pytest.raises(TableError) as caught:
         read(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: cannot be read (Is a directory)"
+    assert str(caught.value) == f"{tmp_path}: cannot be read (is a folder, not a file)"
 
 
 def test_a_small_compressed_table_takes_little_memory(tmp_path: Path) -> None:

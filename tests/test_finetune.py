@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 import timm
 import torch
@@ -40,6 +41,7 @@ from keyart.training.train import learn, train
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
 SPEC = ImageSpec(height=32, width=32)
+BACKBONE = "test_efficientnet"  # of few layers, so that it is exported in seconds
 NOTHING = Changes(0, 0, 0, 0, 0, 0)
 SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 TINY: dict[str, Any] = {
@@ -52,6 +54,12 @@ def logits_of(predictor: Predictor, pixels: Pixels) -> npt.NDArray[np.float32]:
     """Logits of prepared posters by the exported network."""
     assert predictor.scorer.network is not None
     return predictor.scorer.network.logits(pixels)
+
+
+def nodes(run: Path, operator: str) -> int:
+    """How often an operator is in a run's exported network."""
+    graph = onnx.load(run / "bundle" / "model.onnx").graph
+    return sum(node.op_type == operator for node in graph.node)
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +78,17 @@ def catalog(painted: Path) -> Catalog:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(1)
-    file = tmp_path_factory.mktemp("weights") / "mobilenetv2_035.safetensors"
-    save_file(timm.create_model("mobilenetv2_035", pretrained=False).state_dict(), file)
+    file = tmp_path_factory.mktemp("weights") / f"{BACKBONE}.safetensors"
+    tensors = timm.create_model(BACKBONE, pretrained=False).state_dict()
+    tensors["bn2.weight"] *= 100  # so that features are of the size of 1
+    save_file(tensors, file)
     return str(file)
 
 
 @pytest.fixture(scope="module")
 def frozen(catalog: Catalog, weights: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "frozen"
-    recipe = Recipe().with_settings(
-        backbone="mobilenetv2_035", weights=weights, frozen=True, **TINY
-    )
+    recipe = Recipe().with_settings(backbone=BACKBONE, weights=weights, frozen=True, **TINY)
     train(catalog, recipe, out=run, callbacks=SILENT, resume=False)
     return run
 
@@ -115,9 +123,7 @@ def test_a_training_starts_from_the_training_films_rates(
     catalog: Catalog, weights: str, tmp_path: Path
 ) -> None:
     still = TINY | {"epochs": 1, "learning_rate": 1e-9, "dropout": 0.0}
-    recipe = Recipe().with_settings(
-        backbone="mobilenetv2_035", weights=weights, frozen=True, **still
-    )
+    recipe = Recipe().with_settings(backbone=BACKBONE, weights=weights, frozen=True, **still)
     learn(catalog, recipe, Run(tmp_path / "run"), SILENT, resume=False)
     model, _ = load_best(Run(tmp_path / "run"))
     learned = catalog.truth[catalog.rows("train")]
@@ -178,8 +184,8 @@ def test_other_weights_or_another_spec_have_features_of_their_own(catalog: Catal
 def test_equal_weights_in_a_network_that_computes_otherwise_have_features_of_their_own(
     change: dict[str, Any], catalog: Catalog, weights: str
 ) -> None:
-    plain = build_classifier("mobilenetv2_035", SPEC, 3, 0.0, weights=weights)
-    other = build_classifier("mobilenetv2_035", SPEC, 3, 0.0, weights=weights, **change)
+    plain = build_classifier(BACKBONE, SPEC, 3, 0.0, weights=weights)
+    other = build_classifier(BACKBONE, SPEC, 3, 0.0, weights=weights, **change)
     first = features_of(catalog, plain, views=1)[0].copy()
     kept = features_of(catalog, other, views=1)[0]
     pixels = torch.from_numpy(
@@ -238,9 +244,9 @@ def test_a_frozen_run_trains_its_head_alone_and_is_a_whole_run(
     assert metrics["splits"]["test"]["films"] == len(catalog.rows("test"))
     backbone = read_bundle(frozen / "bundle").provenance["backbone"]
     assert backbone["licence"] == "not known of a file; of timm's own weights: apache-2.0"
-    assert backbone["source"] == "file mobilenetv2_035.safetensors"
+    assert backbone["source"] == f"file {BACKBONE}.safetensors"
     text = (frozen / "bundle" / "keyart.json").read_text() + read_bundle(frozen / "bundle").card
-    assert 'weights = "mobilenetv2_035.safetensors"' in text
+    assert f'weights = "{BACKBONE}.safetensors"' in text
     assert str(Path(weights).parent) not in text
 
 
@@ -294,7 +300,7 @@ def test_fine_tuning_starts_from_a_trained_head_and_leaves_frozen_stages(
     catalog: Catalog, weights: str, tmp_path: Path
 ) -> None:
     recipe = Recipe().with_settings(
-        backbone="mobilenetv2_035", weights=weights, head_epochs=2, frozen_stages=3,
+        backbone=BACKBONE, weights=weights, head_epochs=2, frozen_stages=3,
         freeze_batch_norm=True, layer_decay=0.5, monitor="map", **TINY,
     )  # fmt: skip
     learn(catalog, recipe, Run(tmp_path / "run"), SILENT, resume=False)
@@ -320,13 +326,16 @@ def test_transformers_and_newer_convolutions_become_whole_runs_too(
     predictor = Predictor.load(tmp_path / "run")
     assert predictor.image_specs == (recipe.spec,)
     assert np.allclose(logits_of(predictor, pixels), expected, atol=1e-4)
+    norms = sum(isinstance(module, torch.nn.LayerNorm) for module in model.modules())
+    found = nodes(tmp_path / "run", "LayerNormalization")
+    assert 0 < found <= norms, "the network is there once; the norm of timm's head may be unused"
 
 
 def test_a_training_starts_from_the_backbone_of_another_run(
     catalog: Catalog, frozen: Path, tmp_path: Path
 ) -> None:
     weights = str(frozen / "bundle" / "model.safetensors")
-    model = build_classifier("mobilenetv2_035", ImageSpec(32, 32), 19, 0.0, weights=weights)
+    model = build_classifier(BACKBONE, ImageSpec(32, 32), 19, 0.0, weights=weights)
     first, _ = load_best(Run(frozen))
     ours, theirs = model.backbone.state_dict(), first.backbone.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -475,6 +484,8 @@ def test_the_exported_network_uses_tta_as_the_recipe_says(
     found = logits_of(Predictor.load(five_views), pixels.numpy())
     assert np.allclose(found, expected, atol=1e-4)
     assert not np.allclose(once, expected, atol=1e-4)
+    convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in model.modules())
+    assert nodes(five_views, "Conv") == 5 * convolutions + 1, "one more makes maps"
 
 
 def test_deeper_layers_learn_at_lower_rates() -> None:

@@ -129,7 +129,7 @@ def test_catalogs_and_indexes_work_in_folders_with_odd_names(
         keyart(*words)
     assert len(Catalog.open(odd / "c")) == 12
     missing = keyart("catalog", "show", odd / "none", status=1)
-    assert missing.startswith(f"error: {tmp_path}/\\xe9t\\xe9/none: no catalog here")
+    assert missing.startswith(f"error: {tmp_path}/\\xe9t\\xe9/none: no such folder")
 
 
 @given(st.binary(max_size=30).filter(lambda name: b"\0" not in name))

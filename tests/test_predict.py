@@ -110,8 +110,8 @@ def test_a_picture_is_converted_as_its_file_would_be(model: Predictor, tmp_path:
     [
         (b"", "the file is empty"),
         (b"not a picture", "not a picture"),
-        ("nowhere.jpg", "nowhere.jpg: No such file"),
-        (".", "not a file"),
+        ("nowhere.jpg", "nowhere.jpg: no such file or folder"),
+        (".", "is a folder"),
         ("nul\0.jpg", "null"),
         (np.zeros((40, 60), np.uint8), r"uint8 \(40, 60\); give uint8"),
         (np.zeros((40, 60, 3), np.float32), "float32"),

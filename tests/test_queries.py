@@ -57,15 +57,6 @@ def test_a_table_without_a_poster_column_names_the_columns_it_has(tmp_path: Path
     path.write_text("title,year\nA,1999\n")
     with pytest.raises(TableError, match=r"no poster column; its columns are title, year; say"):
         list(find_films([path]))
-    path.write_text("")
-    with pytest.raises(TableError, match=r"no poster column; its columns are \(none\)"):
-        list(find_films([path]))
-
-
-def test_a_table_with_no_rows_names_no_poster(tmp_path: Path) -> None:
-    path = tmp_path / "list.csv"
-    path.write_text("title,poster\n")
-    assert list(find_films([path])) == []
 
 
 def test_files_folders_and_tables_come_in_the_order_given(tmp_path: Path) -> None:
@@ -138,6 +129,13 @@ def test_each_row_is_a_film_in_its_place(tmp_path: Path) -> None:
         ),
         Query("line 8", "tt0000012", "No poster", 2000, NONE_NAMED),
     ]
+
+
+@pytest.mark.parametrize("rows", ["", "imdb_id,poster\n"])
+def test_a_table_without_rows_is_an_error(tmp_path: Path, rows: str) -> None:
+    path = write_films(tmp_path, rows)
+    with pytest.raises(TableError, match="no films in it; give a table with one row per film"):
+        list(find_films(path))
 
 
 def test_posters_named_after_ids_come_from_the_folder_of_posters(tmp_path: Path) -> None:

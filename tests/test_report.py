@@ -262,8 +262,8 @@ def test_a_damaged_file_is_an_error_of_one_line_and_writes_nothing(
 
 
 def test_a_folder_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(RunError, match="not a run"):
+    for folder, says in ((tmp_path, "not a run"), (tmp_path / "nowhere", "no such folder")):
+        with pytest.raises(RunError, match=says):
             write_report([folder], tmp_path / "report.html")
     with pytest.raises(RunError, match="no run to report on"):
         write_report([], tmp_path / "report.html")

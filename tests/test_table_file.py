@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from keyart.catalog import excel_table
 from keyart.catalog.table_file import Row, read_table
 from keyart.errors import MissingExtraError, TableError
+from tests.excel import sheet, workbook
 
 CELLS = [
     {"IMDb ID": "tt1", "title": "a, b", "Poster_Path": "x\x85y.png"},
@@ -108,10 +110,10 @@ def test_excel_gives_the_first_sheet_that_has_rows_with_the_numbers_that_excel_s
 ) -> None:
     book = openpyxl.Workbook()
     book.active.title = "empty"
-    sheet = book.create_sheet("Films")
+    films = book.create_sheet("Films")
     for row in (["id", None, "Title", "Released"], [7, "note", "=1+1", None], [], ["x", 1, 300, 2]):
-        sheet.append(row)
-    sheet["D2"] = datetime.date(1995, 10, 30)
+        films.append(row)
+    films["D2"] = datetime.date(1995, 10, 30)
     book.create_sheet("More").append(["other"])
     book.save(tmp_path / "t.xlsx")
     table = read_table(tmp_path / "t.xlsx")
@@ -121,6 +123,47 @@ def test_excel_gives_the_first_sheet_that_has_rows_with_the_numbers_that_excel_s
         (4, {"id": "x", "Title": 300, "Released": 2}),
     ]
     assert list(table.notes) == ["t.xlsx has 2 sheets with rows; 'Films' was read"]
+
+
+@pytest.mark.parametrize(
+    ("indices", "value"), [([0] * 250_000, "a"), ([0] * 1_000, "a" * 100_000)], ids=["rows", "text"]
+)
+def test_a_small_parquet_file_of_a_huge_table_is_refused(
+    tmp_path: Path, indices: list[int], value: str
+) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int8()), [value])
+    pq.write_table(pa.table({"id": column}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 10_000
+    with pytest.raises(TableError, match=r"over 20.,... rows or 6.,[0-9,]+ bytes in memory, wh"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_excel_rows_outside_of_the_size_that_the_file_states_are_read(tmp_path: Path) -> None:
+    stated = sheet([["id"], ["a"], ["b"]]).replace(
+        "<sheetData>", '<dimension ref="A1"/><sheetData>'
+    )
+    (tmp_path / "t.xlsx").write_bytes(workbook(stated))
+    assert [row.cells["id"] for row in read_table(tmp_path / "t.xlsx").rows] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (sheet([["id"], ["a"]]).replace('r="2"', 'r="900000000"'), "over 1,048,576 rows or 5"),
+        (sheet([["id"], *[["a"] * 400] * 200]), "over 1,048,576 rows or 50,000 cells; save it as"),
+        (sheet([["id"], *[["a"]] * 20_000]), "over [0-9,]+ bytes when unpacked; save it as CSV"),
+    ],
+    ids=["rows", "cells", "bytes"],
+)
+def test_a_small_excel_file_with_a_huge_table_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str
+) -> None:
+    monkeypatch.setattr(excel_table, "_MOST_CELLS", 50_000)
+    monkeypatch.setattr(excel_table, "_ANY_BYTES", 0)
+    monkeypatch.setattr(excel_table, "_MOST_TIMES", 10 if "bytes" in message else 1_000)
+    (tmp_path / "t.xlsx").write_bytes(workbook(content))
+    with pytest.raises(TableError, match=message):
+        read_table(tmp_path / "t.xlsx")
 
 
 def test_excel_without_openpyxl_names_the_extra(

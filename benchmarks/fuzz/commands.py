@@ -1,6 +1,7 @@
 """The door of the command line: an exit status, and for an error one line."""
 
 import contextlib
+import csv
 import io
 import shutil
 import sys
@@ -10,7 +11,7 @@ from unittest.mock import patch
 
 from benchmarks.fuzz.campaign import Door, Refused, put
 from benchmarks.fuzz.pictures import mutated_picture
-from benchmarks.fuzz.tables import mutated_table, painted_name
+from benchmarks.fuzz.tables import mutated_table, painted_films, painted_name
 from keyart.__main__ import main
 from tests.tiny import tiny_bundle
 from tests.wire import RED
@@ -30,22 +31,19 @@ def commands(folder: Path, stack: ExitStack) -> Door:
         put(file, data)
         catalog = folder / "catalog"
         shutil.rmtree(catalog, ignore_errors=True)
-        command = ["predict", str(file), "--model", str(model), "--format", "csv"]
         if number % 3 == 1:
-            command = [
-                "catalog",
-                "build",
-                "--films",
-                str(file),
-                "--posters",
-                str(posters),
-                "--out",
-                str(catalog),
-                "--quiet",
-            ]
+            command = ["catalog", "build", "--films", str(file), "--out", str(catalog), "--quiet"]
+        else:
+            command = ["predict", str(file), "--model", str(model), "--format", "csv"]
+        if number % 3:
+            command += ["--posters", str(posters)]
         status, out, err = _run(command)
         assert "Traceback" not in out + err, err
         if status == 0:
+            if number % 3 == 2 and (films := painted_films(number, data)):
+                rows = csv.DictReader(io.StringIO(out))
+                found = [(row["film_id"], row["title"].strip()) for row in rows]
+                assert found == films, f"rows are lost: {found} for {films}"
             return out
         assert status == 1, f"exit status {status}: {err}"
         assert err.strip(), "an error without a line"

@@ -1,4 +1,4 @@
-"""The door of films tables: CSV, TSV, JSON, Parquet and others, as people have them.
+"""The door of films tables: CSV, TSV, JSON, Parquet, Excel and others, as people have them.
 
 A table that was not mutated must come back as it was painted: every row, its id, title and genres.
 """
@@ -22,6 +22,7 @@ from benchmarks.fuzz.mutate import mutate, numbered, pick
 from keyart.catalog.examine import choose_films
 from keyart.catalog.films_table import read_films
 from keyart.genres import DEFAULT_VOCABULARY
+from tests.excel import sheet, workbook
 
 _TITLES = (
     *("Alien", '12" of Snow', '"Quoted" Start', "Ends\x85Here", "Crème, brûlée", "A; B", "=1+1"),
@@ -29,7 +30,7 @@ _TITLES = (
 )
 _TWO_LINES = "Two\nLines"
 _SPELLINGS = ("|", ",", ";", " / ", "['", '["', "['numpy", "{", "tmdb")
-_KINDS = ("csv", "semicolon", "tsv", "flags", "jsonl", "array", "parquet")
+_KINDS = ("csv", "semicolon", "tsv", "flags", "dat", "jsonl", "array", "parquet", "excel")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,14 @@ def tables(folder: Path, stack: ExitStack) -> Door:
         choice = choose_films(listings, DEFAULT_VOCABULARY)
         assert len(choice.new) + len(choice.rejections) == len(listings), "rows are lost"
         if painted.sound and data == painted.data:
-            found = [(one.film_id, one.title.strip(), _resolved(one.genres)) for one in listings]
-            expected = [(one.film_id, one.title.strip(), set(one.genres)) for one in painted.films]
+            found = [
+                (one.film_id, one.title.strip(), str(one.year), _resolved(one.genres))
+                for one in listings
+            ]
+            expected = [
+                (one.film_id, one.title.strip(), one.year, set(map(str, one.genres)))
+                for one in painted.films
+            ]
             assert found == expected, (
                 f"{painted.how} is not read as painted: {_first_difference(found, expected)}"
             )
@@ -80,6 +87,14 @@ def mutated_table(number: int) -> bytes:
 def painted_name(number: int) -> str:
     """The file's name."""
     return _paint(number).name
+
+
+def painted_films(number: int, data: bytes) -> list[tuple[str, str]] | None:
+    """The ids and titles that a table has; None if it was mutated."""
+    painted = _paint(number)
+    if not painted.sound or data != painted.data:
+        return None
+    return [(one.film_id, one.title.strip()) for one in painted.films]
 
 
 def _resolved(names: tuple[str, ...]) -> set[str]:
@@ -104,7 +119,7 @@ def _paint(number: int) -> _Painted:
         titles.remove('""')
     films = [
         _Film(
-            f"tt{1_000_000 + 7 * row}",
+            str(1 + 7 * row) if kind == "dat" else f"tt{1_000_000 + 7 * row}",
             pick(titles, rng),
             str(rng.integers(1900, 2024)),
             tuple(rng.choice(DEFAULT_VOCABULARY.names, int(rng.integers(1, 4)), replace=False)),
@@ -119,7 +134,12 @@ def _paint(number: int) -> _Painted:
         elif kind in ("csv", "semicolon") and rng.random() < 0.2:
             data = data.decode().encode("utf-16")
     else:
-        data = mutate(data, [data, b'"",,\n\t|::\r\n\x00\xff\xfe'], rng)
+        others = [data, b'"",,\n\t|::\r\n\x00\xff\xfe']
+        if kind == "excel" and rng.random() < 0.7:  # else nearly all are damaged archives
+            text = sheet(_rows(films, spelling)).encode()
+            data = workbook(mutate(text, [text, b'<row r="9999999"><c r="ZZ1" t="s"><v>-1'], rng))
+        else:
+            data = mutate(data, others, rng)
     return _Painted(f"films{suffix}", data, films, sound, f"{kind} with genres as {spelling}")
 
 
@@ -127,8 +147,14 @@ def _written(
     kind: str, films: list[_Film], spelling: str, rng: np.random.Generator
 ) -> tuple[str, bytes]:
     """The suffix and content of a table's file."""
-    columns = ["tconst", "title", "year", "genres"]
-    rows = [[one.film_id, one.title, one.year, _joined(one.genres, spelling)] for one in films]
+    columns, *rows = _rows(films, spelling)
+    if kind == "excel":
+        return ".xlsx", workbook(sheet([columns, *rows]))
+    if kind == "dat":  # MovieLens's own: no header, the year in the title
+        lines = (
+            f"{one.film_id}::{one.title} ({one.year})::{'|'.join(one.genres)}" for one in films
+        )
+        return ".dat", "".join(line + "\n" for line in lines).encode()
     if kind == "tsv":  # IMDb's own: nothing is quoted
         columns = ["tconst", "primaryTitle", "startYear", "genres"]
         return ".tsv", "".join("\t".join(row) + "\n" for row in [columns, *rows]).encode()
@@ -138,7 +164,8 @@ def _written(
             [*row[:3], *(str(int(name in one.genres)) for name in names)]
             for row, one in zip(rows, films, strict=True)
         ]
-        columns = [*columns[:3], *names]
+        prefix = "genre_" if rng.random() < 0.5 else ""
+        columns = [*columns[:3], *(prefix + name for name in names)]
     if kind in ("csv", "semicolon", "flags"):
         text = io.StringIO()
         quoting: Literal[0, 1] = csv.QUOTE_ALL if rng.random() < 0.3 else csv.QUOTE_MINIMAL
@@ -156,6 +183,11 @@ def _written(
     file = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(records), file)
     return ".parquet", file.getvalue()
+
+
+def _rows(films: list[_Film], spelling: str) -> list[list[str]]:
+    rows = [[one.film_id, one.title, one.year, _joined(one.genres, spelling)] for one in films]
+    return [["tconst", "title", "year", "genres"], *rows]
 
 
 def _joined(genres: tuple[str, ...], spelling: str) -> str:

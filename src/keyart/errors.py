@@ -25,6 +25,7 @@ A message is one line: what happened, where, what to do.
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -118,9 +119,52 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {folded[match[0]]!r}?" if match else ""
 
 
+def shown(value: object) -> str:
+    """A value in a message: in one line, not too long."""
+    if isinstance(value, dict | list | tuple) and len(value) > 20:
+        return f"{type(value).__name__} of {len(value):,}"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def one_line(error: Exception) -> str:
     """An error's message in one line, not too long; the error's kind if it has none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+_OF_FILES = {
+    "ENOENT": ("no such file or folder", "check the name"),
+    "EACCES": ("permission denied", "change the permissions, or name another place"),
+    "EPERM": ("the system does not permit this", "change the permissions, or name another place"),
+    "ENOTDIR": ("a part of this path is a file, not a folder", "check the name"),
+    "EISDIR": ("is a folder, not a file", "name a file"),
+    "EEXIST": ("is there already", "remove it, or name another place"),
+    "ELOOP": ("its symbolic links lead in a circle", "mend them, or name another place"),
+    "ENAMETOOLONG": ("the name is too long for this disk", "choose a shorter one"),
+    "ENOSPC": ("the disk is full", "free some space and run the command again"),
+    "EDQUOT": (
+        "your quota on this disk is used up",
+        "free some space and run the command again",
+    ),
+    "EFBIG": ("this disk takes no file so large", "write to another one"),
+    "EROFS": ("the disk is read-only", "write to another one"),
+    "EIO": ("the disk failed to read or write", "check it, or use another one"),
+    "EMFILE": ("too many open files", "raise the limit (ulimit -n)"),
+}
+"""What errors of files mean and what to do about them, by their names in errno."""
+
+
+def why(error: Exception) -> str:
+    """What is wrong, in plain words: of a file, what the system says about it."""
+    if not isinstance(error, OSError):
+        return " ".join(str(error).split())[:300]
+    words, _ = _OF_FILES.get(errno.errorcode.get(error.errno or 0, ""), ("", ""))
+    return words or error.strerror or str(error)
+
+
+def advice(error: OSError) -> str:
+    """What to do about an error of a file; empty if it is a rare one."""
+    return _OF_FILES.get(errno.errorcode.get(error.errno or 0, ""), ("", ""))[1]
 
 
 def other_format(path: Path, version: object, *, reads: int, remedy: str) -> str:

@@ -138,9 +138,9 @@ def _filling(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent, path.name)
     partial = _partial(path)
-    partial.mkdir()
     try:
         with _named(path):
+            partial.mkdir()
             yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -177,6 +177,13 @@ def sweep(folder: Path, name: str = "*") -> None:
         else:
             with suppress(OSError):
                 partial.unlink()
+
+
+def no_folder(path: Path) -> str:
+    """Why no folder can be read at `path`; empty if one is there. Raises OSError."""
+    if path.is_dir():
+        return ""
+    return f"{path}: {'is a file, not a folder' if path.exists() else 'no such folder'}"
 
 
 def known_suffix(path: Path, known: Iterable[str]) -> str:

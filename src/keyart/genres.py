@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keyart.errors import UnknownGenreError, VocabularyError, nearest
+from keyart.errors import UnknownGenreError, VocabularyError, nearest, why
 
 
 def _key(name: str) -> str:
@@ -92,8 +92,10 @@ class Vocabulary:
         aliases: dict[str, tuple[str, ...]] = {}
         try:
             text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise VocabularyError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+        except OSError as error:
+            raise VocabularyError(f"{path}: {why(error)}; name a text file") from error
+        except UnicodeDecodeError as error:
+            raise VocabularyError(f"{path}: not UTF-8 text ({error})") from error
         for number, line in enumerate(text.splitlines(), start=1):
             name, _, others = line.partition("#")[0].partition("=")
             if not name.strip():

@@ -117,9 +117,14 @@ class Predictor:
         """
         vocabulary = self.bundle.vocabulary
         wanted = None if genres is None else [vocabulary.index(name) for name in genres]
-        content = content_of(poster)
         specs = self.image_specs
-        decoded = [spec.decode(content, max_pixels) for spec in specs]
+        try:
+            content = content_of(poster)
+            decoded = [spec.decode(content, max_pixels) for spec in specs]
+        except PosterError as error:
+            if isinstance(poster, str | os.PathLike):
+                raise PosterError(f"{name_of(poster)}: {error}") from error
+            raise
         pictures = [spec.resize(rgb)[None] for spec, rgb in zip(specs, decoded, strict=True)]
         height, width = decoded[0].shape[:2]
         scores = self.bundle.calibration.apply(self.logits(pictures))[0]

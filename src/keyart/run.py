@@ -7,10 +7,8 @@ The bundle is written last: a run that has one is finished.
 """
 
 import csv
-import json
 import math
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +21,16 @@ import pyarrow.parquet as pq
 
 from keyart.bundle import Bundle, read_bundle
 from keyart.catalog.catalog import Catalog
-from keyart.errors import KeyartError, RunError
-from keyart.files import replacing, write_csv, write_json, write_text
+from keyart.errors import KeyartError, RunError, why
+from keyart.files import no_folder, replacing, write_csv, write_json, write_text
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
+from keyart.reading import parse_toml, read_json, read_toml
 
 History = Mapping[str, npt.NDArray[np.float64]]
 """The columns of history.csv, one number for each epoch; NaN if a cell is empty."""
 
+_LARGEST_JSON = 64 << 20  # bytes
 _FACTS = ("film_id", "title", "group", "truth", "predicted")
 
 
@@ -115,6 +115,8 @@ class Run:
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """The run in a folder. Raises RunError if the folder holds no file of a run."""
         run = cls(path)
+        if problem := no_folder(run.path):
+            raise RunError(f"{problem}; name a run")
         if not run.exists():
             raise RunError(f"{path}: not a run (no recipe.toml, history.csv or metrics.json in it)")
         return run
@@ -216,18 +218,19 @@ class Run:
     def recipe_text(self) -> str:
         """recipe.toml, checked to be TOML. Raises RunError if it is missing or is not."""
         try:
-            text = self.recipe_path.read_text(encoding="utf-8")
-            tomllib.loads(text)
+            text, _ = read_toml(self.recipe_path)
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: has no recipe.toml") from error
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.recipe_path}: not TOML ({error}); fix or delete it") from error
+        except OSError as error:
+            raise RunError(f"{self.recipe_path}: cannot be read ({why(error)})") from error
+        except ValueError as error:
+            raise RunError(f"{self.recipe_path}: {error}; fix or delete it") from error
         return text.strip()
 
     @property
     def recipe(self) -> dict[str, Any]:
         """The settings in recipe.toml, as they are written there. Raises RunError."""
-        return tomllib.loads(self.recipe_text)
+        return parse_toml(self.recipe_text)
 
     def write_recipe(self, text: str) -> None:
         """Write recipe.toml."""
@@ -247,7 +250,9 @@ class Run:
                 for name in (rows[0] if rows else {})
             }
         except (OSError, ValueError, TypeError, csv.Error) as error:
-            raise RunError(f"{file}: damaged ({error}); delete it to report without it") from error
+            raise RunError(
+                f"{file}: damaged ({why(error)}); delete it to report without it"
+            ) from error
         if "epoch" not in columns:
             return None
         if not np.isfinite(columns["epoch"]).all():
@@ -265,7 +270,7 @@ class Run:
         """The metrics of the run. Raises RunError if they are missing, damaged or too old."""
         file = self.metrics_path
         try:
-            plain = json.loads(file.read_bytes())
+            plain = read_json(file, _LARGEST_JSON, links=True)
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.path}: no metrics.json that can be read; make it with keyart evaluate "
@@ -315,7 +320,7 @@ class Run:
     def origin(self) -> Origin:
         """The catalog that the run was trained on. Raises RunError if it does not know."""
         try:
-            origin: dict[str, str] = json.loads(self.origin_path.read_text())
+            origin: dict[str, str] = read_json(self.origin_path, _LARGEST_JSON, links=True)
             return Origin(Path(origin["path"]), origin["fingerprint"], origin["split"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(

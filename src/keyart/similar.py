@@ -15,7 +15,6 @@ needs neither pyarrow nor a catalog.
 
 import errno
 import io
-import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -29,14 +28,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from keyart.errors import PosterIndexError, other_format
-from keyart.files import StrPath, new_folder, write_array, write_json
+from keyart.errors import PosterIndexError, other_format, why
+from keyart.files import StrPath, new_folder, no_folder, write_array, write_json
 from keyart.film import Film
 from keyart.images.decode import Pixels, decode
 from keyart.images.poster import Poster
 from keyart.near_duplicates import near_pairs
 from keyart.parallel import Progress, batches, ordered
 from keyart.predictor import Embeddings, Predictor
+from keyart.reading import read_json
 from keyart.version import __version__
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ HASHES, SMALL = "hashes.npy", "small.npy"
 LARGEST = 1_000_000
 THUMBNAIL_HEIGHT = 240
 
+_LARGEST_FACTS = 1 << 20  # bytes
 _BATCH = 16  # posters a task
 _BLOCK = 1_024  # rows centred or compared at once
 
@@ -119,8 +120,10 @@ class Index:
         another model; BundleError.
         """
         path = Path(path)
+        if problem := no_folder(path):
+            raise PosterIndexError(f"{problem}; make an index with keyart index")
         try:
-            facts = json.loads((path / FACTS).read_bytes())
+            facts = read_json(path / FACTS, _LARGEST_FACTS, links=True)
             if facts["format"] != FORMAT:
                 raise PosterIndexError(
                     other_format(path, facts["format"], reads=FORMAT, remedy=_REBUILD)
@@ -133,7 +136,10 @@ class Index:
             raise PosterIndexError(
                 f"{path}: no index here ({error.filename} is missing); make one with keyart index"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, sqlite3.Error) as error:
+        except OSError as error:
+            name = error.filename or path
+            raise PosterIndexError(f"{name}: cannot be read ({why(error)})") from error
+        except (ValueError, KeyError, TypeError, EOFError, sqlite3.Error) as error:
             raise PosterIndexError(f"{path}: damaged ({error}); make it again") from error
         if embeddings.shape != (films, len(mean)) or not films == len(hashes) == len(small):
             raise PosterIndexError(f"{path}: damaged (its files disagree); make it again")

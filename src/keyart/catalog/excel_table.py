@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ from keyart.extras import extras
 
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _MOST_BYTES = 400_000_000  # of its XML
+_MOST_TIMES = 100  # the size of the file, above _ANY_BYTES: tables shrink 5 to 30 times
+_ANY_BYTES = 16_000_000
+_MOST_ROWS = 1_048_576  # Excel's own limit; a damaged file counts to billions
+_MOST_CELLS = 50_000_000  # empty ones left of others among them: a few bytes name column XFD
 
 
 def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered], list[str]]:
@@ -30,17 +34,11 @@ def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered]
             entries = archive.infolist()
         if not any(entry.filename.startswith("xl/") for entry in entries):
             raise TableError(f"{path}: a ZIP archive, but not of Excel; give CSV or .xlsx")
-        if sum(entry.file_size for entry in entries) > _MOST_BYTES:
-            raise TableError(f"{path}: over {_MOST_BYTES:,} bytes when unpacked; save it as CSV")
+        most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * len(data))
+        if sum(entry.file_size for entry in entries) > most:
+            raise TableError(f"{path}: over {most:,} bytes when unpacked; save it as CSV")
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheets = {
-            sheet.title: [
-                (number, row)
-                for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)
-                if any(value is not None and str(value).strip() for value in row)
-            ]
-            for sheet in book.worksheets
-        }
+        sheets = {sheet.title: list(_filled_rows(path, sheet)) for sheet in book.worksheets}
     except TableError:
         raise
     except Exception as error:  # whatever openpyxl's readers of ZIP and XML raise
@@ -54,6 +52,21 @@ def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered]
     (_, header), *rows = sheets[filled[0]]
     columns = {at: str(name).strip() for at, name in enumerate(header) if name is not None}
     return tuple(columns.values()), [(number, _cells(columns, row)) for number, row in rows], notes
+
+
+def _filled_rows(path: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The rows that have a value, with their numbers, as wide as the first one."""
+    sheet.reset_dimensions()  # some programs write a size that is too small; rows would be lost
+    width, cells = None, 0
+    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+        cells += len(row)
+        if number > _MOST_ROWS or cells > _MOST_CELLS:
+            raise TableError(
+                f"{path}: over {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells; save it as CSV"
+            )
+        if any(value is not None and str(value).strip() for value in row):
+            width = width or len(row)
+            yield number, row[:width]
 
 
 def _cells(columns: dict[int, str], row: Sequence[Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from unicodedata import normalize
 from urllib.parse import unquote
 
 from keyart.errors import TableError
+from keyart.files import no_folder
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
 
 _WEB = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -32,8 +33,8 @@ class PosterFolder:
     """
 
     def __init__(self, folder: Path | None, table: Path | None = None) -> None:
-        if folder is not None and not folder.is_dir():
-            raise TableError(f"{folder}: no such folder of posters")
+        if folder is not None and (problem := no_folder(folder)):
+            raise TableError(f"{problem}; name the folder of posters")
         self._anywhere = folder is None
         self.folder = folder or (table or Path()).parent
         self._root = Path(os.path.abspath(self.folder))

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from keyart.catalog.split import SPLITS
-from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format
-from keyart.files import StrPath
+from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format, why
+from keyart.files import StrPath, no_folder
 from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.near_duplicates import THUMBNAIL
@@ -74,6 +74,8 @@ class CatalogTable:
         Raises CatalogError if there is no catalog, or it is damaged or of another format.
         """
         path = Path(path)
+        if problem := no_folder(path):
+            raise CatalogError(f"{problem}; make a catalog with keyart catalog build")
         file = path / FACTS
         try:
             facts = json.loads(file.read_bytes())
@@ -82,7 +84,9 @@ class CatalogTable:
             raise CatalogError(
                 f"{path}: no catalog here (no {FACTS}); make one with keyart catalog build"
             ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise CatalogError(f"{file}: cannot be read ({why(error)})") from error
+        except (ValueError, KeyError, TypeError) as error:
             raise CatalogError(f"{file}: damaged ({error!r}); build the catalog again") from error
         if version != FORMAT:
             raise CatalogError(other_format(path, version, reads=FORMAT, remedy=_REBUILD))
@@ -99,8 +103,10 @@ class CatalogTable:
                         f"{path / shard['name']}: has {size:,} bytes, expected {shard['size']:,}; "
                         "build the catalog again"
                     )
-        except OSError as error:
+        except FileNotFoundError as error:
             raise CatalogError(f"{error.filename}: missing from the catalog") from error
+        except OSError as error:
+            raise CatalogError(f"{error.filename}: cannot be read ({why(error)})") from error
         except (KeyError, TypeError, AttributeError, ValueError, VocabularyError) as error:
             raise CatalogError(f"{file}: damaged ({error!r}); build the catalog again") from error
         return cls(path, vocabulary, facts)

@@ -24,7 +24,7 @@ from keyart.catalog.table import (
     parquet_file,
     sha256_of,
 )
-from keyart.errors import CatalogError
+from keyart.errors import CatalogError, why
 from keyart.files import replacing, sweep
 from keyart.genres import Vocabulary
 from keyart.version import __version__
@@ -176,7 +176,7 @@ def growing(folder: Path) -> Iterator[None]:
     try:
         handle = os.open(place, mode)
     except OSError as error:
-        raise CatalogError(f"{folder}: no catalog here ({error.strerror})") from error
+        raise CatalogError(f"{folder}: no catalog here ({why(error)})") from error
     try:
         try:
             _lock(handle)

@@ -22,7 +22,11 @@ commands = typer.Typer()
 def predict(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Posters, folders of them, or tables of films."),
+        typer.Argument(
+            metavar="PATH...",
+            help="Posters, folders of them, or tables of films.",
+            readable=False,  # a poster that cannot be read does not stop the others
+        ),
     ],
     posters: Annotated[
         Path | None, typer.Option(help="Folder of the posters of the films in tables.")

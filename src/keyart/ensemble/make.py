@@ -20,7 +20,7 @@ from keyart.ensemble.weights import Weights, learned_weights, log_loss
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import catalog_logits, evaluate_logits
-from keyart.files import new_folder
+from keyart.files import new_folder, no_folder
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
@@ -122,6 +122,8 @@ def _open_members(runs: Sequence[Run]) -> tuple[list[str], list[Predictor]]:
         raise RunError("an ensemble needs two runs or more")
     predictors = []
     for run in runs:
+        if problem := no_folder(run.path):
+            raise RunError(f"{problem}; name a run")
         if not run.has_origin:
             raise RunError(
                 f"{run.path}: not a run; a bundle does not know its catalog; name its run"

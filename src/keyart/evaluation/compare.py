@@ -13,7 +13,7 @@ from keyart.errors import RunError
 from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.evaluate import evaluate_model
 from keyart.evaluation.scoring import Differences, compare_scores
-from keyart.files import StrPath
+from keyart.files import StrPath, no_folder
 from keyart.metric_table import Difference
 from keyart.predictor import Predictor
 from keyart.run import Run, ScoredFilms
@@ -121,6 +121,8 @@ def _scored(model: Run | Predictor | StrPath, split: str, catalog: Catalog | Non
         predictor = predictor or Predictor.load(Path(name))
         return _Scored(name, evaluate_model(predictor, catalog, [split])[2][split], "catalog")
     run = Run(name)
+    if predictor is None and (problem := no_folder(run.path)):
+        raise RunError(f"{problem}; name a run or a bundle")
     if predictor is not None or not run.exists():
         raise RunError(f"{name}: not a run; name a catalog to score it on with --catalog")
     method = run.origin.split if run.has_origin else "catalog"

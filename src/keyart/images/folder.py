@@ -1,12 +1,17 @@
 """The files of a folder and of the folders below it."""
 
+import logging
 import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from keyart.errors import why
+from keyart.files import printable
 from keyart.images.kind import HEAD, READ, kind_of
+
+_log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(
     (
@@ -23,9 +28,19 @@ def stem(name: str) -> str:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files in `folder` and below it, in no order, without hidden ones."""
+    """All files in `folder` and below it, in no order, without hidden ones.
+
+    Raises OSError if it cannot be read. A folder below it that cannot be read is left out, and a
+    warning says so.
+    """
+
+    def unread(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise error
+        _log.warning("%s: %s; its files are left out", printable(error.filename), why(error))
+
     # os.walk does not follow links to folders, so a loop of them ends.
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             if not name.startswith("."):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from keyart.errors import PosterError
+from keyart.errors import PosterError, why
 from keyart.files import printable
 from keyart.images.decode import Pixels, to_rgb
 
@@ -52,11 +52,11 @@ def read_file(path: Path) -> bytes:
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):  # reading a pipe or a device may never end
-            raise PosterError("not a file")
+            raise PosterError("is a folder" if stat.S_ISDIR(facts.st_mode) else "not a file")
         if facts.st_size > MAX_BYTES:
             raise PosterError(f"{facts.st_size:,} bytes; a poster has at most {MAX_BYTES:,}")
         return path.read_bytes()
     except OSError as error:
-        raise PosterError(error.strerror or str(error)) from error
+        raise PosterError(why(error)) from error
     except ValueError as error:  # a null character in the path
         raise PosterError(str(error)) from error

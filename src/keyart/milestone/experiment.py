@@ -18,7 +18,7 @@ from typing import Any
 
 from keyart.catalog.catalog import Catalog
 from keyart.ensemble.make import make_ensemble
-from keyart.errors import KeyartError
+from keyart.errors import KeyartError, why
 from keyart.evaluation.baselines import fit_baselines
 from keyart.files import StrPath, write_json
 from keyart.milestone.finished import guess_finished, read_finished
@@ -170,7 +170,7 @@ def _asked(out: Path, catalog: Catalog, request: Request) -> dict[str, Any]:
         changed = [key for key, value in asked.items() if before[key] != value]
         known: dict[str, list[str]] = dict(before["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KeyartError(f"{file}: damaged ({error!r}); name another folder") from error
+        raise KeyartError(f"{file}: damaged ({why(error)}); name another folder") from error
     if "format" in changed:
         raise KeyartError(
             f"{file}: format {before['format']}, but this keyart reads format {_FORMAT}; name "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyart.errors import PosterError, RunError
+from keyart.errors import PosterError, RunError, why
 from keyart.files import StrPath, write_bytes, write_text
 from keyart.milestone import charts
 from keyart.milestone.finished import Finished, read_finished
@@ -75,7 +75,7 @@ def draw_pictures(
         try:
             content = Path(poster).read_bytes()
         except OSError as error:
-            raise PosterError(f"{poster}: {error.strerror or error}") from error
+            raise PosterError(f"{poster}: {why(error)}") from error
     drawn = run_pictures(opened, read_finished(opened), layers=layers, poster=content)
     if not drawn.layers.filters and (layers or poster):
         raise RunError(f"{opened.path}: has no convolutions to show (its model is not a network)")

@@ -41,11 +41,16 @@ class GenreClassifier(nn.Module):
 
         Returns logits (films, genres).
         """
+        return self.with_features(pixels)[0]
+
+    def with_features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits, and the map of the whole poster that `features` returns, from one pass."""
+        features = self.features(pixels)
+        logits: Tensor = self.head(features)
         if self.training or self.tta == 1:
-            logits: Tensor = self.head(self.features(pixels))
-            return logits
-        logits_ = [self.head(self.features(view)) for view in _views(pixels, self.tta)]
-        return torch.stack(logits_).mean(0)
+            return logits, features
+        others = [self.head(self.features(view)) for view in _views(pixels, self.tta)[1:]]
+        return torch.stack([logits, *others]).mean(0), features
 
     def features(self, pixels: Tensor) -> Tensor:
         """The backbone's last map (films, channels, height, width) of pixels as in forward."""

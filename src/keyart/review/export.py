@@ -10,6 +10,7 @@ from keyart.errors import CorrectionsError
 from keyart.files import StrPath, new_folder
 from keyart.images.kind import kind_of
 from keyart.review.corrections import Corrections
+from keyart.review.database import driver_url
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -37,6 +38,9 @@ def export_corrections(url: str, out: StrPath, *, catalog: "Catalog | None" = No
     if catalog:
         columns = catalog.columns(["poster_sha256", "film_id", "title"]).to_pylist()
         known = {row["poster_sha256"]: (row["film_id"], row["title"]) for row in columns}
+    place = driver_url(url)
+    if place.get_backend_name() == "sqlite" and not Path(place.database or "").exists():
+        raise CorrectionsError(f"{place}: no such file; keyart serve makes it")
     store = Corrections(url)
     films = matched = 0
     try:

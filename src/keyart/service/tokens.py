@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from keyart.errors import ServiceError
+from keyart.errors import ServiceError, why
 
 VARIABLE = "KEYART_TOKEN"
 
@@ -91,7 +91,9 @@ def _read_lines(file: Path) -> dict[str, str]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ServiceError(f"{file}: cannot be read ({error})") from error
+        raise ServiceError(
+            f"{file}: cannot be read ({why(error)}); name a file of tokens"
+        ) from error
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.partition("#")[0].strip()
         match = _LINE.fullmatch(line)

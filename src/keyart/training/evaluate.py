@@ -11,6 +11,7 @@ from keyart.errors import RunError
 from keyart.evaluation.decide import Decision
 from keyart.evaluation.evaluate import evaluate_model
 from keyart.evaluation.thresholds import Criterion, check_criterion
+from keyart.files import no_folder
 from keyart.metric_table import MetricTable
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
@@ -48,6 +49,8 @@ def evaluate(
     criterion = _criterion(split, thresholds, precision, save=save)
     run = None if isinstance(model, Predictor) else Run(model)
     name = str(model.bundle.path if isinstance(model, Predictor) else Path(model))
+    if run is not None and (problem := no_folder(run.path)):
+        raise RunError(f"{problem}; name a run or a bundle")
     has_origin = run is not None and run.has_origin
     if catalog is None:
         if run is None or not has_origin:

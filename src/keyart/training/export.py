@@ -33,7 +33,7 @@ def export(
     to train on from. An ensemble has no PyTorch network to compare with. Raises RunError for a run
     that is not finished, and BundleError if scores differ by more than 1e-4 or `out` exists.
     """
-    opened = run if isinstance(run, Run) else Run(run)
+    opened = run if isinstance(run, Run) else Run.open(run)
     if not opened.is_finished:
         raise RunError(f"{opened.path}: has no bundle yet; finish it with keyart train --resume")
     bundle = read_bundle(opened.bundle_path)

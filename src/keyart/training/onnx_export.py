@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-import onnxruntime
 import torch
 from onnx import ModelProto
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from keyart.models.classical import ForestHead
 from keyart.models.classifier import GenreClassifier
 from keyart.models.heads import GenreHead
 from keyart.models.quiet import errors_only
+from keyart.network import Network
 
 TOLERANCE = 1e-4
 PARITY_POSTERS = 64  # posters on which an exported network is compared with PyTorch
@@ -30,8 +30,7 @@ class _Exported(nn.Module):
             self.outputs.append("maps")
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        features = self.model.features(pixels)
-        logits = self.model(pixels)  # without test-time augmentation, the exporter merges the two
+        logits, features = self.model.with_features(pixels)
         if isinstance(self.model.head, GenreHead):
             return logits, features, self.model.head.maps(features)
         return logits, features
@@ -84,10 +83,7 @@ def check_parity(onnx: bytes, model: GenreClassifier, samples: Pixels) -> None:
     score much. A forest is therefore checked in two steps: the features must equal PyTorch's to
     1e-4 of their size, and the scores must be those that PyTorch gives to the ONNX features.
     """
-    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    logits, features = session.run(
-        ["logits", "features"], {"pixels": np.ascontiguousarray(samples)}
-    )
+    logits, features = Network(onnx).run(["logits", "features"], samples)
     pixels = torch.from_numpy(np.array(samples))
     if isinstance(model.head, ForestHead):
         expected = model.features(pixels).numpy()
