@@ -59,7 +59,7 @@ REASONS = {
     "threshold is NaN": "has NaN, which is not a number of JSON",
     "genre twice but for case": "listed twice",
     "file above the folder": r"'\.\./outside' is not a file of a bundle",
-    "unlisted file": r"more\.bin: is not listed in keyart\.json; remove it",
+    "unlisted file": r"bundle: 'more\.bin' is not listed in keyart\.json; remove it",
     "network is a FIFO": r"model\.onnx: cannot be used: is a device or a pipe",
     "manifest is a link": r"keyart\.json: cannot be read \(is a symbolic link",
     "ensemble that holds itself": "0: missing from the bundle, or not a folder",

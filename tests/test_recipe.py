@@ -121,7 +121,7 @@ def test_every_key_has_its_documentation_and_a_name_of_its_own(kind: type[Tables
         assert key.when.endswith(".")
         assert key.type
     known = {key.name: key for key in Recipe.documented_keys()}
-    assert known["epochs"].type == "integer, 1 or more"
+    assert known["epochs"].type == "integer from 1 to 100,000"
     assert known["schedule"].type == '"cosine", "plateau", "constant"'
     assert known["upsample_genres"].type == "list of texts"
     assert (known["ema_decay"].default, known["tta"].default) == ("none", "1")

@@ -125,6 +125,19 @@ def test_excel_gives_the_first_sheet_that_has_rows_with_the_numbers_that_excel_s
     assert list(table.notes) == ["t.xlsx has 2 sheets with rows; 'Films' was read"]
 
 
+@pytest.mark.parametrize(
+    ("indices", "value"), [([0] * 250_000, "a"), ([0] * 1_000, "a" * 100_000)], ids=["rows", "text"]
+)
+def test_a_small_parquet_file_of_a_huge_table_is_refused(
+    tmp_path: Path, indices: list[int], value: str
+) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int8()), [value])
+    pq.write_table(pa.table({"id": column}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 10_000
+    with pytest.raises(TableError, match=r"over 20.,... rows or 6.,[0-9,]+ bytes in memory, wh"):
+        read_table(tmp_path / "t.parquet")
+
+
 def test_excel_rows_outside_of_the_size_that_the_file_states_are_read(tmp_path: Path) -> None:
     stated = sheet([["id"], ["a"], ["b"]]).replace(
         "<sheetData>", '<dimension ref="A1"/><sheetData>'

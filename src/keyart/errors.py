@@ -119,6 +119,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {folded[match[0]]!r}?" if match else ""
 
 
+def shown(value: object) -> str:
+    """A value in a message: in one line, not too long."""
+    if isinstance(value, dict | list | tuple) and len(value) > 20:
+        return f"{type(value).__name__} of {len(value):,}"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def one_line(error: Exception) -> str:
     """An error's message in one line, not too long; the error's kind if it has none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
@@ -149,7 +157,7 @@ _OF_FILES = {
 def why(error: Exception) -> str:
     """What is wrong, in plain words: of a file, what the system says about it."""
     if not isinstance(error, OSError):
-        return " ".join(str(error).split())
+        return " ".join(str(error).split())[:300]
     words, _ = _OF_FILES.get(errno.errorcode.get(error.errno or 0, ""), ("", ""))
     return words or error.strerror or str(error)
 

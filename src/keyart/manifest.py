@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from keyart.calibration import Calibration
-from keyart.errors import BundleError, KeyartError, why
+from keyart.errors import BundleError, KeyartError, shown, why
 from keyart.files import no_folder, recover_folder
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
-from keyart.reading import opened, read_json
+from keyart.reading import LARGEST_WEIGHTS, opened, read_json
 from keyart.version import __version__
 
 FORMAT = 3
@@ -28,9 +28,9 @@ MEMBERS = "members"
 PROBES = 2
 
 # A protobuf file, and so the network, has at most 2 GiB.
-LARGEST = {ONNX: 2 << 30, WEIGHTS: 8 << 30, CARD: 4 << 20}
+LARGEST = {ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20}
 _LARGEST_MANIFEST = 4 << 20
-_MOST_GENRES, _MOST_WORDS, _MOST_MEMBERS, _DEEPEST = 1_000, 20_000, 32, 4
+_MOST_GENRES, _MOST_WORDS, _MOST_MEMBERS, _DEEPEST = 1_000, 100_000, 32, 4
 _LONGEST = 200  # characters of a name
 _LARGEST_SIDE = 2_048  # pixels
 _KEYS = {
@@ -214,7 +214,7 @@ def _check_files(files: Any, *, has_network: bool) -> None:
     _object(files, "files", most=100)
     allowed = set(LARGEST) if has_network else {CARD}
     if unknown := sorted(set(files) - allowed):
-        raise ValueError(f"files: {_short(unknown[0])} is not a file of a bundle")
+        raise ValueError(f"files: {shown(unknown[0])} is not a file of a bundle")
     if missing := sorted(allowed - {WEIGHTS} - set(files)):
         raise ValueError(f"files: {missing[0]} is not listed")
     for name, identity in files.items():
@@ -244,8 +244,8 @@ def _no_others(folder: Path, known: set[str]) -> None:
             # Hidden ones are of desktops and of version control.
             if entry.name not in known and not entry.name.startswith("."):
                 raise BundleError(
-                    f"{folder / entry.name}: is not listed in {MANIFEST}; remove it, or export the "
-                    "bundle again"
+                    f"{folder}: {shown(entry.name)} is not listed in {MANIFEST}; remove it, or "
+                    "export the bundle again"
                 )
 
 
@@ -267,7 +267,9 @@ def _check_file(file: Path, size: int, sha256: str) -> None:
     except FileNotFoundError as error:
         raise BundleError(f"{file}: missing from the bundle; export it again") from error
     except (OSError, ValueError) as error:
-        raise BundleError(f"{file}: cannot be used: {error}; export the bundle again") from error
+        raise BundleError(
+            f"{file}: cannot be used: {why(error)}; export the bundle again"
+        ) from error
 
 
 def _object(
@@ -275,20 +277,20 @@ def _object(
 ) -> dict[str, Any]:
     """value: expected to be an object with exactly these keys, or any that are not too many."""
     if not isinstance(value, dict):
-        raise ValueError(f"{where}: expected an object, got {_short(value)}")
+        raise ValueError(f"{where}: expected an object, got {shown(value)}")
     if len(value) > most:
         raise ValueError(f"{where}: has {len(value):,} keys, more than {most:,}")
     if keys is not None and (missing := sorted(keys - value.keys())):
-        raise ValueError(f"{where}: incomplete, has no {_short(missing[0])}")
+        raise ValueError(f"{where}: incomplete, has no {shown(missing[0])}")
     if keys is not None and (unknown := sorted(value.keys() - keys)):
-        raise ValueError(f"{where}: unknown key {_short(unknown[0])}")
+        raise ValueError(f"{where}: unknown key {shown(unknown[0])}")
     return value
 
 
 def _list(value: Any, where: str, least: int, most: int) -> list[Any]:
     if not isinstance(value, list) or not least <= len(value) <= most:
         count = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        got = f"{len(value):,}" if isinstance(value, list) else _short(value)
+        got = f"{len(value):,}" if isinstance(value, list) else shown(value)
         raise ValueError(f"{where}: expected a list of {count}, got {got}")
     return value
 
@@ -296,13 +298,13 @@ def _list(value: Any, where: str, least: int, most: int) -> list[Any]:
 def _text(value: Any, where: str) -> None:
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or not value.isprintable():
         raise ValueError(
-            f"{where}: expected text of one line, up to {_LONGEST} characters, got {_short(value)}"
+            f"{where}: expected text of one line, up to {_LONGEST} characters, got {shown(value)}"
         )
 
 
 def _hash(value: Any, where: str) -> None:
     if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
-        raise ValueError(f"{where}: expected a SHA-256 in hexadecimal, got {_short(value)}")
+        raise ValueError(f"{where}: expected a SHA-256 in hexadecimal, got {shown(value)}")
 
 
 def _is_integer(value: Any) -> bool:
@@ -312,21 +314,11 @@ def _is_integer(value: Any) -> bool:
 def _integer(value: Any, where: str, low: int, high: int) -> None:
     if not _is_integer(value) or not low <= value <= high:
         raise ValueError(
-            f"{where}: expected an integer from {low:,} to {high:,}, got {_short(value)}"
+            f"{where}: expected an integer from {low:,} to {high:,}, got {shown(value)}"
         )
 
 
 def _number(value: Any, where: str, low: float, high: float) -> None:
     number = _is_integer(value) or isinstance(value, float)
     if not number or not low <= value <= high:  # NaN is refused too
-        raise ValueError(
-            f"{where}: expected a number from {low:g} to {high:g}, got {_short(value)}"
-        )
-
-
-def _short(value: Any) -> str:
-    """A value in a message."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = repr(value[:60] if isinstance(value, str) else value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        raise ValueError(f"{where}: expected a number from {low:g} to {high:g}, got {shown(value)}")

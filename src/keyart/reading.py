@@ -1,15 +1,22 @@
-"""Reading files that others wrote: regular files only, of bounded size, and strict JSON."""
+"""Reading files that others wrote: regular files only, of bounded size; strict JSON and TOML."""
 
 import io
 import json
 import os
 import stat
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_DEEPEST = 32  # levels of a JSON text; none of keyart's has more than 8
+from keyart.errors import one_line
+
+_DEEPEST = 32  # levels of JSON or TOML; none of keyart's has more than 8
+LARGEST_WEIGHTS = 64 << 30  # bytes of a safetensors file
+_LONGEST_TOML = 64_000  # bytes
+# The parser's time grows with the square of the parts of a key, a.b.c.
+_MOST_DOTS = 2_000
 
 
 @contextmanager
@@ -60,6 +67,29 @@ def parse_json(data: bytes) -> Any:
         raise ValueError(f"has more than {_DEEPEST} levels") from error
     _check_depth(value)
     return value
+
+
+def read_toml(file: Path, *, links: bool = True) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file in UTF-8, and its tables.
+
+    Raises ValueError with what it is instead, and OSError.
+    """
+    text = read_bytes(file, _LONGEST_TOML, links=links).decode("utf-8-sig")
+    return text, parse_toml(text)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """As `read_toml`, of a file's text."""
+    if text.count(".") > _MOST_DOTS:
+        raise ValueError(f"has more than {_MOST_DOTS:,} dots")
+    try:
+        tables = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"has more than {_DEEPEST} levels") from error
+    except ValueError as error:
+        raise ValueError(f"not TOML: {one_line(error)}") from error
+    _check_depth(tables)
+    return tables
 
 
 def _check_depth(value: Any) -> None:

@@ -7,10 +7,8 @@ The bundle is written last: a run that has one is finished.
 """
 
 import csv
-import json
 import math
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +25,12 @@ from keyart.errors import KeyartError, RunError, why
 from keyart.files import no_folder, replacing, write_csv, write_json, write_text
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
+from keyart.reading import parse_toml, read_json, read_toml
 
 History = Mapping[str, npt.NDArray[np.float64]]
 """The columns of history.csv, one number for each epoch; NaN if a cell is empty."""
 
+_LARGEST_JSON = 64 << 20  # bytes
 _FACTS = ("film_id", "title", "group", "truth", "predicted")
 
 
@@ -218,20 +218,19 @@ class Run:
     def recipe_text(self) -> str:
         """recipe.toml, checked to be TOML. Raises RunError if it is missing or is not."""
         try:
-            text = self.recipe_path.read_text(encoding="utf-8")
-            tomllib.loads(text)
+            text, _ = read_toml(self.recipe_path)
         except FileNotFoundError as error:
             raise RunError(f"{self.path}: has no recipe.toml") from error
         except OSError as error:
             raise RunError(f"{self.recipe_path}: cannot be read ({why(error)})") from error
         except ValueError as error:
-            raise RunError(f"{self.recipe_path}: not TOML ({error}); fix or delete it") from error
+            raise RunError(f"{self.recipe_path}: {error}; fix or delete it") from error
         return text.strip()
 
     @property
     def recipe(self) -> dict[str, Any]:
         """The settings in recipe.toml, as they are written there. Raises RunError."""
-        return tomllib.loads(self.recipe_text)
+        return parse_toml(self.recipe_text)
 
     def write_recipe(self, text: str) -> None:
         """Write recipe.toml."""
@@ -271,7 +270,7 @@ class Run:
         """The metrics of the run. Raises RunError if they are missing, damaged or too old."""
         file = self.metrics_path
         try:
-            plain = json.loads(file.read_bytes())
+            plain = read_json(file, _LARGEST_JSON, links=True)
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{self.path}: no metrics.json that can be read; make it with keyart evaluate "
@@ -321,7 +320,7 @@ class Run:
     def origin(self) -> Origin:
         """The catalog that the run was trained on. Raises RunError if it does not know."""
         try:
-            origin: dict[str, str] = json.loads(self.origin_path.read_text())
+            origin: dict[str, str] = read_json(self.origin_path, _LARGEST_JSON, links=True)
             return Origin(Path(origin["path"]), origin["fingerprint"], origin["split"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(

@@ -15,7 +15,6 @@ needs neither pyarrow nor a catalog.
 
 import errno
 import io
-import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from keyart.images.poster import Poster
 from keyart.near_duplicates import near_pairs
 from keyart.parallel import Progress, batches, ordered
 from keyart.predictor import Embeddings, Predictor
+from keyart.reading import read_json
 from keyart.version import __version__
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ HASHES, SMALL = "hashes.npy", "small.npy"
 LARGEST = 1_000_000
 THUMBNAIL_HEIGHT = 240
 
+_LARGEST_FACTS = 1 << 20  # bytes
 _BATCH = 16  # posters a task
 _BLOCK = 1_024  # rows centred or compared at once
 
@@ -122,7 +123,7 @@ class Index:
         if problem := no_folder(path):
             raise PosterIndexError(f"{problem}; make an index with keyart index")
         try:
-            facts = json.loads((path / FACTS).read_bytes())
+            facts = read_json(path / FACTS, _LARGEST_FACTS, links=True)
             if facts["format"] != FORMAT:
                 raise PosterIndexError(
                     other_format(path, facts["format"], reads=FORMAT, remedy=_REBUILD)

@@ -23,6 +23,7 @@ from keyart.images.spec import ImageSpec
 from keyart.models.milestone import ScratchConvolutions, Vgg16Convolutions, scratch_map
 from keyart.models.posternet import PATCH, PosterNet
 from keyart.models.quiet import errors_only
+from keyart.reading import LARGEST_WEIGHTS, opened
 
 HUB = "hub"
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -273,10 +274,11 @@ def _why(name: str, spec: ImageSpec, weights: str | None, error: Exception) -> s
 def _read(path: str) -> dict[str, Tensor]:
     """The tensors of a file; if it has a run's whole network, those of the backbone alone."""
     try:
-        tensors = load_file(path)
+        with opened(Path(path), LARGEST_WEIGHTS, links=True):
+            tensors = load_file(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{path}: no such weights file") from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise WeightsError(f"{path}: not a safetensors file ({why(error)})") from error
     ours = {
         name.removeprefix("backbone.").removeprefix("network."): tensor

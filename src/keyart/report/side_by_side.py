@@ -1,6 +1,5 @@
 """Several runs in one table: their metrics, which differences are real, and their recipes."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,6 +8,7 @@ import numpy as np
 
 from keyart.evaluation.scoring import Differences, compare_scores
 from keyart.metric_table import METRICS, Difference, Interval, ModelMetrics
+from keyart.reading import parse_toml
 from keyart.report.charts import Chart
 from keyart.report.contents import Contents
 from keyart.report.svg import Axis, Line, Style, around
@@ -67,7 +67,7 @@ class SideBySide:
         differences = [_difference(one, films[0]) for one in films]
         models = [run.split.model for run in scored.values() if run.split is not None]
         compared = list(zip(models, differences, strict=True))
-        recipes = [tomllib.loads(run.recipe) if run.recipe else {} for run in runs]
+        recipes = [parse_toml(run.recipe) if run.recipe else {} for run in runs]
         return cls(
             names=names,
             scored=list(scored),

@@ -1,7 +1,6 @@
 """The space of a search: a range or a choice of values for some keys of a recipe."""
 
 import json
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from keyart.errors import RecipeError, nearest, why
+from keyart.reading import read_toml
 from keyart.training.recipe import Recipe, parse_settings
 
 # A range with at least this ratio of its ends is searched on a logarithmic scale.
@@ -133,7 +133,7 @@ def _holds(dimension: Dimension, value: Any) -> bool:
 
 def _table(path: Path) -> dict[str, Dimension]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("search")
+        table = read_toml(path)[1].get("search")
     except (OSError, ValueError) as error:
         raise RecipeError(f"--search {path}: cannot be read ({why(error)})") from error
     if not isinstance(table, dict) or not table:

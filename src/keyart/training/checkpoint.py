@@ -13,8 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from keyart.errors import RunError
+from keyart.errors import RunError, why
 from keyart.files import replacing
+from keyart.reading import LARGEST_WEIGHTS, opened
 from keyart.training.callbacks import Row
 from keyart.training.state import LoopState
 
@@ -72,7 +73,7 @@ def load_checkpoint(
 def history_of(path: Path) -> list[Row]:
     """The rows of history.csv up to a checkpoint. Raises RunError."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened(path, LARGEST_WEIGHTS, links=True), safe_open(path, framework="pt") as file:
             return LoopState(**json.loads(file.metadata()["state"])).history
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: missing or damaged ({error})") from error
@@ -95,11 +96,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and facts of a safetensors file. Raises RunError."""
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened(path, LARGEST_WEIGHTS, links=True), safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path}: missing or damaged ({error})") from error
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise RunError(f"{path}: missing or damaged ({why(error)})") from error
 
 
 def _below(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:

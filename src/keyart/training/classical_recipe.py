@@ -6,7 +6,17 @@ from typing import Literal
 from keyart.errors import RecipeError
 from keyart.images.spec import ImageSpec
 from keyart.models.classical import CELL
-from keyart.training.recipe_tables import Colour, Count, Fraction, Positive, Table, Tables, key
+from keyart.training.recipe_tables import (
+    Colour,
+    Fraction,
+    Positive,
+    Seed,
+    Side,
+    Spread,
+    Table,
+    Tables,
+    key,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +32,8 @@ class FilmData(Table):
     words: Positive = key(
         200, "How many of the most frequent words of titles count.", "With facts."
     )
-    height: Positive = key(96, "Height in pixels to which posters are resized.", "Rarely.")
-    width: Positive = key(64, "Width in pixels to which posters are resized.", "With `height`.")
+    height: Side = key(96, "Height in pixels to which posters are resized.", "Rarely.")
+    width: Side = key(64, "Width in pixels to which posters are resized.", "With `height`.")
     fit: Literal["squash", "pad"] = key(
         "squash",
         "How a poster of another shape is fitted: `squash` it, or `pad` it with black.",
@@ -49,7 +59,7 @@ class FeatureNetwork(Table):
         "Mean of each channel in [0, 1], for normalisation. Default: those of the backbone.",
         "If the weights were trained with another.",
     )
-    std: Colour | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
+    std: Spread | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +74,7 @@ class Forest(Table):
     balance: bool = key(
         True, "Films with a genre weigh as much, together, as those without it.", "Rarely."
     )
-    seed: Count = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
+    seed: Seed = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +86,7 @@ class Qda(Table):
     reg_param: Fraction = key(
         0.99, "How far each covariance shrinks towards that of all films.", "Less for more films."
     )
-    seed: Count = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
+    seed: Seed = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ def load_best(run: Run) -> tuple[GenreClassifier, Recipe]:
     tensors, _ = load_tensors(run.best_checkpoint)
     biases = [name for name in tensors if name.startswith("head.") and name.endswith(".bias")]
     # The bias of the last layer has one value per genre. A head has one layer, or numbers them.
-    genres = len(tensors[max(biases, key=lambda name: (len(name), name))]) if biases else 1
+    genres = tensors[max(biases, key=lambda name: (len(name), name))].numel() if biases else 1
     model = build_network(recipe, genres)
     try:
         model.load_state_dict(tensors)

@@ -1,15 +1,15 @@
 """Recipe: all choices of one training, as a frozen record that TOML and settings override."""
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from keyart.errors import RecipeError, nearest, why
+from keyart.errors import RecipeError, nearest, shown, why
 from keyart.images.spec import ImageSpec
+from keyart.reading import parse_toml, read_toml
 from keyart.training.classical_recipe import CLASSIFIERS, ClassicalRecipe
 from keyart.training.recipe_groups import Data, Ending, Network, Optimisation, Regularisation
 from keyart.training.recipe_tables import Tables
@@ -125,8 +125,8 @@ def _value(text: str) -> Any:
     if text == "none":
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text  # a bare word is a string
 
 
@@ -135,22 +135,18 @@ def _read(recipe: str | os.PathLike[str]) -> AnyRecipe:
     if path.suffix == ".toml":
         where = str(path)
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            _, tables = read_toml(path)
+        except (OSError, ValueError) as error:
             raise RecipeError(f"{path}: cannot be read ({why(error)}); name a TOML file") from error
     elif str(recipe) in recipe_names():
         where = f"recipe {recipe}"
         shipped = resources.files("keyart.training") / "recipes" / f"{recipe}.toml"
-        text = shipped.read_text(encoding="utf-8")
+        tables = parse_toml(shipped.read_text(encoding="utf-8"))
     else:
         raise RecipeError(
-            f"no recipe {str(recipe)!r}{nearest(str(recipe), recipe_names()) or '.'} "
+            f"no recipe {shown(str(recipe))}{nearest(str(recipe), recipe_names()) or '.'} "
             f"Shipped: {', '.join(recipe_names())}; or name a TOML file"
         )
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{where}: not TOML: {error}") from error
     return _kind(tables, where).from_tables(tables, where)
 
 
@@ -166,7 +162,7 @@ def _kind(tables: Mapping[str, Any], where: str) -> type[AnyRecipe]:
     kind = classifier.get("kind")
     if not isinstance(kind, str) or kind not in CLASSIFIERS:
         raise RecipeError(
-            f"{where}: [classifier] kind = {kind!r}: not one"
+            f"{where}: [classifier] kind = {shown(kind)}: not one"
             f"{nearest(str(kind), CLASSIFIERS) or '.'} Known: {', '.join(CLASSIFIERS)}"
         )
     return CLASSIFIERS[kind]

@@ -7,12 +7,17 @@ from pydantic import Field as Limits
 
 from keyart.training.recipe_tables import (
     Colour,
+    Copies,
     Count,
     Fraction,
     NotNegative,
     Positive,
     Rate,
+    Seed,
+    Side,
+    Spread,
     Table,
+    Views,
     key,
 )
 
@@ -24,12 +29,12 @@ Precision = Annotated[float, Limits(gt=0, le=1, description="a precision above 0
 class Data(Table):
     """What the network learns from: splits, the size of posters, and augmentation."""
 
-    height: Positive = key(
+    height: Side = key(
         176,
         "Height in pixels to which posters are resized.",
         "Larger posters show more detail and take more time. Most posters are 3:2.",
     )
-    width: Positive = key(120, "Width in pixels to which posters are resized.", "With `height`.")
+    width: Side = key(120, "Width in pixels to which posters are resized.", "With `height`.")
     fit: Literal["squash", "pad"] = key(
         "squash",
         "How a poster of another shape is fitted: `squash` it, or `pad` it with black.",
@@ -41,7 +46,7 @@ class Data(Table):
         "as the 2017 study did it.",
         "Only to reproduce the study. The other two let near-duplicates leak into the test split.",
     )
-    upsample: Count = key(
+    upsample: Copies = key(
         0,
         "Flipped copies to add of each training film of `upsample_genres`.",
         "To see rare genres more often. `balance` does the same without copies.",
@@ -119,7 +124,7 @@ class Network(Table):
         "Mean of each channel in [0, 1], for normalisation. Default: those of the backbone.",
         "If the weights were trained with another.",
     )
-    std: Colour | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
+    std: Spread | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
     dropout: Fraction = key(
         0.1, "Dropout rate before the head's linear layer.", "More against overfitting."
     )
@@ -128,7 +133,7 @@ class Network(Table):
         "Train the head alone. The backbone's features are computed once and cached.",
         "For a pretrained backbone and little time: minutes instead of hours.",
     )
-    feature_views: Positive = key(
+    feature_views: Views = key(
         2,
         "Views of each poster in the feature cache: as it is, flipped, then augmented ones.",
         "More is slower and helps a frozen backbone a little.",
@@ -228,7 +233,7 @@ class Optimisation(Table):
         "Use torch.compile. `auto`: if the training is long enough to pay for it.",
         "`off` if it fails or is slower on your machine.",
     )
-    seed: Count = key(
+    seed: Seed = key(
         0, "Seed of all random numbers.", "To see how much a result depends on chance."
     )
 

@@ -1,6 +1,7 @@
 """Tables of recipe keys: how they are documented, checked, changed and written as TOML."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import NoneType
@@ -9,14 +10,24 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic import Field as Limits
 
-from keyart.errors import RecipeError, nearest
+from keyart.errors import RecipeError, nearest, shown
 
-Positive = Annotated[int, Limits(gt=0, description="integer, 1 or more")]
-Count = Annotated[int, Limits(ge=0, description="integer, 0 or more")]
-Rate = Annotated[float, Limits(gt=0, description="number above 0")]
-NotNegative = Annotated[float, Limits(ge=0, description="number, 0 or more")]
+Side = Annotated[int, Limits(ge=1, le=2_048, description="integer from 1 to 2,048")]
+Views = Annotated[int, Limits(ge=1, le=100, description="integer from 1 to 100")]
+Copies = Annotated[int, Limits(ge=0, le=100, description="integer from 0 to 100")]
+Positive = Annotated[int, Limits(ge=1, le=100_000, description="integer from 1 to 100,000")]
+Count = Annotated[int, Limits(ge=0, le=100_000, description="integer from 0 to 100,000")]
+# More is refused by NumPy.
+Seed = Annotated[int, Limits(ge=0, le=2**32 - 1, description="integer from 0 to 4,294,967,295")]
+Rate = Annotated[float, Limits(gt=0, le=1_000, description="number above 0, up to 1,000")]
+NotNegative = Annotated[float, Limits(ge=0, le=1_000, description="number from 0 to 1,000")]
 Fraction = Annotated[float, Limits(ge=0, le=1, description="number from 0 to 1")]
-Colour = Annotated[tuple[float, float, float], Limits(description="[red, green, blue]")]
+_Mean = Annotated[float, Limits(ge=-1_000, le=1_000)]
+_Std = Annotated[float, Limits(ge=0.001, le=1_000)]
+Colour = Annotated[tuple[_Mean, _Mean, _Mean], Limits(description="[red, green, blue]")]
+Spread = Annotated[
+    tuple[_Std, _Std, _Std], Limits(description="[red, green, blue], each 0.001 or more")
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ def key(default: Any, does: str, when: str) -> Any:
 class Table:
     """Base of the groups: each is one table of a TOML file, and a frozen dataclass of `key`s."""
 
-    __pydantic_config__: ClassVar = ConfigDict(strict=True)
+    __pydantic_config__: ClassVar = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +97,8 @@ class Tables:
                 raise RecipeError(_outside(name, homes, where))
             if name not in groups:
                 raise RecipeError(
-                    f"{where}: no table [{name}]{nearest(name, groups) or '.'} The tables are: "
-                    f"{_list(groups)}"
+                    f"{where}: no table [{_named(name)}]{nearest(name, groups) or '.'} "
+                    f"The tables are: {_list(groups)}"
                 )
             known = [one.name for one in fields(groups[name])]
             for given in values:
@@ -98,7 +109,7 @@ class Tables:
                         f"{where}: {given} belongs under [{homes[given]}], not [{name}]"
                     )
                 raise RecipeError(
-                    f"{where}: no key {given!r}{nearest(given, homes) or '.'} "
+                    f"{where}: no key {shown(given)}{nearest(given, homes) or '.'} "
                     f"The keys of [{name}] are: {', '.join(known)}"
                 )
         return cls._checked({name: tables.get(name, {}) for name in groups}, where)
@@ -113,7 +124,7 @@ class Tables:
         for name, value in settings.items():
             if name not in homes:
                 raise RecipeError(
-                    f"settings: no key {name!r}{nearest(name, homes) or '.'} The keys are: "
+                    f"settings: no key {shown(name)}{nearest(name, homes) or '.'} The keys are: "
                     f"{', '.join(homes)}"
                 )
             values[homes[name]][name] = value
@@ -159,7 +170,7 @@ def _valid(group: type[Any], values: Mapping[str, Any], where: str) -> Any:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else group.__name__.lower()
         raise RecipeError(
-            f"{where}: {name} = {first['input']!r}: {first['msg'].lower()}"
+            f"{where}: {name} = {shown(first['input'])}: {first['msg'].lower()}"
         ) from error
 
 
@@ -176,11 +187,17 @@ def _outside(name: str, homes: Mapping[str, str], where: str) -> str:
     """What is wrong with a key that is in no table."""
     tables = _list(dict.fromkeys(homes.values()))
     if name not in homes:
-        return f"{where}: no key {name!r}{nearest(name, homes) or '.'} Keys are in tables: {tables}"
+        known = nearest(name, homes) or "."
+        return f"{where}: no key {shown(name)}{known} Keys are in tables: {tables}"
     return (
         f"{where}: {name} is in no table; move it under [{homes[name]}] (recipes have tables now: "
         f"{tables})"
     )
+
+
+def _named(name: str) -> str:
+    """A key in a message; one that TOML needs quotes for is in quotes."""
+    return name if re.fullmatch(r"[\w-]{1,60}", name) else shown(name)
 
 
 def _list(tables: Mapping[str, object]) -> str:
