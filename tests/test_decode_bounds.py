@@ -314,7 +314,7 @@ def test_a_decode_that_takes_too_long_is_ended_and_the_next_one_works() -> None:
     began = time.perf_counter()
     with pytest.raises(PosterError, match=r"takes over 0.02 s to decode"):
         decode_apart("PNG", slow, None, MAX_PIXELS, 200 * MEGABYTE, deadline=0.02)
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 8  # without a deadline, the default is 10 s
     assert decode_apart("PNG", PNG, None, MAX_PIXELS, 100 * MEGABYTE).shape == (90, 60, 3)
 
 

@@ -181,6 +181,28 @@ def test_genres_come_in_many_spellings(tmp_path: Path, given: str, genres: tuple
     assert film.genres == genres
 
 
+@pytest.mark.parametrize("name", ["films.csv", "films.jsonl"])
+def test_deeply_nested_genres_are_reported_or_refused(tmp_path: Path, name: str) -> None:
+    outcomes = set()
+    for depth in (30, *range(880, 1_000)):  # around the depth at which Python ends a recursion
+        cell = "[" * depth + "1" + "]" * depth
+        csv = name.endswith("csv")
+        text = f"id,genres\na,{cell}\n" if csv else f'{{"id":"a","genres":{cell}}}'
+        try:
+            (film,) = read(table(tmp_path, text, name))
+            outcomes.add(film.genres)
+        except TableError:
+            outcomes.add(("refused",))
+    # Too deep for JSON, a cell of CSV is taken for names in brackets.
+    assert outcomes == {("(nested too deeply)",), ("1",) if csv else ("refused",)}
+
+
+def test_half_a_character_in_json_becomes_one_that_files_can_hold(tmp_path: Path) -> None:
+    row = r'{"id": "a\ud800", "title": "\udcff\ud83c\udfac", "genres": ["Drama", "\ud800"]}'
+    (film,) = read(table(tmp_path, row, "films.jsonl"))
+    assert (film.film_id, film.title, film.genres) == ("a\ufffd", "\ufffd🎬", ("Drama", "\ufffd"))
+
+
 def test_a_line_of_more_fields_than_columns_is_not_guessed_at(tmp_path: Path) -> None:
     films = read(table(tmp_path, "id,title,genres\na,Up, up,Drama\nb,Up,Drama,\n"))
     assert [(film.film_id, film.problem) for film in films] == [
@@ -284,7 +306,7 @@ def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/gone.csv: no such file; name a table"
     with pytest.raises(TableError) as caught:
         read(tmp_path)
-    assert str(caught.value) == f"{tmp_path}: cannot be read (Is a directory)"
+    assert str(caught.value) == f"{tmp_path}: cannot be read (is a folder, not a file)"
 
 
 def test_a_small_compressed_table_takes_little_memory(tmp_path: Path) -> None:

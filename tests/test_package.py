@@ -21,8 +21,8 @@ def run(script: str) -> str:
 
 def test_importing_keyart_loads_nothing_heavy_and_takes_a_moment() -> None:
     script = (
-        "import json, sys, time; began = time.perf_counter(); import keyart;"
-        "took = time.perf_counter() - began;"
+        "import json, sys, time; began = time.process_time(); import keyart;"
+        "took = time.process_time() - began;"
         f"print(json.dumps([took, [m for m in {HEAVY} if m in sys.modules]]))"
     )
     took, loaded = json.loads(run(script))

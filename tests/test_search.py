@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -367,17 +368,21 @@ def test_two_processes_share_a_search(catalog: Catalog, tmp_path: Path) -> None:
     for setting in SMALL:
         words += ["--set", setting]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    both = [
-        subprocess.Popen([*map(str, words)], stderr=subprocess.PIPE, text=True, env=environment)
-        for _ in range(2)
-    ]
-    said = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    said: list[str] = []
+    with subprocess.Popen(
+        [*map(str, words)], stderr=subprocess.PIPE, text=True, env=environment
+    ) as other:
+        while not (out / "search.db").exists():  # this process has nothing to import any more
+            assert other.poll() is None, other.communicate()[1]
+            time.sleep(0.01)
+        watcher = Callbacks(lambda *_: None, lambda step: None, said.append)
+        sought(catalog, out, trials=5, callbacks=watcher)
+        said += other.communicate()[1].splitlines()
+    assert other.returncode == 0, said
     found = sought(catalog, out, trials=5)
     assert len(of(found, TrialState.COMPLETE, TrialState.PRUNED)) == 5
     assert not of(found, TrialState.RUNNING, TrialState.WAITING)
-    trained = [sum("mAP" in line or "pruned" in line for line in one.splitlines()) for one in said]
-    assert sum(trained) == 5
+    assert sum("mAP" in line or "pruned" in line for line in said) == 5, "each is trained once"
     rates = {trial.params["learning_rate"] for trial in found.trials if trial.params}
     assert len(rates) == 5, "processes do not try the same"
     assert (out / "best.toml").exists()

@@ -73,7 +73,7 @@ def test_requests_that_need_a_frozen_store_get_503_and_others_go_on(
                 asked = time.monotonic()
                 assert api.post("/v1/predictions", content=RED).status_code == 200
                 assert api.get("/readyz").status_code == 200
-                assert time.monotonic() - asked < 1
+                assert time.monotonic() - asked < 2.5, "the store is waited for 3 s"
             answers = [one.result() for one in waiting]
             assert time.monotonic() - began < 8
         assert {answer.status_code for answer in answers} == {503}

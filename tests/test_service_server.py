@@ -133,9 +133,12 @@ def test_a_half_sent_request_is_answered_after_the_stop_was_asked_for(model: Pat
     with process(model) as (running, url, _):
         port = int(url.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port)) as link:
-            head = f"POST /v1/predictions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(RED)}\r\n\r\n"
-            link.sendall(head.replace("host: x", f"host: localhost:{port}").encode() + RED[:20])
-            time.sleep(0.3)
+            link.sendall(
+                f"POST /v1/predictions HTTP/1.1\r\nhost: localhost:{port}\r\n"
+                f"expect: 100-continue\r\ncontent-length: {len(RED)}\r\n\r\n".encode()
+            )
+            assert link.recv(100).startswith(b"HTTP/1.1 100"), "the request is being answered"
+            link.sendall(RED[:20])
             running.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             link.sendall(RED[20:])

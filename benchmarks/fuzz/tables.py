@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.fuzz.campaign import Door, put
-from benchmarks.fuzz.mutate import mutate, numbered, pick
+from benchmarks.fuzz.mutate import mutate, mutate_tree, numbered, pick
 from keyart.catalog.examine import choose_films
 from keyart.catalog.films_table import read_films
 from keyart.genres import DEFAULT_VOCABULARY
@@ -138,6 +138,11 @@ def _paint(number: int) -> _Painted:
         if kind == "excel" and rng.random() < 0.7:  # else nearly all are damaged archives
             text = sheet(_rows(films, spelling)).encode()
             data = workbook(mutate(text, [text, b'<row r="9999999"><c r="ZZ1" t="s"><v>-1'], rng))
+        elif kind == "array" and rng.random() < 0.7:
+            tree = json.loads(data)
+            for _ in range(int(rng.geometric(0.5))):
+                mutate_tree(tree, rng)
+            data = json.dumps(tree).encode()
         else:
             data = mutate(data, others, rng)
     return _Painted(f"films{suffix}", data, films, sound, f"{kind} with genres as {spelling}")

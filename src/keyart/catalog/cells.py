@@ -1,7 +1,8 @@
-"""Cells of tables that spreadsheets open: text that begins like a formula would be run."""
+"""The text of cells: what spreadsheets would run as a formula, and what no file can hold."""
 
 import re
 
+_HALF = re.compile("[\ud800-\udfff]")  # of a character outside of the first 65,536
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
@@ -13,3 +14,8 @@ def as_cell(text: str) -> str:
 def from_cell(cell: str) -> str:
     """The text that as_cell() was called on; other cells are their own text."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def sound(text: str) -> str:
+    """Text that any file can hold: JSON may name halves of a character, as in \\ud83d alone."""
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from keyart.catalog.cells import from_cell
+from keyart.catalog.cells import from_cell, sound
 from keyart.catalog.genre_cells import Flags, genre_names
 from keyart.catalog.table_file import Row, TableFile, folded, read_table
 from keyart.errors import TableError
@@ -121,7 +121,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     text = "" if value is None or value != value else str(value).strip()
-    return "" if text == r"\N" else from_cell(text)
+    return "" if text == r"\N" else from_cell(sound(text))
 
 
 def _shown(table: TableFile) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keyart.catalog.cells import sound
 from keyart.genres import Vocabulary
 
 # TMDb's numbers of genres, for films and for series.
@@ -30,6 +31,7 @@ _PREFIX = re.compile(r"(?:genres?|is)[_ .:=-]+", re.IGNORECASE)
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
 _QUOTED_ONLY = re.compile(rf"(?:\s*(?:{_QUOTED.pattern})\s*,?)*+")
 _LONGEST_NAME = 4  # words
+_DEEPEST = 20  # lists in lists; before Python ends a recursion
 
 
 def genre_names(value: Any, vocabulary: Vocabulary, *, tmdb: bool = False) -> tuple[str, ...]:
@@ -43,35 +45,38 @@ def genre_names(value: Any, vocabulary: Vocabulary, *, tmdb: bool = False) -> tu
     for text in _pieces(value):
         number = tmdb and re.fullmatch("[0-9]{1,9}", text)
         names += _parted(_TMDB.get(int(text), text) if number else text, vocabulary)
-    return tuple(dict.fromkeys(name for name in names if name.casefold() not in _NONE))
+    return tuple(dict.fromkeys(sound(name) for name in names if name.casefold() not in _NONE))
 
 
-def _pieces(value: Any) -> Iterator[str]:
-    """The texts of a cell's items."""
+def _pieces(value: Any, deep: int = 0) -> Iterator[str]:
+    """The texts of a cell's items. deep: how many lists and objects these are in."""
+    if deep > _DEEPEST:
+        yield "(nested too deeply)"
+        return
     if value is None or isinstance(value, bool) or (isinstance(value, float) and value != value):
         return
     if isinstance(value, Mapping):
         number: Any = value.get("id")
         known = _TMDB.get(number) if isinstance(number, int) else None
-        yield from _pieces(value.get("name") or known or number)
+        yield from _pieces(value.get("name") or known or number, deep + 1)
     elif isinstance(value, str):
-        yield from _pieces_of_text(html.unescape(html.unescape(value)).strip())
+        yield from _pieces_of_text(html.unescape(html.unescape(value)).strip(), deep)
     elif isinstance(value, set | frozenset):
         yield from sorted(map(str, value))
     elif isinstance(value, Iterable) and not isinstance(value, bytes):
         for one in value:
-            yield from _pieces(one)
+            yield from _pieces(one, deep + 1)
     else:
         yield str(value).removesuffix(".0")
 
 
-def _pieces_of_text(text: str) -> Iterator[str]:
+def _pieces_of_text(text: str, deep: int) -> Iterator[str]:
     if text.casefold() in _NONE:
         return
     if text[:1] + text[-1:] in ("[]", "{}", "()"):
         found = _list_in(text)
         if found is not None:
-            yield from _pieces(found)
+            yield from _pieces(found, deep + 1)
             return
         text = text[1:-1]
     for part in re.split(r"[|,;\n]", text.strip("[]{} ")):
@@ -139,7 +144,7 @@ class Flags:
         A column with another name is one if it has the prefix of these (genre_Sport), or holds
         nothing but yes and no.
         """
-        named = {column: _PREFIX.sub("", column) for column in dict.fromkeys(columns)}
+        named = {column: sound(_PREFIX.sub("", column)) for column in dict.fromkeys(columns)}
         known = [column for column, genre in named.items() if vocabulary.resolve(genre)]
         if len(known) < 2:
             return None

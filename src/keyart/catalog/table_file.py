@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from keyart.catalog.delimited import read_delimited
 from keyart.catalog.excel_table import OLD_EXCEL, read_excel
@@ -19,10 +19,12 @@ _JSON = frozenset((".jsonl", ".ndjson", ".json"))
 _TABLES = _JSON | {".csv", ".tsv", ".parquet", ".xlsx", ".xls"}
 FORMATS = "CSV, TSV, Parquet, JSON or Excel's .xlsx"
 
-_MOST_BYTES = 4_000_000_000  # of a table that was compressed; IMDb's largest has 1 GB
-_MOST_TIMES = 100  # its compressed size, above _ANY_BYTES: tables shrink 4 to 30 times, bombs 1,000
+_MOST_BYTES = 4_000_000_000  # IMDb's largest table has 1 GB
+_MOST_TIMES = 100  # the compressed size, above _ANY_BYTES: tables shrink 4 to 30 times, bombs 1,000
 _ANY_BYTES = 64_000_000
 _PIECE = 1_000_000
+_ANY_ROWS = 200_000
+_ROWS = 512  # read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,16 @@ def read_table(path: StrPath) -> TableFile:
 
 def _read(path: Path) -> TableFile:
     try:
-        data = path.read_bytes()
+        if path.is_block_device() or path.is_char_device():  # it may never end
+            raise TableError(f"{path}: is a device, not a file; name a table")
+        with path.open("rb") as file:
+            data = _content(file, _MOST_BYTES)
     except FileNotFoundError as error:
         raise TableError(f"{path}: no such file; name a table") from error
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({why(error)})") from error
+    if len(data) > _MOST_BYTES:
+        raise TableError(f"{path}: over {_MOST_BYTES:,} bytes; split it")
     if data.startswith(b"\x1f\x8b"):
         data = _decompressed(path, data)
     if data.startswith(b"PAR1"):
@@ -124,16 +131,22 @@ def _read(path: Path) -> TableFile:
 
 def _decompressed(path: Path, data: bytes) -> bytes:
     most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * len(data))
-    content = io.BytesIO()
     try:
         with gzip.open(io.BytesIO(data)) as file:
-            # Not read(most), which takes that much memory for any file.
-            while content.tell() <= most and (piece := file.read(_PIECE)):
-                content.write(piece)
+            content = _content(file, most)
     except (OSError, EOFError, zlib.error) as error:
         raise TableError(f"{path}: damaged gzip ({error}); download it again") from error
-    if content.tell() > most:
+    if len(content) > most:
         raise TableError(f"{path}: over {most:,} bytes when decompressed; split or decompress it")
+    return content
+
+
+def _content(file: BinaryIO | gzip.GzipFile, most: int) -> bytes:
+    """What is in a file, up to a little over `most` bytes."""
+    content = io.BytesIO()
+    # Not read(most), which takes that much memory for any file.
+    while content.tell() <= most and (piece := file.read(_PIECE)):
+        content.write(piece)
     return content.getvalue()
 
 
@@ -182,18 +195,38 @@ def _read_parquet(path: Path, data: bytes) -> TableFile:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+    most_bytes = _ANY_BYTES + _MOST_TIMES * len(data)
+    most_rows = _ANY_ROWS + len(data)  # a row of its own takes a byte at least
     try:
         # Not pq.read_table, which refuses two columns of one name.
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
-        columns = [_values(column) for column in table.columns]
+        file = pq.ParquetFile(pa.BufferReader(data))
+        names = tuple(file.schema_arrow.names)
+        columns: list[list[Any]] = [[] for _ in names]
+        rows = size = 0
+        # In parts: a few bytes may stand for billions of rows, or of letters.
+        for part in file.iter_batches(_ROWS):
+            parts = [_without_dictionary(column) for column in part.columns]
+            rows += part.num_rows
+            size += part.num_rows * len(names) + sum(column.nbytes for column in parts)
+            if size > most_bytes or rows > most_rows:
+                raise TableError(
+                    f"{path}: over {most_rows:,} rows or {most_bytes:,} bytes in memory, which is "
+                    "too much for its size; save it as CSV"
+                )
+            for values, column in zip(columns, parts, strict=True):
+                values += _values(column)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise TableError(f"{path}: damaged Parquet ({one_line(error)})") from error
-    names = tuple(table.column_names)
-    rows = [
+    listed = [
         Row(number, dict(zip(names, cells, strict=True)))
         for number, cells in enumerate(zip(*columns, strict=True), start=1)
     ]
-    return TableFile(path, names, rows)
+    return TableFile(path, names, listed)
+
+
+def _without_dictionary(column: Any) -> Any:
+    """A column as large as its values will be."""
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
 
 
 def _values(column: Any) -> list[Any]:

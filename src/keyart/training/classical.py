@@ -28,7 +28,6 @@ from keyart.models.classical import (
 from keyart.models.classifier import GenreClassifier
 from keyart.run import Run
 from keyart.training.checkpoint import load_tensors, save_tensors
-from keyart.training.classical_fit import Floats, fit_head
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.features import Changes, cached_features
 from keyart.training.loop import validation_metrics
@@ -37,6 +36,8 @@ from keyart.training.machine import choose_machine
 _BLOCK = 64  # films in a batch
 _UNKNOWN_YEAR = 1990  # if no training film has a year
 _SPEC, _NOTES = "spec", "notes"
+
+_Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ def fit_classical(
         numbers = _kept_features(recipe, catalog, body, films, progress)
     else:
         numbers = _numbers(_assembled(body, ClassicalHead(), spec), films, len(catalog))
+    # scikit-learn takes as long to import as torch, and training a network needs none of it.
+    from keyart.training.classical_fit import fit_head
+
     fitted = fit_head(recipe, numbers[train], catalog.truth[train], catalog.vocabulary)
     with torch.no_grad():
         logits = fitted.head.decide(torch.from_numpy(numbers[validation])).numpy()
@@ -128,13 +132,13 @@ def _assembled(body: nn.Module, head: ClassicalHead, spec: ImageSpec | FilmSpec)
 
 
 @torch.no_grad()
-def _numbers(model: GenreClassifier, films: PixelRows, count: int) -> Floats:
+def _numbers(model: GenreClassifier, films: PixelRows, count: int) -> _Floats:
     """The head's input for all films of a catalog: (films, features)."""
     blocks = [
         model.pooled(torch.from_numpy(films[np.arange(start, min(start + _BLOCK, count))]))
         for start in range(0, count, _BLOCK)
     ]
-    numbers: Floats = torch.cat(blocks).numpy()
+    numbers: _Floats = torch.cat(blocks).numpy()
     return numbers
 
 
@@ -144,7 +148,7 @@ def _kept_features(
     body: nn.Module,
     films: PixelRows,
     progress: Callable[[int, int], None],
-) -> Floats:
+) -> _Floats:
     """A backbone's features (films, features), from the cache that frozen networks share."""
     assert isinstance(body, Pooled)
     assert isinstance(films, np.ndarray)
