@@ -3,7 +3,9 @@
 import datetime
 import gzip
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from keyart.catalog import excel_table
+from keyart.catalog import excel_table, table_file
 from keyart.catalog.table_file import Row, read_table
 from keyart.errors import MissingExtraError, TableError
 from tests.excel import sheet, workbook
@@ -136,6 +138,24 @@ def test_a_small_parquet_file_of_a_huge_table_is_refused(
     assert (tmp_path / "t.parquet").stat().st_size < 10_000
     with pytest.raises(TableError, match=r"over 20.,... rows or 6.,[0-9,]+ bytes in memory, wh"):
         read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs devices")
+def test_a_device_is_no_table_and_a_pipe_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "t.csv").symlink_to("/dev/zero")
+    monkeypatch.setattr(table_file, "_MOST_BYTES", 5_000_000)
+    with pytest.raises(TableError, match=r"t\.csv: is a device, not a file; name a table"):
+        read_table(tmp_path / "t.csv")
+    (tmp_path / "large.csv").write_bytes(b"id\n" + b"a" * 7_000_000)
+    with pytest.raises(TableError, match=r"large\.csv: over 5,000,000 bytes; split it"):
+        read_table(tmp_path / "large.csv")
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("id\na\n",))
+    writer.start()
+    assert [row.cells for row in read_table(tmp_path / "pipe").rows] == [{"id": "a"}]
+    writer.join()
 
 
 def test_excel_rows_outside_of_the_size_that_the_file_states_are_read(tmp_path: Path) -> None:

@@ -220,7 +220,11 @@ class Finding:
 
 @dataclass
 class Tally:
-    """What is kept of a door. next: the number of the next input. findings: by cause."""
+    """What is kept of a door.
+
+    next: the number of the next input. slowest: seconds of one that is no finding. findings: by
+    cause.
+    """
 
     next: int = 0
     answered: int = 0
@@ -277,9 +281,9 @@ class Campaign:
         tally.next += 1
         tally.answered += outcome.kind == "answered"
         tally.refused += outcome.kind == "refused"
-        if outcome.seconds > tally.slowest:
-            tally.slowest, tally.slowest_number = outcome.seconds, number
         if not outcome.found:
+            if outcome.seconds > tally.slowest:
+                tally.slowest, tally.slowest_number = outcome.seconds, number
             return
         finding = tally.findings.setdefault(outcome.kind, Finding(number, outcome.detail))
         finding.times += 1

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from keyart.catalog.delimited import read_delimited
 from keyart.catalog.excel_table import OLD_EXCEL, read_excel
@@ -19,7 +19,7 @@ _JSON = frozenset((".jsonl", ".ndjson", ".json"))
 _TABLES = _JSON | {".csv", ".tsv", ".parquet", ".xlsx", ".xls"}
 FORMATS = "CSV, TSV, Parquet, JSON or Excel's .xlsx"
 
-_MOST_BYTES = 4_000_000_000  # of a table that was compressed; IMDb's largest has 1 GB
+_MOST_BYTES = 4_000_000_000  # IMDb's largest table has 1 GB
 _MOST_TIMES = 100  # the compressed size, above _ANY_BYTES: tables shrink 4 to 30 times, bombs 1,000
 _ANY_BYTES = 64_000_000
 _PIECE = 1_000_000
@@ -98,11 +98,16 @@ def read_table(path: StrPath) -> TableFile:
 
 def _read(path: Path) -> TableFile:
     try:
-        data = path.read_bytes()
+        if path.is_block_device() or path.is_char_device():  # it may never end
+            raise TableError(f"{path}: is a device, not a file; name a table")
+        with path.open("rb") as file:
+            data = _content(file, _MOST_BYTES)
     except FileNotFoundError as error:
         raise TableError(f"{path}: no such file; name a table") from error
     except OSError as error:
         raise TableError(f"{path}: cannot be read ({why(error)})") from error
+    if len(data) > _MOST_BYTES:
+        raise TableError(f"{path}: over {_MOST_BYTES:,} bytes; split it")
     if data.startswith(b"\x1f\x8b"):
         data = _decompressed(path, data)
     if data.startswith(b"PAR1"):
@@ -126,16 +131,22 @@ def _read(path: Path) -> TableFile:
 
 def _decompressed(path: Path, data: bytes) -> bytes:
     most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * len(data))
-    content = io.BytesIO()
     try:
         with gzip.open(io.BytesIO(data)) as file:
-            # Not read(most), which takes that much memory for any file.
-            while content.tell() <= most and (piece := file.read(_PIECE)):
-                content.write(piece)
+            content = _content(file, most)
     except (OSError, EOFError, zlib.error) as error:
         raise TableError(f"{path}: damaged gzip ({error}); download it again") from error
-    if content.tell() > most:
+    if len(content) > most:
         raise TableError(f"{path}: over {most:,} bytes when decompressed; split or decompress it")
+    return content
+
+
+def _content(file: BinaryIO | gzip.GzipFile, most: int) -> bytes:
+    """What is in a file, up to a little over `most` bytes."""
+    content = io.BytesIO()
+    # Not read(most), which takes that much memory for any file.
+    while content.tell() <= most and (piece := file.read(_PIECE)):
+        content.write(piece)
     return content.getvalue()
 
 
