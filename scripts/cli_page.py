@@ -41,9 +41,15 @@ def _walk(path: str, group: TyperGroup) -> Iterator[tuple[str, TyperCommand]]:
 def _section(path: str, command: TyperCommand) -> str:
     context = typer.Context(command, info_name=path)
     # (name and type, help and notes), as --help prints them
-    found = [record for param in command.params if (record := param.get_help_record(context))]
-    # An argument's name says what it is; the type after it is only noise.
-    records = [(n if n[0] == "-" else n.partition(" <")[0], text) for n, text in found]
+    records = []
+    for param in command.params:
+        if record := param.get_help_record(context):
+            name, text = record
+            if (
+                name[0] != "-"
+            ):  # an argument's name says what it is; the type after it is only noise
+                name = name.partition(" <")[0] + ("..." if param.nargs == -1 else "")
+            records.append((name, text))
     required = [name for name, text in records if "required]" in text]
     usage = [path, *sorted(required, key=lambda name: name[0] == "-")]
     if len(required) < len(records):

@@ -1,6 +1,7 @@
 """catalog/show.py: the numbers that people ask for are right, and the sheet shows every genre."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from keyart.catalog.catalog import Catalog
+from keyart.terminal.catalog import show_catalog
 from tests.tiny_catalog import encoded, poster, tiny_films, write_posters, write_table
 
 FILMS = [
@@ -66,6 +68,21 @@ def test_the_numbers_are_right(catalog: Catalog) -> None:
     assert summary.largest_groups == [["b", "b2"]]
     assert summary.megabytes == pytest.approx(catalog.shards[0].stat().st_size / 1e6)
     assert summary.notes == []
+
+
+def test_sizes_are_printed_as_people_say_them(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_catalog(catalog)
+    printed = capsys.readouterr().out
+    assert ": 6 films, under 1 MB, fingerprint" in printed
+    assert "posters   20x30 to 120x180 pixels" in printed
+    large = replace(catalog.summary(), megabytes=1234.4, smallest=(120, 180))
+    monkeypatch.setattr(Catalog, "summary", lambda _: large)
+    show_catalog(catalog)
+    printed = capsys.readouterr().out
+    assert ": 6 films, 1,234 MB, fingerprint" in printed
+    assert "posters   120x180 pixels" in printed
 
 
 def test_rejections_are_counted_by_kind(catalog: Catalog, tmp_path: Path) -> None:

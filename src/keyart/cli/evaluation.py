@@ -65,7 +65,7 @@ def evaluate(
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="One run, or several to compare with the first."),
+        typer.Argument(metavar="RUN", help="One run, or several to compare with the first."),
     ],
     out: Annotated[Path, typer.Option(help="The HTML page to write.")],
     catalog: Annotated[

@@ -23,7 +23,7 @@ def predict(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Posters, folders of them, or tables of films.",
             readable=False,  # a poster that cannot be read does not stop the others
         ),

@@ -45,7 +45,7 @@ def train(
 @commands.command("ensemble")
 def ensemble(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN...", help="Finished runs of one catalog.")
+        list[Path], typer.Argument(metavar="RUN", help="Finished runs of one catalog, two or more.")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the new run.")],
     learn_weights: Annotated[

@@ -21,14 +21,15 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
         print(json_text(summary.to_json()))
         return
     console = Console(highlight=False)
+    size = f"{summary.megabytes:,.0f}" if summary.megabytes >= 1 else "under 1"
     console.print(
-        f"[bold]{summary.path}[/]: {summary.films:,} films, {summary.megabytes:,.0f} MB, "
+        f"[bold]{summary.path}[/]: {summary.films:,} films, {size} MB, "
         f"fingerprint {summary.fingerprint[:12]}",
         soft_wrap=True,
     )
     console.print(_genres(summary))
-    small, large = summary.smallest, summary.largest
-    console.print(f"posters   {small[0]}x{small[1]} to {large[0]}x{large[1]} pixels")
+    sizes = {f"{wide}x{high}": None for wide, high in (summary.smallest, summary.largest)}
+    console.print(f"posters   {' to '.join(sizes)} pixels")
     years = "  ".join(f"{decade} {count:,}" for decade, count in summary.decades.items())
     console.print(f"years     {years}", soft_wrap=True)
     biggest = f", the largest {len(summary.largest_groups[0])}" if summary.largest_groups else ""
