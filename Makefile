@@ -8,15 +8,14 @@ BIN := .venv/bin
 endif
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-# One worker per core, each with one thread. Worksteal keeps the tests of a file together, so that
-# they share what the file trains, until a worker has nothing left to do.
+# One worker per core. Worksteal keeps the tests of a file together, so that they share what the
+# file trains, until a worker has nothing left to do.
 PYTEST := $(BIN)/pytest -n auto --dist worksteal --durations=10
 
 .PHONY: demo test check bench fuzz docs docs-serve dist lock clean
 demo: $(READY)
 	$(BIN)/keyart demo
 
-test check: export OMP_NUM_THREADS := 1
 test: $(READY)
 	$(PYTEST)
 

@@ -1,6 +1,6 @@
 """The page's pictures in docs/assets/, from painted posters: python -m benchmarks.screenshots DEMO
 
-DEMO: the folder that `keyart demo` left. Needs Chromium.
+DEMO: a folder with catalog/ and run/, as `keyart demo` leaves it. Needs Chromium.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main() -> None:
     """Serve the demo's model with an index of its catalog, and take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("demo", type=Path)
-    parser.add_argument("--first", default="sing-melody", help="stem of the poster on top")
+    parser.add_argument("--first", default="the-wedding", help="stem of the poster on top")
     parser.add_argument("--out", type=Path, default=Path("docs/assets"))
     arguments = parser.parse_args()
     predictor = Predictor.load(arguments.demo / "run")

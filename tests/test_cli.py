@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,18 @@ def keyart(*arguments: object) -> Outcome:
         env={**os.environ, "COLUMNS": "100"},
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def here(*arguments: object) -> Outcome:
+    """As `keyart`, but in this process, which has imported everything already."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["keyart", *map(str, arguments)])
+        patch.setenv("COLUMNS", "100")
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert isinstance(ended.value.code, int)
+    return Outcome(ended.value.code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")
@@ -139,7 +152,7 @@ def test_evaluate_gives_the_metrics_of_the_run(painted: Path) -> None:
     again = keyart("evaluate", painted / "run", "--json")
     assert again.status == 0, again.err
     assert json.loads(again.out) == before["splits"]["test"]
-    shown = keyart("evaluate", painted / "run", "--split", "validation")
+    shown = here("evaluate", painted / "run", "--split", "validation")
     assert "films of the validation split" in shown.out
     assert json.loads((painted / "run" / "metrics.json").read_text()) == before
 
@@ -147,11 +160,11 @@ def test_evaluate_gives_the_metrics_of_the_run(painted: Path) -> None:
 def test_a_bundle_is_exported_evaluated_and_never_written_over(painted: Path) -> None:
     exported = keyart("export", painted / "run", "--out", painted / "bundle")
     assert exported.status == 0, exported.err
-    scored = keyart("evaluate", painted / "bundle", "--catalog", painted / "catalog", "--json")
+    scored = here("evaluate", painted / "bundle", "--catalog", painted / "catalog", "--json")
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
     assert json.loads(scored.out) == metrics["splits"]["test"]
-    assert "--catalog" in keyart("evaluate", painted / "bundle").err
-    assert "already exists" in keyart("export", painted / "run", "--out", painted / "bundle").err
+    assert "--catalog" in here("evaluate", painted / "bundle").err
+    assert "already exists" in here("export", painted / "run", "--out", painted / "bundle").err
 
 
 def test_a_report_is_written_of_several_runs(painted: Path) -> None:
@@ -163,7 +176,7 @@ def test_a_report_is_written_of_several_runs(painted: Path) -> None:
 def test_resume_of_a_finished_run_changes_nothing(painted: Path) -> None:
     arguments = ("train", painted / "catalog", "--recipe", "demo", "--out", painted / "run")
     before = (painted / "run" / "bundle" / "keyart.json").read_bytes()
-    again = keyart(*arguments, *SMALL, "--resume")
+    again = here(*arguments, *SMALL, "--resume")
     assert again.status == 0
     assert "finished already" in again.err
     assert (painted / "run" / "bundle" / "keyart.json").read_bytes() == before
@@ -260,8 +273,8 @@ def test_catalog_show_and_check_print_about_the_catalog(painted: Path) -> None:
     assert "Drama" in shown.out
     assert "near-duplicate" in shown.out
     assert sheet.read_bytes().startswith(b"\x89PNG")
-    assert json.loads(keyart("catalog", "show", painted / "catalog", "--json").out)["films"] > 140
-    assert "sound" in keyart("catalog", "check", painted / "catalog").out
+    assert json.loads(here("catalog", "show", painted / "catalog", "--json").out)["films"] > 140
+    assert "sound" in here("catalog", "check", painted / "catalog").out
 
 
 def test_predict_with_no_readable_poster_ends_with_1(painted: Path, tmp_path: Path) -> None:

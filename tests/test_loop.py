@@ -180,7 +180,10 @@ def test_a_killed_process_resumes_to_the_same_weights(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_a_number_stops_and_says_where(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"loss became (nan|inf) in epoch \d, step \d"):
         trained(
-            tmp_path, RECIPE.with_settings(learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd")
+            tmp_path,
+            RECIPE.with_settings(
+                learning_rate=1000.0, warmup_epochs=0.0, optimizer="sgd", batch_size=8
+            ),
         )
 
 
@@ -188,7 +191,7 @@ def test_weights_that_break_in_the_last_step_of_an_epoch_are_found_in_validation
     tmp_path: Path,
 ) -> None:
     recipe = RECIPE.with_settings(
-        learning_rate=1e30, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
+        learning_rate=1000.0, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
         ema_decay=None,
     )  # fmt: skip
     with pytest.raises(TrainingError, match="loss became nan in epoch 1, validation; no epoch"):

@@ -7,6 +7,7 @@ still writing.
 
 import codecs
 import csv
+import errno
 import json
 import os
 import shutil
@@ -184,6 +185,20 @@ def no_folder(path: Path) -> str:
     if path.is_dir():
         return ""
     return f"{path}: {'is a file, not a folder' if path.exists() else 'no such folder'}"
+
+
+def disk_error(error: object, path: Path) -> OSError | None:
+    """The error of the disk behind an error of SQLite's; None if it is another one."""
+    import sqlite3
+
+    if not isinstance(error, sqlite3.Error):
+        return None
+    code = {
+        sqlite3.SQLITE_FULL: errno.ENOSPC,
+        sqlite3.SQLITE_READONLY: errno.EROFS,
+        sqlite3.SQLITE_IOERR: errno.EIO,
+    }.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return OSError(code, os.strerror(code), str(path)) if code else None
 
 
 def known_suffix(path: Path, known: Iterable[str]) -> str:

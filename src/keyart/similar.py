@@ -13,9 +13,7 @@ are 1 GB, which is mapped, not read; docs/benchmarks.md has the time of a query.
 needs neither pyarrow nor a catalog.
 """
 
-import errno
 import io
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -29,7 +27,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keyart.errors import PosterIndexError, other_format, why
-from keyart.files import StrPath, new_folder, no_folder, write_array, write_json
+from keyart.files import StrPath, disk_error, new_folder, no_folder, write_array, write_json
 from keyart.film import Film
 from keyart.images.decode import Pixels, decode
 from keyart.images.poster import Poster
@@ -325,18 +323,12 @@ def _write_films(
 
 @contextmanager
 def _disk_errors(out: Path) -> Iterator[None]:
-    """A disk that SQLite cannot write to is an error of the disk."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        code = {
-            sqlite3.SQLITE_FULL: errno.ENOSPC,
-            sqlite3.SQLITE_READONLY: errno.EROFS,
-            sqlite3.SQLITE_IOERR: errno.EIO,
-        }.get(error.sqlite_errorcode & 0xFF)
-        if code is None:
-            raise
-        raise OSError(code, os.strerror(code), str(out)) from error
+    except sqlite3.Error as error:
+        if disk := disk_error(error, out):
+            raise disk from error
+        raise
 
 
 def _query(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import SearchError
-from keyart.files import new_folder, write_json, write_text
+from keyart.files import disk_error, new_folder, write_json, write_text
 from keyart.search.space import Space, Value, read_space, start_of, written
 from keyart.training.recipe import Recipe, load_recipe
 
@@ -123,14 +123,28 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def storage_errors(out: Path, storage: str | None) -> Iterator[None]:
-    """Turn a database's errors into one line. Raises SearchError."""
-    where = "--storage" if storage else out / _DATABASE
+    """Turn a database's errors into one line. Raises SearchError, and OSError for a full disk.
+
+    Errors of the disk also say how to continue.
+    """
     try:
         yield
+    except OSError as error:
+        _say_how_to_continue(error, out)
+        raise
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        if disk := disk_error(getattr(cause, "orig", None), out / _DATABASE):
+            _say_how_to_continue(disk, out)
+            raise disk from error
+        where = "--storage" if storage else out / _DATABASE
         reason = str(cause or error).strip().partition("\n")[0]
         raise SearchError(f"{where}: not a database that can be used ({reason})") from error
+
+
+def _say_how_to_continue(error: OSError, out: Path) -> None:
+    if (out / _ASKED).exists():
+        error.add_note(f"the search in {out} keeps its trials: the same command continues it")
 
 
 def open_search(

@@ -50,7 +50,7 @@ def key(default: Any, does: str, when: str) -> Any:
 class Table:
     """Base of the groups: each is one table of a TOML file, and a frozen dataclass of `key`s."""
 
-    __pydantic_config__: ClassVar = ConfigDict(strict=True, allow_inf_nan=False)
+    __pydantic_config__: ClassVar = ConfigDict(strict=True)
 
 
 @dataclass(frozen=True, kw_only=True)
