@@ -1,5 +1,6 @@
 """catalog/catalog.py: films and their posters in Python."""
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import keyart
 from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, KeyartError, VocabularyError
 from keyart.film import Film
-from keyart.genres import STUDY_GENRES
+from keyart.genres import STUDY_GENRES, Vocabulary
 from tests.tiny_catalog import tiny_films, write_table
 
 
@@ -101,6 +102,27 @@ def test_an_impossible_split_is_refused_before_anything_is_read(
     none = tmp_path / "none"
     with pytest.raises(CatalogError, match=r"^split .*: (write three|expected three)"):
         Catalog.build(films=none, posters=none, out=tmp_path / "cat", split=split)
+
+
+# A pipe, as a device would take all memory if the test failed.
+def test_a_pipe_in_place_of_a_catalog_s_or_a_vocabulary_s_file_is_not_waited_for(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(VocabularyError, match=r"pipe: is a device or a pipe, not a regular file; "):
+        Vocabulary.read(pipe)
+    facts = catalog.path / "catalog.json"
+    facts.unlink()
+    facts.symlink_to(pipe)
+    with pytest.raises(CatalogError, match=r"catalog\.json: damaged \(.*not a regular file"):
+        Catalog.open(catalog.path)
+
+
+def test_deep_json_in_place_of_a_catalog_s_is_refused(catalog: Catalog) -> None:
+    (catalog.path / "catalog.json").write_text("[" * 100_000)
+    with pytest.raises(CatalogError, match=r"catalog\.json: damaged \(.*levels"):
+        Catalog.open(catalog.path)
 
 
 def test_a_vocabulary_may_be_a_file(tmp_path: Path) -> None:

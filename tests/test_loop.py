@@ -188,12 +188,16 @@ def test_a_loss_that_is_not_a_number_stops_and_says_where(tmp_path: Path) -> Non
 
 
 def test_weights_that_break_in_the_last_step_of_an_epoch_are_found_in_validation(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = RECIPE.with_settings(
-        learning_rate=1000.0, warmup_epochs=0.0, optimizer="sgd", batch_size=500,
-        ema_decay=None,
-    )  # fmt: skip
+    @torch.no_grad()
+    def breaks(optimizer: torch.optim.SGD, closure: None = None) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.fill_(torch.nan)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", breaks)
+    recipe = RECIPE.with_settings(optimizer="sgd", batch_size=500, ema_decay=None)
     with pytest.raises(TrainingError, match="loss became nan in epoch 1, validation; no epoch"):
         trained(tmp_path, recipe)
 
@@ -300,3 +304,9 @@ def test_bf16_learns_too(tmp_path: Path) -> None:
     machine = Machine(torch.device("cpu"), bf16=True, compile=False)
     state = trained(tmp_path, RECIPE.with_settings(epochs=8), machine=machine)
     assert state.history[-1]["validation_mean_average_precision"] > 0.9
+
+
+def test_a_logit_beyond_the_range_of_exp_is_a_score_of_0_without_a_warning() -> None:
+    logits = np.array([[-800, 800], [800, -800]], dtype=np.float32)
+    row = loop.validation_metrics(logits, np.array([[False, True], [True, False]]))
+    assert row["validation_label_accuracy"] == 1

@@ -98,6 +98,10 @@ def test_a_file_without_tokens_is_an_error(tmp_path: Path, monkeypatch: pytest.M
     file = tmp_path / "tokens"
     with pytest.raises(ServiceError, match="cannot be read"):
         Tokens.read(file)
+    os.mkfifo(file)  # it must not be waited for
+    with pytest.raises(ServiceError, match="a device or a pipe, not a regular file"):
+        Tokens.read(file)
+    file.unlink()
     file.write_text("# nobody\n")
     with pytest.raises(ServiceError, match="no token in it"):
         Tokens.read(file)

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.errors import UnknownGenreError, VocabularyError, nearest, why
+from keyart.reading import read_bytes
+
+_MOST_BYTES = 1_000_000  # of a vocabulary's file
 
 
 def _key(name: str) -> str:
@@ -91,11 +94,11 @@ class Vocabulary:
         names: list[str] = []
         aliases: dict[str, tuple[str, ...]] = {}
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise VocabularyError(f"{path}: {why(error)}; name a text file") from error
+            text = read_bytes(path, _MOST_BYTES, links=True).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise VocabularyError(f"{path}: not UTF-8 text ({error})") from error
+        except (OSError, ValueError) as error:
+            raise VocabularyError(f"{path}: {why(error)}; name a text file") from error
         for number, line in enumerate(text.splitlines(), start=1):
             name, _, others = line.partition("#")[0].partition("=")
             if not name.strip():

@@ -29,6 +29,7 @@ from keyart.files import StrPath, no_folder
 from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.near_duplicates import THUMBNAIL
+from keyart.reading import read_json
 
 FORMAT = 2
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
@@ -54,6 +55,7 @@ SCHEMA = pa.schema(
 )
 COLUMNS = [name for name in SCHEMA.names if name != "poster"]
 _KEYS = {"films", "fingerprint", "splits", "counts", "split", "unmapped", "notes", "rejections"}
+_MOST_BYTES = 64_000_000  # of catalog.json
 _REBUILD = "a catalog of an older keyart; build it again with keyart catalog build"
 
 
@@ -78,7 +80,7 @@ class CatalogTable:
             raise CatalogError(f"{problem}; make a catalog with keyart catalog build")
         file = path / FACTS
         try:
-            facts = json.loads(file.read_bytes())
+            facts = read_json(file, _MOST_BYTES, links=True)
             version = facts["format"]
         except FileNotFoundError as error:
             raise CatalogError(

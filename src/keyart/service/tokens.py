@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keyart.errors import ServiceError, why
+from keyart.reading import read_bytes
 
 VARIABLE = "KEYART_TOKEN"
 
 _log = logging.getLogger("keyart.service")
 
+_MOST_BYTES = 10_000_000  # of a file of tokens
 _LINE = re.compile(r"([^\s:]{1,100}):([0-9a-f]{64})")
 
 
@@ -89,8 +91,8 @@ def _read_lines(file: Path) -> dict[str, str]:
     """The digests of a tokens file. Raises ServiceError."""
     digests: dict[str, str] = {}
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(file, _MOST_BYTES, links=True).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise ServiceError(
             f"{file}: cannot be read ({why(error)}); name a file of tokens"
         ) from error

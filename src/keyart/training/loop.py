@@ -247,7 +247,8 @@ def validation_metrics(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.bo
     loss = F.binary_cross_entropy_with_logits(
         torch.from_numpy(logits), torch.from_numpy(truth).float()
     )
-    scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    with np.errstate(over="ignore"):  # of a logit below -709, whose score is 0
+        scores = 1 / (1 + np.exp(-logits.astype(np.float64)))
     return {
         "validation_loss": loss.item(),
         "validation_label_accuracy": float(((scores >= 0.5) == truth).mean()),
