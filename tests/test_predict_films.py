@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from keyart.bundle import content_of, read_bundle, write_bundle
 from keyart.cli import app
 from keyart.errors import BundleError, PosterError
+from keyart.evidence import POSTER
 from keyart.manifest import MANIFEST
 from keyart.prediction import Failure, Prediction, Query
 from keyart.predictor import Predictor
@@ -198,7 +199,7 @@ def test_a_changed_title_table_is_refused(tmp_path: Path) -> None:
 
 def test_posters_by_themselves_on_request(model: Predictor, poster: Path) -> None:
     queries = [Query(poster, "f1", "Moon", 1950), Query(None, "f2", "Moon")]
-    film, without = model.predict_many(queries, evidence=("poster",))
+    film, without = model.predict_many(queries, evidence=POSTER)
     assert isinstance(film, Prediction)
     assert film.scores == model.predict(poster).scores
     assert film.evidence == ("poster",)
