@@ -216,7 +216,7 @@ class Predictor:
 
     def scores(self, posters: Sequence[Prepared]) -> Scores:
         """Calibrated scores (posters, genres) of prepared posters by themselves."""
-        return self.bundle.calibration.apply(self._logits(posters))
+        return self.bundle.calibration.apply(self.poster_logits(posters))
 
     def logits(self, pictures: Pictures) -> Logits:
         """Logits (films, genres), before calibration. pictures: for each spec of the scorer."""
@@ -324,7 +324,7 @@ class Predictor:
                 except PosterError as error:
                     problem = str(error)
             problems.append(problem)
-        logits = iter(self._logits(prepared) if prepared else ())
+        logits = iter(self.poster_logits(prepared) if prepared else ())
         posters = [None if problem else next(logits) for problem in problems]
         answers: list[Prediction | Failure] = []
         for film, number, problem, fused in zip(
@@ -355,7 +355,8 @@ class Predictor:
             return "; this model has learned no titles to do without"
         return f"; nothing in the title {film.title!r} is known to this model"
 
-    def _logits(self, posters: Sequence[Prepared]) -> Logits:
+    def poster_logits(self, posters: Sequence[Prepared]) -> Logits:
+        """Logits (posters, genres) of prepared posters, before calibration."""
         pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
         return self.logits(pictures)
 

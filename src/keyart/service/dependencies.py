@@ -9,9 +9,10 @@ from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from keyart.errors import BundleError, PosterError, UnknownGenreError
+from keyart.network import Logits
+from keyart.prediction import Prediction, Query
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
-from keyart.scorer import Scores
 from keyart.service import schemas
 from keyart.service.batching import Batcher
 from keyart.service.limits import Limits
@@ -62,31 +63,40 @@ class Service:
             self.metrics.posters.labels("refused").inc()
             raise
 
-    async def score(self, uploads: Sequence[Upload]) -> list[Scores | Problem]:
-        """Scores (genres,) of each poster, or the problem with it.
+    async def predict(
+        self, uploads: Sequence[Upload], films: Sequence[Query] | None = None
+    ) -> list[Prediction | Problem]:
+        """The prediction for each poster, or the problem with it.
 
-        A file of another kind never enters the queue.
+        films: what is known of the film of each poster: its title and its year. A file of another
+        kind never enters the queue.
         """
-        outcomes: dict[int, Scores | Problem] = {}
+        problems: dict[int, Problem] = {}
         good = []
         for place, upload in enumerate(uploads):
             try:
                 check_kind(upload.data)
                 good.append(place)
             except Problem as problem:
-                outcomes[place] = problem
-        answers = await self.batcher.scores([uploads[place].data for place in good]) if good else []
-        for place, answer in zip(good, answers, strict=True):
-            if isinstance(answer, PosterError):
-                outcomes[place] = Problem("unreadable", str(answer))
-            elif isinstance(answer, Exception):
-                raise answer  # a Problem of the service, or one that nobody expected
+                problems[place] = problem
+        found = await self.batcher.logits([uploads[place].data for place in good]) if good else []
+        read: dict[int, Logits] = {}
+        for place, logits in zip(good, found, strict=True):
+            if isinstance(logits, PosterError):
+                problems[place] = Problem("unreadable", str(logits))
+            elif isinstance(logits, Exception):
+                raise logits  # a Problem of the service, or one that nobody expected
             else:
-                outcomes[place] = answer
-        unread = sum(isinstance(outcome, Problem) for outcome in outcomes.values())
-        self.metrics.posters.labels("unreadable").inc(unread)
-        self.metrics.posters.labels("answered").inc(len(uploads) - unread)
-        return [outcomes[place] for place in range(len(uploads))]
+                read[place] = logits
+        self.metrics.posters.labels("unreadable").inc(len(problems))
+        self.metrics.posters.labels("answered").inc(len(read))
+        known = films or [Query()] * len(uploads)
+        fused = self.predictor.fuse(list(read.values()), [known[place] for place in read])
+        answers: dict[int, Prediction | Problem] = {**problems}
+        for place, answer in zip(read, fused, strict=True):
+            assert answer is not None  # there is a poster
+            answers[place] = self.predictor.answer(uploads[place].name, *answer, film=known[place])
+        return [answers[place] for place in range(len(uploads))]
 
     async def run(self, upload: Upload, work: Callable[[], Result]) -> Result:
         """What `work` returns for this poster, run in the queue of posters. Raises Problem."""

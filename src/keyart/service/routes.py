@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from keyart.evidence import POSTER
 from keyart.explain import Explanation, Method, glow_png
+from keyart.prediction import Prediction
 from keyart.review.corrections import Correction, pixels_sha256
-from keyart.scorer import Scores
 from keyart.service import schemas
 from keyart.service.dependencies import (
     CorrectionForm,
@@ -43,15 +42,19 @@ router = APIRouter(prefix="/v1", dependencies=[needs_token], responses=describe(
     openapi_extra=schemas.PostersForm.openapi(),
 )
 async def predict(service: Shared, form: PostersForm) -> schemas.Predictions:
-    """Each poster gets a prediction, or the problem with it; a single one raises its problem."""
-    outcomes = await service.score(form.poster)
+    """Each poster gets a prediction, or the problem with it; a single one raises its problem.
+
+    A title and a year are evidence too: one for each poster, in the same order, or none. Empty
+    means unknown.
+    """
+    outcomes = await service.predict(form.poster, form.films())
     problems = [one for one in outcomes if isinstance(one, Problem)]
     if len(problems) == len(outcomes) == 1:
         raise problems[0]
     answers = [
         schemas.Unread(poster=upload.name, problem=outcome.document)
         if isinstance(outcome, Problem)
-        else _prediction(service, upload, outcome)
+        else _prediction(upload, outcome)
         for upload, outcome in zip(form.poster, outcomes, strict=True)
     ]
     if len(problems) == len(outcomes):
@@ -171,10 +174,10 @@ async def correct(
         raise Problem("invalid", "name the genres: one or more fields 'genre'")
     if form.model and form.model != service.model:
         raise Problem("other-model", "the service has another model now; look at its genres first")
-    (outcome,) = await service.score([upload])
+    (outcome,) = await service.predict([upload])
     if isinstance(outcome, Problem):
         raise outcome
-    shown = _prediction(service, upload, outcome)
+    shown = _prediction(upload, outcome)
     correction = Correction(
         poster_sha256=shown.sha256,
         title=form.title or upload.name,
@@ -239,13 +242,13 @@ def _about(service: Service, upload: Upload) -> dict[str, Any]:
     return {"model": service.model, "poster": upload.name, "sha256": upload.sha256}
 
 
-def _prediction(service: Service, upload: Upload, scores: Scores) -> schemas.Prediction:
-    answer = service.predictor.answer(upload.name, POSTER, scores)
+def _prediction(upload: Upload, answer: Prediction) -> schemas.Prediction:
     return schemas.Prediction(
         poster=answer.poster,
         sha256=upload.sha256,
         genres=list(answer.genres),
         unsure=answer.unsure,
+        evidence=list(answer.evidence),
         scores={name: round(score, 6) for name, score in answer.scores.items()},
     )
 

@@ -4,10 +4,13 @@ from typing import Annotated, Any, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from keyart.evidence import Kind
 from keyart.explain import Method
+from keyart.prediction import Query
 from keyart.review.corrections import Correction
 from keyart.service.problems import Problem, ProblemDocument, first_error
 from keyart.service.uploads import Body, Upload
+from keyart.title_model import EARLIEST, LATEST, is_year
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Fingerprint = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -56,9 +59,33 @@ class Form(BaseModel):
 
 
 class PostersForm(Form):
-    """Posters to predict."""
+    """Posters to predict, with the titles and years of their films if they are known.
+
+    title, year: one for each poster, in the same order, or none. Empty means unknown.
+    """
 
     poster: list[Poster] = Field(min_length=1)
+    title: list[Annotated[str, Field(max_length=1_000)]] = []
+    year: list[Annotated[str, Field(pattern="^([0-9]{4})?$")]] = []
+
+    def films(self) -> list[Query]:
+        """What is known of each poster's film. Raises Problem."""
+        for name, values in (("title", self.title), ("year", self.year)):
+            if len(values) not in (0, len(self.poster)):
+                raise Problem(
+                    "invalid",
+                    f"{len(values)} fields '{name}' for {len(self.poster)} posters; send one for "
+                    "each, empty if it is unknown, or none",
+                )
+        years = [int(year) if year else None for year in self.year or [""] * len(self.poster)]
+        titles = self.title or [""] * len(self.poster)
+        for year in years:
+            if year is not None and not is_year(year):
+                raise Problem("invalid", f"year: expected {EARLIEST} to {LATEST}, got {year}")
+        return [
+            Query(None, None, title or None, year)
+            for title, year in zip(titles, years, strict=True)
+        ]
 
 
 class PosterForm(Form):
@@ -87,12 +114,16 @@ class CorrectionForm(PosterForm):
 
 
 class Prediction(BaseModel):
-    """A poster's genres: those with a calibrated score of at least their threshold."""
+    """A film's genres: those with a calibrated score of at least their threshold.
+
+    evidence: what the scores rest on.
+    """
 
     poster: str
     sha256: Fingerprint
     genres: list[str]
     unsure: bool
+    evidence: list[Kind]
     scores: dict[str, Score]
 
 
@@ -114,6 +145,7 @@ class Predictions(BaseModel):
                 "sha256": _SHA256,
                 "genres": ["Sci-Fi", "Thriller"],
                 "unsure": False,
+                "evidence": ["poster", "title", "year"],
                 "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.55},
             }
         ],
