@@ -66,7 +66,6 @@ lock:
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "keyart needs Python >= 3.11")'
 	$(PYTHON) -m venv --clear .venv
-	@echo "Installing everything into .venv. PyTorch is some GB, so this takes some minutes."
 	$(PIP) --require-hashes -r requirements/dev.txt
 	$(PIP) --no-build-isolation --no-deps -e .
 	@touch $(READY)

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 from keyart.bundle import BOX, read_bundle
 from keyart.cli import app
 from keyart.errors import BundleError, ServiceError
+from keyart.evidence import FUSED
 from keyart.genres import DEFAULT_VOCABULARY
+from keyart.predictor import Predictor
 from keyart.similar import Index
 from tests.tiny import tiny_bundle
 from tests.wire import RED
@@ -43,8 +45,8 @@ def keyart(*arguments: object) -> str:
 def test_the_shipped_box_is_complete_small_and_says_what_it_is() -> None:
     box = read_bundle(BOX)  # which checks every file's hash
     files = {file.name: file.stat().st_size for file in BOX.iterdir()}
-    assert set(files) == {"MODEL_CARD.md", "keyart.json", "model.onnx"}
-    assert sum(files.values()) <= 10_000_000
+    assert set(files) == {"MODEL_CARD.md", "keyart.json", "model.onnx", "titles.bin"}
+    assert sum(files.values()) <= 12_000_000
     assert box.vocabulary.names == DEFAULT_VOCABULARY.names
     assert b".py" not in box.onnx.read_bytes(), "no path of the machine that made it"
     assert 'backbone = "posternet' in box.provenance["recipe"]
@@ -52,10 +54,13 @@ def test_the_shipped_box_is_complete_small_and_says_what_it_is() -> None:
         "## Data",
         "## Metrics on the test split",
         "95% interval",
+        "## With titles and years",
         "## Limits",
         "## Not for",
     ):
         assert word in box.card
+    assert box.films is not None
+    assert set(box.films.fusions) == set(FUSED)
     metric = box.provenance["metrics"]["mean_average_precision"]
     assert f"| {metric['value']:.3f} | {metric['low']:.3f} to {metric['high']:.3f} |" in box.card
     assert all(f"| {name} | " in box.card for name in box.vocabulary.names)
@@ -116,3 +121,18 @@ def test_a_wheel_carries_the_box_the_page_and_the_recipes(tmp_path: Path) -> Non
         "keyart/service/page/app.js",
         "keyart/training/recipes/posternet.toml",
     } <= names
+
+
+@pytest.mark.parametrize(
+    ("title", "genre"),
+    [
+        ("Zombie Christmas", "Horror"),
+        ("The Bride Wore Spurs", "Western"),
+        ("Dinosaur, The (Le dinosaure)", "Animation"),
+        ("Wedding Kiss", "Romance"),
+    ],
+)
+def test_the_box_reads_titles(title: str, genre: str) -> None:
+    box = Predictor.load()
+    rate = {name: box.predict(title="The").scores[name] for name in box.genres}
+    assert box.predict(title=title).scores[genre] > 1.5 * rate[genre]

@@ -43,7 +43,6 @@ def _masked(line: str) -> str:
     names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure")))
     line = re.sub(rf"(?:{names})(?:[ ,·|]+(?:{names}))*", "GENRES", line)
     line = re.sub(r"(?:mostly )?from (?:the|nowhere) .*", "from SOMEWHERE", line)
-    line = re.sub(r"\d+ (?:s|min|h \d+ min)\b", "#", line)  # a busy machine takes minutes
     # Words with digits: numbers, hashes, and JSON, which is one long word.
     return re.sub(r"\S*\d\S*", "#", " ".join(re.sub(r"[━─┃]+", " ", line).split()))
 

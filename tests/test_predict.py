@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import keyart
 from keyart.cli import app
 from keyart.errors import BundleError, KeyartError, PosterError
+from keyart.evidence import POSTER
 from keyart.images.decode import decode
 from keyart.images.poster import Poster
 from keyart.network import Network
@@ -55,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "posters"
 
 
-HEAD = ("film_id", "title", "poster", "genres", "unsure", "reason")
+HEAD = ("film_id", "title", "poster", "genres", "unsure", "evidence", "reason")
 
 
 def command(*arguments: object) -> "tuple[int, str, str]":
@@ -117,7 +118,7 @@ def test_a_picture_is_converted_as_its_file_would_be(model: Predictor, tmp_path:
         (np.zeros((40, 60, 3), np.float32), "float32"),
         (np.zeros((4, 60, 3), np.uint8), "60x4 pixels"),
         (Image.new("F", (40, 60)), "floating-point"),
-        (None, "NoneType is not a poster"),
+        (None, "it has no poster and no title"),
     ],
     ids=["empty", "text", "missing", "folder", "nul", "grey", "float", "flat", "F", "none"],
 )
@@ -182,6 +183,7 @@ def test_predictions_are_plain_values_that_compare_and_have_a_repr(
         "poster": str(folder / "p01.png"),
         "genres": ["Red"],
         "unsure": False,
+        "evidence": ["poster"],
         "scores": dict(red.scores),
     }
     assert repr(red).startswith(f"<Prediction '{folder / 'p01.png'}': Red (Red 1.00, ")
@@ -201,8 +203,8 @@ def test_predictions_are_plain_values_that_compare_and_have_a_repr(
     }
     assert "<b>" not in failure._repr_html_()
     assert repr(failure) == "<Failure '<b>.jpg': the file is empty>"
-    assert "<script" not in model.answer("<script>", np.zeros(3))._repr_html_()
-    assert model.answer("x", np.zeros(3)).unsure
+    assert "<script" not in model.answer("<script>", POSTER, np.zeros(3))._repr_html_()
+    assert model.answer("x", POSTER, np.zeros(3)).unsure
 
 
 def test_a_run_stands_for_its_bundle(tmp_path: Path) -> None:

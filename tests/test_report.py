@@ -242,8 +242,8 @@ def test_only_validation_scored_is_reported_as_such(
     ("name", "content", "says"),
     [
         ("metrics.json", "{", "metrics.json"),
-        ("metrics.json", '{"format": 2}', "metrics.json: damaged"),
-        ("metrics.json", '{"format": 9}', "format 9, but this keyart reads format 2"),
+        ("metrics.json", '{"format": 3}', "metrics.json: damaged"),
+        ("metrics.json", '{"format": 9}', "format 9, but this keyart reads format 3"),
         ("predictions-test.parquet", "PAR1", "predictions-test.parquet: damaged"),
         ("history.csv", "epoch,train_loss\n1,much\n", "history.csv: damaged"),
         ("history.csv", "epoch,train_loss\n,0.5\n", "history.csv: damaged"),

@@ -86,11 +86,18 @@ def test_a_table_is_the_same_after_writing_and_reading(
 ) -> None:
     sizes = {"train": 270, "validation": 90, "test": 90}
     table = MetricTable(
-        "run", "c0ffee", VOCABULARY.names, sizes, criterion, ("a note",), {"test": split}
+        "run",
+        "c0ffee",
+        VOCABULARY.names,
+        sizes,
+        criterion,
+        ("a note",),
+        {"test": split},
+        {"poster+title": split},
     )
     plain = json.loads(json.dumps(table.to_json(), allow_nan=False))
     assert plain == table.to_json()
-    assert plain["format"] == 2
+    assert plain["format"] == 3
     assert MetricTable.from_json(plain) == table
 
 

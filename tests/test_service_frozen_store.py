@@ -34,16 +34,18 @@ def frozen(url: str) -> Iterator[None]:
         assert folder
     with open(f"{folder[0]}/postmaster.pid") as file:
         parent = int(file.readline())
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True
-    )
-    processes = [parent, *map(int, listed.stdout.split())]
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
+    stopped = [parent]
+    os.kill(parent, signal.SIGSTOP)  # first: from here on it starts no process and forgets none
     try:
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True
+        )
+        for process in map(int, listed.stdout.split()):
+            os.kill(process, signal.SIGSTOP)
+            stopped.append(process)
         yield
     finally:
-        for process in reversed(processes):
+        for process in reversed(stopped):
             os.kill(process, signal.SIGCONT)
 
 

@@ -6,6 +6,7 @@
     model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
                          a model of titles and years takes what FilmSpec prepares
     model.safetensors    the same weights, to train on from; a small bundle has none
+    titles.bin           the n-grams of titles, if it learned from titles: see title_model.py
     MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
 
 An ensemble is a bundle of bundles: instead of an ImageSpec and a network it has members/0,
@@ -24,6 +25,7 @@ import numpy.typing as npt
 
 from keyart.calibration import Calibration
 from keyart.errors import BundleError
+from keyart.evidence import POSTER, Evidence, Fusion
 from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.graph import check_model
@@ -35,10 +37,13 @@ from keyart.manifest import (
     MANIFEST,
     MEMBERS,
     ONNX,
+    TITLES,
     WEIGHTS,
     digest_of,
+    evidence_of,
     read_manifest,
 )
+from keyart.title_model import TitleModel
 from keyart.version import __version__
 
 BOX = Path(__file__).with_name("box")
@@ -60,6 +65,18 @@ class Decisions:
 
 
 @dataclass(frozen=True)
+class Films:
+    """How a model answers for films of which it knows more than the poster.
+
+    fusions, decisions: for each evidence that it can use, besides the poster alone.
+    """
+
+    titles: TitleModel
+    fusions: Mapping[Evidence, Fusion]
+    decisions: Mapping[Evidence, Decisions]
+
+
+@dataclass(frozen=True)
 class Member:
     """A model of an ensemble. weight: of its scores in the average; all weights sum to 1."""
 
@@ -73,10 +90,11 @@ class Bundle:
     """A saved model, read and checked.
 
     spec: how its network takes posters; None for an ensemble, which has `members` instead.
-    thresholds, precision_thresholds: as in Decisions. precision: the wanted precision that
-    `thresholds` are for; None if they are the bundle's own. fingerprint: changes with any byte of
-    the bundle. onnx_sha256: of the network; "" for an ensemble. probe: the network's logits
-    (2, genres) of two known posters, see probe.py; () for an ensemble.
+    calibration, thresholds, precision_thresholds: for posters alone, as in Decisions. films: None
+    if it learned no titles. precision: the wanted precision that all thresholds are for; None if
+    they are the bundle's own. fingerprint: changes with any byte of the bundle. onnx_sha256:
+    of the network; "" for an ensemble. probe: the network's logits (2, genres) of two known
+    posters, see probe.py; () for an ensemble.
     """
 
     path: Path
@@ -88,6 +106,7 @@ class Bundle:
     precision_thresholds: Mapping[float, Thresholds]
     provenance: Mapping[str, Any]
     fingerprint: str
+    films: Films | None = None
     onnx_sha256: str = ""
     probe: tuple[tuple[float, ...], ...] = ()
     precision: float | None = None
@@ -114,11 +133,32 @@ class Bundle:
                 f"precision {wanted:g}: this model has thresholds for {precisions[0]:g} to "
                 f"{precisions[-1]:g}; ask for one up to that"
             )
-        return replace(self, thresholds=self.precision_thresholds[reached[0]], precision=reached[0])
+        films = self.films
+        if films is not None:
+            films = replace(
+                films,
+                decisions={
+                    evidence: replace(own, thresholds=own.precision_thresholds[reached[0]])
+                    for evidence, own in films.decisions.items()
+                },
+            )
+        return replace(
+            self,
+            thresholds=self.precision_thresholds[reached[0]],
+            films=films,
+            precision=reached[0],
+        )
+
+    def decisions_for(self, evidence: Evidence) -> Decisions:
+        """Calibration and thresholds for answers that rest on this evidence."""
+        if evidence == POSTER:
+            return self.decisions
+        assert self.films is not None
+        return self.films.decisions[evidence]
 
     @property
     def decisions(self) -> Decisions:
-        """Calibration and thresholds."""
+        """Calibration and thresholds for posters alone."""
         return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
 
     @property
@@ -154,13 +194,17 @@ class NetworkFiles:
 
 @dataclass(frozen=True)
 class Content:
-    """What a bundle is written from. model: a network, or the members of an ensemble."""
+    """What a bundle is written from. model: a network, or the members of an ensemble.
+
+    films: None if it learned no titles.
+    """
 
     model: NetworkFiles | Sequence[Member]
     vocabulary: Vocabulary
     decisions: Decisions
     card: str
     provenance: Mapping[str, Any]
+    films: Films | None = None
 
 
 def write_bundle(path: Path, content: Content) -> Bundle:
@@ -186,17 +230,19 @@ def _fill(folder: Path, content: Content) -> None:
             files[WEIGHTS] = content.model.weights
     else:
         model = {MEMBERS: _copy_members(folder, content.model)}
+    names, films = content.vocabulary, content.films
+    if films is not None:
+        files[TITLES] = films.titles.to_bytes()
+        model["titles"] = films.titles.to_json()
+        model["evidence"] = _evidence_to_json(names, films)
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    names, decisions = content.vocabulary, content.decisions
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "keyart": __version__,
         "vocabulary": list(names.names),
         **model,
-        "thresholds": _by_genre(names, decisions.thresholds),
-        "precision_thresholds": _by_precision(names, decisions.precision_thresholds),
-        "calibration": decisions.calibration.to_json(),
+        **_decisions_to_json(names, content.decisions),
         "provenance": dict(content.provenance),
         "files": {name: _identity(data) for name, data in files.items()},
     }
@@ -220,20 +266,31 @@ def content_of(bundle: Bundle) -> Content:
     if bundle.spec is not None:
         weights = bundle.weights.read_bytes() if bundle.weights.exists() else None
         model = NetworkFiles(bundle.onnx.read_bytes(), bundle.spec, weights)
-    return Content(model, bundle.vocabulary, bundle.decisions, bundle.card, bundle.provenance)
+    return Content(
+        model, bundle.vocabulary, bundle.decisions, bundle.card, bundle.provenance, bundle.films
+    )
 
 
 def change_thresholds(
-    bundle: Bundle, decisions: Decisions, *, card: str, provenance: Mapping[str, Any]
+    bundle: Bundle,
+    decisions: Decisions,
+    films: Films | None,
+    *,
+    card: str,
+    provenance: Mapping[str, Any],
 ) -> Bundle:
-    """Give a saved model other thresholds, and the card and provenance that describe them."""
+    """Give a saved model other thresholds, and the card and provenance that describe them.
+
+    films: the model's own, with other thresholds.
+    """
     data = card.encode("utf-8")
     manifest = read_manifest(bundle.path) | {
         "keyart": __version__,
-        "thresholds": _by_genre(bundle.vocabulary, decisions.thresholds),
-        "precision_thresholds": _by_precision(bundle.vocabulary, decisions.precision_thresholds),
+        **_decisions_to_json(bundle.vocabulary, decisions),
         "provenance": dict(provenance),
     }
+    if films is not None:
+        manifest["evidence"] = _evidence_to_json(bundle.vocabulary, films)
     manifest["files"][CARD] = _identity(data)
     manifest["digest"] = digest_of(manifest)
     with replacing_folder(bundle.path) as partial:
@@ -265,21 +322,41 @@ def _read(path: Path, depth: int) -> Bundle:
     # A bundle keeps the names; the aliases of the default vocabulary come with keyart.
     known = DEFAULT_VOCABULARY if names == DEFAULT_VOCABULARY.names else Vocabulary(names)
     image = manifest.get("image")
+    decisions = _decisions(names, manifest)
     return Bundle(
         path=path,
         vocabulary=known,
         spec=spec_from_json(image) if image is not None else None,
         members=_read_members(path, names, manifest.get(MEMBERS, ()), depth),
-        calibration=Calibration.from_json(manifest["calibration"]),
-        thresholds=np.array([manifest["thresholds"][name] for name in names], np.float64),
-        precision_thresholds={
-            float(precision): np.array([cuts[name] for name in names], np.float64)
-            for precision, cuts in manifest["precision_thresholds"].items()
-        },
+        calibration=decisions.calibration,
+        thresholds=decisions.thresholds,
+        precision_thresholds=decisions.precision_thresholds,
         provenance=manifest["provenance"],
         fingerprint=manifest["digest"],
+        films=_read_films(path, names, manifest),
         onnx_sha256=manifest["files"].get(ONNX, {"sha256": ""})["sha256"],
         probe=tuple(map(tuple, manifest.get("probe", ()))),
+    )
+
+
+def _read_films(path: Path, names: tuple[str, ...], manifest: Mapping[str, Any]) -> Films | None:
+    if "titles" not in manifest:
+        return None
+    try:
+        titles = TitleModel.from_parts((path / TITLES).read_bytes(), manifest["titles"])
+    except ValueError as error:
+        raise BundleError(f"{path / TITLES}: {error}; export the bundle again") from error
+    found = {evidence_of(name): plain for name, plain in manifest["evidence"].items()}
+    return Films(
+        titles,
+        {
+            evidence: Fusion(
+                {kind: float(plain["weights"][kind]) for kind in evidence},
+                np.array(plain["intercept"], np.float64),
+            )
+            for evidence, plain in found.items()
+        },
+        {evidence: _decisions(names, plain) for evidence, plain in found.items()},
     )
 
 
@@ -308,6 +385,35 @@ def _probe(model: NetworkFiles, genres: int) -> list[list[float]]:
     logits: list[list[float]] = probe(Network(model.onnx), model.spec, genres).tolist()
     remember(hashlib.sha256(model.onnx).hexdigest())
     return logits
+
+
+def _decisions(names: tuple[str, ...], plain: Mapping[str, Any]) -> Decisions:
+    return Decisions(
+        Calibration.from_json(plain["calibration"]),
+        np.array([plain["thresholds"][name] for name in names], np.float64),
+        {
+            float(precision): np.array([cuts[name] for name in names], np.float64)
+            for precision, cuts in plain["precision_thresholds"].items()
+        },
+    )
+
+
+def _evidence_to_json(vocabulary: Vocabulary, films: Films) -> dict[str, Any]:
+    return {
+        "+".join(evidence): {
+            **fusion.to_json(),
+            **_decisions_to_json(vocabulary, films.decisions[evidence]),
+        }
+        for evidence, fusion in films.fusions.items()
+    }
+
+
+def _decisions_to_json(vocabulary: Vocabulary, decisions: Decisions) -> dict[str, Any]:
+    return {
+        "thresholds": _by_genre(vocabulary, decisions.thresholds),
+        "precision_thresholds": _by_precision(vocabulary, decisions.precision_thresholds),
+        "calibration": decisions.calibration.to_json(),
+    }
 
 
 def _by_genre(vocabulary: Vocabulary, thresholds: Thresholds) -> dict[str, float]:

@@ -16,23 +16,29 @@ from typing import Any
 
 from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError, shown, why
+from keyart.evidence import FUSED, Evidence
 from keyart.files import no_folder, recover_folder
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
 from keyart.reading import LARGEST_WEIGHTS, opened, read_json
+from keyart.title_model import DECADES
 from keyart.version import __version__
 
 FORMAT = 3
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
+TITLES = "titles.bin"
 MEMBERS = "members"
 PROBES = 2
 
 # A protobuf file, and so the network, has at most 2 GiB.
-LARGEST = {ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20}
+LARGEST = {ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20, TITLES: 1 << 30}
 _LARGEST_MANIFEST = 4 << 20
 _MOST_GENRES, _MOST_WORDS, _MOST_MEMBERS, _DEEPEST = 1_000, 100_000, 32, 4
 _LONGEST = 200  # characters of a name
 _LARGEST_SIDE = 2_048  # pixels
+_MOST_NGRAMS = 10_000_000
+_TITLE_KEYS = {"titles", "evidence"}
+_EVIDENCE_KEYS = {"weights", "intercept", "thresholds", "precision_thresholds", "calibration"}
 _KEYS = {
     "format", "keyart", "vocabulary", "thresholds", "precision_thresholds", "calibration",
     "provenance", "files", "digest",
@@ -104,7 +110,8 @@ def _of_this_format(path: Path, content: Any) -> Manifest:
 def _check(manifest: Manifest) -> None:
     """Raise ValueError or a KeyartError for the first fault."""
     kinds = {MEMBERS} if MEMBERS in manifest else {"image", "probe"}
-    _object(manifest, "the manifest", _KEYS | kinds)
+    has_titles = bool(_TITLE_KEYS & manifest.keys())
+    _object(manifest, "the manifest", _KEYS | kinds | (_TITLE_KEYS if has_titles else set()))
     _text(manifest["keyart"], "keyart")
     names = _list(manifest["vocabulary"], "vocabulary", 1, _MOST_GENRES)
     for name in names:
@@ -117,17 +124,56 @@ def _check(manifest: Manifest) -> None:
         for row in _list(manifest["probe"], "probe", PROBES, PROBES):
             for logit in _list(row, "probe", len(names), len(names)):
                 _number(logit, "probe", -1e30, 1e30)
-    _check_thresholds(manifest["thresholds"], "thresholds", names)
+    _check_decisions(manifest, "", names)
+    if has_titles:
+        _check_titles(manifest["titles"], len(names))
+        _check_evidence(manifest, names)
+    _check_provenance(manifest["provenance"])
+    _check_files(manifest["files"], has_network=MEMBERS not in manifest, has_titles=has_titles)
+
+
+def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None:
+    """before: how messages begin."""
+    _check_thresholds(plain["thresholds"], f"{before}thresholds", names)
     for precision, cuts in _object(
-        manifest["precision_thresholds"], "precision_thresholds", most=1_000
+        plain["precision_thresholds"], f"{before}precision_thresholds", most=1_000
     ).items():
-        where = f"precision_thresholds {precision[:20]!r}"
+        where = f"{before}precision_thresholds {precision[:20]!r}"
         if not re.fullmatch(r"0?\.\d{1,12}|1|1\.0", precision) or float(precision) <= 0:
             raise ValueError(f"{where}: expected a precision above 0, up to 1")
         _check_thresholds(cuts, where, names)
-    _check_calibration(manifest["calibration"], len(names))
-    _check_provenance(manifest["provenance"])
-    _check_files(manifest["files"], has_network=MEMBERS not in manifest)
+    _check_calibration(plain["calibration"], len(names), before)
+
+
+def _check_titles(titles: Any, genres: int) -> None:
+    _object(titles, "titles", {"ngrams", "scale", "years"})
+    _integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
+    rows = _list(titles["years"], "titles years", DECADES, DECADES)
+    for row, where in ((titles["scale"], "scale"), *((row, "years") for row in rows)):
+        for number in _list(row, f"titles {where}", genres, genres):
+            _number(number, f"titles {where}", -1e6, 1e6)
+
+
+def _check_evidence(manifest: Manifest, names: Sequence[str]) -> None:
+    precisions = manifest["precision_thresholds"].keys()
+    for name, plain in _object(manifest["evidence"], "evidence", most=len(FUSED)).items():
+        evidence, where = evidence_of(name), f"evidence {name[:30]!r}"
+        _object(plain, where, _EVIDENCE_KEYS)
+        for weight in _object(plain["weights"], f"{where} weights", set(evidence)).values():
+            _number(weight, f"{where} weights", 0, 1e6)
+        for number in _list(plain["intercept"], f"{where} intercept", len(names), len(names)):
+            _number(number, f"{where} intercept", -1e6, 1e6)
+        _check_decisions(plain, f"{where} ", names)
+        if plain["precision_thresholds"].keys() != precisions:
+            raise ValueError(f"{where}: has thresholds for other precisions than the poster")
+
+
+def evidence_of(name: str) -> Evidence:
+    """The evidence that a manifest calls "poster+title". Raises ValueError for any other name."""
+    for evidence in FUSED:
+        if name == "+".join(evidence):
+            return evidence
+    raise ValueError(f"evidence: no kind of evidence is {shown(name)}")
 
 
 def _check_image(image: Any) -> None:
@@ -171,9 +217,9 @@ def _check_thresholds(cuts: Any, where: str, names: Sequence[str]) -> None:
         _number(cuts[name], f"{where} {name}", 0, 1)
 
 
-def _check_calibration(curves: Any, genres: int) -> None:
-    for place, curve in enumerate(_list(curves, "calibration", genres, genres)):
-        where = f"calibration {place}"
+def _check_calibration(curves: Any, genres: int, before: str) -> None:
+    for place, curve in enumerate(_list(curves, f"{before}calibration", genres, genres)):
+        where = f"{before}calibration {place}"
         keys = {"method", "slope", "intercept"}
         _object(curve, where, keys | ({"knots"} & set(curve) if isinstance(curve, dict) else set()))
         for key in ("slope", "intercept"):
@@ -210,9 +256,9 @@ def _check_provenance(facts: Any) -> None:
         _number(aim, "provenance thresholds", 0, 1)
 
 
-def _check_files(files: Any, *, has_network: bool) -> None:
+def _check_files(files: Any, *, has_network: bool, has_titles: bool) -> None:
     _object(files, "files", most=100)
-    allowed = set(LARGEST) if has_network else {CARD}
+    allowed = {CARD, *((ONNX, WEIGHTS) if has_network else ()), *((TITLES,) if has_titles else ())}
     if unknown := sorted(set(files) - allowed):
         raise ValueError(f"files: {shown(unknown[0])} is not a file of a bundle")
     if missing := sorted(allowed - {WEIGHTS} - set(files)):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """The number of the format of metrics.json."""
 
 
@@ -295,7 +295,8 @@ class MetricTable:
 
     catalog: the fingerprint of the catalog. films: how many each split has. criterion: what the
     thresholds are best for (see `choose_thresholds`). notes: what fell back, and why. splits: those
-    that were scored.
+    that were scored, by their posters. evidence: the test split by other evidence, as
+    "poster+title+year", on the films that have it; empty if the model learned no titles.
     """
 
     name: str
@@ -305,6 +306,7 @@ class MetricTable:
     criterion: str | float
     notes: tuple[str, ...]
     splits: Mapping[str, SplitMetrics]
+    evidence: Mapping[str, SplitMetrics] = field(default_factory=dict)
 
     def split(self, name: str) -> SplitMetrics:
         """The metrics of one split. Raises KeyError if it was not scored."""
@@ -347,6 +349,7 @@ class MetricTable:
             "criterion": self.criterion,
             "notes": list(self.notes),
             "splits": {name: split.to_json() for name, split in self.splits.items()},
+            "evidence": {name: found.to_json() for name, found in self.evidence.items()},
         }
 
     @classmethod
@@ -364,7 +367,10 @@ class MetricTable:
                 {split: int(films) for split, films in plain["films"].items()},
                 _criterion(plain["criterion"]),
                 tuple(str(note) for note in plain["notes"]),
-                {name: SplitMetrics.from_json(split) for name, split in plain["splits"].items()},
+                *(
+                    {name: SplitMetrics.from_json(split) for name, split in plain[part].items()}
+                    for part in ("splits", "evidence")
+                ),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"damaged ({type(error).__name__}: {error})") from error

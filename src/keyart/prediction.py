@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from keyart.errors import PosterError
+from keyart.evidence import POSTER, Evidence
 from keyart.images.poster import Poster, content_of
 from keyart.images.spec import ImageSpec
 
@@ -21,11 +22,11 @@ _THUMBNAIL = ImageSpec(height=180, width=120, fit="pad")
 class Query:
     """A film to predict: its poster, and what its table says about it.
 
-    poster: as for `Predictor.predict`. film_id, title, year: None if unknown. problem: why the film
-    has no poster to read; empty if it has one.
+    poster: as for `Predictor.predict`, or a name for it if `problem` says why the film has no
+    poster to read. film_id, title, year: None if unknown.
     """
 
-    poster: Poster
+    poster: Poster | None = None
     film_id: str | None = None
     title: str | None = None
     year: int | None = None
@@ -38,7 +39,9 @@ class Prediction:
 
     poster: its path, or a name if it has none. genres: those with a score of at least their
     threshold, in vocabulary order. scores: each genre's calibrated probability. thresholds: the
-    score from which each genre is predicted. film_id, title: as a table gives them, else None.
+    score from which each genre is predicted. evidence: what the scores rest on, "poster", "title"
+    and "year" or some of them. film_id, title, year: as they were given, else None. problem: why
+    the poster was not used, if the title had to do without it; otherwise empty.
     """
 
     poster: str
@@ -49,6 +52,9 @@ class Prediction:
     """The poster itself, for notebooks; None after predict_many, except for paths."""
     film_id: str | None = None
     title: str | None = None
+    year: int | None = None
+    evidence: Evidence = POSTER
+    problem: str = ""
 
     @property
     def name(self) -> str:
@@ -66,13 +72,18 @@ class Prediction:
         return dict(best)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: film_id, title, poster, genres, unsure, scores."""
+        """Plain values, for JSON: film_id, title, poster, genres, unsure, evidence, scores.
+
+        Also reason: why the poster was not used, if it was not.
+        """
         return {
             "film_id": self.film_id,
             "title": self.title,
             "poster": self.poster,
             "genres": list(self.genres),
             "unsure": self.unsure,
+            "evidence": list(self.evidence),
+            **({"reason": self.problem} if self.problem else {}),
             "scores": dict(self.scores),
         }
 

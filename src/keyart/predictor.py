@@ -1,9 +1,10 @@
 """The only way to predict: Python, the command line, the service and reports all use it."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from PIL import Image
 
 from keyart.bundle import Bundle, boxed_bundle, read_bundle
 from keyart.errors import BundleError, PosterError
+from keyart.evidence import KINDS, POSTER, Evidence, Kind, best_evidence
 from keyart.explain import Explanation, Method, activation_maps, occlusion_maps
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
@@ -19,11 +21,13 @@ from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
 from keyart.prediction import Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
+from keyart.title_model import check_year, is_year
 
 Prepared = tuple[Pixels, ...]
 """One poster, once for each image spec of a model: (height, width, 3) each, uint8."""
 
 Item = TypeVar("Item")
+_NO_POSTER = "it has no poster"
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -37,8 +41,8 @@ class Predictor:
         """Load the network of a bundle. Raises BundleError."""
         self.bundle = bundle
         self.scorer = open_scorer(bundle)
-        names = bundle.vocabulary.names
-        self._thresholds = dict(zip(names, map(float, bundle.thresholds), strict=True))
+        known = (POSTER, *(bundle.films.fusions if bundle.films else ()))
+        self._thresholds = {evidence: self._by_genre(evidence) for evidence in known}
 
     @classmethod
     def load(
@@ -62,40 +66,61 @@ class Predictor:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The score from which each genre is predicted."""
-        return dict(self._thresholds)
+        """The score from which each genre is predicted, for a poster by itself."""
+        return dict(self._thresholds[POSTER])
+
+    def _by_genre(self, evidence: Evidence) -> dict[str, float]:
+        thresholds = self.bundle.decisions_for(evidence).thresholds
+        return dict(zip(self.genres, map(float, thresholds), strict=True))
 
     def __repr__(self) -> str:
         name = self.bundle.provenance.get("name") or self.bundle.path.name
         return f"<Predictor {name!r}: {len(self.genres)} genres>"
 
-    def predict(self, poster: Poster) -> Prediction:
-        """Predict the genres of one poster.
+    def predict(
+        self, poster: Poster | None = None, *, title: str | None = None, year: int | None = None
+    ) -> Prediction:
+        """Predict the genres of one film, from what is known of it.
 
-        poster: a path, a file's bytes, a PIL image or a uint8 array (height, width, 3), RGB.
-        Raises PosterError if it cannot be read.
+        poster: a path, a file's bytes, a PIL image or a uint8 array (height, width, 3), RGB. title,
+        year: of the film, if they are known; without them the prediction is the poster's own, and a
+        model that learned no titles makes no use of them. `evidence` of the prediction says what
+        was used. A title may do without a poster; a year may not.
+
+        Raises PosterError if the poster cannot be read, or there is none, and no title stands in
+        for it; ValueError for a year before 1870 or after 2100.
         """
-        name = name_of(poster)
-        try:
-            prepared = self.prepare(poster)
-        except PosterError as error:
-            raise PosterError(f"{name}: {error}") from error
-        return self.answer(name, self.scores([prepared])[0], poster)
+        check_year(year)
+        (answer,) = self._answers([Query(poster, None, title, year)], [None])
+        if isinstance(answer, Failure):
+            raise PosterError(f"{answer.poster}: {answer.reason}")
+        return answer if poster is None else replace(answer, picture=poster)
 
     def predict_many(
-        self, films: Iterable[Poster | Query], *, workers: int | None = None
+        self,
+        films: Iterable[Poster | Query],
+        *,
+        evidence: Collection[Kind] = KINDS,
+        workers: int | None = None,
     ) -> Iterator[Prediction | Failure]:
         """Predict the genres of many films, in order, on all cores, with bounded memory.
 
         films: posters as for `predict`, or queries, as `find_films` makes them of tables; read
-        lazily. workers: threads; None means one for each core. Yields one Prediction or Failure
-        for each of them; never raises for a single one.
+        lazily. evidence: what predictions may rest on; ("poster",) leaves titles and years out.
+        workers: threads; None means one for each core. Yields one Prediction or Failure for each of
+        them; never raises for a single one.
         """
         self.require_posters()  # an error of the model comes before the first poster
         numbered = enumerate(_several(films))
+        used = frozenset(evidence)
+
+        def work(batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
+            queries = [film if isinstance(film, Query) else Query(film) for _, film in batch]
+            return self._answers(queries, [number for number, _ in batch], used)
+
         return (
             answer
-            for answers in ordered(self._predict_batch, batches(numbered, BATCH), workers=workers)
+            for answers in ordered(work, batches(numbered, BATCH), workers=workers)
             for answer in answers
         )
 
@@ -190,9 +215,8 @@ class Predictor:
         return tuple(spec.prepare(content, max_pixels, patience) for spec in self.image_specs)
 
     def scores(self, posters: Sequence[Prepared]) -> Scores:
-        """Calibrated scores (posters, genres) of prepared posters."""
-        pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
-        return self.bundle.calibration.apply(self.logits(pictures))
+        """Calibrated scores (posters, genres) of prepared posters by themselves."""
+        return self.bundle.calibration.apply(self._logits(posters))
 
     def logits(self, pictures: Pictures) -> Logits:
         """Logits (films, genres), before calibration. pictures: for each spec of the scorer."""
@@ -209,51 +233,131 @@ class Predictor:
         unit: Embeddings = means / np.maximum(norms, np.finfo(np.float32).tiny)
         return unit
 
+    def fuse(
+        self,
+        posters: Sequence[Logits | None],
+        films: Sequence[Query],
+        used: Collection[Kind] = KINDS,
+    ) -> list[tuple[Evidence, Scores] | None]:
+        """What each film's answer rests on, and its calibrated scores (genres,).
+
+        posters: the logits (genres,) of each film's poster; None if it has none. used: what answers
+        may rest on. A film gets None if nothing that is known of it says anything to this model.
+        """
+        totals = [self._total(*pair, used) for pair in zip(posters, films, strict=True)]
+        together: dict[Evidence, list[int]] = {}
+        for place, total in enumerate(totals):
+            if total is not None:
+                together.setdefault(total[0], []).append(place)
+        fused: list[tuple[Evidence, Scores] | None] = [None] * len(films)
+        for evidence, places in together.items():
+            logits = np.stack([total[1] for total in map(totals.__getitem__, places) if total])
+            scores = self.bundle.decisions_for(evidence).calibration.apply(logits)
+            for place, row in zip(places, scores, strict=True):
+                fused[place] = evidence, row
+        return fused
+
+    def _total(
+        self, poster: Logits | None, film: Query, used: Collection[Kind]
+    ) -> tuple[Evidence, npt.NDArray[np.floating[Any]]] | None:
+        """The evidence to use for a film, and the logits (genres,) of all of it together."""
+        known = self.bundle.films
+        if known is None:
+            return None if poster is None else (POSTER, poster)
+        found: dict[Kind, npt.ArrayLike] = {} if poster is None else {"poster": poster}
+        if film.title and (by_title := known.titles.title_logits(film.title)) is not None:
+            found["title"] = by_title
+        if film.year is not None and is_year(film.year):
+            found["year"] = known.titles.year_logits(film.year)
+        evidence = best_evidence([kind for kind in found if kind in used], known.fusions)
+        if evidence is None:
+            return None
+        if poster is not None and evidence == POSTER:
+            return POSTER, poster  # as it is, to the last bit
+        return evidence, known.fusions[evidence].logits(found)
+
     def answer(
         self,
         name: str,
+        evidence: Evidence,
         scores: Scores,
         picture: Poster | None = None,
         *,
-        film_id: str | None = None,
-        title: str | None = None,
+        film: Query | None = None,
+        problem: str = "",
     ) -> Prediction:
-        """The prediction that these scores (genres,) make."""
+        """The prediction that these scores (genres,) make.
+
+        evidence: what they rest on. film: what else is known. problem: why its poster was not used.
+        """
+        known = film or Query()
+        thresholds = self.bundle.decisions_for(evidence).thresholds
         return Prediction(
             name,
-            self.bundle.vocabulary.decode(scores >= self.bundle.thresholds),
+            self.bundle.vocabulary.decode(scores >= thresholds),
             dict(zip(self.genres, scores.tolist(), strict=True)),
-            self._thresholds,
+            self._thresholds[evidence],
             picture,
-            film_id,
-            title,
+            known.film_id,
+            known.title,
+            known.year,
+            evidence,
+            problem,
         )
 
-    def _predict_batch(self, batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
+    def _answers(
+        self,
+        films: Sequence[Query],
+        numbers: Sequence[int | None],
+        used: Collection[Kind] = KINDS,
+    ) -> list[Prediction | Failure]:
+        """numbers: of the films, for the names of those that have none; None for a single film."""
         prepared: list[Prepared] = []
-        outcomes: list[tuple[str, Query, str]] = []  # name, film, why it has no prediction
-        for number, film in batch:
-            query = film if isinstance(film, Query) else Query(film)
-            problem = query.problem
-            if not problem:
+        problems = []
+        for film in films:
+            problem = film.problem
+            if film.poster is None or "poster" not in used:
+                problem = problem or _NO_POSTER
+            if not problem and film.poster is not None:
                 try:
-                    prepared.append(self.prepare(query.poster))
+                    prepared.append(self.prepare(film.poster))
                 except PosterError as error:
                     problem = str(error)
-            outcomes.append((name_of(query.poster, f"poster {number}"), query, problem))
-        scores = iter(self.scores(prepared) if prepared else ())
-        return [
-            Failure(name, problem, query.film_id, query.title)
-            if problem
-            else self.answer(
-                name,
-                next(scores),
-                _if_path(query.poster),
-                film_id=query.film_id,
-                title=query.title,
-            )
-            for name, query, problem in outcomes
-        ]
+            problems.append(problem)
+        logits = iter(self._logits(prepared) if prepared else ())
+        posters = [None if problem else next(logits) for problem in problems]
+        answers: list[Prediction | Failure] = []
+        for film, number, problem, fused in zip(
+            films, numbers, problems, self.fuse(posters, films, used), strict=True
+        ):
+            name = _name(film, number)
+            if fused is None:
+                reason = problem + (self._why_no_title(film, problem) if "title" in used else "")
+                answers.append(Failure(name, reason, film.film_id, film.title))
+            else:
+                answers.append(
+                    self.answer(
+                        name,
+                        *fused,
+                        _if_path(film.poster),
+                        film=film,
+                        problem="" if problem == _NO_POSTER else problem,
+                    )
+                )
+        return answers
+
+    def _why_no_title(self, film: Query, problem: str) -> str:
+        """Why a film's title does not stand in for its poster."""
+        films = self.bundle.films
+        if not film.title:
+            return " and no title" if problem == _NO_POSTER else ""
+        if films is None or not any("poster" not in one for one in films.fusions):
+            return "; this model has learned no titles to do without"
+        return f"; nothing in the title {film.title!r} is known to this model"
+
+    def _logits(self, posters: Sequence[Prepared]) -> Logits:
+        pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
+        return self.logits(pictures)
 
     def _threshold(self, genre: int) -> float:
         return float(self.bundle.thresholds[genre])
@@ -298,6 +402,12 @@ def _several(posters: Iterable[Item]) -> Iterable[Item]:
     return posters
 
 
-def _if_path(poster: Poster) -> Poster | None:
+def _name(film: Query, number: int | None) -> str:
+    if film.poster is not None:
+        return name_of(film.poster, *(() if number is None else (f"poster {number}",)))
+    return film.film_id or film.title or ("film" if number is None else f"film {number}")
+
+
+def _if_path(poster: Poster | None) -> Poster | None:
     """A path is cheap to keep; a poster in memory is not."""
     return poster if isinstance(poster, str | os.PathLike) else None

@@ -26,7 +26,8 @@ def find_films(
     A file is a poster. A folder stands for all pictures in it and below it, sorted. A table stands
     for its rows, each of them, in order; a row's poster is the file that it names, by its path from
     the table's folder or from `posters`, or else the file in `posters` that is named after its id.
-    A row whose poster is not found becomes a Failure in the answer.
+    A row whose poster is not found is answered by its title, if the model has learned titles, and
+    otherwise becomes a Failure. A table of titles needs no posters.
 
     posters: the folder of the tables' posters. columns: names of the tables' columns, as in
     `Catalog.build`. Raises PosterError if a path does not exist or a folder has no pictures;
@@ -53,17 +54,25 @@ def _listed(path: Path, posters: Path | None, given: Columns) -> Iterator[Query]
     found = find_columns(table, given)
     if "poster" not in found and (column := table.column(_FILES)) is not None:
         found["poster"] = column
-    if "poster" not in found and (posters is None or "id" not in found):
+    has_posters = "poster" in found or (posters is not None and "id" in found)
+    if not has_posters and (posters is not None or "title" not in found):
         shown = ", ".join(table.columns) or "(none)"
-        missing = "no poster column" if posters is None else "neither a poster column nor ids"
+        missing = "no poster column, and no titles"
+        if posters is not None:
+            missing = "neither a poster column nor ids"
         raise TableError(
             f"{path}: {missing}; its columns are {shown}; say with --poster-column which one names "
             "files, or name the folder of posters that are named after the ids with --posters"
         )
-    folder = PosterFolder(posters, path)
+    folder = PosterFolder(posters, path) if has_posters else None
     for row in table.rows:
         film = film_of(row, found)
-        where = f"line {film.line}"
-        file = f"{where}: {row.problem}" if row.problem else folder.find(film.film_id, film.poster)
-        poster, problem = (file, "") if isinstance(file, Path) else (film.poster or where, file)
-        yield Query(poster, film.film_id or None, film.title or None, film.year, problem)
+        where, film_id, title = f"line {film.line}", film.film_id or None, film.title or None
+        if row.problem:  # its cells may stand in the wrong columns: it has no title to answer by
+            yield Query(film.poster or where, film_id, problem=f"{where}: {row.problem}")
+        elif folder is None:
+            yield Query(None, film_id, title, film.year)
+        else:
+            file = folder.find(film.film_id, film.poster)
+            poster, problem = (file, "") if isinstance(file, Path) else (film.poster or where, file)
+            yield Query(poster, film_id, title, film.year, problem)

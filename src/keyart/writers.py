@@ -26,16 +26,21 @@ _FORMATS: dict[str, Format] = {
     ".jsonl": "ndjson",
     ".parquet": "parquet",
 }
-_HEAD = ("film_id", "title", "poster", "genres", "unsure", "reason")
+_HEAD = ("film_id", "title", "poster", "genres", "unsure", "evidence", "reason")
 _BLOCK = 4_096  # rows of a Parquet row group
 
 
 @dataclass
 class Written:
-    """What `write_predictions` wrote. failures: the films whose posters could not be read."""
+    """What `write_predictions` wrote.
+
+    failures: the films that were not predicted. by_title: those whose poster could not be read, and
+    that were predicted by their title.
+    """
 
     predictions: int = 0
     failures: list[Failure] = field(default_factory=list)
+    by_title: list[Prediction] = field(default_factory=list)
 
     @property
     def films(self) -> int:
@@ -49,11 +54,14 @@ class Written:
                 self.failures.append(film)
             else:
                 self.predictions += 1
+                if film.problem:
+                    self.by_title.append(film)
             yield film
 
     def write_errors(self, path: StrPath) -> None:
-        """Write a CSV of the failures: film_id, poster, reason."""
+        """Write a CSV of the posters that could not be read: film_id, poster, reason."""
         rows = [(one.film_id, one.poster, one.reason) for one in self.failures]
+        rows += [(one.film_id, one.poster, one.problem) for one in self.by_title]
         write_csv(errors_file(path), ("film_id", "poster", "reason"), rows)
 
 
@@ -61,9 +69,9 @@ def to_table(films: Iterable[Prediction | Failure]) -> "pa.Table":
     """Predictions as an Arrow table; `.to_pandas()` and `polars.from_arrow()` take it from there.
 
     Columns: film_id and title (null if they are not known), poster, genres (joined by '|'), unsure,
-    reason (why a poster could not be read, else null), then one column of scores for each genre,
-    null for a poster that could not be read. One row for each film, in order. Needs pyarrow
-    (`keyart[catalog]`).
+    evidence (what the scores rest on, joined by '|'), reason (why a poster could not be read, else
+    null), then one column of scores for each genre, null for a film that could not be predicted.
+    One row for each film, in order. Needs pyarrow (`keyart[catalog]`).
     """
     answers = list(films)
     names = dict.fromkeys(name for one in answers for name in _scores(one))
@@ -122,8 +130,14 @@ def _head(film: Prediction | Failure) -> list[Any]:
     """The values of the columns before the scores."""
     about = [film.film_id, film.title, film.poster]
     if isinstance(film, Failure):
-        return [*about, None, None, film.reason]
-    return [*about, "|".join(film.genres), film.unsure, None]
+        return [*about, None, None, None, film.reason]
+    return [
+        *about,
+        "|".join(film.genres),
+        film.unsure,
+        "|".join(film.evidence),
+        film.problem or None,
+    ]
 
 
 def _scores(film: Prediction | Failure) -> Mapping[str, float]:

@@ -43,6 +43,10 @@ def predict(
         Path | None,
         typer.Option(help="CSV of the films whose posters could not be read, with the reasons."),
     ] = None,
+    evidence: Annotated[
+        Literal["all", "poster"],
+        typer.Option(help="What predictions may rest on: also titles and years, or posters alone."),
+    ] = "all",
     precision: Annotated[
         float | None,
         typer.Option(help="Predict a genre only if it is right this often: 0.5 to 0.95."),
@@ -54,10 +58,16 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict the genres of posters, or of each film in a table."""
+    from keyart.evidence import KINDS, POSTER
     from keyart.files import writing_text
     from keyart.predictor import Predictor
     from keyart.queries import find_films
-    from keyart.terminal.predictions import failure_lines, precision_line, show_predictions
+    from keyart.terminal.predictions import (
+        failure_lines,
+        precision_line,
+        show_predictions,
+        titles_line,
+    )
     from keyart.terminal.progress import advancing, progress
     from keyart.writers import errors_file, write_predictions
 
@@ -68,10 +78,14 @@ def predict(
         typer.echo(precision_line(predictor.bundle), err=True)
     named = columns(id=id, title=title, year=year, poster=poster_column)
     queries = list(find_films(paths, posters=posters, columns=named))
+    if not quiet and (line := titles_line(queries)):
+        typer.echo(line, err=True)
     table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
     with progress("posters", quiet=quiet or out in (None, Path("-"))) as advance:
-        films = advancing(predictor.predict_many(queries), len(queries), advance)
+        used = KINDS if evidence == "all" else POSTER
+        films = predictor.predict_many(queries, evidence=used)
+        films = advancing(films, len(queries), advance)
         if table:
             with writing_text(out) as file:
                 written = show_predictions(films, len(queries), file)

@@ -19,13 +19,14 @@ from keyart.catalog.catalog import Catalog
 from keyart.ensemble.weights import Weights, learned_weights, log_loss
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import catalog_logits, evaluate_logits
+from keyart.evaluation.evaluate import catalog_logits, evaluate_logits, fuse_titles
 from keyart.files import new_folder, no_folder
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.scorer import Scores, average_logits
+from keyart.title_model import TitleModel
 
 _SPLITS = ("validation", "test")
 _log = logging.getLogger("keyart.ensemble")
@@ -82,7 +83,9 @@ def make_ensemble(
         learn_weights,
     )
     name = folder.resolve().name
-    table, scored = evaluate_logits(decision, opened, logits, name=name)
+    titles = _titles(predictors)
+    films = fuse_titles(titles, opened, logits["validation"], rows, decision.criterion)
+    table, scored = evaluate_logits(decision, opened, logits, name=name, films=films)
     recipe = _recipe(ensemble, predictors)
     content = Content(
         [
@@ -93,6 +96,7 @@ def make_ensemble(
         decision.decisions,
         card=model_card(table, recipe),
         provenance=table.provenance() | {"recipe": recipe},
+        films=films,
     )
     with new_folder(folder) as partial:
         run = Run(partial)
@@ -102,6 +106,12 @@ def make_ensemble(
         write_report([partial], run.report_path, catalog=opened.path)
         write_bundle(run.bundle_path, content)
     return ensemble
+
+
+def _titles(predictors: Sequence[Predictor]) -> TitleModel | None:
+    """The members' title model; if they learned from different tables, that of most n-grams."""
+    known = [one.bundle.films.titles for one in predictors if one.bundle.films is not None]
+    return max(known, key=lambda titles: len(titles.hashes), default=None)
 
 
 def _member_scores(

@@ -119,7 +119,7 @@ def _scored(model: Run | Predictor | StrPath, split: str, catalog: Catalog | Non
         name, predictor = str(Path(model)), None
     if catalog is not None:
         predictor = predictor or Predictor.load(Path(name))
-        return _Scored(name, evaluate_model(predictor, catalog, [split])[2][split], "catalog")
+        return _Scored(name, evaluate_model(predictor, catalog, [split])[3][split], "catalog")
     run = Run(name)
     if predictor is None and (problem := no_folder(run.path)):
         raise RunError(f"{problem}; name a run or a bundle")

@@ -6,21 +6,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Bundle
+from keyart.bundle import Bundle, Films
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.prepared import prepared_films
 from keyart.catalog.split import SPLITS
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.decide import Decision, decide_again
+from keyart.evaluation.fusing import Found, decide_films_again, fit_films, rows_with
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
-from keyart.metric_table import MetricTable
+from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
 from keyart.predictor import Predictor
 from keyart.run import ScoredFilms
 from keyart.scorer import Scores
+from keyart.title_model import TitleModel, is_year
 
 Rows = npt.NDArray[np.int64]
 
@@ -30,13 +32,13 @@ def evaluate_model(
     catalog: Catalog,
     splits: Sequence[str],
     criterion: Criterion | float | None = None,
-) -> tuple[Decision, MetricTable, dict[str, ScoredFilms]]:
+) -> tuple[Decision, Films | None, MetricTable, dict[str, ScoredFilms]]:
     """Score a model on splits of a catalog with the same genres.
 
     criterion: choose thresholds for it on the catalog's validation split (see
     `choose_thresholds`); None keeps the thresholds of the model. Returns the thresholds with what
-    they are for, the metrics, and the scored films of each split. Raises CatalogError for other
-    genres and for an empty split.
+    they are for, those for films with titles, the metrics, and the scored films of each split.
+    Raises CatalogError for other genres and for an empty split.
     """
     bundle = predictor.bundle
     _check_genres(bundle, catalog)
@@ -46,13 +48,18 @@ def evaluate_model(
         split: catalog_logits(predictor, catalog, _films(catalog, split, catalog.rows(split)))
         for split in needed
     }
+    films = bundle.films
     if criterion is not None:
         scores = bundle.calibration.apply(logits["validation"])
         truth = catalog.truth[catalog.rows("validation")]
         decision = decide_again(decision, scores, truth, bundle.vocabulary, criterion)
+        if films is not None:
+            rows = catalog.rows("validation")
+            found = evidence_of_rows(films.titles, catalog, logits["validation"], rows)
+            films = decide_films_again(films, found, truth, bundle.vocabulary, criterion)
     name = str(bundle.provenance.get("name", bundle.path.name))
     wanted = {split: logits[split] for split in splits}
-    return decision, *evaluate_logits(decision, catalog, wanted, name=name)
+    return decision, films, *evaluate_logits(decision, catalog, wanted, name=name, films=films)
 
 
 def evaluate_logits(
@@ -62,17 +69,20 @@ def evaluate_logits(
     *,
     name: str,
     rows: Mapping[str, Rows] | None = None,
+    films: Films | None = None,
 ) -> tuple[MetricTable, dict[str, ScoredFilms]]:
     """Score splits of a catalog, next to constant guesses that know its training films.
 
     logits: of the splits to score, (films, genres) each. name: of the model. rows: the films of
-    each split; None takes the splits of the catalog. Raises CatalogError for an empty split.
+    each split; None takes the splits of the catalog. films: what the model knows of titles; its
+    answers are scored on the test split, for each evidence by itself. Raises CatalogError for an
+    empty split.
     """
-    films = rows or {split: catalog.rows(split) for split in SPLITS}
-    baselines = fit_baselines(catalog.truth[films["train"]])
+    known = rows or {split: catalog.rows(split) for split in SPLITS}
+    baselines = fit_baselines(catalog.truth[known["train"]])
     splits, scored = {}, {}
     for split in logits:
-        chosen = _films(catalog, split, films[split])
+        chosen = _films(catalog, split, known[split])
         scores = decision.calibration.apply(logits[split])
         scored[split] = _scored_films(catalog, chosen, scores, decision)
         splits[split] = score_split(
@@ -87,12 +97,79 @@ def evaluate_logits(
         name,
         catalog.fingerprint,
         catalog.vocabulary.names,
-        {split: len(films[split]) for split in SPLITS},
+        {split: len(known[split]) for split in SPLITS},
         decision.criterion,
         decision.notes,
         splits,
+        score_evidence(films, catalog, logits["test"], known["test"])
+        if films is not None and "test" in logits
+        else {},
     )
     return table, scored
+
+
+def fuse_titles(
+    titles: TitleModel | None,
+    catalog: Catalog,
+    posters: Logits,
+    rows: Rows,
+    criterion: Criterion | float,
+) -> Films | None:
+    """How a model of posters uses titles and years, fitted on validation films.
+
+    titles: None if the model learned no titles. posters: the logits (films, genres) of the films of
+    these rows.
+    """
+    if titles is None:
+        return None
+    return fit_films(
+        titles,
+        evidence_of_rows(titles, catalog, posters, rows),
+        catalog.truth[rows],
+        catalog.groups[rows],
+        catalog.vocabulary,
+        criterion,
+    )
+
+
+def score_evidence(
+    films: Films, catalog: Catalog, posters: Logits, rows: Rows
+) -> dict[str, SplitMetrics]:
+    """The metrics of each evidence besides the poster by itself, on the films that have it.
+
+    posters: the logits (films, genres) of the films of these rows of the catalog.
+    """
+    found = evidence_of_rows(films.titles, catalog, posters, rows)
+    scored = {}
+    for evidence, fusion in films.fusions.items():
+        having = rows_with(found, evidence)
+        if not len(having):
+            continue
+        logits = fusion.logits({kind: found[kind][having] for kind in evidence})
+        decisions = films.decisions[evidence]
+        scored["+".join(evidence)] = score_split(
+            decisions.calibration.apply(logits),
+            catalog.truth[rows[having]],
+            decisions.thresholds,
+            catalog.groups[rows[having]],
+            catalog.vocabulary,
+            {},
+        )
+    return scored
+
+
+def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows: Rows) -> Found:
+    """The logits (films, genres) of each kind of evidence; NaN for films without it."""
+    table = catalog.to_table()
+    names, years = (table[column].take(rows).to_pylist() for column in ("title", "year"))
+    nothing = np.full(posters.shape[1], np.nan)
+    by_title = (titles.title_logits(name) for name in names)
+    by_year = (titles.year_logits(year) if year and is_year(year) else nothing for year in years)
+    return {
+        "poster": posters.astype(np.float64),
+        "title": np.stack([nothing if one is None else one for one in by_title]),
+        "year": np.stack(list(by_year)),
+    }
 
 
 def catalog_logits(predictor: Predictor, catalog: Catalog, rows: Rows) -> Logits:

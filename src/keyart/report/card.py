@@ -36,6 +36,7 @@ def model_card(table: MetricTable, recipe: str) -> str:
         f"validation films {table.aim}.",
         "",
         *_unsure(test.films, test.model.unsure),
+        *_evidence(table),
         "## Genres",
         "",
         "The baseline is the average precision of ranking films at random, which is the rate of "
@@ -76,6 +77,30 @@ def _metrics(test: SplitMetrics) -> list[str]:
             f"| {value_text(row.best_guess)} |"
         )
     return lines
+
+
+def _evidence(table: MetricTable) -> list[str]:
+    """The metrics by what a prediction rests on, if the model learned titles."""
+    if not table.evidence:
+        return []
+    shown = ("mean_average_precision", "top_class", "top_three", "expected_calibration_error")
+    heads = [METRICS[name].label for name in shown]
+    rows = {"poster": table.split("test"), **table.evidence}
+    lines = [f"| evidence | films | {' | '.join(heads)} |", f"|---|---:|{'---:|' * len(shown)}"]
+    for name, split in rows.items():
+        found = [split.model[metric] for metric in shown]
+        cells = [f"{value_text(one)} ({interval_text(one)})" for one in found]
+        lines.append(f"| {name.replace('+', ' + ')} | {split.films:,} | {' | '.join(cells)} |")
+    return [
+        "## With titles and years",
+        "",
+        "The model also takes a film's title and year, if they are known. Each row is the test "
+        "films that have this evidence; each evidence has its own calibration and thresholds. "
+        "The other tables are for posters by themselves.",
+        "",
+        *lines,
+        "",
+    ]
 
 
 def _genres(test: SplitMetrics) -> list[str]:

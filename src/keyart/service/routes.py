@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
+from keyart.evidence import POSTER
 from keyart.explain import Explanation, Method, glow_png
 from keyart.review.corrections import Correction, pixels_sha256
 from keyart.scorer import Scores
@@ -239,7 +240,7 @@ def _about(service: Service, upload: Upload) -> dict[str, Any]:
 
 
 def _prediction(service: Service, upload: Upload, scores: Scores) -> schemas.Prediction:
-    answer = service.predictor.answer(upload.name, scores)
+    answer = service.predictor.answer(upload.name, POSTER, scores)
     return schemas.Prediction(
         poster=answer.poster,
         sha256=upload.sha256,

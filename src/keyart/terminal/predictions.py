@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from keyart.bundle import Bundle
+from keyart.errors import listed
+from keyart.evidence import POSTER
 from keyart.explain import Explanation
-from keyart.prediction import Failure, Prediction
+from keyart.prediction import Failure, Prediction, Query
 from keyart.writers import Written
 
 _SHOWN = 5  # genres of a poster
@@ -37,9 +39,16 @@ def show_predictions(
 
 def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
     """Lines for standard error: how many posters could not be read, and why."""
+    if written.by_title:
+        yield (
+            f"{len(written.by_title):,} of {written.films:,} films were predicted by their titles: "
+            f"their posters could not be read{f'; see {errors}' if errors else ''}"
+        )
     if not written.failures:
         return
-    count = f"{len(written.failures):,} of {written.films:,} posters could not be read"
+    count = f"{len(written.failures):,} of {written.films:,} films could not be predicted"
+    if all(failure.title is None for failure in written.failures):
+        count = f"{len(written.failures):,} of {written.films:,} posters could not be read"
     if errors:
         yield f"{count}; see {errors}"
         return
@@ -49,6 +58,17 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
         yield f"  {film}{failure.poster}: {failure.reason}"
     if len(written.failures) > _LISTED:
         yield "  ... and more; --errors FILE lists them all"
+
+
+def titles_line(films: Sequence[Query]) -> str:
+    """That films come without posters, in a line; empty if none do."""
+    count = sum(film.poster is None for film in films)
+    if not count:
+        return ""
+    return (
+        f"{count:,} of {len(films):,} films are predicted by title and year alone; name the folder "
+        "of their posters with --posters"
+    )
 
 
 def precision_line(bundle: Bundle) -> str:
@@ -61,7 +81,12 @@ def precision_line(bundle: Bundle) -> str:
 
 def _draw_bars(film: Prediction, console: Console) -> None:
     console.print(
-        Text.assemble((film.title or Path(film.poster).name, "bold"), "  ", _verdict(film))
+        Text.assemble(
+            (film.title or Path(film.poster).name, "bold"),
+            "  ",
+            _verdict(film),
+            ("" if film.evidence == POSTER else f"  by {listed(film.evidence)}", "dim"),
+        )
     )
     table = Table.grid(padding=(0, 1))
     for name, score in film.top(_SHOWN).items():

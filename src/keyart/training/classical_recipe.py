@@ -39,6 +39,12 @@ class FilmData(Table):
         "How a poster of another shape is fitted: `squash` it, or `pad` it with black.",
         "Rarely.",
     )
+    titles: str | None = key(
+        None,
+        "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
+        "They need no posters.",
+        "A large one, such as MovieLens's, helps as much as a better network.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 
-from keyart.bundle import change_thresholds
+from keyart.bundle import Films, change_thresholds
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
 from keyart.errors import RunError
@@ -69,11 +69,11 @@ def evaluate(
     if own:
         splits = ("validation", "test", *(("train",) if split == "train" else ()))
     predictor = model if isinstance(model, Predictor) else Predictor.load(model)
-    decision, table, scored = evaluate_model(predictor, opened, splits, criterion)
+    decision, films, table, scored = evaluate_model(predictor, opened, splits, criterion)
     if own and (criterion is None or save):
         own.write_evaluation(table, scored)
     if own and save:
-        _keep_thresholds(own, predictor, decision, table, opened)
+        _keep_thresholds(own, predictor, decision, films, table, opened)
     return table
 
 
@@ -94,12 +94,18 @@ def _criterion(
 
 
 def _keep_thresholds(
-    run: Run, predictor: Predictor, decision: Decision, table: MetricTable, catalog: Catalog
+    run: Run,
+    predictor: Predictor,
+    decision: Decision,
+    films: Films | None,
+    table: MetricTable,
+    catalog: Catalog,
 ) -> None:
     bundle = predictor.bundle
     change_thresholds(
         bundle,
         decision.decisions,
+        films,
         card=model_card(table, str(bundle.provenance.get("recipe", ""))),
         provenance={**bundle.provenance, **table.provenance()},
     )

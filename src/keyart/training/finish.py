@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Content, NetworkFiles, write_bundle
+from keyart.bundle import Content, Films, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import evaluate_logits
+from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
 from keyart.files import write_text
 from keyart.images.spec import FilmSpec, ImageSpec
 from keyart.network import Logits
@@ -20,6 +20,7 @@ from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.training.recipe import AnyRecipe, any_recipe, portable
+from keyart.training.titles import learn_titles
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,16 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         catalog.vocabulary,
         recipe.ending.thresholds,
     )
-    decision = replace(decision, notes=(*trained.notes, *decision.notes))
+    films: Films | None = None
+    notes: tuple[str, ...] = ()
+    if isinstance(trained.spec, ImageSpec):
+        titles, notes = learn_titles(catalog, trained.rows, recipe.data.titles)
+        films = fuse_titles(
+            titles, catalog, trained.logits["validation"], validation, recipe.ending.thresholds
+        )
+    decision = replace(decision, notes=(*trained.notes, *decision.notes, *notes))
     table, scored = evaluate_logits(
-        decision, catalog, trained.logits, name=run.name, rows=trained.rows
+        decision, catalog, trained.logits, name=run.name, rows=trained.rows, films=films
     )
     run.write_evaluation(table, scored)
     write_report([run.path], run.report_path, catalog=catalog.path)
@@ -107,5 +115,6 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         decision.decisions,
         card=model_card(table, toml),
         provenance={**table.provenance(), "recipe": toml, **trained.provenance},
+        films=films,
     )
     write_bundle(run.bundle_path, content)

@@ -92,6 +92,12 @@ class Data(Table):
         "Paste a rectangle of one poster into another (CutMix): alpha, as for `mixup`.",
         "As `mixup`.",
     )
+    titles: str | None = key(
+        None,
+        "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
+        "They need no posters.",
+        "A large one, such as MovieLens's, helps as much as a better network.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,144 @@
+"""How posters, titles and years are fused: fitted on validation films, which no part has seen.
+
+The title model and the network learn from training films, on which both score better than on
+others; a fusion fitted there would trust the one that learned them by heart. On validation films a
+weight for each kind of evidence and an intercept for each genre are all there is to fit. Measured
+on 2,449 validation films, left out in turn: mAP 0.4025 with one weight for all genres, and 0.4026
+at best with weights of their own for each genre, so there is one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.bundle import Decisions, Films
+from keyart.calibration import sigmoid
+from keyart.evaluation.decide import Decision, decide, decide_again
+from keyart.evaluation.metrics import Flags
+from keyart.evaluation.ranking import Floats
+from keyart.evaluation.thresholds import Criterion
+from keyart.evidence import FUSED, Evidence, Fusion, Kind
+from keyart.genres import Vocabulary
+from keyart.title_model import TitleModel
+
+FEWEST_FILMS = 40  # with less, evidence is not used
+# Penalties: they decide only where films say next to nothing, of a genre that none or all have.
+_SHRINK, _USUAL = 1.0, {"poster": 1.0, "title": 0.7, "year": 0.7}
+_STEADY = 0.1
+
+Found = Mapping[Kind, Floats]
+"""The logits (films, genres) of each kind of evidence; NaN in the rows of films without it."""
+
+
+def fit_films(
+    titles: TitleModel,
+    found: Found,
+    truth: Flags,
+    groups: npt.NDArray[np.object_],
+    vocabulary: Vocabulary,
+    criterion: Criterion | float,
+) -> Films:
+    """Fusion, calibration and thresholds for each evidence that enough validation films have.
+
+    found: the logits of validation films. truth: (films, genres). groups: (films,), near-duplicate
+    posters under one name.
+    """
+    fusions: dict[Evidence, Fusion] = {}
+    decisions: dict[Evidence, Decisions] = {}
+    for evidence in FUSED:
+        having = rows_with(found, evidence)
+        if len(having) < FEWEST_FILMS:
+            continue
+        chosen = {kind: found[kind][having] for kind in evidence}
+        fusions[evidence] = fusion = fit_fusion(chosen, truth[having])
+        decisions[evidence] = decide(
+            fusion.logits(chosen).astype(np.float32),
+            truth[having],
+            groups[having],
+            vocabulary,
+            criterion,
+        ).decisions
+    return Films(titles, fusions, decisions)
+
+
+def decide_films_again(
+    films: Films,
+    found: Found,
+    truth: Flags,
+    vocabulary: Vocabulary,
+    criterion: Criterion | float,
+) -> Films:
+    """The same fusions and calibrations with thresholds for another criterion; as `fit_films`."""
+    decisions = {}
+    for evidence, fusion in films.fusions.items():
+        having = rows_with(found, evidence)
+        own = films.decisions[evidence]
+        logits = fusion.logits({kind: found[kind][having] for kind in evidence})
+        before = Decision(own.calibration, own.thresholds, ())
+        decisions[evidence] = decide_again(
+            before, own.calibration.apply(logits), truth[having], vocabulary, criterion
+        ).decisions
+    return replace(films, decisions=decisions)
+
+
+def rows_with(found: Found, evidence: Evidence) -> npt.NDArray[np.int64]:
+    """The films that have all of this evidence."""
+    return np.flatnonzero(~np.any([np.isnan(found[kind][:, 0]) for kind in evidence], axis=0))
+
+
+def fit_fusion(found: Found, truth: Flags) -> Fusion:
+    """The weights of least log loss, none below 0, and an intercept for each genre.
+
+    found: without NaN. truth: (films, genres).
+    """
+    kinds = list(found)
+    while True:
+        weights, intercept = _fit([found[kind] for kind in kinds], kinds, truth)
+        if not len(weights) or weights.min() >= 0:
+            break
+        del kinds[int(weights.argmin())]  # it would speak against itself: chance, of few films
+    fitted = dict(zip(kinds, weights.tolist(), strict=True))
+    return Fusion({kind: fitted.get(kind, 0.0) for kind in found}, intercept)
+
+
+def _fit(logits: list[Floats], kinds: list[Kind], truth: Flags) -> tuple[Floats, Floats]:
+    """Newton's method on the penalised log loss, with steps that are halved until it falls."""
+    genres = truth.shape[1]
+    inputs = np.stack(logits, axis=-1) if logits else np.empty((*truth.shape, 0))
+    usual = np.array([_USUAL[kind] for kind in kinds])
+    rate = (truth.sum(0) + 1) / (len(truth) + 2)
+    start = np.log(rate / (1 - rate))
+    signs = np.where(truth, 1.0, -1.0)
+
+    def loss(weights: Floats, intercept: Floats) -> float:
+        linear = inputs @ weights + intercept
+        penalty = (
+            _SHRINK * ((weights - usual) ** 2).sum() + _STEADY * ((intercept - start) ** 2).sum()
+        )
+        return float(np.logaddexp(0, -signs * linear).sum() + penalty / 2)
+
+    weights, intercept = usual.copy(), start.copy()
+    least = loss(weights, intercept)
+    for _ in range(100):
+        chance = sigmoid(inputs @ weights + intercept)
+        gap, bend = chance - truth, chance * (1 - chance)
+        slope = np.einsum("fgk,fg->k", inputs, gap) + _SHRINK * (weights - usual)
+        slopes = gap.sum(0) + _STEADY * (intercept - start)
+        across = np.einsum("fgk,fg->kg", inputs, bend)
+        own = bend.sum(0) + _STEADY
+        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + _SHRINK * np.eye(len(kinds))
+        # The intercepts are eliminated: each one meets the weights alone, not the others.
+        step = np.linalg.solve(curve - (across / own) @ across.T, slope - (across / own) @ slopes)
+        steps = (slopes - across.T @ step) / own
+        scale = 1.0
+        while (tried := loss(weights - scale * step, intercept - scale * steps)) > least:
+            scale /= 2
+            if scale < 1e-9:
+                return weights, intercept
+        weights, intercept = weights - scale * step, intercept - scale * steps
+        gained, least = least - tried, tried
+        if gained < 1e-9 * genres:
+            break
+    return weights, intercept

@@ -1,0 +1,154 @@
+"""What titles and years say about genres: a linear model of n-grams, in one compact table.
+
+It gives logits without an intercept, one for a title and one for a year; fusion.py adds them to
+those of a poster. A title is the sum of its n-grams, each counted once and then by the logarithm,
+times its rarity, divided by the length of that vector: TF-IDF, as in scikit-learn. So each word's
+part in an answer is known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.titles import Hashes, hash_of, hashed_ngrams, title_ngrams
+
+Floats = npt.NDArray[np.float64]
+
+# Years count by how near they are to the first years of decades; those beyond are like the ends.
+FIRST_YEAR, LAST_YEAR, YEARS_APART = 1900, 2020, 10
+DECADES = (LAST_YEAR - FIRST_YEAR) // YEARS_APART + 1
+EARLIEST, LATEST = 1870, 2100  # a year outside is a mistake
+_RARITY_STEP = 1 / 16  # rarities are stored as bytes
+
+
+@dataclass(frozen=True, eq=False)
+class TitleModel:
+    """The n-grams that a model knows, and their weights.
+
+    hashes: (n-grams,) uint32, rising. rarity: (n-grams,) uint8, in steps of 1/16. weights:
+    (n-grams, genres) int8, times scale: (genres,). years: (DECADES, genres), the logits of the
+    first year of each decade.
+    """
+
+    hashes: Hashes
+    rarity: npt.NDArray[np.uint8]
+    weights: npt.NDArray[np.int8]
+    scale: Floats
+    years: Floats
+
+    def title_logits(self, title: str) -> Floats | None:
+        """What a title says of each genre: (genres,). None if no n-gram of it is known."""
+        rows, values = self.vector(title)
+        if not len(rows):
+            return None
+        logits: Floats = (values @ self.weights[rows].astype(np.float64)) * self.scale
+        return logits
+
+    def year_logits(self, year: int) -> Floats:
+        """What a year says of each genre: (genres,)."""
+        logits: Floats = year_vector(year) @ self.years
+        return logits
+
+    def vector(self, title: str) -> tuple[npt.NDArray[np.int64], Floats]:
+        """The rows of a title's known n-grams, and their values, a vector of length 1."""
+        hashes, counts = hashed_ngrams(title)
+        return known_ngrams(hashes, counts, self.hashes, stored_rarity(self.rarity))
+
+    def word_logits(self, title: str) -> dict[str, Floats]:
+        """What each word of a title, or two in a row, adds to its logits: (genres,) each.
+
+        They sum to `title_logits`.
+        """
+        rows, values = self.vector(title)
+        value = dict(zip(self.hashes[rows].tolist(), zip(rows, values, strict=True), strict=True))
+        places: dict[int, list[str]] = {}
+        for word, ngram in title_ngrams(title):
+            places.setdefault(hash_of(ngram), []).append(word)
+        found: dict[str, Floats] = {}
+        for hashed, words in places.items():
+            if hashed not in value:
+                continue
+            row, of_film = value[hashed]
+            part = of_film * self.weights[row].astype(np.float64) * self.scale / len(words)
+            for word in words:
+                found[word] = found.get(word, 0.0) + part
+        return found
+
+    def to_bytes(self) -> bytes:
+        """The n-grams: hashes, then rarities, then weights, little-endian."""
+        return b"".join(
+            (self.hashes.astype("<u4").tobytes(), self.rarity.tobytes(), self.weights.tobytes())
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What `to_bytes` leaves out, as plain JSON."""
+        return {
+            "ngrams": len(self.hashes),
+            "scale": self.scale.tolist(),
+            "years": self.years.tolist(),
+        }
+
+    @classmethod
+    def from_parts(cls, content: bytes, plain: Mapping[str, Any]) -> "TitleModel":
+        """The inverse of `to_bytes` and `to_json`. Raises ValueError if they do not fit."""
+        count, scale = plain["ngrams"], np.array(plain["scale"], np.float64)
+        years = np.array(plain["years"], np.float64)
+        if years.shape != (DECADES, len(scale)):
+            raise ValueError(f"titles: expected years ({DECADES}, {len(scale)}), got {years.shape}")
+        if len(content) != count * (5 + len(scale)):
+            raise ValueError(f"titles: {len(content):,} bytes do not hold {count:,} n-grams")
+        hashes = np.frombuffer(content, "<u4", count).astype(np.uint32)
+        if not (hashes[1:] > hashes[:-1]).all():
+            raise ValueError("titles: expected hashes that rise")
+        rarity = np.frombuffer(content, np.uint8, count, 4 * count)
+        weights = np.frombuffer(content, np.int8, offset=5 * count).reshape(count, len(scale))
+        return cls(hashes, rarity, weights, scale, years)
+
+
+def rarity_of(films: npt.NDArray[np.int64], all_films: int) -> npt.NDArray[np.uint8]:
+    """How rare n-grams are, as stored: 1 + log((1 + all films) / (1 + films with it))."""
+    exact = 1 + np.log((1 + all_films) / (1 + films))
+    return np.clip(np.rint(exact / _RARITY_STEP), 1, 255).astype(np.uint8)
+
+
+def stored_rarity(rarity: npt.NDArray[np.uint8]) -> Floats:
+    """Rarities as numbers, from how they are stored."""
+    return rarity.astype(np.float64) * _RARITY_STEP
+
+
+def known_ngrams(
+    hashes: Hashes, counts: npt.NDArray[np.int64], known: Hashes, rarity: npt.ArrayLike
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """The rows in `known` of a title's n-grams, and their values, a vector of length 1."""
+    if not len(known):
+        return np.empty(0, np.int64), np.empty(0)
+    places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    there = known[places] == hashes
+    rows = places[there].astype(np.int64)
+    values = (1 + np.log(counts[there])) * np.asarray(rarity, np.float64)[rows]
+    return rows, values / (np.linalg.norm(values) or 1.0)
+
+
+def year_vector(year: int) -> Floats:
+    """How near a year is to the first year of each decade: (DECADES,), which sum to 1."""
+    place = np.clip((year - FIRST_YEAR) / YEARS_APART, 0, DECADES - 1)
+    near: Floats = np.maximum(0, 1 - np.abs(place - np.arange(DECADES)))
+    return near
+
+
+def is_year(year: int) -> bool:
+    """Whether a film can be of this year."""
+    return EARLIEST <= year <= LATEST
+
+
+def check_year(year: int | None) -> None:
+    """Raise ValueError for a year that no film can be of, and TypeError for what is no year."""
+    if year is None:
+        return
+    if not isinstance(year, int | np.integer) or isinstance(year, bool):
+        raise TypeError(f"year: expected an integer, got {year!r}")
+    if not is_year(int(year)):
+        raise ValueError(f"year: expected {EARLIEST} to {LATEST}, got {year}")

@@ -1,0 +1,101 @@
+"""Fusions of posters, titles and years: fitted like a logistic regression, for each evidence."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from keyart.evaluation.fusing import FEWEST_FILMS, decide_films_again, fit_films, fit_fusion
+from keyart.evidence import FUSED, Kind, best_evidence
+from keyart.genres import Vocabulary
+from tests.tiny_titles import tiny_titles
+
+VOCABULARY = Vocabulary(("Red", "Green", "Blue"))
+
+
+def painted(films: int, seed: int = 0) -> tuple[dict[Kind, np.ndarray], np.ndarray]:
+    """Logits of which truth takes 1.5 of the poster, 0.5 of the title and nothing of the year."""
+    random = np.random.default_rng(seed)
+    found: dict[Kind, np.ndarray] = {
+        kind: random.normal(size=(films, 3)) for kind in ("poster", "title", "year")
+    }
+    total = 1.5 * found["poster"] + 0.5 * found["title"] + np.array([-1.0, 0.0, 1.0])
+    return found, random.random((films, 3)) < 1 / (1 + np.exp(-total))
+
+
+def test_a_fusion_is_a_logistic_regression_of_all_genres_together() -> None:
+    found, truth = painted(3_000)
+    fusion = fit_fusion(found, truth)
+    cells = [np.stack([found[kind][:, genre] for kind in found], 1) for genre in range(3)]
+    inputs = np.concatenate(
+        [np.hstack([cells[genre], np.tile(np.eye(3)[genre], (3_000, 1))]) for genre in range(3)]
+    )
+    oracle = LogisticRegression(C=1e6, fit_intercept=False, tol=1e-8).fit(
+        inputs, np.concatenate(list(truth.T))
+    )
+    year = oracle.coef_[0][2]
+    expected = oracle.coef_[0][:3] if year > 0 else [*oracle.coef_[0][:2], 0]
+    assert list(fusion.weights.values()) == pytest.approx(expected, abs=0.01)
+    assert fusion.intercept == pytest.approx(oracle.coef_[0][3:], abs=0.01)
+
+
+def test_no_evidence_speaks_against_itself() -> None:
+    found, truth = painted(500)
+    found["title"] = -found["title"]
+    fusion = fit_fusion(found, truth)
+    assert fusion.weights["title"] == 0
+    assert fusion.weights["poster"] == pytest.approx(1.5, abs=0.4)
+
+
+def test_a_genre_that_no_film_or_every_film_has_stays_finite() -> None:
+    found, truth = painted(60)
+    truth[:, 0], truth[:, 1] = False, True
+    fusion = fit_fusion(found, truth)
+    assert fusion.intercept[0] < -2
+    assert fusion.intercept[1] > 2
+    assert np.isfinite(fusion.intercept).all()
+
+
+def test_each_evidence_is_fitted_on_the_films_that_have_it() -> None:
+    found, truth = painted(200)
+    found["title"][FEWEST_FILMS - 1 :] = np.nan  # too few have a title
+    films = fit_films(tiny_titles(), found, truth, np.arange(200).astype(object), VOCABULARY, "f1")
+    assert list(films.fusions) == [("poster", "year")]
+    found, truth = painted(200)
+    found["year"][FEWEST_FILMS:] = np.nan
+    films = fit_films(tiny_titles(), found, truth, np.arange(200).astype(object), VOCABULARY, "f1")
+    assert list(films.fusions) == list(films.decisions) == list(FUSED)
+    alone = fit_fusion({"poster": found["poster"], "title": found["title"]}, truth)
+    assert films.fusions["poster", "title"].weights == alone.weights
+
+
+def test_other_thresholds_leave_fusion_and_calibration_as_they_are() -> None:
+    found, truth = painted(300)
+    films = fit_films(tiny_titles(), found, truth, np.arange(300).astype(object), VOCABULARY, "f1")
+    again = decide_films_again(films, found, truth, VOCABULARY, 0.9)
+    for evidence in FUSED:
+        assert again.fusions[evidence] is films.fusions[evidence]
+        before, after = films.decisions[evidence], again.decisions[evidence]
+        assert after.calibration == before.calibration
+        assert (after.thresholds >= before.thresholds).all()
+        assert (after.thresholds > before.thresholds).any()
+        assert after.precision_thresholds.keys() == before.precision_thresholds.keys()
+
+
+@pytest.mark.parametrize(
+    ("found", "used"),
+    [
+        (["poster"], ("poster",)),
+        (["poster", "title"], ("poster", "title")),
+        (["year", "title", "poster"], ("poster", "title", "year")),
+        (["poster", "year"], ("poster", "year")),
+        (["title"], ("title",)),
+        (["title", "year"], ("title", "year")),
+        (["year"], None),
+        ([], None),
+    ],
+)
+def test_a_model_uses_all_the_evidence_that_it_can(
+    found: list[str], used: tuple[str, ...] | None
+) -> None:
+    assert best_evidence(found, FUSED) == used
+    assert best_evidence(found, ()) == (("poster",) if "poster" in found else None)

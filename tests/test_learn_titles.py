@@ -1,0 +1,177 @@
+"""Learning from titles: from training films and tables, never from films that are kept apart."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keyart.catalog.catalog import Catalog
+from keyart.errors import TableError
+from keyart.evaluation.decide import decide
+from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
+from keyart.genres import Vocabulary
+from keyart.metric_table import MetricTable
+from keyart.report.card import model_card
+from keyart.title_model import TitleModel
+from keyart.titles import hash_of
+from keyart.training.titles import TitledFilms, fit_titles, learn_titles, read_titled_films
+from tests.tiny_catalog import encoded, poster, write_posters
+
+GENRES = ("Horror", "Romance", "War")
+VOCABULARY = Vocabulary(GENRES)
+WORDS = {"Horror": ["blood", "scream", "grave"], "Romance": ["kiss", "bride", "heart"],
+         "War": ["battle", "soldier", "front"]}  # fmt: skip
+
+
+def titled(films: int, seed: int) -> list[tuple[str, int, str]]:
+    """Titles of one telling word and one that means nothing; War films are old."""
+    random = np.random.default_rng(seed)
+    made = []
+    for number in range(films):
+        genre = GENRES[number % 3]
+        word = random.choice(WORDS[genre])
+        year = int(random.integers(1940, 1960) if genre == "War" else random.integers(1960, 2020))
+        made.append((f"{word} {'xyz'[random.integers(3)] * 4}", year, genre))
+    return made
+
+
+def of(
+    films: Sequence[tuple[str, int, str]], labelled: Sequence[bool] = (True, True, True)
+) -> TitledFilms:
+    return TitledFilms(
+        [title for title, _, _ in films],
+        [year for _, year, _ in films],
+        VOCABULARY.encode([[genre] if genre else [] for _, _, genre in films]),
+        np.array(labelled, bool),
+    )
+
+
+def said(model: TitleModel, title: str) -> str:
+    logits = model.title_logits(title)
+    assert logits is not None
+    return GENRES[int(logits.argmax())]
+
+
+def test_words_and_years_speak_for_the_genres_they_came_with() -> None:
+    model = fit_titles([of(titled(300, 0))])
+    assert model is not None
+    for genre, words in WORDS.items():
+        for word in words:
+            assert said(model, f"The {word}") == genre
+            assert said(model, f"{word}s of Wrath") == genre, "part of a word will do"
+    war = [model.year_logits(year)[2] for year in (1945, 1965, 2010)]
+    assert war[0] > war[1] > war[2]
+
+
+def test_a_genre_that_a_source_never_uses_is_unknown_there_and_not_absent() -> None:
+    war = [(title, year, "War") for title, year, genre in titled(600, 1) if genre == "War"]
+    kept = of(titled(300, 0))
+    silent = [(title, year, "Romance") for title, year, _ in war]  # says nothing of War
+    knows = fit_titles([kept, of(silent, [True, True, False])])
+    denies = fit_titles([kept, of(silent)])
+    alone = fit_titles([kept])
+
+    def logit(model: TitleModel | None) -> float:
+        assert model is not None
+        logits = model.title_logits("battle")
+        assert logits is not None
+        return float(logits[2])
+
+    assert logit(knows) == pytest.approx(logit(alone), rel=0.2)
+    assert logit(denies) < 0.7 * logit(alone)
+
+
+def test_an_ngram_of_a_few_titles_is_not_learned() -> None:
+    films = titled(90, 0)
+    model = fit_titles([of([*films, ("unique", 1999, "War"), ("unique", 1999, "War")])])
+    assert model is not None
+    assert len(model.vector("unique")[0]) < 5
+    assert fit_titles([of(films[:2])]) is None
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    folder = tmp_path_factory.mktemp("films")
+    films = titled(360, 3)
+    with (folder / "films.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["film_id", "title", "year", "genres"])
+        for number, film in enumerate(films):
+            writer.writerow([f"f{number:03}", *film])
+    (folder / "genres.txt").write_text("\n".join(GENRES))
+    posters = {f"f{n:03}.png": encoded(poster(n, (24, 36)), "PNG") for n in range(len(films))}
+    write_posters(folder / "posters", posters)
+    return Catalog.build(
+        folder / "films.csv", folder / "posters", folder / "catalog",
+        vocabulary=folder / "genres.txt", split="50/25/25",
+    )  # fmt: skip
+
+
+def splits(catalog: Catalog) -> dict[str, np.ndarray]:
+    return {split: catalog.rows(split) for split in ("train", "validation", "test")}
+
+
+def test_films_that_are_kept_apart_teach_nothing(catalog: Catalog, tmp_path: Path) -> None:
+    table = catalog.to_table()
+    test = catalog.rows("test")
+    first, second = (table["title"][int(row)].as_py() for row in test[:2])
+    lines = ["film_id,title,year,genres"]
+    # The same film by its id under another title; by title and year under another id.
+    lines += [f"{table['film_id'][int(test[0])]},Zebra zebra zebra,1999,War"] * 5
+    lines += [f'm{n},"{second}",{table["year"][int(test[1])]},War' for n in range(5)]
+    lines += [f'n{n},"{second}",1899,Horror' for n in range(5)]
+    lines += [f"o{n},Okapi,1999,Romance|Unheard" for n in range(5)]
+    lines += [f"p{n},Quagga,1999,Unheard" for n in range(5)]
+    (tmp_path / "more.csv").write_text("\n".join(lines))
+    model, notes = learn_titles(catalog, splits(catalog), tmp_path / "more.csv")
+    assert model is not None
+    assert "learned from 10 more films of more.csv" in notes[0]
+    assert "10 that are were left out" in notes[0]
+    assert "says nothing about: War" in notes[0]
+    learned = {word for word in ("zebra", "okapi", "quagga") if hash_of(f"={word}") in model.hashes}
+    assert learned == {"okapi"}
+    assert first != second
+
+
+def test_too_few_titles_teach_nothing(catalog: Catalog) -> None:
+    rows = splits(catalog) | {"validation": catalog.rows("validation")[:30]}
+    assert learn_titles(catalog, rows) == (None, ())
+
+
+def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(catalog: Catalog) -> None:
+    rows = splits(catalog)
+    random = np.random.default_rng(0)
+    logits = {
+        split: (random.normal(size=(len(rows[split]), 3)) - 1).astype(np.float32)
+        for split in ("validation", "test")
+    }
+    titles, _ = learn_titles(catalog, rows)
+    validation = rows["validation"]
+    films = fuse_titles(titles, catalog, logits["validation"], validation, "f1")
+    assert films is not None
+    decision = decide(
+        logits["validation"], catalog.truth[validation], catalog.groups[validation], VOCABULARY
+    )
+    table, _ = evaluate_logits(decision, catalog, logits, name="x", films=films)
+    by_poster = table.split("test").model["mean_average_precision"]
+    assert by_poster is not None
+    assert by_poster.value < 0.6
+    for evidence in ("poster+title+year", "poster+title", "title"):
+        found = table.evidence[evidence]
+        assert found.films == len(rows["test"])
+        score = found.model["mean_average_precision"]
+        assert score is not None
+        assert score.value > 0.9
+    assert MetricTable.from_json(table.to_json()) == table
+    card = model_card(table, "")
+    assert "| poster + title + year | 90 |" in card
+    plain, _ = evaluate_logits(decision, catalog, logits, name="x")
+    assert plain.splits == table.splits
+    assert "With titles" not in model_card(plain, "")
+
+
+def test_a_table_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TableError):
+        read_titled_films(tmp_path / "none.csv", VOCABULARY, set())
