@@ -26,7 +26,7 @@ A message is one line: what happened, where, what to do.
 
 import difflib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from keyart.version import __version__
@@ -165,6 +165,11 @@ def why(error: Exception) -> str:
 def advice(error: OSError) -> str:
     """What to do about an error of a file; empty if it is a rare one."""
     return _OF_FILES.get(errno.errorcode.get(error.errno or 0, ""), ("", ""))[1]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as in a sentence: 'poster, title and year'."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def other_format(path: Path, version: object, *, reads: int, remedy: str) -> str:

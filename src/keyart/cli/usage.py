@@ -7,6 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from keyart.errors import listed
+
 # Typer has its own Click or another's, by its version; this is the error of the one it has.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 _NAMED = 5  # commands that have an option
@@ -74,4 +76,4 @@ def _has(command: Any, option: str) -> bool:
 def _listed(names: Sequence[str]) -> str:
     if len(names) > _NAMED:
         return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return listed(names)

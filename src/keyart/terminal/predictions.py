@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keyart.bundle import Bundle
+from keyart.errors import listed
 from keyart.evidence import POSTER
 from keyart.explain import Explanation
 from keyart.prediction import Failure, Prediction, Query
@@ -84,7 +85,7 @@ def _draw_bars(film: Prediction, console: Console) -> None:
             (film.title or Path(film.poster).name, "bold"),
             "  ",
             _verdict(film),
-            ("" if film.evidence == POSTER else f"  by {' and '.join(film.evidence)}", "dim"),
+            ("" if film.evidence == POSTER else f"  by {listed(film.evidence)}", "dim"),
         )
     )
     table = Table.grid(padding=(0, 1))
