@@ -236,3 +236,26 @@ def test_a_table_of_titles_is_predicted_and_says_on_what_it_rests(
     assert {row["film_id"] for row in errors} == {"f2", "f3", "f4"}
     rows, _ = run("--posters", str(tmp_path), "--evidence", "poster")
     assert [row["evidence"] for row in rows] == ["poster", "", "", ""]
+
+
+def test_an_explanation_says_which_words_spoke_for_a_genre(model: Predictor, poster: Path) -> None:
+    film = model.predict(poster, title="Saw Love", year=1950)
+    plain = model.predict(poster, title=None)
+    explained = model.explain(poster, model.genres, title="Saw Love", year=1950)
+    assert [one.score for one in explained] == pytest.approx(list(film.scores.values()))
+    assert [one.threshold for one in explained] == list(film.thresholds.values())
+    red, green, _ = explained
+    assert list(red.words) == ["saw", "saw love", "love"]
+    assert red.words["saw"] == pytest.approx(0.5 * 9 / np.sqrt(3))
+    assert next(iter(green.words)) == "love"
+    assert [one.genre for one in model.explain(poster, title="Saw Love", year=1950)] == [
+        name for name in sorted(film.scores, key=lambda name: -film.scores[name])
+        if name in film.genres
+    ]  # fmt: skip
+    (alone,) = model.explain(poster, ["Red"], title="Unheard of")
+    assert alone.score == pytest.approx(plain.scores["Red"])
+    assert not alone.words
+    options = ["explain", str(poster), "--model", str(model.bundle.path), "--title", "Saw Love"]
+    done = CliRunner().invoke(app, options, catch_exceptions=False)
+    assert "title: saw +2.6, saw love +0.9" in done.stdout
+    assert CliRunner().invoke(app, [*options, "--year", "1066"]).exit_code == 2

@@ -8,8 +8,8 @@ nothing inside the network: it hides one patch at a time and measures how far th
 """
 
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -42,7 +42,8 @@ class Explanation:
 
     map: (rows, columns) over the whole poster. For 'activation' what each place adds to the
     genre's logit, for 'occlusion' how far the logit falls if the place is hidden; negative if a
-    place speaks against the genre.
+    place speaks against the genre. words: what each word of the title, or two in a row, adds to the
+    logit of the film, most telling first; empty if the title was not used.
     """
 
     genre: str
@@ -50,6 +51,7 @@ class Explanation:
     threshold: float
     method: Method
     map: Map
+    words: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Explanation {self.genre} {self.score:.2f}: {self.where}, by {self.method}>"

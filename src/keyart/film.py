@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+EARLIEST, LATEST = 1870, 2100  # a year outside is a mistake
+
 
 @dataclass(frozen=True, slots=True)
 class Film:

@@ -130,13 +130,16 @@ class Predictor:
         genres: Sequence[str] | None = None,
         method: Method | None = None,
         *,
+        title: str | None = None,
+        year: int | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> list[Explanation]:
-        """Where on a poster its genres come from.
+        """Where on a poster its genres come from, and which words of its title speak for them.
 
-        genres: names or aliases; None means the predicted ones, or the one with the highest score
-        if there are none. method: 'activation' (a class activation map: fast, needs a linear head)
-        or 'occlusion' (hides one part after another: slow, works for every model); None takes the
+        title, year: as for `predict`; scores, thresholds and genres are those that it gives. genres:
+        names or aliases; None means the predicted ones, or the one with the highest score if there
+        are none. method: 'activation' (a class activation map: fast, needs a linear head) or
+        'occlusion' (hides one part after another: slow, works for every model); None takes the
         first if the model has it. Raises PosterError, UnknownGenreError, and BundleError for a
         method that the model does not have.
         """
@@ -152,7 +155,12 @@ class Predictor:
             raise
         pictures = [spec.resize(rgb)[None] for spec, rgb in zip(specs, decoded, strict=True)]
         height, width = decoded[0].shape[:2]
-        scores = self.bundle.calibration.apply(self.logits(pictures))[0]
+        check_year(year)
+        ((evidence, scores),) = filter(
+            None, self.fuse([self.logits(pictures)[0]], [Query(None, None, title, year)])
+        )
+        words = self._words(title, evidence)
+        thresholds = self.bundle.decisions_for(evidence).thresholds
         network = self.scorer.network
         if method is None:
             method = "activation" if network and network.has("maps") else "occlusion"
@@ -164,18 +172,32 @@ class Predictor:
             maps = occlusion_maps(self.logits, specs, pictures, height, width)
         if wanted is None:
             falling = np.argsort(-scores, kind="stable").tolist()
-            predicted = [genre for genre in falling if scores[genre] >= self._threshold(genre)]
+            predicted = [genre for genre in falling if scores[genre] >= thresholds[genre]]
             wanted = predicted or falling[:1]
         return [
             Explanation(
                 vocabulary.names[genre],
                 float(scores[genre]),
-                self._threshold(genre),
+                float(thresholds[genre]),
                 method,
                 maps[genre],
+                dict(
+                    sorted(
+                        ((word, float(logits[genre])) for word, logits in words.items()),
+                        key=lambda item: -abs(item[1]),
+                    )
+                ),
             )
             for genre in wanted
         ]
+
+    def _words(self, title: str | None, evidence: Evidence) -> dict[str, npt.NDArray[np.float64]]:
+        """What each word of a title adds to the logits (genres,), as far as the title was used."""
+        films = self.bundle.films
+        if not title or films is None or "title" not in evidence:
+            return {}
+        weight = films.fusions[evidence].weights["title"]
+        return {word: weight * one for word, one in films.titles.word_logits(title).items()}
 
     def embed(self, posters: Iterable[Poster], *, workers: int | None = None) -> Embeddings:
         """The network's view of posters as vectors of length 1: (posters, channels).
@@ -359,9 +381,6 @@ class Predictor:
         """Logits (posters, genres) of prepared posters, before calibration."""
         pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
         return self.logits(pictures)
-
-    def _threshold(self, genre: int) -> float:
-        return float(self.bundle.thresholds[genre])
 
     def require_posters(self) -> None:
         """Raise BundleError if the model needs more than posters: titles and years."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keyart.film import EARLIEST, LATEST
 from keyart.titles import Hashes, hash_of, hashed_ngrams, title_ngrams
 
 Floats = npt.NDArray[np.float64]
@@ -20,7 +21,6 @@ Floats = npt.NDArray[np.float64]
 # Years count by how near they are to the first years of decades; those beyond are like the ends.
 FIRST_YEAR, LAST_YEAR, YEARS_APART = 1900, 2020, 10
 DECADES = (LAST_YEAR - FIRST_YEAR) // YEARS_APART + 1
-EARLIEST, LATEST = 1870, 2100  # a year outside is a mistake
 _RARITY_STEP = 1 / 16  # rarities are stored as bytes
 
 

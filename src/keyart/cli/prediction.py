@@ -14,6 +14,7 @@ from keyart.cli.options import (
     YearColumn,
     columns,
 )
+from keyart.film import EARLIEST, LATEST
 
 commands = typer.Typer()
 
@@ -105,6 +106,10 @@ def predict(
 @commands.command("explain")
 def explain(
     poster: Annotated[Path, typer.Argument(metavar="POSTER", help="A poster.")],
+    title: Annotated[str | None, typer.Option(help="Title of the film, if it is known.")] = None,
+    year: Annotated[
+        int | None, typer.Option(help="Year of the film.", min=EARLIEST, max=LATEST)
+    ] = None,
     model: Model = None,
     genre: Annotated[
         list[str] | None,
@@ -122,7 +127,7 @@ def explain(
         typer.Option(help="Picture of the poster with its heat maps: PNG, JPEG or WebP."),
     ] = None,
 ) -> None:
-    """Show where on a poster its genres come from."""
+    """Show where on a poster its genres come from, and which words of its title speak for them."""
     from keyart.explain import draw_explanations
     from keyart.images.write import picture_format, write_picture
     from keyart.predictor import Predictor
@@ -130,7 +135,7 @@ def explain(
 
     if out:
         picture_format(out)  # before the work
-    explanations = Predictor.load(model).explain(poster, genre, method)
+    explanations = Predictor.load(model).explain(poster, genre, method, title=title, year=year)
     if out:
         write_picture(out, draw_explanations(poster, explanations))
     show_explanations(explanations)

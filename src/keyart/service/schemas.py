@@ -6,11 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 
 from keyart.evidence import Kind
 from keyart.explain import Method
+from keyart.film import EARLIEST, LATEST
 from keyart.prediction import Query
 from keyart.review.corrections import Correction
 from keyart.service.problems import Problem, ProblemDocument, first_error
 from keyart.service.uploads import Body, Upload
-from keyart.title_model import EARLIEST, LATEST, is_year
+from keyart.title_model import is_year
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Fingerprint = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -134,3 +134,8 @@ def show_explanations(explanations: Sequence[Explanation]) -> None:
             else f"[bold]{one.genre}[/]  {one.score:.0%}, from nowhere in particular",
             soft_wrap=True,
         )
+        telling = [
+            f"{word} {logit:+.1f}" for word, logit in one.words.items() if abs(logit) >= 0.05
+        ]
+        if telling:
+            console.print(Text(f"  title: {', '.join(telling[:_SHOWN])}", "dim"), soft_wrap=True)
