@@ -136,9 +136,9 @@ class Predictor:
     ) -> list[Explanation]:
         """Where on a poster its genres come from, and which words of its title speak for them.
 
-        title, year: as for `predict`; scores, thresholds and genres are those that it gives. genres:
-        names or aliases; None means the predicted ones, or the one with the highest score if there
-        are none. method: 'activation' (a class activation map: fast, needs a linear head) or
+        title, year: as for `predict`; scores, thresholds and genres are those that it gives.
+        genres: names or aliases; None means the predicted ones, or the one with the highest score
+        if there are none. method: 'activation' (a class activation map: fast, needs a linear head) or
         'occlusion' (hides one part after another: slow, works for every model); None takes the
         first if the model has it. Raises PosterError, UnknownGenreError, and BundleError for a
         method that the model does not have.
