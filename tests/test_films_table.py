@@ -254,6 +254,18 @@ def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
     assert [(film.line, film.title) for film in films] == [(3, "x\r\ny"), (4, "p\u2028q\x85r")]
 
 
+def test_a_note_names_the_columns_that_may_hold_the_titles(tmp_path: Path) -> None:
+    rows = b"id,Film,Rank,Seen,genres\na,Up,1,yes,Drama\nb,Heat,2,yes,Crime\nc,300,3,no,War\n"
+    rows += b"d,Alien,4,yes,Horror\n"
+    path = table(tmp_path, rows)
+    _, notes = read_films(path, DEFAULT_VOCABULARY)
+    assert notes == [
+        f"{path.name} has no column named title; if the titles are in Film, say so with --title"
+    ]
+    assert read_films(path, DEFAULT_VOCABULARY, {"title": "Film"})[1] == []
+    assert read(table(tmp_path, rows.replace(b"Film", b"Name")))[0].title == "Up"
+
+
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [

@@ -124,7 +124,16 @@ def test_excel_gives_the_first_sheet_that_has_rows_with_the_numbers_that_excel_s
         (2, {"id": 7, "Title": None, "Released": datetime.datetime(1995, 10, 30)}),
         (4, {"id": "x", "Title": 300, "Released": 2}),
     ]
-    assert list(table.notes) == ["t.xlsx has 2 sheets with rows; 'Films' was read"]
+    assert list(table.notes) == ["t.xlsx has 2 sheets with rows; the first, 'Films', was read"]
+
+
+def test_an_error_says_which_sheet_it_is_about(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["My films"])
+    book.create_sheet("Films").append(["id"])
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(TableError, match=r"no films in it; .*; the first, 'Sheet', was read$"):
+        read_table(tmp_path / "t.xlsx")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     try:
         content = read_json(file, _LARGEST_MANIFEST)
     except FileNotFoundError as error:
-        raise BundleError(f"{path}: not a bundle, it has no {MANIFEST}") from error
+        raise BundleError(f"{path}: neither a run nor a bundle, it has no {MANIFEST}") from error
     except OSError as error:
         raise BundleError(f"{file}: cannot be read ({why(error)})") from error
     except ValueError as error:

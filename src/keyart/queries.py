@@ -1,17 +1,19 @@
 """The films that paths name: posters, folders of them, and tables with a row for each film."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from keyart.catalog.films_table import Columns, film_of, find_columns
+from keyart.catalog.films_table import Columns, film_of, find_columns, no_titles
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import is_table, read_table
-from keyart.errors import PosterError, TableError
+from keyart.errors import PosterError
 from keyart.files import StrPath
 from keyart.images.folder import files_below, is_picture, no_pictures
 from keyart.prediction import Query
 
+_log = logging.getLogger(__name__)
 _FILES = ("path", "file", "image")  # columns of posters, in tables that need not be of films
 
 
@@ -58,12 +60,17 @@ def _listed(path: Path, posters: Path | None, given: Columns) -> Iterator[Query]
     if not has_posters and (posters is not None or "title" not in found):
         shown = ", ".join(table.columns) or "(none)"
         missing = "no poster column, and no titles"
+        remedy = "name the folder of posters that are named after the ids with --posters, or say "
+        remedy += "with --title which column holds titles"
         if posters is not None:
             missing = "neither a poster column nor ids"
-        raise TableError(
-            f"{path}: {missing}; its columns are {shown}; say with --poster-column which one names "
-            "files, or name the folder of posters that are named after the ids with --posters"
+            remedy = "say with --id which one holds the ids that the posters are named after"
+        raise table.error(
+            f"{missing}; its columns are {shown}; say with --poster-column which one names files, "
+            f"or {remedy}"
         )
+    for note in [*table.notes, *no_titles(table, found)]:
+        _log.info("%s", note)
     folder = PosterFolder(posters, path) if has_posters else None
     for row in table.rows:
         film = film_of(row, found)

@@ -48,7 +48,9 @@ def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered]
         return (), [], []
     notes = []
     if len(filled) > 1:
-        notes.append(f"{path.name} has {len(filled)} sheets with rows; {filled[0]!r} was read")
+        notes.append(
+            f"{path.name} has {len(filled)} sheets with rows; the first, {filled[0]!r}, was read"
+        )
     (_, header), *rows = sheets[filled[0]]
     columns = {at: str(name).strip() for at, name in enumerate(header) if name is not None}
     return tuple(columns.values()), [(number, _cells(columns, row)) for number, row in rows], notes

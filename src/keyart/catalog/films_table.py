@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,8 @@ def read_films(
     table = read_table(path)
     found = find_columns(table, columns or {})
     if "id" not in found:
-        raise TableError(
-            f"{path}: no column of film ids; its columns are {_shown(table)}; name one of them "
+        raise table.error(
+            f"no column of film ids; its columns are {_shown(table)}; name one of them "
             f"{', '.join(_USUAL['id'])}, or say which one it is with --id"
         )
     flags = None
@@ -74,13 +74,13 @@ def read_films(
         others = [name for name in table.columns if name not in found.values()]
         flags = Flags.find(others, [row.cells for row in table.rows if not row.problem], vocabulary)
         if flags is None:
-            raise TableError(
-                f"{path}: no column of genres; its columns are {_shown(table)}; name one of them "
-                "genres, say which one it is with --genres, or give one 0/1 column per genre"
+            raise table.error(
+                f"no column of genres; its columns are {_shown(table)}; name one of them genres, "
+                "say which one it is with --genres, or give one 0/1 column per genre"
             )
     listings = [_listing(row, found, flags, vocabulary) for row in table.rows]
     listings, note = _without_long_form(path, listings)
-    return listings, [*table.notes, *note]
+    return listings, [*table.notes, *no_titles(table, found), *note]
 
 
 def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
@@ -99,6 +99,25 @@ def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
     if "id" not in found and (name := _column_of_ids(table)) is not None:
         found["id"] = name
     return found
+
+
+def no_titles(table: TableFile, found: Columns) -> list[str]:
+    """A note if no column has a usual name of titles, but one or more could hold them."""
+    others = [name for name in table.columns if name not in found.values()]
+    likely = [name for name in others if _may_be_titles(table, name)]
+    if "title" in found or not likely:
+        return []
+    return [
+        f"{table.path.name} has no column named title; if the titles are in {_short(likely)}, "
+        "say so with --title"
+    ]
+
+
+def _may_be_titles(table: TableFile, column: str) -> bool:
+    """Whether most of its cells are words that no other row has."""
+    rows = table.rows[:_LOOKED_AT]
+    cells = {text_of(row.cells.get(column)) for row in rows}
+    return sum(any(map(str.isalpha, cell)) for cell in cells) > len(rows) / 2
 
 
 def film_id_of(value: Any, column: str) -> str:
@@ -125,7 +144,11 @@ def text_of(value: Any) -> str:
 
 
 def _shown(table: TableFile) -> str:
-    names = [name if len(name) <= 40 else f"{name[:40]}..." for name in table.columns]
+    return _short(table.columns)
+
+
+def _short(columns: Sequence[str]) -> str:
+    names = [name if len(name) <= 40 else f"{name[:40]}..." for name in columns]
     return ", ".join(names[:40]) + (", ..." if len(names) > 40 else "") or "(none)"
 
 

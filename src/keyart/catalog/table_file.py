@@ -64,12 +64,16 @@ class TableFile:
             raise TableError(f"{self.path}: has two columns {found!r}; rename one of them")
         return found
 
+    def error(self, problem: str) -> TableError:
+        """What is wrong with it, and how it was read, which may be why."""
+        return TableError("; ".join([f"{self.path}: {problem}", *self.notes]))
+
     def named(self, column: str) -> str:
         """A column that the user names. Raises TableError if there is none, with the nearest."""
         if (found := self.column([column])) is None:
-            raise TableError(
-                f"{self.path}: has no column {column!r}{nearest(column, self.columns)}; its "
-                f"columns are {', '.join(self.columns) or '(none)'}"
+            raise self.error(
+                f"has no column {column!r}{nearest(column, self.columns)}; its columns are "
+                f"{', '.join(self.columns) or '(none)'}"
             )
         return found
 
@@ -92,7 +96,7 @@ def read_table(path: StrPath) -> TableFile:
     """
     table = _read(Path(path))
     if not table.rows:
-        raise TableError(f"{path}: no films in it; give a table with one row per film")
+        raise table.error("no films in it; give a table with one row per film")
     return table
 
 

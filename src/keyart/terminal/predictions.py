@@ -40,9 +40,10 @@ def show_predictions(
 def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
     """Lines for standard error: how many posters could not be read, and why."""
     if written.by_title:
+        where = f"see {errors}" if errors else "--errors FILE lists them"
         yield (
             f"{len(written.by_title):,} of {written.films:,} films were predicted by their titles: "
-            f"their posters could not be read{f'; see {errors}' if errors else ''}"
+            f"their posters could not be read; {where}"
         )
     if not written.failures:
         return

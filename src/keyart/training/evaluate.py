@@ -52,6 +52,7 @@ def evaluate(
     if run is not None and (problem := no_folder(run.path)):
         raise RunError(f"{problem}; name a run or a bundle")
     has_origin = run is not None and run.has_origin
+    predictor = model if isinstance(model, Predictor) else Predictor.load(model)
     if catalog is None:
         if run is None or not has_origin:
             raise RunError(f"{name}: a bundle does not know its catalog; name one with --catalog")
@@ -68,7 +69,6 @@ def evaluate(
     splits = (split,)
     if own:
         splits = ("validation", "test", *(("train",) if split == "train" else ()))
-    predictor = model if isinstance(model, Predictor) else Predictor.load(model)
     decision, films, table, scored = evaluate_model(predictor, opened, splits, criterion)
     if own and (criterion is None or save):
         own.write_evaluation(table, scored)
