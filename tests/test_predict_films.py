@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,32 @@ def test_a_table_of_titles_is_predicted_and_says_on_what_it_rests(
     assert {row["film_id"] for row in errors} == {"f2", "f3", "f4"}
     rows, _ = run("--posters", str(tmp_path), "--evidence", "poster")
     assert [row["evidence"] for row in rows] == ["poster", "", "", ""]
+
+
+def test_the_names_of_posters_are_evidence_unless_posters_alone_are_asked_for(
+    model: Predictor, poster: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "library"
+    (folder / "Moon (1950)").mkdir(parents=True)
+    for name in ("Love (1999).png", "Moon (1950)/poster.png", "other.png"):
+        shutil.copy(poster, folder / name)
+    common = ["predict", str(folder), "--model", str(model.bundle.path), "--format", "ndjson"]
+
+    def run(*more: str) -> list[dict[str, Any]]:
+        done = CliRunner().invoke(app, [*common, *more], catch_exceptions=False)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    love, moon, other = run()
+    for film, title, year in ((love, "Love", 1999), (moon, "Moon", 1950)):
+        assert film["title"] == title
+        assert film["evidence"] == ["poster", "title", "year"]
+        alone = model.predict(poster, title=title, year=year)
+        assert film["scores"] == pytest.approx(dict(alone.scores), abs=1e-6)
+    assert (other["title"], other["evidence"]) == (None, ["poster"])
+    plain = model.predict(poster).scores
+    for film in run("--evidence", "poster"):
+        assert film["evidence"] == ["poster"]
+        assert film["scores"] == pytest.approx(dict(plain), abs=1e-6)
 
 
 def test_an_explanation_says_which_words_spoke_for_a_genre(model: Predictor, poster: Path) -> None:

@@ -177,3 +177,58 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     os.symlink(tmp_path, tmp_path / "again")
     assert list(find_films([tmp_path])) == [Query(tmp_path / "a.png")]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "year"),
+    [
+        ("Alien (1979).jpg", "Alien", 1979),
+        ("Dr. No (1962).JPEG", "Dr. No", 1962),
+        ("2001 (A Space Odyssey) (1968).webp", "2001 (A Space Odyssey)", 1968),
+        ("千と千尋の神隠し (2001).png", "千と千尋の神隠し", 2001),
+        ("Heat (1995)/poster.jpg", "Heat", 1995),
+        ("Heat (1995)/Folder.PNG", "Heat", 1995),
+        ("Heat (1995)/cover.webp", "Heat", 1995),
+        ("Heat (1995)/Ronin (1998).jpg", "Ronin", 1998),
+        ("Heat (1995)/fanart.jpg", None, None),
+        ("Heat (1995)/extras/poster.jpg", None, None),
+        ("poster.jpg", None, None),
+        ("Alien 1979.jpg", None, None),
+        ("Alien(1979).jpg", None, None),
+        ("Alien (1979) [1080p].jpg", None, None),
+        ("Alien (12).jpg", None, None),
+        ("Alien (1066).jpg", None, None),
+        ("Alien (1870).jpg", None, None),
+        ("Alien (2100).jpg", None, None),
+        ("Alien (١٩٧٩).jpg", None, None),
+        ("(1979).jpg", None, None),
+        ("  (1979).jpg", None, None),
+        (os.fsdecode(b"Am\xe9lie (2001).jpg"), None, None),
+    ],
+)
+def test_a_clear_name_gives_the_title_and_the_year_and_others_give_neither(
+    tmp_path: Path, name: str, title: str | None, year: int | None
+) -> None:
+    poster = tmp_path / name
+    poster.parent.mkdir(parents=True, exist_ok=True)
+    poster.touch()
+    expected = [Query(poster, None, title, year)]
+    assert list(find_films(poster)) == expected
+    assert list(find_films(tmp_path)) == expected
+
+
+def test_a_poster_in_the_working_directory_has_the_title_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Heat (1995)" / "extras").mkdir(parents=True)
+    (tmp_path / "Heat (1995)" / "poster.jpg").touch()
+    monkeypatch.chdir(tmp_path / "Heat (1995)")
+    for given in ("poster.jpg", "."):
+        assert list(find_films(given)) == [Query(Path("poster.jpg"), None, "Heat", 1995)]
+    monkeypatch.chdir("extras")
+    assert list(find_films("../poster.jpg")) == [Query(Path("../poster.jpg"), None, "Heat", 1995)]
+
+
+def test_a_table_alone_says_the_titles_of_its_rows(tmp_path: Path) -> None:
+    path = write_films(tmp_path, "title,poster\nHeat,Alien (1979).png\n", "Alien (1979).png")
+    assert list(find_films(path)) == [Query(tmp_path / "Alien (1979).png", None, "Heat")]

@@ -138,8 +138,8 @@ class Predictor:
 
         title, year: as for `predict`; scores, thresholds and genres are those that it gives.
         genres: names or aliases; None means the predicted ones, or the one with the highest score
-        if there are none. method: 'activation' (a class activation map: fast, needs a linear head) or
-        'occlusion' (hides one part after another: slow, works for every model); None takes the
+        if there are none. method: 'activation' (a class activation map: fast, needs a linear head)
+        or 'occlusion' (hides one part after another: slow, works for every model); None takes the
         first if the model has it. Raises PosterError, UnknownGenreError, and BundleError for a
         method that the model does not have.
         """

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from keyart.catalog.films_table import Columns, film_of, find_columns, no_titles
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import is_table, read_table
 from keyart.errors import PosterError
-from keyart.files import StrPath
-from keyart.images.folder import files_below, is_picture, no_pictures
+from keyart.files import StrPath, printable
+from keyart.images.folder import files_below, is_picture, no_pictures, stem
 from keyart.prediction import Query
 
 _log = logging.getLogger(__name__)
 _FILES = ("path", "file", "image")  # columns of posters, in tables that need not be of films
+_NAMED = re.compile(r"(.*\S) \((18[89][0-9]|19[0-9]{2}|20[0-9]{2})\)")  # "Alien (1979)"
+_OF_ITS_FOLDER = ("poster", "folder", "cover")  # pictures that media servers name so
 
 
 def find_films(
@@ -25,11 +28,13 @@ def find_films(
 ) -> Iterator[Query]:
     """The films that one or several paths name, in order, for `Predictor.predict_many`.
 
-    A file is a poster. A folder stands for all pictures in it and below it, sorted. A table stands
-    for its rows, each of them, in order; a row's poster is the file that it names, by its path from
-    the table's folder or from `posters`, or else the file in `posters` that is named after its id.
-    A row whose poster is not found is answered by its title, if the model has learned titles, and
-    otherwise becomes a Failure. A table of titles needs no posters.
+    A file is a poster; 'Alien (1979).jpg' and 'Alien (1979)/poster.jpg' (folder.jpg, cover.jpg)
+    give the film's title and year as well, and other names do not. A folder stands for all pictures
+    in it and below it, sorted. A table stands for its rows, each of them, in order; a row's poster
+    is the file that it names, by its path from the table's folder or from `posters`, or else the
+    file in `posters` that is named after its id. A row whose poster is not found is answered by its
+    title, if the model has learned titles, and otherwise becomes a Failure. A table of titles needs
+    no posters.
 
     posters: the folder of the tables' posters. columns: names of the tables' columns, as in
     `Catalog.build`. Raises PosterError if a path does not exist or a folder has no pictures;
@@ -42,13 +47,24 @@ def find_films(
             found = [file for file in files if is_picture(file)]
             if not found:
                 raise PosterError(no_pictures(path, files))
-            yield from map(Query, found)
+            yield from map(_named, found)
         elif not path.exists():
             raise PosterError(f"{path}: no such file or folder")
         elif is_table(path):
             yield from _listed(path, Path(posters) if posters else None, columns or {})
         else:
-            yield Query(path)
+            yield _named(path)
+
+
+def _named(poster: Path) -> Query:
+    """A poster, with the title and the year of its name or of its folder's name, if it has them."""
+    name = stem(poster.name)
+    if name.casefold() in _OF_ITS_FOLDER:
+        name = Path(os.path.abspath(poster)).parent.name  # it may be the working directory
+    match = _NAMED.fullmatch(name)
+    if match is None or printable(name) != name:  # broken text is no title
+        return Query(poster)
+    return Query(poster, None, match[1].strip(), int(match[2]))
 
 
 def _listed(path: Path, posters: Path | None, given: Columns) -> Iterator[Query]:
