@@ -207,14 +207,23 @@ def test_predict_honours_a_wanted_precision_and_says_which_step_it_took(
     assert json.loads(shown.out)[0]["genres"] == list(expected)
 
 
+def test_a_catalog_in_place_of_a_model_is_an_error_that_says_what_it_is_not(
+    catalog: Catalog,
+) -> None:
+    with pytest.raises(BundleError, match=r"neither a run nor a bundle, it has no keyart\.json"):
+        evaluate(catalog.path)
+
+
 def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) -> None:
     bundle = read_bundle(run / "bundle")
     with pytest.raises(BundleError, match=r"no thresholds for a wanted precision; .*--save"):
         bundle.at_precision(0.8)
     evaluate(run, thresholds="f1", save=True)
     fresh = read_bundle(run / "bundle")
-    for wanted in (0.96, 1.5, 0.0, -1.0, float("nan")):
-        with pytest.raises(BundleError, match=r"has thresholds for 0\.5 to 0\.95"):
+    for wanted in (0.96, 80, 1.5, 0.0, -1.0, float("nan")):
+        with pytest.raises(
+            BundleError, match=r"has thresholds for 0\.5 to 0\.95; give a share, as"
+        ):
             fresh.at_precision(wanted)
     assert fresh.at_precision(0.95).precision == 0.95
     assert fresh.at_precision(0.1).precision == 0.5

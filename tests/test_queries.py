@@ -232,3 +232,19 @@ def test_a_poster_in_the_working_directory_has_the_title_of_its_folder(
 def test_a_table_alone_says_the_titles_of_its_rows(tmp_path: Path) -> None:
     path = write_films(tmp_path, "title,poster\nHeat,Alien (1979).png\n", "Alien (1979).png")
     assert list(find_films(path)) == [Query(tmp_path / "Alien (1979).png", None, "Heat")]
+
+
+def test_a_table_without_a_usual_name_of_titles_is_noted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_films(tmp_path, "id,Werk,poster\n7,Alien,a.png\n8,Heat,a.png\n", "a.png")
+    with caplog.at_level("INFO", logger="keyart"):
+        assert [film.title for film in find_films(path)] == [None, None]
+    assert "if the titles are in Werk, say so with --title" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO", logger="keyart"):
+        assert [film.title for film in find_films(path, columns={"title": "Werk"})] == [
+            "Alien",
+            "Heat",
+        ]
+    assert caplog.text == ""

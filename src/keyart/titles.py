@@ -29,7 +29,7 @@ def title_parts(title: str) -> list[str]:
     """The titles that a text holds, in lower case, with a moved article back in front.
 
     "Matrix, The" is "the matrix". A second title follows in brackets or after a slash, as databases
-    write the original one beside the local one. A year in brackets is no title.
+    write the original one next to the local one. A year in brackets is no title.
     """
     # Case folding can undo the composition, so NFKC (NFC, and one form of each letter) comes last.
     text = unicodedata.normalize("NFKC", title[:_LONGEST_TITLE].translate(_ENDS).casefold())
