@@ -104,6 +104,27 @@ def test_a_model_without_titles_makes_no_use_of_them(tmp_path: Path, poster: Pat
         model.predict(title="Moon")
 
 
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"title": float("nan")}, "title: expected text or None, got nan"),
+        ({"title": 3}, "title: expected text or None, got 3"),
+        ({"year": "1979"}, "year: expected an integer or None, got '1979'"),
+        ({"year": 1979.0}, "year: expected an integer or None, got 1979.0"),
+        ({"year": True}, "year: expected an integer or None, got True"),
+    ],
+)
+def test_what_is_no_title_and_no_year_is_an_error_before_any_poster_is_read(
+    model: Predictor, poster: Path, known: dict[str, Any], message: str
+) -> None:
+    for ask in (Query, model.predict, model.explain):
+        with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+            ask(poster, **known)
+    with pytest.raises(TypeError, match="film_id: expected text or None, got 7"):
+        Query(poster, 7)  # type: ignore[arg-type]
+    assert Query(poster, year=np.int64(1979)).year == 1979  # type: ignore[arg-type]
+
+
 def test_a_year_that_cannot_be_is_an_error_alone_and_no_evidence_among_many(
     model: Predictor, poster: Path
 ) -> None:

@@ -5,6 +5,7 @@ import html
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from PIL import Image
@@ -23,7 +24,8 @@ class Query:
     """A film to predict: its poster, and what its table says about it.
 
     poster: as for `Predictor.predict`, or a name for it if `problem` says why the film has no
-    poster to read. film_id, title, year: None if unknown.
+    poster to read. film_id, title, year: None if unknown. Raises TypeError if they are not text,
+    text and an integer: pandas has NaN for what is unknown, and 1979.0 next to it.
     """
 
     poster: Poster | None = None
@@ -31,6 +33,17 @@ class Query:
     title: str | None = None
     year: int | None = None
     problem: str = ""
+
+    def __post_init__(self) -> None:
+        for name, kind, expected in (
+            ("film_id", str, "text"),
+            ("title", str, "text"),
+            ("year", Integral, "an integer"),
+        ):
+            value: Any = getattr(self, name)
+            # True is an integer of Python's, but no year.
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                raise TypeError(f"{name}: expected {expected} or None, got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)

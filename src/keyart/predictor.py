@@ -88,10 +88,12 @@ class Predictor:
         was used. A title may do without a poster; a year may not.
 
         Raises PosterError if the poster cannot be read, or there is none, and no title stands in
-        for it; ValueError for a year before 1870 or after 2100.
+        for it; ValueError for a year before 1870 or after 2100; TypeError for what is no year and
+        no title.
         """
+        film = Query(poster, None, title, year)
         check_year(year)
-        (answer,) = self._answers([Query(poster, None, title, year)], [None])
+        (answer,) = self._answers([film], [None])
         if isinstance(answer, Failure):
             raise PosterError(f"{answer.poster}: {answer.reason}")
         return answer if poster is None else replace(answer, picture=poster)
@@ -143,6 +145,8 @@ class Predictor:
         first if the model has it. Raises PosterError, UnknownGenreError, and BundleError for a
         method that the model does not have.
         """
+        film = Query(None, None, title, year)
+        check_year(year)
         vocabulary = self.bundle.vocabulary
         wanted = None if genres is None else [vocabulary.index(name) for name in genres]
         specs = self.image_specs
@@ -155,10 +159,7 @@ class Predictor:
             raise
         pictures = [spec.resize(rgb)[None] for spec, rgb in zip(specs, decoded, strict=True)]
         height, width = decoded[0].shape[:2]
-        check_year(year)
-        ((evidence, scores),) = filter(
-            None, self.fuse([self.logits(pictures)[0]], [Query(None, None, title, year)])
-        )
+        ((evidence, scores),) = filter(None, self.fuse([self.logits(pictures)[0]], [film]))
         words = self._words(title, evidence)
         thresholds = self.bundle.decisions_for(evidence).thresholds
         network = self.scorer.network
