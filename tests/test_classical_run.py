@@ -26,7 +26,7 @@ from keyart.training.recipe import Recipe, any_recipe, load_recipe, parse_settin
 from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
 
-FILMS = 260
+FILMS = 300
 VOCABULARY = Vocabulary(("Red", "Late", "Rare"))
 FOREST = ForestRecipe().with_settings(height=32, width=32, trees=8, min_samples_leaf=4)
 QDA = QdaRecipe().with_settings(height=32, width=32, components=8)
@@ -60,7 +60,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         folder / "posters",
         folder / "catalog",
         vocabulary=VOCABULARY,
-        split="40/40/20",  # enough titles for a fusion
+        split="50/30/20",  # enough titles for a fusion
     )
 
 
