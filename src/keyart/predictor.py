@@ -332,9 +332,9 @@ class Predictor:
         numbers: Sequence[int | None],
         used: Collection[Kind] = KINDS,
     ) -> list[Prediction | Failure]:
-        """numbers: of the films, for the names of those that have none; None for a single film."""
+        """numbers: as for `answers`."""
         prepared: list[Prepared] = []
-        problems = []
+        read = []
         for film in films:
             problem = film.problem
             if film.poster is None or "poster" not in used:
@@ -344,15 +344,31 @@ class Predictor:
                     prepared.append(self.prepare(film.poster))
                 except PosterError as error:
                     problem = str(error)
-            problems.append(problem)
+            read.append(replace(film, problem=problem) if problem else film)
         logits = iter(self.poster_logits(prepared) if prepared else ())
-        posters = [None if problem else next(logits) for problem in problems]
+        posters = [None if film.problem else next(logits) for film in read]
+        return self.answers(read, posters, numbers, used)
+
+    def answers(
+        self,
+        films: Sequence[Query],
+        posters: Sequence[Logits | None],
+        numbers: Sequence[int | None] | None = None,
+        used: Collection[Kind] = KINDS,
+    ) -> list[Prediction | Failure]:
+        """What the logits (genres,) of films' posters, and the rest that is known of them, make.
+
+        posters: None for a film without a poster, or if its `problem` says why it was not read.
+        numbers: of the films, for the names of those that have none; None for a single film. used:
+        what answers may rest on.
+        """
         answers: list[Prediction | Failure] = []
-        for film, number, problem, fused in zip(
-            films, numbers, problems, self.fuse(posters, films, used), strict=True
+        for film, number, fused in zip(
+            films, numbers or [None] * len(films), self.fuse(posters, films, used), strict=True
         ):
-            name = _name(film, number)
+            name, problem = _name(film, number), film.problem
             if fused is None:
+                problem = problem or _NO_POSTER
                 reason = problem + (self._why_no_title(film, problem) if "title" in used else "")
                 answers.append(Failure(name, reason, film.film_id, film.title))
             else:

@@ -1,6 +1,7 @@
-"""The API: posters in; genres, explanations, similar films and corrections out."""
+"""The API: posters and titles in; genres, explanations, similar films and corrections out."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -12,10 +13,10 @@ from keyart.service import schemas
 from keyart.service.dependencies import (
     CorrectionForm,
     ExplanationForm,
+    FilmsForm,
     Holder,
     KnownPosters,
     PosterForm,
-    PostersForm,
     Service,
     Shared,
     Store,
@@ -37,28 +38,31 @@ router = APIRouter(prefix="/v1", dependencies=[needs_token], responses=describe(
 
 @router.post(
     "/predictions",
-    summary="Predict the genres of one or many posters",
+    summary="Predict the genres of one or many films",
     responses=_POSTING,
-    openapi_extra=schemas.PostersForm.openapi(),
+    openapi_extra=schemas.FilmsForm.openapi(),
 )
-async def predict(service: Shared, form: PostersForm) -> schemas.Predictions:
-    """Each poster gets a prediction, or the problem with it; a single one raises its problem.
+async def predict(service: Shared, form: FilmsForm) -> schemas.Predictions:
+    """Each film gets a prediction, or the problem with it; a single one raises its problem.
 
     A title and a year are evidence too: one for each poster, in the same order, or none. Empty
-    means unknown.
+    means unknown. Titles may come without posters.
     """
-    outcomes = await service.predict(form.poster, form.films())
+    uploads, films = form.films()
+    outcomes = await service.predict(uploads, films)
     problems = [one for one in outcomes if isinstance(one, Problem)]
     if len(problems) == len(outcomes) == 1:
         raise problems[0]
     answers = [
-        schemas.Unread(poster=upload.name, problem=outcome.document)
+        schemas.Unread(
+            poster=upload.name if upload else None, title=film.title, problem=outcome.document
+        )
         if isinstance(outcome, Problem)
         else _prediction(upload, outcome)
-        for upload, outcome in zip(form.poster, outcomes, strict=True)
+        for upload, film, outcome in zip(uploads, films, outcomes, strict=True)
     ]
     if len(problems) == len(outcomes):
-        raise Problem("unreadable", "none of the posters can be read", predictions=answers)
+        raise Problem("unreadable", "none of the films can be predicted", predictions=answers)
     return schemas.Predictions(model=service.model, predictions=answers)
 
 
@@ -174,16 +178,17 @@ async def correct(
         raise Problem("invalid", "name the genres: one or more fields 'genre'")
     if form.model and form.model != service.model:
         raise Problem("other-model", "the service has another model now; look at its genres first")
-    (outcome,) = await service.predict([upload])
+    (outcome,) = await service.predict([upload], [form.film])
     if isinstance(outcome, Problem):
         raise outcome
-    shown = _prediction(upload, outcome)
+    if outcome.problem:
+        raise Problem("unreadable", outcome.problem)
     correction = Correction(
-        poster_sha256=shown.sha256,
+        poster_sha256=upload.sha256,
         title=form.title or upload.name,
         model=service.model,
-        scores=shown.scores,
-        old_genres=tuple(shown.genres),
+        scores=_rounded(outcome.scores),
+        old_genres=outcome.genres,
         new_genres=tuple(genres),
         # The holder of a token cannot speak in the name of another.
         author=holder or form.author,
@@ -242,15 +247,23 @@ def _about(service: Service, upload: Upload) -> dict[str, Any]:
     return {"model": service.model, "poster": upload.name, "sha256": upload.sha256}
 
 
-def _prediction(upload: Upload, answer: Prediction) -> schemas.Prediction:
+def _prediction(upload: Upload | None, answer: Prediction) -> schemas.Prediction:
     return schemas.Prediction(
-        poster=answer.poster,
-        sha256=upload.sha256,
+        poster=upload.name if upload else None,
+        sha256=upload.sha256 if upload else None,
+        title=answer.title,
+        year=answer.year,
         genres=list(answer.genres),
         unsure=answer.unsure,
         evidence=list(answer.evidence),
-        scores={name: round(score, 6) for name, score in answer.scores.items()},
+        reason=answer.problem or None,
+        scores=_rounded(answer.scores),
+        thresholds=dict(answer.thresholds),
     )
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(score, 6) for name, score in scores.items()}
 
 
 def _place(one: Explanation) -> schemas.Place:
