@@ -33,7 +33,7 @@ PROBES = 2
 # A protobuf file, and so the network, has at most 2 GiB.
 LARGEST = {ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20, TITLES: 1 << 30}
 _LARGEST_MANIFEST = 4 << 20
-_MOST_GENRES, _MOST_WORDS, _MOST_MEMBERS, _DEEPEST = 1_000, 100_000, 32, 4
+_MOST_GENRES, _MOST_MEMBERS, _DEEPEST = 1_000, 32, 4
 _LONGEST = 200  # characters of a name
 _LARGEST_SIDE = 2_048  # pixels
 _MOST_NGRAMS = 10_000_000
@@ -177,17 +177,6 @@ def evidence_of(name: str) -> Evidence:
 
 
 def _check_image(image: Any) -> None:
-    if isinstance(image, dict) and "words" in image:
-        _object(image, "image", {"image", "uses_poster", "words", "year"})
-        if not isinstance(image["uses_poster"], bool):
-            raise ValueError("image uses_poster: expected true or false")
-        words = _list(image["words"], "image words", 0, _MOST_WORDS)
-        for word in words:
-            _text(word, "image words")
-        if len(set(words)) < len(words):
-            raise ValueError("image words: has a word twice")
-        _integer(image["year"], "image year", 1, 9_999)
-        image = image["image"]
     _object(image, "image", {"height", "width", "fit", "mean", "std"})
     for side in ("height", "width"):
         _integer(image[side], f"image {side}", 1, _LARGEST_SIDE)

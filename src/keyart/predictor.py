@@ -113,7 +113,6 @@ class Predictor:
         workers: threads; None means one for each core. Yields one Prediction or Failure for each of
         them; never raises for a single one.
         """
-        self.require_posters()  # an error of the model comes before the first poster
         numbered = enumerate(_several(films))
         used = frozenset(evidence)
 
@@ -208,9 +207,8 @@ class Predictor:
 
     @property
     def image_specs(self) -> tuple[ImageSpec, ...]:
-        """How this model needs posters. Raises BundleError if it needs more than posters."""
-        self.require_posters()
-        return tuple(spec for spec in self.scorer.specs if isinstance(spec, ImageSpec))
+        """How this model needs posters."""
+        return self.scorer.specs
 
     def prepare(
         self, poster: Poster, max_pixels: int = MAX_PIXELS, patience: float | None = None
@@ -342,17 +340,8 @@ class Predictor:
         pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
         return self.logits(pictures)
 
-    def require_posters(self) -> None:
-        """Raise BundleError if the model needs more than posters: titles and years."""
-        if not all(isinstance(spec, ImageSpec) for spec in self.scorer.specs):
-            raise BundleError(
-                f"{self.bundle.path}: this model needs titles and years, which posters do not "
-                'have; evaluate it on a catalog, or train with features = "poster"'
-            )
-
     def require(self, output: str) -> None:
         """Raise BundleError if the model does not have this output of a network."""
-        self.require_posters()
         network = self.scorer.network
         if network is None:
             names = " or ".join(member.name for member in self.bundle.members)

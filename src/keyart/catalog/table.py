@@ -28,7 +28,11 @@ from keyart.errors import CatalogError, KeyartError, VocabularyError, other_form
 from keyart.files import StrPath, no_folder
 from keyart.film import Film
 from keyart.genres import Vocabulary
+from keyart.images.decode import Pixels
+from keyart.images.pixels import pixel_store
+from keyart.images.spec import ImageSpec
 from keyart.near_duplicates import THUMBNAIL
+from keyart.parallel import Progress
 from keyart.reading import read_json
 
 FORMAT = 2
@@ -191,6 +195,14 @@ class CatalogTable:
                 for group in range(file.num_row_groups):
                     for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
+
+    def pixels(self, spec: ImageSpec, progress: Progress | None = None) -> Pixels:
+        """The prepared posters (films, height, width, 3), decoded the first time only.
+
+        progress: called with (posters done, posters) while they are decoded. Raises PosterError if
+        a poster no longer decodes, and CatalogError if a file cannot be read.
+        """
+        return pixel_store(self.path, self.fingerprint, spec, len(self), self.posters, progress)
 
     def poster(self, row: int) -> bytes:
         """The poster of one film. Raises CatalogError: no such row, a file cannot be read."""

@@ -140,9 +140,7 @@ def _open_members(runs: Sequence[Run]) -> tuple[list[str], list[Predictor]]:
             )
         if not run.is_finished:
             raise RunError(f"{run.path}: is not finished; finish it with keyart train --resume")
-        predictor = Predictor.load(run)
-        predictor.require_posters()  # an ensemble gets nothing else
-        predictors.append(predictor)
+        predictors.append(Predictor.load(run))
     for (run, one), (other, another) in combinations(zip(runs, predictors, strict=True), 2):
         if one.bundle.fingerprint == another.bundle.fingerprint:
             raise RunError(f"{other.path}: is the same model as {run.path}; name each once")

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from keyart.bundle import Bundle, Films
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.prepared import prepared_films
 from keyart.catalog.split import SPLITS
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
@@ -174,7 +173,7 @@ def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows
 
 def catalog_logits(predictor: Predictor, catalog: Catalog, rows: Rows) -> Logits:
     """A model's logits (rows, genres) of these films of a catalog, on all cores."""
-    stores = [prepared_films(catalog, spec) for spec in predictor.scorer.specs]
+    stores = [catalog.pixels(spec) for spec in predictor.scorer.specs]
 
     def work(chosen: list[int]) -> Logits:
         return predictor.logits([store[np.array(chosen)] for store in stores])
