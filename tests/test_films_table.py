@@ -266,6 +266,20 @@ def test_a_note_names_the_columns_that_may_hold_the_titles(tmp_path: Path) -> No
     assert read(table(tmp_path, rows.replace(b"Film", b"Name")))[0].title == "Up"
 
 
+@pytest.mark.parametrize("second", ["1995", "1995-10-30", "30.10.1995", "1995.0"])
+def test_a_note_names_the_columns_that_may_hold_the_years(tmp_path: Path, second: str) -> None:
+    rows = "id,title,Jahr,minutes,added,genres\na,Up,2009,96,2024-01-01,Drama\n"
+    rows += f"b,Heat,{second},170,2024-05-05,Crime\nc,M,,99,2024-02-02,War\n"
+    path = table(tmp_path, rows.encode())
+    _, notes = read_films(path, DEFAULT_VOCABULARY)
+    assert notes == [
+        f"{path.name} has no column named year; if the years are in Jahr, say so with --year"
+    ]
+    assert read_films(path, DEFAULT_VOCABULARY, {"year": "Jahr"})[1] == []
+    titled = rows.replace("Heat", "Heat (1995)").replace("Up", "Up (2009)")
+    assert read_films(table(tmp_path, titled.encode()), DEFAULT_VOCABULARY)[1] == []
+
+
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [
