@@ -249,6 +249,23 @@ def test_the_year_comes_from_its_column_or_from_the_title(
     assert (film.title, film.year) == expected
 
 
+@pytest.mark.parametrize(
+    ("title", "original", "expected"),
+    [
+        ("Spirited Away", "千と千尋の神隠し", "Spirited Away / 千と千尋の神隠し"),
+        ("Alien", "ALIEN", "Alien"),
+        ("Up (2009)", "Up", "Up"),
+        ("Heat", "", "Heat"),
+        ("", "Yojimbo", "Yojimbo"),
+    ],
+)
+def test_an_original_title_stands_next_to_the_local_one(
+    tmp_path: Path, title: str, original: str, expected: str
+) -> None:
+    path = table(tmp_path, f"id,title,Original Title,genres\na,{title},{original},Drama\n")
+    assert read(path)[0].title == expected
+
+
 def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
     films = read(table(tmp_path, 'id,title,genres\r\na,"x\r\ny",Drama\r\nb,p\u2028q\x85r,War\r\n'))
     assert [(film.line, film.title) for film in films] == [(3, "x\r\ny"), (4, "p\u2028q\x85r")]

@@ -19,6 +19,7 @@ from keyart.images.folder import stem
 _USUAL = {
     "id": ("film_id", "imdb_id", "tconst", "const", "tmdb_id", "movie_id", "id", "filename"),
     "title": ("title", "primary_title", "movie_title", "name", "original_title"),
+    "original_title": ("original_title",),
     "year": ("year", "start_year", "release_year", "release_date"),
     "genres": ("genres", "genre", "genre_names"),
     "genre_ids": ("genre_ids", "tmdb_genre_ids"),
@@ -190,6 +191,9 @@ def film_of(row: Row, columns: Columns) -> Listing:
     title, year = cell("title"), _year(cell("year"))
     if year is None and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
         year, title = int(match[1]), title[: match.start()].strip()
+    original = cell("original_title")
+    if original.casefold() not in ("", title.casefold()):
+        title = f"{title} / {original}" if title else original  # as title_parts reads them
     film_id = film_id_of(row.cells.get(columns["id"]), columns["id"]) if "id" in columns else ""
     return Listing(row.line, film_id, title, year, (), cell("poster") or None, row.problem)
 
