@@ -109,9 +109,11 @@ def make_ensemble(
 
 
 def _titles(predictors: Sequence[Predictor]) -> TitleModel | None:
-    """The members' title model; if they learned from different tables, that of most n-grams."""
+    """The members' title model: one with an encoder, or else that of most n-grams."""
     known = [one.bundle.films.titles for one in predictors if one.bundle.films is not None]
-    return max(known, key=lambda titles: len(titles.hashes), default=None)
+    return max(
+        known, key=lambda titles: (titles.text is not None, len(titles.hashes)), default=None
+    )
 
 
 def _member_scores(

@@ -115,7 +115,7 @@ def portable(recipe: AnyRecipe) -> AnyRecipe:
     return recipe.with_settings(
         **{
             key: Path(known[key]).name
-            for key in ("weights", "teacher", "titles")
+            for key in ("weights", "teacher", "titles", "encoder")
             if known.get(key) not in (None, "hub")
         }
     )
