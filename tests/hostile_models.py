@@ -247,6 +247,7 @@ BUNDLES: dict[str, Break] = {
     "provenance with a name of numbers": _put("provenance", "name", to=[1]),
     "provenance with broken metrics": _put("provenance", "metrics", to=[1]),
     "provenance with broken films": _put("provenance", "films", to="many"),
+    "provenance with a rate above 1": _put("provenance", "rates", to={"Red": 1.5}),
     "size is negative": _put("files", "model.onnx", "size", to=-1),
     "size is text": _put("files", "model.onnx", "size", to="1"),
     "hash is wrong": _put("files", "model.onnx", "sha256", to="0" * 64),

@@ -127,7 +127,7 @@ def test_films_that_are_kept_apart_teach_nothing(catalog: Catalog, tmp_path: Pat
     (tmp_path / "more.csv").write_text("\n".join(lines))
     model, notes = learn_titles(catalog, splits(catalog), tmp_path / "more.csv")
     assert model is not None
-    assert "learned from 10 more films of more.csv" in notes[0]
+    assert "learned from 10 more films of a table," in notes[0]
     assert "10 that are were left out" in notes[0]
     assert "says nothing about: War" in notes[0]
     learned = {word for word in ("zebra", "okapi", "quagga") if hash_of(f"={word}") in model.hashes}

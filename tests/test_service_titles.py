@@ -165,3 +165,34 @@ def test_a_correction_keeps_the_scores_that_the_title_gave(
     assert kept["old_genres"] == list(shown.genres)
     assert kept["title"] == "Moon"
     assert refused.status_code == 422
+
+
+def test_an_explanation_says_what_each_kind_of_evidence_moved(
+    model: Predictor, client_of: Serve
+) -> None:
+    files = {"poster": ("a.jpg", RED, "image/jpeg")}
+    film = {"title": "Saw Love", "year": "1950"}
+    with client_of(create_app(model)) as client:
+        explained = client.post("/v1/explanations", files=files, data=film)
+        alone = client.post("/v1/explanations?genre=red", data=film)
+        picture = client.post(
+            "/v1/explanations?genre=red", files=files, data=film, headers={"accept": "image/png"}
+        )
+        refused = [
+            client.post("/v1/explanations", data={"title": "Unheard of"}),
+            client.post("/v1/explanations", data={"year": "1950"}),
+            client.post("/v1/explanations?genre=red", data=film, headers={"accept": "image/png"}),
+        ]
+    found = schemas.Explanations.model_validate(explained.json())
+    expected = model.explain(RED, model.genres, title="Saw Love", year=1950)
+    for one, wanted in zip(found.explanations, expected, strict=True):
+        assert (one.genre, one.threshold) == (wanted.genre, wanted.threshold)
+        assert one.steps == pytest.approx(dict(wanted.steps), abs=1e-6)
+        assert one.parts == pytest.approx(dict(wanted.parts), abs=1e-4)
+        assert one.words == pytest.approx(dict(wanted.words), abs=1e-4)
+    (red,) = schemas.Explanations.model_validate(alone.json()).explanations
+    assert (red.where, red.map, red.heat, list(red.steps)) == (None, [], [], ["title", "year"])
+    assert picture.headers["content-type"] == "image/png"
+    assert [one.status_code for one in refused] == [422] * 3
+    assert "nothing in the title" in refused[0].json()["detail"]
+    assert "no poster and no title" in refused[1].json()["detail"]

@@ -161,6 +161,14 @@ class Bundle:
         return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
 
     @property
+    def rates(self) -> npt.NDArray[np.float64] | None:
+        """The share of films that have each genre (genres,), on test films; None if unknown."""
+        rates = self.provenance.get("rates", {})
+        if not all(name in rates for name in self.vocabulary.names):
+            return None
+        return np.array([rates[name] for name in self.vocabulary.names], np.float64)
+
+    @property
     def onnx(self) -> Path:
         """The network, for ONNX Runtime. An ensemble has none of its own."""
         return self.path / ONNX

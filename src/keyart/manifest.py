@@ -229,6 +229,8 @@ def _check_provenance(facts: Any) -> None:
     for key in ("name", "recipe", "catalog"):
         if key in facts and not isinstance(facts[key], str):
             raise ValueError(f"provenance {key}: expected text")
+    for rate in _object(facts.get("rates", {}), "provenance rates", most=_MOST_GENRES).values():
+        _number(rate, "provenance rates", 0, 1)
     for key in ("metrics", "films"):
         for inner in _object(facts.get(key, {}), f"provenance {key}", most=1_000).values():
             if key == "films":

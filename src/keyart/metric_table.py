@@ -321,11 +321,13 @@ class MetricTable:
 
     def provenance(self) -> dict[str, Any]:
         """What a bundle keeps of the metrics, if the test split was scored."""
+        test = self.splits["test"]
         return {
             "name": self.name,
             "catalog": self.catalog,
             "films": dict(self.films),
-            "metrics": intervals_to_json(self.splits["test"].model.metrics),
+            "metrics": intervals_to_json(test.model.metrics),
+            "rates": {name: one.true / test.films for name, one in test.model.genres.items()},
             "notes": list(self.notes),
             "thresholds": self.criterion,
         }

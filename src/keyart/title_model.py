@@ -6,7 +6,7 @@ times its rarity, divided by the length of that vector: TF-IDF, as in scikit-lea
 part in an answer is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,20 +62,32 @@ class TitleModel:
 
         They sum to `title_logits`.
         """
+        found: dict[str, Floats] = {}
+        for word, row, value in self._by_word(title):
+            part = value * self.weights[row].astype(np.float64) * self.scale
+            found[word] = found.get(word, 0.0) + part
+        return found
+
+    def word_shares(self, title: str) -> dict[str, float]:
+        """How much of a title's vector is of each word, or two in a row. They sum to 1."""
+        found: dict[str, float] = {}
+        for word, _, value in self._by_word(title):
+            found[word] = found.get(word, 0.0) + value
+        whole = sum(found.values())
+        return {word: value / whole for word, value in found.items()}
+
+    def _by_word(self, title: str) -> Iterator[tuple[str, int, float]]:
+        """Each word with a known n-gram of it: its row, and its value, shared by its words."""
         rows, values = self.vector(title)
         value = dict(zip(self.hashes[rows].tolist(), zip(rows, values, strict=True), strict=True))
         places: dict[int, list[str]] = {}
         for word, ngram in title_ngrams(title):
             places.setdefault(hash_of(ngram), []).append(word)
-        found: dict[str, Floats] = {}
         for hashed, words in places.items():
-            if hashed not in value:
-                continue
-            row, of_film = value[hashed]
-            part = of_film * self.weights[row].astype(np.float64) * self.scale / len(words)
-            for word in words:
-                found[word] = found.get(word, 0.0) + part
-        return found
+            if hashed in value:
+                row, of_film = value[hashed]
+                for word in words:
+                    yield word, int(row), float(of_film) / len(words)
 
     def to_bytes(self) -> bytes:
         """The n-grams: hashes, then rarities, then weights, little-endian."""

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from keyart.explain import Explanation, Method, glow_png
+from keyart.errors import PosterError
+from keyart.explain import Explanation, Method
+from keyart.lit_poster import glow_png
 from keyart.prediction import Prediction
 from keyart.review.corrections import Correction, pixels_sha256
 from keyart.service import schemas
@@ -68,7 +70,7 @@ async def predict(service: Shared, form: FilmsForm) -> schemas.Predictions:
 
 @router.post(
     "/explanations",
-    summary="Show where on a poster its genres come from",
+    summary="Show what moved the genres of a film, and where on its poster",
     response_model=schemas.Explanations,
     responses={200: {"content": {"image/png": _BINARY}}, **_POSTING, **describe(501)},
     openapi_extra=schemas.ExplanationForm.openapi(),
@@ -82,24 +84,44 @@ async def explain_poster(
     ] = "activation",
     accept: Annotated[str, Header()] = "",
 ) -> Any:
-    """Heat maps as numbers, or the poster with a heat map if image/png is accepted."""
-    upload = form.poster
+    """What each kind of evidence moved, the words of the title, and heat maps as numbers.
+
+    The poster with a heat map instead, if image/png is accepted.
+    """
+    upload, film = form.poster, form.film()
     genres = service.genres([*genre, *form.genre])
     picture = "image/png" in accept
-    if picture and len(genres) != 1:
-        raise Problem("invalid", "a picture shows one genre; name it: ?genre=Drama")
+    if picture and (len(genres) != 1 or upload is None):
+        raise Problem("invalid", "a picture shows one genre of a poster; name it: ?genre=Drama")
     limit = service.limits.pixels
 
-    def work() -> bytes | list[Explanation]:
-        wanted = genres or service.predictor.genres
-        found = service.predictor.explain(upload.data, wanted, method, max_pixels=limit)
-        return glow_png(upload.data, found[0], max_pixels=limit) if picture else found
+    def work() -> list[Explanation]:
+        poster = upload.data if upload else None
+        return service.predictor.explain(
+            poster,
+            genres or service.predictor.genres,
+            method,
+            title=film.title,
+            year=film.year,
+            max_pixels=limit,
+        )
 
-    result = await service.run(upload, work)
-    if isinstance(result, bytes):
-        return Response(result, media_type="image/png")
+    if upload is None:
+        try:
+            found = await asyncio.to_thread(work)
+        except PosterError as error:  # there is no poster, and the title says nothing
+            raise Problem("no-evidence", str(error)) from error
+    elif picture:
+        content = await service.run(
+            upload, lambda: glow_png(upload.data, work()[0], max_pixels=limit)
+        )
+        return Response(content, media_type="image/png")
+    else:
+        found = await service.run(upload, work)
     return schemas.Explanations(
-        **_about(service, upload), method=method, explanations=[_place(one) for one in result]
+        **_about(service, upload),
+        method=method if upload else None,
+        explanations=[_explanation(one) for one in found],
     )
 
 
@@ -178,7 +200,7 @@ async def correct(
         raise Problem("invalid", "name the genres: one or more fields 'genre'")
     if form.model and form.model != service.model:
         raise Problem("other-model", "the service has another model now; look at its genres first")
-    (outcome,) = await service.predict([upload], [form.film])
+    (outcome,) = await service.predict([upload], [form.film()])
     if isinstance(outcome, Problem):
         raise outcome
     if outcome.problem:
@@ -243,8 +265,9 @@ async def model(service: Shared) -> schemas.ModelCard:
     )
 
 
-def _about(service: Service, upload: Upload) -> dict[str, Any]:
-    return {"model": service.model, "poster": upload.name, "sha256": upload.sha256}
+def _about(service: Service, upload: Upload | None) -> dict[str, Any]:
+    poster, sha256 = (upload.name, upload.sha256) if upload else (None, None)
+    return {"model": service.model, "poster": poster, "sha256": sha256}
 
 
 def _prediction(upload: Upload | None, answer: Prediction) -> schemas.Prediction:
@@ -266,12 +289,16 @@ def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
     return {name: round(score, 6) for name, score in scores.items()}
 
 
-def _place(one: Explanation) -> schemas.Place:
-    return schemas.Place(
+def _explanation(one: Explanation) -> schemas.Explanation:
+    return schemas.Explanation(
         genre=one.genre,
         score=round(one.score, 6),
         threshold=one.threshold,
-        where=one.where,
+        rate=one.rate,
+        steps={kind: round(score, 6) for kind, score in one.steps.items()},
+        parts={kind: round(part, 4) for kind, part in one.parts.items()},
+        words={word: round(part, 4) for word, part in one.words.items()},
+        where=one.where or None,
         map=one.map.round(4).tolist(),
         heat=one.heat.round(3).tolist(),
     )

@@ -107,10 +107,19 @@ class PosterForm(Form):
     poster: Poster
 
 
-class ExplanationForm(PosterForm):
-    """A poster, and genres to explain. Default: all genres."""
+class ExplanationForm(Form):
+    """A film as it was sent for a prediction, and genres to explain. Default: all genres."""
 
+    poster: Poster | None = None
+    title: Title = ""
+    year: Year = ""
     genre: list[str] = []
+
+    def film(self) -> Query:
+        """Its title and year. Raises Problem."""
+        if self.poster is None and not self.title:
+            raise Problem("invalid", "there is no poster and no title in the request")
+        return _film(self.title, self.year)
 
 
 class CorrectionForm(PosterForm):
@@ -127,7 +136,6 @@ class CorrectionForm(PosterForm):
     model: str = ""
     replace: bool = False
 
-    @property
     def film(self) -> Query:
         """Its title and year. Raises Problem."""
         return _film(self.title, self.year)
@@ -183,23 +191,31 @@ class Predictions(BaseModel):
     predictions: list[Prediction | Unread]
 
 
-class Place(BaseModel):
-    """Where on the poster one genre comes from.
+class Explanation(BaseModel):
+    """What moved the score of one genre.
 
-    map: rows over the poster, from its top; what each place adds to the genre's logit. heat: the
-    same from 0 to 1, for display.
+    rate: the share of all films that have it; null if the model does not say. steps: the score by
+    the poster, then with the title, then with the year. parts: what each of them adds to the
+    log-odds, from those of the rate, or from 0; the sum is the log-odds of the score. words: what
+    each word of the title, or two in a row, adds to them. map: rows over the poster, from its top;
+    what each place adds to the genre's logit. heat: the same from 0 to 1, for display. Without a
+    poster, both are empty and where is null.
     """
 
     genre: str
     score: Score
     threshold: float
-    where: str
+    rate: Score | None = None
+    steps: dict[Kind, Score]
+    parts: dict[Kind, float]
+    words: dict[str, float]
+    where: str | None = None
     map: list[list[float]]
     heat: list[list[Score]]
 
 
 class Explanations(BaseModel):
-    """Where the genres of one poster come from."""
+    """What moved the genres of one film."""
 
     model_config = _example(
         **_POSTER,
@@ -209,6 +225,10 @@ class Explanations(BaseModel):
                 "genre": "Sci-Fi",
                 "score": 0.82,
                 "threshold": 0.4,
+                "rate": 0.05,
+                "steps": {"poster": 0.62, "title": 0.78, "year": 0.82},
+                "parts": {"poster": 3.434, "title": 0.776, "year": 0.251},
+                "words": {"orbit": 0.71, "silent": 0.09, "the": -0.02},
                 "where": "top right",
                 "map": [[0.1, 2.4], [-0.3, 0.2]],
                 "heat": [[0.0, 1.0], [0.0, 0.0]],
@@ -216,10 +236,10 @@ class Explanations(BaseModel):
         ],
     )
     model: Fingerprint
-    poster: str
-    sha256: Fingerprint
-    method: Method
-    explanations: list[Place]
+    poster: str | None
+    sha256: Fingerprint | None
+    method: Method | None = None
+    explanations: list[Explanation]
 
 
 class KnownFilm(BaseModel):

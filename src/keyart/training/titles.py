@@ -108,7 +108,7 @@ def read_titled_films(
     labelled: Flags = np.array(truth.any(0), bool)
     never = ", ".join(vocabulary.decode(~labelled)) or "none"
     note = (
-        f"titles: learned from {len(titles):,} more films of {path.name}, which are not among the "
+        f"titles: learned from {len(titles):,} more films of a table, which are not among the "
         f"validation and test films ({left_out:,} that are were left out); genres that it never "
         f"lists, and says nothing about: {never}"
     )
