@@ -146,8 +146,10 @@ def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None
 
 
 def _check_titles(titles: Any, genres: int) -> None:
-    _object(titles, "titles", {"ngrams", "scale", "years"})
+    of_series = {"series"} if isinstance(titles, dict) and "series" in titles else set()
+    _object(titles, "titles", {"ngrams", "scale", "years"} | of_series)
     _integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
+    _integer(titles.get("series", 0), "titles series", 0, _MOST_NGRAMS)
     rows = _list(titles["years"], "titles years", DECADES, DECADES)
     for row, where in ((titles["scale"], "scale"), *((row, "years") for row in rows)):
         for number in _list(row, f"titles {where}", genres, genres):

@@ -15,6 +15,7 @@ from keyart.evaluation.fusing import FEWEST_FILMS
 from keyart.evaluation.metrics import Flags
 from keyart.files import StrPath
 from keyart.genres import Vocabulary
+from keyart.series import stem_hashes
 from keyart.title_model import (
     DECADES,
     Floats,
@@ -150,7 +151,10 @@ def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
     ngrams, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
     scale = np.abs(ngrams).max(0) / 127
     scale[scale == 0] = 1.0
-    return TitleModel(known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade)
+    series = stem_hashes(title for source in sources for title in source.titles)
+    return TitleModel(
+        known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade, series
+    )
 
 
 def _regression(inputs: Any, truth: Flags) -> Floats:
