@@ -27,6 +27,7 @@ from keyart.metric_table import (
     Row,
     SplitMetrics,
 )
+from keyart.report.card import model_card
 from keyart.report.findings import mistakes, standing_out, surest
 from keyart.report.gallery import Gallery
 from keyart.report.page import write_report
@@ -132,10 +133,14 @@ def test_titles_and_series_have_rows_of_their_own(
         ["poster, title", "all", "53", shown(other.model["mean_average_precision"])],
         ["poster, title", "series never seen", "47", shown(other.model["mean_average_precision"])],
     ]
+    guess = test.row("mean_average_precision").best_guess
+    expected.append(["best constant guess", "all", "60", shown(guess)])
     assert [row[:4] for row in found] == expected
+    assert f"| best constant guess | 60 | {shown(guess)} |" in model_card(own.metrics, "")
     show_scores(own.metrics, "test")
     printed = capsys.readouterr().out
     assert printed.count("series never seen") == 2
+    assert re.search(rf"best guess +all +60 +{shown(guess)}", printed)
     assert "does not know which series" not in printed
     show_scores(replace(own.metrics, never_seen={}), "test")
     assert "does not know which series" in capsys.readouterr().out
