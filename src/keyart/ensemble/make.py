@@ -103,7 +103,8 @@ def make_ensemble(
         run.write_recipe(recipe)
         run.write_origin(opened)
         run.write_evaluation(table, scored)
-        write_report([partial], run.report_path, catalog=opened.path)
+        bundle = content.unwritten(run.bundle_path)
+        write_report([partial], run.report_path, catalog=opened.path, bundle=bundle)
         write_bundle(run.bundle_path, content)
     return ensemble
 

@@ -7,10 +7,11 @@ from keyart.report.numbers import interval_text, share_text, value_text
 def model_card(table: MetricTable, recipe: str) -> str:
     """The card as Markdown. table: with metrics on the test split. recipe: TOML."""
     test, films = table.split("test"), table.films
+    also = ", and from its title and year if they are known" if table.evidence else ""
     lines = [
         f"# {table.name}",
         "",
-        "Predicts the genres of a film from its poster, with calibrated scores.",
+        f"Predicts the genres of a film from its poster{also}, with calibrated scores.",
         "",
         "## Data",
         "",
@@ -91,6 +92,9 @@ def _evidence(table: MetricTable) -> list[str]:
         cells = [f"{value_text(one)} ({interval_text(one)})" for one in found]
         name = evidence if films == "all" else f"... {films}"
         lines.append(f"| {name} | {split.films:,} | {' | '.join(cells)} |")
+    test = table.split("test")
+    guesses = " | ".join(value_text(test.row(metric).best_guess) for metric in shown)
+    lines.append(f"| best constant guess | {test.films:,} | {guesses} |")
     return [
         "## With titles and years",
         "",
