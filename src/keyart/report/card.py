@@ -22,7 +22,7 @@ def model_card(table: MetricTable, recipe: str) -> str:
         "",
         "## Metrics on the test split",
         "",
-        "The 95% intervals are from a bootstrap over groups: films with near-duplicate posters or of "
+        "The 95% intervals are from a bootstrap over groups: near-duplicate posters, and films of "
         "one series. A constant guess gives every film the same answer: nothing, the rate of "
         "each genre, or the most frequent genres. The table has the guess that is best at each "
         "metric.",
