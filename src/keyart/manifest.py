@@ -156,9 +156,9 @@ def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None
 
 
 def _check_titles(titles: Any, genres: int) -> None:
-    keys = {"ngrams", "scale", "years"}
-    if isinstance(titles, dict) and "text" in titles:
-        keys.add("text")
+    optional = {"series", "text"} & set(titles if isinstance(titles, dict) else ())
+    _object(titles, "titles", {"ngrams", "scale", "years"} | optional)
+    if "text" in optional:
         text = _object(titles["text"], "titles text", {"width", "prompt", "probe"})
         _integer(text["width"], "titles text width", 1, _WIDEST)
         if text["prompt"] != "":
@@ -166,8 +166,8 @@ def _check_titles(titles: Any, genres: int) -> None:
         for row in _list(text["probe"], "titles text probe", PROBES, PROBES):
             for logit in _list(row, "titles text probe", genres, genres):
                 _number(logit, "titles text probe", -1e30, 1e30)
-    _object(titles, "titles", keys)
     _integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
+    _integer(titles.get("series", 0), "titles series", 0, _MOST_NGRAMS)
     rows = _list(titles["years"], "titles years", DECADES, DECADES)
     for row, where in ((titles["scale"], "scale"), *((row, "years") for row in rows)):
         for number in _list(row, f"titles {where}", genres, genres):

@@ -10,7 +10,7 @@ these logits.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,7 +70,9 @@ class TitleModel:
 
     hashes: (n-grams,) uint32, rising. rarity: (n-grams,) uint8, in steps of 1/16. weights:
     (n-grams, genres) int8, times scale: (genres,). years: (DECADES, genres), the logits of the
-    first year of each decade. text: what a sentence encoder adds; None if there is none.
+    first year of each decade. series: the stems of all titles that it learned from, as numbers that
+    rise, see series.py; none if an older keyart made it. text: what a sentence encoder adds; None
+    if there is none.
     """
 
     hashes: Hashes
@@ -78,6 +80,7 @@ class TitleModel:
     weights: npt.NDArray[np.int8]
     scale: Floats
     years: Floats
+    series: Hashes = field(default_factory=lambda: np.empty(0, np.uint32))
     text: TextHead | None = None
 
     def title_logits(self, title: str) -> Floats | None:
@@ -106,6 +109,15 @@ class TitleModel:
         """What a year says of each genre: (genres,)."""
         logits: Floats = year_vector(year) @ self.years
         return logits
+
+    def never_seen(self, stems: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which films are of no series that it learned from: (films,).
+
+        stems: of their titles. A title without a stem counts as seen: nobody knows.
+        """
+        hashes = np.array([hash_of(stem) for stem in stems], np.uint32)
+        named = np.array([bool(stem) for stem in stems], bool)
+        return named & ~np.isin(hashes, self.series)
 
     def vector(self, title: str) -> tuple[npt.NDArray[np.int64], Floats]:
         """The rows of a title's known n-grams, and their values, a vector of length 1."""
@@ -154,10 +166,11 @@ class TitleModel:
                     yield word, int(row), float(of_film) / len(words)
 
     def to_bytes(self) -> bytes:
-        """The n-grams: hashes, rarities, weights; then the encoder's weights; little-endian."""
-        text = b"" if self.text is None else self.text.weights.astype("<f4").tobytes()
-        hashes = self.hashes.astype("<u4").tobytes()
-        return b"".join((hashes, self.rarity.tobytes(), self.weights.tobytes(), text))
+        """The n-grams: hashes, rarities, weights; the encoder's weights; series. Little-endian."""
+        hashes, series = self.hashes.astype("<u4"), self.series.astype("<u4")
+        text = np.empty(0, "<f4") if self.text is None else self.text.weights.astype("<f4")
+        parts = (hashes, self.rarity, self.weights, text, series)
+        return b"".join(part.tobytes() for part in parts)
 
     def to_json(self) -> dict[str, Any]:
         """What `to_bytes` leaves out, as plain JSON; of the encoder its place alone."""
@@ -166,6 +179,7 @@ class TitleModel:
             "ngrams": len(self.hashes),
             "scale": self.scale.tolist(),
             "years": self.years.tolist(),
+            "series": len(self.series),
             **({"text": {"width": len(text.weights) - 1}} if text is not None else {}),
         }
 
@@ -178,24 +192,32 @@ class TitleModel:
         encoder: of a model that has one.
         """
         count, scale = plain["ngrams"], np.array(plain["scale"], np.float64)
+        of_series = plain.get("series", 0)  # older models do not have it
         years = np.array(plain["years"], np.float64)
         if years.shape != (DECADES, len(scale)):
             raise ValueError(f"titles: expected years ({DECADES}, {len(scale)}), got {years.shape}")
         ngrams, width = count * (5 + len(scale)), plain["text"]["width"] if "text" in plain else -1
-        if len(content) != ngrams + 4 * (width + 1) * len(scale):
-            raise ValueError(f"titles: {len(content):,} bytes do not hold {count:,} n-grams")
+        of_head = (width + 1) * len(scale)
+        if len(content) != ngrams + 4 * (of_head + of_series):
+            raise ValueError(
+                f"titles: {len(content):,} bytes do not hold {count:,} n-grams and {of_series:,} "
+                "series"
+            )
         hashes = np.frombuffer(content, "<u4", count).astype(np.uint32)
-        if not (hashes[1:] > hashes[:-1]).all():
-            raise ValueError("titles: expected hashes that rise")
+        series = np.frombuffer(content[len(content) - 4 * of_series :], "<u4").astype(np.uint32)
+        for rising in (hashes, series):
+            if not (rising[1:] > rising[:-1]).all():
+                raise ValueError("titles: expected hashes that rise")
         rarity = np.frombuffer(content, np.uint8, count, 4 * count)
         weights = np.frombuffer(content, np.int8, count * len(scale), 5 * count)
         text = None
         if encoder is not None:
-            head = np.frombuffer(content, "<f4", offset=ngrams).astype(np.float32)
+            head = np.frombuffer(content, "<f4", of_head, ngrams).astype(np.float32)
             if not np.isfinite(head).all():
                 raise ValueError("titles: a weight of the encoder's head is no number")
             text = TextHead(encoder, head.reshape(width + 1, len(scale)))
-        return cls(hashes, rarity, weights.reshape(count, len(scale)), scale, years, text)
+        ngram_weights = weights.reshape(count, len(scale))
+        return cls(hashes, rarity, ngram_weights, scale, years, series, text)
 
 
 def rarity_of(films: npt.NDArray[np.int64], all_films: int) -> npt.NDArray[np.uint8]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyart.catalog.split import SPLITS
+from keyart.catalog.split import ALL_FILMS, SPLITS
 from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format, why
 from keyart.files import StrPath, no_folder
 from keyart.film import Film
@@ -34,6 +34,7 @@ from keyart.images.spec import ImageSpec
 from keyart.near_duplicates import THUMBNAIL
 from keyart.parallel import Progress
 from keyart.reading import read_json
+from keyart.series import RULE, series_stem
 
 FORMAT = 2
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
@@ -169,7 +170,7 @@ class CatalogTable:
 
     @cached_property
     def groups(self) -> npt.NDArray[np.object_]:
-        """The group of near-duplicates of each film, (films,)."""
+        """The group of each film, (films,): near-duplicate posters and series share one."""
         return np.array(self.to_table()["group"].to_pylist(), dtype=object)
 
     def hashes(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
@@ -195,6 +196,19 @@ class CatalogTable:
                 for group in range(file.num_row_groups):
                     for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
+
+    @cached_property
+    def stems(self) -> list[str]:
+        """The stem of each film's series, see series.py; "" for titles that name none."""
+        ignored = set(self.facts["split"].get("series", {}).get("ignored", ()))
+        stems = map(series_stem, self.to_table()["title"].to_pylist())
+        return ["" if stem in ignored else stem for stem in stems]
+
+    @property
+    def keeps_series(self) -> bool:
+        """Whether all films were grouped by series, by the rule of this keyart."""
+        series: dict[str, Any] = self.facts["split"].get("series", {})
+        return (series.get("of"), series.get("rule")) == (ALL_FILMS, RULE)
 
     def pixels(self, spec: ImageSpec, progress: Progress | None = None) -> Pixels:
         """The prepared posters (films, height, width, 3), decoded the first time only.

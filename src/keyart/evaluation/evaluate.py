@@ -105,6 +105,9 @@ def evaluate_logits(
         score_evidence(films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
         else {},
+        score_never_seen(decision, films, catalog, logits["test"], known["test"])
+        if films is not None and "test" in logits
+        else {},
     )
     return table, scored
 
@@ -157,6 +160,30 @@ def score_evidence(
             {},
         )
     return scored
+
+
+def score_never_seen(
+    decision: Decision, films: Films, catalog: Catalog, posters: Logits, rows: Rows
+) -> dict[str, SplitMetrics]:
+    """The metrics of each evidence on the films of no series that the model learned from.
+
+    decision, posters: for posters by themselves; the rest is as for `score_evidence`. Empty if the
+    model does not know what it learned from, or there are no such films.
+    """
+    stems = [catalog.stems[row] for row in rows]
+    never = np.flatnonzero(films.titles.never_seen(stems))
+    if not len(films.titles.series) or not len(never):
+        return {}
+    chosen = rows[never]
+    alone = score_split(
+        decision.calibration.apply(posters[never]),
+        catalog.truth[chosen],
+        decision.thresholds,
+        catalog.groups[chosen],
+        catalog.vocabulary,
+        {},
+    )
+    return {"poster": alone, **score_evidence(films, catalog, posters[never], chosen)}
 
 
 def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows: Rows) -> Found:
