@@ -26,7 +26,7 @@ from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.scorer import Scores, average_logits
-from keyart.title_model import TitleModel
+from keyart.title_model import TitleModel, joined_series
 
 _SPLITS = ("validation", "test")
 _log = logging.getLogger("keyart.ensemble")
@@ -83,7 +83,7 @@ def make_ensemble(
         learn_weights,
     )
     name = folder.resolve().name
-    titles = _titles(predictors)
+    titles = learned_titles(predictors)
     films = fuse_titles(titles, opened, logits["validation"], rows, decision.criterion)
     table, scored = evaluate_logits(decision, opened, logits, name=name, films=films)
     recipe = _recipe(ensemble, predictors)
@@ -109,7 +109,7 @@ def make_ensemble(
     return ensemble
 
 
-def _titles(predictors: Sequence[Predictor]) -> TitleModel | None:
+def learned_titles(predictors: Sequence[Predictor]) -> TitleModel | None:
     """The members' title model; if they learned from different tables, that of most n-grams.
 
     It has seen the series that any of them has seen.
@@ -117,7 +117,7 @@ def _titles(predictors: Sequence[Predictor]) -> TitleModel | None:
     known = [one.bundle.films.titles for one in predictors if one.bundle.films is not None]
     if not known:
         return None
-    series = np.unique(np.concatenate([titles.series for titles in known]))
+    series = joined_series([titles.series for titles in known])
     return replace(max(known, key=lambda titles: len(titles.hashes)), series=series)
 
 

@@ -22,9 +22,10 @@ def model_card(table: MetricTable, recipe: str) -> str:
         "",
         "## Metrics on the test split",
         "",
-        "The 95% intervals are from a bootstrap over groups of near-duplicates. A constant guess "
-        "gives every film the same answer: nothing, the rate of each genre, or the most frequent "
-        "genres. The table has the guess that is best at each metric.",
+        "The 95% intervals are from a bootstrap over groups: near-duplicate posters, and films of "
+        "one series. A constant guess gives every film the same answer: nothing, the rate of "
+        "each genre, or the most frequent genres. The table has the guess that is best at each "
+        "metric.",
         "",
         *_metrics(test),
         "",
