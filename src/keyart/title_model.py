@@ -220,6 +220,13 @@ class TitleModel:
         return cls(hashes, rarity, ngram_weights, scale, years, series, text)
 
 
+def joined_series(several: Sequence[Hashes]) -> Hashes:
+    """The series that any of several models learned from; none if one of them does not know."""
+    if not several or not all(len(series) for series in several):
+        return np.empty(0, np.uint32)
+    return np.unique(np.concatenate(several))
+
+
 def rarity_of(films: npt.NDArray[np.int64], all_films: int) -> npt.NDArray[np.uint8]:
     """How rare n-grams are, as stored: 1 + log((1 + all films) / (1 + films with it))."""
     exact = 1 + np.log((1 + all_films) / (1 + films))
