@@ -12,6 +12,7 @@ EXTRAS = {
     "httpx2": "fetch",
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
+    **dict.fromkeys(("huggingface_hub", "tokenizers"), "text"),
 }
 
 
@@ -32,8 +33,10 @@ def extras() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        parts = {part for frame in walk_tb(error.__traceback__) for part in _parts(frame)}
-        extra = next((_PARTS[part] for part in _PARTS if part in parts), EXTRAS[package])
+        extra = EXTRAS[package]
+        if extra == "catalog":
+            parts = {part for frame in walk_tb(error.__traceback__) for part in _parts(frame)}
+            extra = next((_PARTS[part] for part in _PARTS if part in parts), extra)
         raise MissingExtraError(f"this needs {package}: pip install 'keyart[{extra}]'") from error
 
 

@@ -297,6 +297,7 @@ class MetricTable:
     thresholds are best for (see `choose_thresholds`). notes: what fell back, and why. splits: those
     that were scored, by their posters. evidence: the test split by other evidence, as
     "poster+title+year", on the films that have it; empty if the model learned no titles.
+    never_seen: the same, and "poster", on the films of no series that it learned from.
     """
 
     name: str
@@ -307,6 +308,22 @@ class MetricTable:
     notes: tuple[str, ...]
     splits: Mapping[str, SplitMetrics]
     evidence: Mapping[str, SplitMetrics] = field(default_factory=dict)
+    never_seen: Mapping[str, SplitMetrics] = field(default_factory=dict)
+
+    def by_evidence(self) -> list[tuple[str, str, SplitMetrics]]:
+        """The test split by evidence: what predictions rest on, which films, and their metrics.
+
+        Empty if the model learned no titles.
+        """
+        if not self.evidence:
+            return []
+        rows = []
+        for evidence, split in {"poster": self.split("test"), **self.evidence}.items():
+            name = evidence.replace("+", ", ")
+            rows.append((name, "all", split))
+            if evidence in self.never_seen:
+                rows.append((name, "series never seen", self.never_seen[evidence]))
+        return rows
 
     def split(self, name: str) -> SplitMetrics:
         """The metrics of one split. Raises KeyError if it was not scored."""
@@ -352,6 +369,7 @@ class MetricTable:
             "notes": list(self.notes),
             "splits": {name: split.to_json() for name, split in self.splits.items()},
             "evidence": {name: found.to_json() for name, found in self.evidence.items()},
+            "never_seen": {name: found.to_json() for name, found in self.never_seen.items()},
         }
 
     @classmethod
@@ -370,8 +388,8 @@ class MetricTable:
                 _criterion(plain["criterion"]),
                 tuple(str(note) for note in plain["notes"]),
                 *(
-                    {name: SplitMetrics.from_json(split) for name, split in plain[part].items()}
-                    for part in ("splits", "evidence")
+                    {name: SplitMetrics.from_json(split) for name, split in found.items()}
+                    for found in (plain["splits"], plain["evidence"], plain.get("never_seen", {}))
                 ),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
