@@ -35,9 +35,9 @@ def evaluate_model(
     """Score a model on splits of a catalog with the same genres.
 
     criterion: choose thresholds for it on the catalog's validation split (see
-    `choose_thresholds`); None keeps the thresholds of the model. Returns the thresholds with what
-    they are for, those for films with titles, the metrics, and the scored films of each split.
-    Raises CatalogError for other genres and for an empty split.
+    `choose_thresholds`), or the precision that predicted genres keep; None keeps the model's.
+    Returns the thresholds with what they are for, those for films with titles, the metrics, and the
+    scored films of each split. Raises CatalogError for other genres and for an empty split.
     """
     bundle = predictor.bundle
     _check_genres(bundle, catalog)
@@ -49,13 +49,13 @@ def evaluate_model(
     }
     films = bundle.films
     if criterion is not None:
-        scores = bundle.calibration.apply(logits["validation"])
-        truth = catalog.truth[catalog.rows("validation")]
-        decision = decide_again(decision, scores, truth, bundle.vocabulary, criterion)
+        rows = catalog.rows("validation")
+        scores, truth = bundle.calibration.apply(logits["validation"]), catalog.truth[rows]
+        groups = catalog.groups[rows]
+        decision = decide_again(decision, scores, truth, groups, bundle.vocabulary, criterion)
         if films is not None:
-            rows = catalog.rows("validation")
             found = evidence_of_rows(films.titles, catalog, logits["validation"], rows)
-            films = decide_films_again(films, found, truth, bundle.vocabulary, criterion)
+            films = decide_films_again(films, found, truth, groups, bundle.vocabulary, decision)
     name = str(bundle.provenance.get("name", bundle.path.name))
     wanted = {split: logits[split] for split in splits}
     return decision, films, *evaluate_logits(decision, catalog, wanted, name=name, films=films)
@@ -91,6 +91,7 @@ def evaluate_logits(
             catalog.groups[chosen],
             catalog.vocabulary,
             baselines,
+            predicted=decision.decisions.predicted(scores),
         )
     table = MetricTable(
         name,
@@ -103,6 +104,7 @@ def evaluate_logits(
         score_evidence(films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
         else {},
+        decision.precision,
     )
     return table, scored
 
@@ -146,13 +148,15 @@ def score_evidence(
             continue
         logits = fusion.logits({kind: found[kind][having] for kind in evidence})
         decisions = films.decisions[evidence]
+        scores = decisions.calibration.apply(logits)
         scored["+".join(evidence)] = score_split(
-            decisions.calibration.apply(logits),
+            scores,
             catalog.truth[rows[having]],
             decisions.thresholds,
             catalog.groups[rows[having]],
             catalog.vocabulary,
             {},
+            predicted=decisions.predicted(scores),
         )
     return scored
 
