@@ -47,7 +47,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
             *(["Rare"] if film < 3 else []),
         ]
         if genres:
-            title = f"The {'Last' if late else 'First'} No. {film}"
+            title = f"The {'Last' if late else 'First'} x{film:03}"
             rows.append((f"f{film:03}", title, 2000 if late else 1950, "|".join(genres)))
             posters[f"f{film:03}.png"] = encoded(image, "PNG")
     with (folder / "films.csv").open("w", newline="", encoding="utf-8") as file:
@@ -174,8 +174,8 @@ def test_titles_and_years_add_what_posters_do_not_show(run: Path, catalog: Catal
     assert late.value > 0.95 > ap(run, "Late")[0]
     row = int(catalog.rows("test")[0])
     model, poster_alone = Predictor.load(run), Predictor.load(run).predict(catalog.poster(row))
-    told = model.predict(catalog.poster(row), title="The Last No. 999", year=2000)
-    first = model.predict(catalog.poster(row), title="The First No. 999", year=1950)
+    told = model.predict(catalog.poster(row), title="The Last Day", year=2000)
+    first = model.predict(catalog.poster(row), title="The First Day", year=1950)
     assert told.evidence == ("poster", "title", "year")
     assert told.scores["Late"] > poster_alone.scores["Late"] > first.scores["Late"]
 

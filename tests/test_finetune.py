@@ -36,7 +36,7 @@ from keyart.training.networks import load_best
 from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe, load_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, Whole
-from keyart.training.teacher import Teacher
+from keyart.training.teacher import Teacher, open_teacher
 from keyart.training.train import learn, train
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
@@ -370,8 +370,8 @@ def test_a_teacher_scores_as_its_bundle_does_for_posters_of_any_size(
     catalog: Catalog, frozen: Path
 ) -> None:
     bundle = read_bundle(frozen / "bundle")
-    model, recipe = load_best(Run(frozen))
-    teacher = Teacher(model, recipe.spec, bundle.calibration, MACHINE)
+    _, recipe = load_best(Run(frozen))
+    teacher = open_teacher([Run(frozen)], recipe.spec, catalog, MACHINE)
     pixels = catalog.pixels(recipe.spec)[catalog.rows("test")]
     answered = Predictor(bundle).scores([(one,) for one in pixels])
     scores, features = teacher(torch.from_numpy(pixels))
@@ -388,13 +388,29 @@ def test_a_teacher_scores_as_its_bundle_does_for_posters_of_any_size(
 
 
 def test_a_teacher_with_tta_uses_it_for_its_student(catalog: Catalog, five_views: Path) -> None:
-    network, recipe = load_best(Run(five_views))
+    _, recipe = load_best(Run(five_views))
     predictor = Predictor.load(five_views)
     pixels = catalog.pixels(recipe.spec)[:4]
-    teacher = Teacher(network, recipe.spec, predictor.bundle.calibration, MACHINE)
+    teacher = open_teacher([Run(five_views)], recipe.spec, catalog, MACHINE)
     scores, _ = teacher(torch.from_numpy(np.array(pixels)))
     expected = predictor.bundle.calibration.apply(logits_of(predictor, pixels))
     assert np.allclose(scores.numpy(), expected, atol=1e-4)
+
+
+def test_a_committee_teaches_the_mean_of_its_members_scores_and_the_features_of_all(
+    catalog: Catalog, frozen: Path, five_views: Path
+) -> None:
+    runs = [Run(frozen), Run(five_views)]
+    recipe = load_recipe(frozen / "recipe.toml")
+    pixels = torch.from_numpy(np.array(catalog.pixels(recipe.spec)[:4]))
+    members = [open_teacher([run], recipe.spec, catalog, MACHINE)(pixels) for run in runs]
+    scores, features = open_teacher(runs, recipe.spec, catalog, MACHINE)(pixels)
+    (first, one), (second, other) = members
+    assert not torch.allclose(first, second, atol=1e-3)
+    torch.testing.assert_close(scores, (first + second) / 2)
+    torch.testing.assert_close(features, torch.cat([one, other], 1))
+    # A member with long features must not drown the others.
+    assert torch.allclose(one.norm(dim=1), torch.ones(4))
 
 
 def test_a_teacher_is_asked_for_the_very_pixels_that_its_student_sees(

@@ -3,21 +3,27 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from keyart.catalog.catalog import Catalog
-from keyart.errors import TableError
+from keyart.errors import TableError, WeightsError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
+from keyart.predictor import Predictor
 from keyart.report.card import model_card
+from keyart.text_encoder import find_encoder
 from keyart.title_model import TitleModel
 from keyart.titles import hash_of
+from keyart.training.evaluate import evaluate
 from keyart.training.titles import TitledFilms, fit_titles, learn_titles, read_titled_films
+from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
+from tests.tiny_encoder import write_encoder
 
 GENRES = ("Horror", "Romance", "War")
 VOCABULARY = Vocabulary(GENRES)
@@ -33,7 +39,8 @@ def titled(films: int, seed: int) -> list[tuple[str, int, str]]:
         genre = GENRES[number % 3]
         word = random.choice(WORDS[genre])
         year = int(random.integers(1940, 1960) if genre == "War" else random.integers(1960, 2020))
-        made.append((f"{word} {'xyz'[random.integers(3)] * 4}", year, genre))
+        # Most titles are of no series: all films of one lie in one split.
+        made.append((f"{word} {''.join(random.choice(list('qwxyz'), 6))}", year, genre))
     return made
 
 
@@ -140,21 +147,27 @@ def test_too_few_titles_teach_nothing(catalog: Catalog) -> None:
     assert learn_titles(catalog, rows) == (None, ())
 
 
-def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(catalog: Catalog) -> None:
+def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     rows = splits(catalog)
+    films = catalog.to_table().to_pylist()
+    sequels = [films[row] for row in rows["test"][::3]]
+    lines = [f"m{n},{film['title']} II,2019,{film['genres'][0]}" for n, film in enumerate(sequels)]
+    (tmp_path / "more.csv").write_text("\n".join(["film_id,title,year,genres", *lines]))
     random = np.random.default_rng(0)
     logits = {
         split: (random.normal(size=(len(rows[split]), 3)) - 1).astype(np.float32)
         for split in ("validation", "test")
     }
-    titles, _ = learn_titles(catalog, rows)
+    titles, _ = learn_titles(catalog, rows, tmp_path / "more.csv")
     validation = rows["validation"]
-    films = fuse_titles(titles, catalog, logits["validation"], validation, "f1")
-    assert films is not None
+    fused = fuse_titles(titles, catalog, logits["validation"], validation, "f1")
+    assert fused is not None
     decision = decide(
         logits["validation"], catalog.truth[validation], catalog.groups[validation], VOCABULARY
     )
-    table, _ = evaluate_logits(decision, catalog, logits, name="x", films=films)
+    table, _ = evaluate_logits(decision, catalog, logits, name="x", films=fused)
     by_poster = table.split("test").model["mean_average_precision"]
     assert by_poster is not None
     assert by_poster.value < 0.6
@@ -164,9 +177,23 @@ def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(catalog: Cata
         score = found.model["mean_average_precision"]
         assert score is not None
         assert score.value > 0.9
+    # By hand: the catalog keeps series in one split, so only the table tells of test films.
+    known = {film["title"] for film in sequels}
+    never = [row for row in rows["test"] if films[row]["title"] not in known]
+    assert 0 < len(never) < len(rows["test"])
+    unseen = table.never_seen
+    assert list(unseen) == ["poster", *table.evidence]
+    assert {found.films for found in unseen.values()} == {len(never)}
+    top = unseen["poster"].model["top_class"]
+    place = {row: number for number, row in enumerate(rows["test"].tolist())}
+    scores = decision.calibration.apply(logits["test"][[place[row] for row in never]])
+    right = catalog.truth[never][np.arange(len(never)), scores.argmax(1)]
+    assert top is not None
+    assert top.value == pytest.approx(right.mean())
     assert MetricTable.from_json(table.to_json()) == table
     card = model_card(table, "")
-    assert "| poster + title + year | 90 |" in card
+    assert f"| poster, title, year | {len(rows['test'])} |" in card
+    assert f"| ... series never seen | {len(never)} |" in card
     plain, _ = evaluate_logits(decision, catalog, logits, name="x")
     assert plain.splits == table.splits
     assert "With titles" not in model_card(plain, "")
@@ -175,3 +202,46 @@ def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(catalog: Cata
 def test_a_table_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableError):
         read_titled_films(tmp_path / "none.csv", VOCABULARY, set())
+
+
+def test_an_encoder_knows_words_that_no_training_title_has(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    vectors = {word: np.eye(3)[at].tolist() for at, genre in enumerate(GENRES)
+               for word in [*WORDS[genre], f"new{at}"]}  # fmt: skip
+    encoder = find_encoder(str(write_encoder(tmp_path / "encoder", vectors)))
+    model, _ = learn_titles(catalog, splits(catalog), None, encoder)
+    plain, _ = learn_titles(catalog, splits(catalog))
+    assert model is not None
+    assert plain is not None
+    assert [said(model, f"new{at}") for at in range(3)] == list(GENRES)
+    assert plain.title_logits("new1") is None
+    assert (model.hashes == plain.hashes).all()
+    (kept,) = (catalog.path / "features").glob("titles-*.npy")
+    titles = {catalog.to_table()["title"][int(row)].as_py() for row in
+              [*catalog.rows("train"), *catalog.rows("validation")]}  # fmt: skip
+    assert np.load(kept).shape == (len(titles), 3)
+
+
+def test_a_recipe_s_encoder_is_in_its_bundle_and_its_scores(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    vectors = {word: np.eye(3)[at].tolist() for at, genre in enumerate(GENRES)
+               for word in [*WORDS[genre], f"new{at}"]}  # fmt: skip
+    folder = write_encoder(tmp_path / "encoder", vectors)
+    settings: dict[str, Any] = {"height": 32, "width": 32, "components": 4}
+    run = train(catalog, "qda", out=tmp_path / "run", encoder=str(folder), **settings)
+    model = Predictor.load(run.path)
+    films = model.bundle.films
+    assert films is not None
+    assert films.titles.text is not None
+    for at, genre in enumerate(GENRES):
+        answer = model.predict(title=f"new{at}")
+        assert answer.evidence == ("title",)
+        assert next(iter(answer.top())) == genre
+    table = evaluate(run.path, split="test")
+    assert table.evidence["title"].films == len(catalog.rows("test"))
+    assert 'encoder = "encoder"' in model.bundle.provenance["recipe"]
+    with pytest.raises(WeightsError, match="encoder nowhere: no such folder"):
+        train(catalog, "qda", out=tmp_path / "other", encoder="nowhere", **settings)
+    assert not (tmp_path / "other").exists()

@@ -44,7 +44,8 @@ def test_the_precision_is_kept_on_as_many_other_films_in_95_of_100_draws() -> No
 def test_a_genre_that_contradicts_the_precision_is_silent_and_costs_the_others_nothing() -> None:
     found = promised_thresholds(*films(3_000, 1, liar=True), alone(3_000), 0.6)
     assert found[3] == SILENT
-    honest = promised_thresholds(*(one[:, :3] for one in films(3_000, 1)), alone(3_000), 0.6)
+    scores, truth = films(3_000, 1)
+    honest = promised_thresholds(scores[:, :3], truth[:, :3], alone(3_000), 0.6)
     np.testing.assert_array_equal(found[:3], honest)
     assert len(set(honest)) == 1
     assert honest[0] < 0.6

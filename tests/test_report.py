@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,14 @@ from keyart.metric_table import (
     Row,
     SplitMetrics,
 )
+from keyart.report.card import model_card
 from keyart.report.findings import mistakes, standing_out, surest
+from keyart.report.gallery import Gallery
 from keyart.report.page import write_report
 from keyart.report.svg import Axis, thin
 from keyart.run import Run, ScoredFilms
+from keyart.terminal.scores import show_scores
+from tests.tiny_titles import titled_bundle
 
 NASTY = ("<script>alert(1)</script>", '" onerror="alert(2)', "Tom & Jerry's <i>")
 
@@ -106,6 +111,47 @@ def test_the_table_of_all_metrics_is_that_of_the_run(page: str, run: Path) -> No
         cells = table[metric.label]
         assert cells[0] == shown(split.model[name])
         assert cells[2:5] == [shown(guess[name]) for guess in split.baselines.values()]
+
+
+def test_titles_and_series_have_rows_of_their_own(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Run(shutil.copytree(run, tmp_path / "titled"))
+    test, other = own.metrics.split("test"), own.metrics.split("validation")
+    titled = replace(other, films=53)
+    never = {"poster": replace(test, films=48), "poster+title": replace(titled, films=47)}
+    own.write_metrics(replace(own.metrics, evidence={"poster+title": titled}, never_seen=never))
+    table = re.search(r"With titles and years.*?</table>", report(own.path), re.S)
+    assert table is not None
+    found = [
+        [html.unescape(re.sub("<.*?>", "", cell)) for cell in re.findall("<t[hd].*?</t[hd]>", line)]
+        for line in re.findall("<tr>.*?</tr>", table[0], re.S)[1:]
+    ]
+    expected = [
+        ["poster", "all", "60", shown(test.model["mean_average_precision"])],
+        ["poster", "series never seen", "48", shown(test.model["mean_average_precision"])],
+        ["poster, title", "all", "53", shown(other.model["mean_average_precision"])],
+        ["poster, title", "series never seen", "47", shown(other.model["mean_average_precision"])],
+    ]
+    guess = test.row("mean_average_precision").best_guess
+    expected.append(["best constant guess", "all", "60", shown(guess)])
+    assert [row[:4] for row in found] == expected
+    assert f"| best constant guess | 60 | {shown(guess)} |" in model_card(own.metrics, "")
+    show_scores(own.metrics, "test")
+    printed = capsys.readouterr().out
+    assert printed.count("series never seen") == 2
+    assert re.search(rf"best guess +all +60 +{shown(guess)}", printed)
+    assert "does not know which series" not in printed
+    show_scores(replace(own.metrics, never_seen={}), "test")
+    assert "does not know which series" in capsys.readouterr().out
+    show_scores(own.metrics, "validation")
+    assert "series" not in capsys.readouterr().out
+    show_scores(own.metrics, "test", as_json=True)
+    plain = json.loads(capsys.readouterr().out)
+    assert plain == test.to_json() | {
+        "evidence": {"poster+title": titled.to_json()},
+        "never_seen": {evidence: found.to_json() for evidence, found in never.items()},
+    }
 
 
 def test_every_genre_has_its_own_metrics_and_an_undefined_one_is_not_zero(
@@ -479,3 +525,36 @@ def test_a_run_is_named_by_a_path_a_text_or_a_run(run: Path, tmp_path: Path) -> 
         write_report(runs, str(tmp_path / "report.html"))
         pages.append((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert len(set(pages)) == 1
+
+
+def test_the_gallery_says_what_titles_would_change_and_which_words(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    titles = [("Saw Love", "Moon", "Unheard of")[film % 3] for film in range(60)]
+    genres = ("Red", "Green", "Blue")
+    path = make_run(tmp_path / "run", titles=titles, genres=genres, rates=(0.4, 0.4, 0.4))
+    bundle = titled_bundle(tmp_path / "model")
+    gallery = Gallery.of(Run(path).predictions(), None, bundle)
+    cards = [*gallery.hits, *gallery.misses]
+    assert {card.title for card in cards} == {"Saw Love", "Moon", "Unheard of"}
+    for card in cards:
+        if card.title == "Unheard of":
+            assert card.informed is None
+            continue
+        assert card.informed is not None
+        assert card.informed.evidence == "poster and title"
+        assert all(one.score >= 0.65 for one in card.informed.predicted)
+        right = {one.name for one in card.informed.predicted if one.true}
+        assert right <= {one.name for one in card.true}
+        if card.title == "Moon":
+            # Blue's poster logit, and half of the title's 12.7, less an intercept of 0.25.
+            (blue,) = (one for one in card.informed.predicted if one.name == "Blue")
+            assert blue.score > 0.98
+            assert f"Blue: moon\u00a0{6.35 - 0.25:+.1f}" in card.informed.words
+    out = tmp_path / "report.html"
+    write_report(path, out, bundle=bundle)
+    shown = text(out.read_text(encoding="utf-8"))
+    assert "By poster and title: " in shown
+    assert "Blue: moon +6.1" in shown
+    write_report(path, out)
+    assert "By poster and title" not in out.read_text(encoding="utf-8")

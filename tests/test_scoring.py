@@ -94,6 +94,7 @@ def test_a_table_is_the_same_after_writing_and_reading(
         ("a note",),
         {"test": split},
         {"poster+title": split},
+        {"poster": split},
         precision,
     )
     plain = json.loads(json.dumps(table.to_json(), allow_nan=False))

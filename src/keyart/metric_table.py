@@ -302,6 +302,7 @@ class MetricTable:
     what fell back, and why. splits: those that were scored, by their posters. evidence: the test
     split by other evidence, as "poster+title+year", on the films that have it; empty if the model
     learned no titles.
+    never_seen: the same, and "poster", on the films of no series that it learned from.
     """
 
     name: str
@@ -312,7 +313,23 @@ class MetricTable:
     notes: tuple[str, ...]
     splits: Mapping[str, SplitMetrics]
     evidence: Mapping[str, SplitMetrics] = field(default_factory=dict)
+    never_seen: Mapping[str, SplitMetrics] = field(default_factory=dict)
     precision: float | None = None
+
+    def by_evidence(self) -> list[tuple[str, str, SplitMetrics]]:
+        """The test split by evidence: what predictions rest on, which films, and their metrics.
+
+        Empty if the model learned no titles.
+        """
+        if not self.evidence:
+            return []
+        rows = []
+        for evidence, split in {"poster": self.split("test"), **self.evidence}.items():
+            name = evidence.replace("+", ", ")
+            rows.append((name, "all", split))
+            if evidence in self.never_seen:
+                rows.append((name, "series never seen", self.never_seen[evidence]))
+        return rows
 
     def split(self, name: str) -> SplitMetrics:
         """The metrics of one split. Raises KeyError if it was not scored."""
@@ -357,6 +374,7 @@ class MetricTable:
             "notes": list(self.notes),
             "splits": {name: split.to_json() for name, split in self.splits.items()},
             "evidence": {name: found.to_json() for name, found in self.evidence.items()},
+            "never_seen": {name: found.to_json() for name, found in self.never_seen.items()},
         }
 
     @classmethod
@@ -374,8 +392,9 @@ class MetricTable:
                 {split: int(films) for split, films in plain["films"].items()},
                 _criterion(plain["criterion"]),
                 tuple(str(note) for note in plain["notes"]),
-                {name: SplitMetrics.from_json(one) for name, one in plain["splits"].items()},
-                {name: SplitMetrics.from_json(one) for name, one in plain["evidence"].items()},
+                _splits(plain["splits"]),
+                _splits(plain["evidence"]),
+                _splits(plain["never_seen"]),
                 None if plain["precision"] is None else float(plain["precision"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -385,6 +404,10 @@ class MetricTable:
 def intervals_to_json(intervals: Mapping[str, Interval | None]) -> dict[str, Any]:
     """Metrics as plain JSON: value, low and high by name."""
     return {name: asdict(found) if found else None for name, found in intervals.items()}
+
+
+def _splits(plain: Mapping[str, Any]) -> dict[str, SplitMetrics]:
+    return {name: SplitMetrics.from_json(found) for name, found in plain.items()}
 
 
 def _criterion(plain: Any) -> str:

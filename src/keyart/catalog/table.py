@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyart.catalog.split import SPLITS
+from keyart.catalog.split import ALL_FILMS, SPLITS
 from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format, why
 from keyart.files import StrPath, no_folder
 from keyart.film import Film
@@ -34,6 +34,7 @@ from keyart.images.spec import ImageSpec
 from keyart.near_duplicates import THUMBNAIL
 from keyart.parallel import Progress
 from keyart.reading import read_json
+from keyart.series import RULE, series_stem
 
 FORMAT = 2
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
@@ -60,6 +61,7 @@ SCHEMA = pa.schema(
 COLUMNS = [name for name in SCHEMA.names if name != "poster"]
 _KEYS = {"films", "fingerprint", "splits", "counts", "split", "unmapped", "notes", "rejections"}
 _MOST_BYTES = 64_000_000  # of catalog.json
+_NO_SERIES: Mapping[str, Any] = {"of": "no films", "ignored": ()}
 _REBUILD = "a catalog of an older keyart; build it again with keyart catalog build"
 
 
@@ -102,6 +104,9 @@ class CatalogTable:
             vocabulary = Vocabulary(names, aliases)
             if missing := _KEYS - facts.keys():
                 raise KeyError(*sorted(missing))
+            series = facts["split"].get("series", _NO_SERIES)  # older catalogs do not have it
+            if not all(isinstance(stem, str) for stem in series["ignored"]) or "of" not in series:
+                raise TypeError("split series: expected of, rule and ignored stems")
             for shard in facts["shards"]:
                 size = (path / shard["name"]).stat().st_size
                 if size != shard["size"]:
@@ -169,7 +174,7 @@ class CatalogTable:
 
     @cached_property
     def groups(self) -> npt.NDArray[np.object_]:
-        """The group of near-duplicates of each film, (films,)."""
+        """The group of each film, (films,): near-duplicate posters and series share one."""
         return np.array(self.to_table()["group"].to_pylist(), dtype=object)
 
     def hashes(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
@@ -195,6 +200,19 @@ class CatalogTable:
                 for group in range(file.num_row_groups):
                     for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
+
+    @cached_property
+    def stems(self) -> list[str]:
+        """The stem of each film's series, see series.py; "" for titles that name none."""
+        ignored = set(self.facts["split"].get("series", _NO_SERIES)["ignored"])
+        stems = map(series_stem, self.to_table()["title"].to_pylist())
+        return ["" if stem in ignored else stem for stem in stems]
+
+    @property
+    def keeps_series(self) -> bool:
+        """Whether all films were grouped by series, by the rule of this keyart."""
+        series: dict[str, Any] = self.facts["split"].get("series", _NO_SERIES)
+        return (series["of"], series.get("rule")) == (ALL_FILMS, RULE)
 
     def pixels(self, spec: ImageSpec, progress: Progress | None = None) -> Pixels:
         """The prepared posters (films, height, width, 3), decoded the first time only.

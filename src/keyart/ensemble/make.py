@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.scorer import Scores, average_logits
-from keyart.title_model import TitleModel
+from keyart.title_model import TitleModel, joined_series
 
 _SPLITS = ("validation", "test")
 _log = logging.getLogger("keyart.ensemble")
@@ -83,7 +83,7 @@ def make_ensemble(
         learn_weights,
     )
     name = folder.resolve().name
-    titles = _titles(predictors)
+    titles = learned_titles(predictors)
     films = fuse_titles(titles, opened, logits["validation"], rows, decision.criterion)
     table, scored = evaluate_logits(decision, opened, logits, name=name, films=films)
     recipe = _recipe(ensemble, predictors)
@@ -103,15 +103,23 @@ def make_ensemble(
         run.write_recipe(recipe)
         run.write_origin(opened)
         run.write_evaluation(table, scored)
-        write_report([partial], run.report_path, catalog=opened.path)
+        bundle = content.unwritten(run.bundle_path)
+        write_report([partial], run.report_path, catalog=opened.path, bundle=bundle)
         write_bundle(run.bundle_path, content)
     return ensemble
 
 
-def _titles(predictors: Sequence[Predictor]) -> TitleModel | None:
-    """The members' title model; if they learned from different tables, that of most n-grams."""
+def learned_titles(predictors: Sequence[Predictor]) -> TitleModel | None:
+    """The members' title model: one with an encoder, or else that of most n-grams.
+
+    It has seen the series that any of them has seen.
+    """
     known = [one.bundle.films.titles for one in predictors if one.bundle.films is not None]
-    return max(known, key=lambda titles: len(titles.hashes), default=None)
+    if not known:
+        return None
+    series = joined_series([titles.series for titles in known])
+    best = max(known, key=lambda titles: (titles.text is not None, len(titles.hashes)))
+    return replace(best, series=series)
 
 
 def _member_scores(

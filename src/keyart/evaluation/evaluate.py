@@ -15,12 +15,14 @@ from keyart.evaluation.decide import Decision, decide_again
 from keyart.evaluation.fusing import Found, decide_films_again, fit_films, rows_with
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
+from keyart.evaluation.title_vectors import keep_vectors
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
 from keyart.predictor import Predictor
 from keyart.run import ScoredFilms
 from keyart.scorer import Scores
+from keyart.text_encoder import TextEncoder
 from keyart.title_model import TitleModel, is_year
 
 Rows = npt.NDArray[np.int64]
@@ -104,6 +106,9 @@ def evaluate_logits(
         score_evidence(films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
         else {},
+        score_never_seen(decision, films, catalog, logits["test"], known["test"])
+        if films is not None and "test" in logits
+        else {},
         decision.precision,
     )
     return table, scored
@@ -161,12 +166,40 @@ def score_evidence(
     return scored
 
 
+def score_never_seen(
+    decision: Decision, films: Films, catalog: Catalog, posters: Logits, rows: Rows
+) -> dict[str, SplitMetrics]:
+    """The metrics of each evidence on the films of no series that the model learned from.
+
+    decision, posters: for posters by themselves; the rest is as for `score_evidence`. Empty if the
+    model does not know what it learned from, or there are no such films.
+    """
+    stems = [catalog.stems[row] for row in rows]
+    never = np.flatnonzero(films.titles.never_seen(stems))
+    if not len(films.titles.series) or not len(never):
+        return {}
+    chosen = rows[never]
+    scores = decision.calibration.apply(posters[never])
+    alone = score_split(
+        scores,
+        catalog.truth[chosen],
+        decision.thresholds,
+        catalog.groups[chosen],
+        catalog.vocabulary,
+        {},
+        predicted=decision.decisions.predicted(scores),
+    )
+    return {"poster": alone, **score_evidence(films, catalog, posters[never], chosen)}
+
+
 def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows: Rows) -> Found:
     """The logits (films, genres) of each kind of evidence; NaN for films without it."""
     table = catalog.to_table()
     names, years = (table[column].take(rows).to_pylist() for column in ("title", "year"))
+    if titles.text is not None and isinstance(titles.text.encoder, TextEncoder):
+        keep_vectors(titles.text.encoder, names, catalog.path)
     nothing = np.full(posters.shape[1], np.nan)
-    by_title = (titles.title_logits(name) for name in names)
+    by_title = titles.logits_of_titles(names)
     by_year = (titles.year_logits(year) if year and is_year(year) else nothing for year in years)
     return {
         "poster": posters.astype(np.float64),

@@ -7,10 +7,11 @@ from keyart.report.numbers import interval_text, share_text, value_text
 def model_card(table: MetricTable, recipe: str) -> str:
     """The card as Markdown. table: with metrics on the test split. recipe: TOML."""
     test, films = table.split("test"), table.films
+    also = ", and from its title and year if they are known" if table.evidence else ""
     lines = [
         f"# {table.name}",
         "",
-        "Predicts the genres of a film from its poster, with calibrated scores.",
+        f"Predicts the genres of a film from its poster{also}, with calibrated scores.",
         "",
         "## Data",
         "",
@@ -21,9 +22,10 @@ def model_card(table: MetricTable, recipe: str) -> str:
         "",
         "## Metrics on the test split",
         "",
-        "The 95% intervals are from a bootstrap over groups of near-duplicates. A constant guess "
-        "gives every film the same answer: nothing, the rate of each genre, or the most frequent "
-        "genres. The table has the guess that is best at each metric.",
+        "The 95% intervals are from a bootstrap over groups: near-duplicate posters, and films of "
+        "one series. A constant guess gives every film the same answer: nothing, the rate of "
+        "each genre, or the most frequent genres. The table has the guess that is best at each "
+        "metric.",
         "",
         *_metrics(test),
         "",
@@ -85,17 +87,22 @@ def _evidence(table: MetricTable) -> list[str]:
         return []
     shown = ("mean_average_precision", "top_class", "top_three", "expected_calibration_error")
     heads = [METRICS[name].label for name in shown]
-    rows = {"poster": table.split("test"), **table.evidence}
     lines = [f"| evidence | films | {' | '.join(heads)} |", f"|---|---:|{'---:|' * len(shown)}"]
-    for name, split in rows.items():
+    for evidence, films, split in table.by_evidence():
         found = [split.model[metric] for metric in shown]
         cells = [f"{value_text(one)} ({interval_text(one)})" for one in found]
-        lines.append(f"| {name.replace('+', ' + ')} | {split.films:,} | {' | '.join(cells)} |")
+        name = evidence if films == "all" else f"... {films}"
+        lines.append(f"| {name} | {split.films:,} | {' | '.join(cells)} |")
+    test = table.split("test")
+    guesses = " | ".join(value_text(test.row(metric).best_guess) for metric in shown)
+    lines.append(f"| best constant guess | {test.films:,} | {guesses} |")
     return [
         "## With titles and years",
         "",
         "The model also takes a film's title and year, if they are known. Each row is the test "
-        "films that have this evidence; each evidence has its own calibration and thresholds. "
+        "films that have this evidence; each evidence has its own calibration and thresholds. A "
+        "series was seen if a title with the same stem was among those that the model learned "
+        "from. "
         "The other tables are for posters by themselves.",
         "",
         *lines,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from keyart.errors import PosterError
+from keyart.evidence import POSTER
 from keyart.explain import Explanation, Method
 from keyart.lit_poster import glow_png
 from keyart.prediction import Prediction
@@ -266,6 +267,7 @@ async def model(service: Shared) -> schemas.ModelCard:
         films=dict(provenance.get("films", {})),
         card=bundle.card,
         offers=schemas.Offers(
+            evidence=[list(POSTER), *map(list, bundle.films.fusions if bundle.films else ())],
             explanations=network is not None and network.has("maps"),
             similar=len(service.index) if service.index else 0,
             corrections=service.corrections is not None,

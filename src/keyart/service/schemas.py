@@ -306,8 +306,12 @@ class Genre(BaseModel):
 
 
 class Offers(BaseModel):
-    """What this service was started with. similar: films in its index."""
+    """What this service was started with.
 
+    evidence: what its predictions can rest on. similar: films in its index.
+    """
+
+    evidence: list[list[Kind]]
     explanations: bool
     similar: int
     corrections: bool

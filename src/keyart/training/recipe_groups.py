@@ -12,6 +12,7 @@ from keyart.training.recipe_tables import (
     Fraction,
     NotNegative,
     Positive,
+    Prompt,
     Rate,
     Seed,
     Side,
@@ -97,6 +98,15 @@ class Data(Table):
         "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
         "They need no posters.",
         "A large one, such as MovieLens's, helps as much as a better network.",
+    )
+    encoder: str | None = key(
+        None,
+        "A sentence encoder that reads titles as well: a folder with model.onnx and "
+        "tokenizer.json, or a name on the Hugging Face hub. The bundle keeps it.",
+        "For titles in many languages, and of rare words. Predicting needs keyart[text] then.",
+    )
+    encoder_prompt: Prompt = key(
+        "", "What stands before each title for the encoder.", '`"query: "` for E5.'
     )
 
 
@@ -265,10 +275,10 @@ class Regularisation(Table):
         "is none.",
         "0.998 for thousands of steps, 0.99 for hundreds.",
     )
-    teacher: str | None = key(
+    teacher: str | tuple[str, ...] | None = key(
         None,
         "A finished run that teaches this one (distillation): its scores are blended into the "
-        "truth.",
+        "truth. Or a list of runs: the mean of their scores.",
         "To get a small network closer to a large one.",
     )
     teacher_weight: Fraction = key(
@@ -279,6 +289,13 @@ class Regularisation(Table):
         "Weight of the cosine distance to the teacher's features in the loss; 0 for none.",
         "With `teacher`. It needs a network with a linear head.",
     )
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The runs that `teacher` names."""
+        if isinstance(self.teacher, str):
+            return (self.teacher,)
+        return self.teacher or ()
 
 
 @dataclass(frozen=True, kw_only=True)

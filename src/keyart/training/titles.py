@@ -1,7 +1,7 @@
 """Learning from titles: a title model from training films, and from films without posters."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from keyart.evaluation.fusing import FEWEST_FILMS
 from keyart.evaluation.metrics import Flags
 from keyart.files import StrPath
 from keyart.genres import Vocabulary
+from keyart.series import stem_hashes
+from keyart.text_encoder import TextEncoder
 from keyart.title_model import (
     DECADES,
     Floats,
@@ -25,6 +27,7 @@ from keyart.title_model import (
     year_vector,
 )
 from keyart.titles import Hashes, hashed_ngrams, title_parts
+from keyart.training.title_head import with_encoder
 
 # Chosen on 2,449 validation films of real posters, with 47,502 more titles. n-grams of 2 titles or
 # more: mAP 0.002 higher for 1.6 times the size. C of 0.7, 1.5, 3 and 6: 0.317, 0.325, 0.326, 0.323.
@@ -52,13 +55,18 @@ class TitledFilms:
 
 
 def learn_titles(
-    catalog: Catalog, rows: Mapping[str, npt.NDArray[np.int64]], table: StrPath | None = None
+    catalog: Catalog,
+    rows: Mapping[str, npt.NDArray[np.int64]],
+    table: StrPath | None = None,
+    encoder: TextEncoder | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[TitleModel | None, tuple[str, ...]]:
     """Learn from the titles and years of training films, with notes on it.
 
     rows: the films of each split. table: more films to learn titles from, which need no posters;
-    those that are validation or test films are left out. None instead of a model if too few films
-    of the catalog have a title. Raises TableError for a table that cannot be read.
+    those that are validation or test films are left out. encoder: reads the titles as well;
+    progress: called with (done, total) titles while it does. None instead of a model if too few
+    films of the catalog have a title. Raises TableError for a table that cannot be read.
     """
     films = catalog.to_table()
     titles, years = films["title"].to_pylist(), films["year"].to_pylist()
@@ -77,10 +85,23 @@ def learn_titles(
     if table is not None:
         held = np.concatenate([rows["validation"], rows["test"]])
         ids = films["film_id"].to_pylist()
-        kept_apart = {ids[row] for row in held} | {_key(titles[row], years[row]) for row in held}
+        kept_apart = {ids[row] for row in held} | {
+            title_key(titles[row], years[row]) for row in held
+        }
         more, notes = read_titled_films(Path(table), catalog.vocabulary, kept_apart)
         sources.append(more)
-    return fit_titles(sources), notes
+    model = fit_titles(sources)
+    if model is None or encoder is None:
+        return model, notes
+    heard = [titles[row] for row in rows["validation"]]
+    return with_encoder(
+        model,
+        encoder,
+        ([title for one in sources for title in one.titles], *_truth(sources)),
+        (heard, catalog.truth[rows["validation"]]),
+        catalog.path,
+        progress,
+    ), notes
 
 
 def read_titled_films(
@@ -88,8 +109,8 @@ def read_titled_films(
 ) -> tuple[TitledFilms, tuple[str, ...]]:
     """The films of a table that have a title and a genre of the vocabulary, with a note.
 
-    kept_apart: ids, and pairs of title and year as `_key` gives them, of films not to learn from.
-    Raises TableError.
+    kept_apart: ids, and pairs of title and year as `title_key` gives them, of films not to learn
+    from. Raises TableError.
     """
     listings, _ = read_films(path, vocabulary)
     titles, years, genres = [], [], []
@@ -98,7 +119,7 @@ def read_titled_films(
         known = {name for cell in one.genres for name in vocabulary.resolve(cell)}
         if one.problem or not one.title or not known:
             continue
-        if one.film_id in kept_apart or _key(one.title, one.year) in kept_apart:
+        if one.film_id in kept_apart or title_key(one.title, one.year) in kept_apart:
             left_out += 1
             continue
         titles.append(one.title)
@@ -136,10 +157,7 @@ def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
         [np.zeros(DECADES) if year is None else year_vector(year) * _YEAR_SCALE for year in years]
     )
     inputs = sparse.hstack([words, sparse.csr_matrix(decades)]).tocsr()
-    truth = np.concatenate([source.truth for source in sources])
-    labelled = np.concatenate(
-        [np.broadcast_to(source.labelled, source.truth.shape) for source in sources]
-    )
+    truth, labelled = _truth(sources)
     genres = truth.shape[1]
     weights = np.zeros((inputs.shape[1], genres))
     for genre in range(genres):
@@ -150,7 +168,16 @@ def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
     ngrams, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
     scale = np.abs(ngrams).max(0) / 127
     scale[scale == 0] = 1.0
-    return TitleModel(known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade)
+    series = stem_hashes(title for source in sources for title in source.titles)
+    return TitleModel(
+        known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade, series
+    )
+
+
+def _truth(sources: Sequence[TitledFilms]) -> tuple[Flags, Flags]:
+    """The truth (films, genres) of the films of all sources, and whether it is known."""
+    labelled = [np.broadcast_to(source.labelled, source.truth.shape) for source in sources]
+    return np.concatenate([source.truth for source in sources]), np.concatenate(labelled)
 
 
 def _regression(inputs: Any, truth: Flags) -> Floats:
@@ -183,6 +210,7 @@ def _matrix(
     return sparse.csr_matrix((values, rows, ends), shape=(len(hashed), len(known)))
 
 
-def _key(title: str, year: int | None) -> tuple[str, int | None]:
+def title_key(title: str, year: int | None) -> tuple[str, int | None]:
+    """What a title and a year are compared by."""
     parts = title_parts(title)
     return parts[0] if parts else "", year

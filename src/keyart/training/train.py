@@ -160,8 +160,9 @@ def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run)
         gflop = 0.0  # MobileNetV2 trained at 0.7x the rate when compiled for two cores
     machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
     teacher = None
-    if regularisation.teacher is not None:
-        teacher = open_teacher(Run(regularisation.teacher), recipe.spec, lesson.catalog, machine)
+    if regularisation.teachers:
+        runs = [Run(path) for path in regularisation.teachers]
+        teacher = open_teacher(runs, recipe.spec, lesson.catalog, machine)
     head = model.head
     width = head.linear.in_features if isinstance(head, GenreHead) else 0
     teacher_width = teacher.width if teacher and regularisation.feature_weight else None
