@@ -104,7 +104,8 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         catalog.vocabulary,
         recipe.ending.thresholds,
     )
-    titles, notes = learn_titles(catalog, trained.rows, recipe.data.titles, _encoder(recipe))
+    data, rows = recipe.data, trained.rows
+    titles, notes = learn_titles(catalog, rows, data.titles, _encoder(recipe), data.encoder_reads)
     films = fuse_titles(
         titles, catalog, trained.logits["validation"], validation, recipe.ending.thresholds
     )
