@@ -6,6 +6,8 @@
     model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
     model.safetensors    the same weights, to train on from; a small bundle has none
     titles.bin           the n-grams of titles, if it learned from titles: see title_model.py
+    encoder.onnx         a sentence encoder that reads titles as well, with its tokenizer.json, if
+                         it learned with one: see text_encoder.py
     MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
 
 An ensemble is a bundle of bundles: instead of an ImageSpec and a network it has members/0,
@@ -32,35 +34,64 @@ from keyart.images.spec import ImageSpec
 from keyart.known_networks import remember
 from keyart.manifest import (
     CARD,
+    ENCODER,
     FORMAT,
     MANIFEST,
     MEMBERS,
     ONNX,
+    PROBE_TITLES,
     TITLES,
+    TOKENIZER,
     WEIGHTS,
     digest_of,
     evidence_of,
     read_manifest,
 )
-from keyart.title_model import TitleModel
+from keyart.text_encoder import TextEncoder
+from keyart.title_model import TextHead, TitleModel
 from keyart.version import __version__
 
 BOX = Path(__file__).with_name("box")
 
 Thresholds = npt.NDArray[np.float64]
+DEFAULT_PRECISION = 0.6
+"""The precision that predicted genres keep unless another is wanted."""
 
 
 @dataclass(frozen=True)
 class Decisions:
     """From logits to genres: what a bundle decides with.
 
-    thresholds: (genres,), the score from which a genre is predicted. precision_thresholds: the
-    same for several wanted precisions.
+    thresholds: (genres,), balanced: the scores of the best F1, or another criterion.
+    precision_thresholds: those that keep several precisions; a genre that cannot keep it has 1.
+    precision: the one to keep; None if genres are predicted from the balanced thresholds.
     """
 
     calibration: Calibration
     thresholds: Thresholds
     precision_thresholds: Mapping[float, Thresholds] = field(default_factory=dict)
+    precision: float | None = None
+
+    @property
+    def predicting(self) -> Thresholds:
+        """(genres,), the score from which a genre is predicted; 1 if it never is."""
+        if self.precision is None:
+            return self.thresholds
+        return self.precision_thresholds[self.precision]
+
+    def predicted(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which genres are predicted. scores: (..., genres), calibrated."""
+        return _reached(scores, self.predicting)
+
+    def possible(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which genres reach a balanced threshold, but are not predicted."""
+        return _reached(scores, self.thresholds) & ~self.predicted(scores)
+
+
+def _reached(scores: npt.ArrayLike, thresholds: Thresholds) -> npt.NDArray[np.bool_]:
+    # A score may be 1 to the last bit; a genre that is silent stays so.
+    reached: npt.NDArray[np.bool_] = (np.asarray(scores) >= thresholds) & (thresholds < 1)
+    return reached
 
 
 @dataclass(frozen=True)
@@ -90,10 +121,10 @@ class Bundle:
 
     spec: how its network takes posters; None for an ensemble, which has `members` instead.
     calibration, thresholds, precision_thresholds: for posters alone, as in Decisions. films: None
-    if it learned no titles. precision: the wanted precision that all thresholds are for; None if
-    they are the bundle's own. fingerprint: changes with any byte of the bundle. onnx_sha256:
-    of the network; "" for an ensemble. probe: the network's logits (2, genres) of two known
-    posters, see probe.py; () for an ensemble.
+    if it learned no titles. precision: the one that predicted genres keep, whatever they rest on;
+    None if they are predicted from the balanced `thresholds`. fingerprint: changes with any byte of
+    the bundle. onnx_sha256: of the network; "" for an ensemble. probe: the network's logits (2,
+    genres) of two known posters, see probe.py; () for an ensemble.
     """
 
     path: Path
@@ -108,6 +139,7 @@ class Bundle:
     films: Films | None = None
     onnx_sha256: str = ""
     probe: tuple[tuple[float, ...], ...] = ()
+    text_probe: tuple[tuple[float, ...], ...] = ()
     precision: float | None = None
 
     def __repr__(self) -> str:
@@ -115,50 +147,42 @@ class Bundle:
         return f"<Bundle {name!r}: {len(self.vocabulary)} genres, {self.fingerprint[:12]}>"
 
     def at_precision(self, wanted: float) -> "Bundle":
-        """This model, predicting a genre only if it is right in the share `wanted` of cases.
+        """This model, predicting genres of which at least the share `wanted` is right.
 
-        The thresholds are those of the next higher precision that the bundle has. Raises
-        BundleError if it has none so high.
+        The next higher precision that the bundle can promise is kept. Raises BundleError if it has
+        none so high.
         """
         if not self.precision_thresholds:
             raise BundleError(
-                f"{self.path}: has no thresholds for a wanted precision; choose them with keyart "
-                "evaluate RUN --precision P --save"
+                f"{self.path}: cannot promise a precision; let it learn to with keyart evaluate "
+                "RUN --precision P --save"
             )
         precisions = sorted(self.precision_thresholds)
         reached = [precision for precision in precisions if precision >= wanted - 1e-9]
         if not wanted > 0 or not reached:
             raise BundleError(
-                f"precision {wanted:g}: this model has thresholds for {precisions[0]:g} to "
+                f"precision {wanted:g}: this model can promise {precisions[0]:g} to "
                 f"{precisions[-1]:g}; give a share, as 0.8 for 8 of 10 cases"
             )
-        films = self.films
-        if films is not None:
-            films = replace(
-                films,
-                decisions={
-                    evidence: replace(own, thresholds=own.precision_thresholds[reached[0]])
-                    for evidence, own in films.decisions.items()
-                },
-            )
-        return replace(
-            self,
-            thresholds=self.precision_thresholds[reached[0]],
-            films=films,
-            precision=reached[0],
-        )
+        return replace(self, precision=reached[0])
+
+    def balanced(self) -> "Bundle":
+        """This model, predicting each genre from its balanced threshold: more, with less right."""
+        return replace(self, precision=None)
 
     def decisions_for(self, evidence: Evidence) -> Decisions:
         """Calibration and thresholds for answers that rest on this evidence."""
         if evidence == POSTER:
             return self.decisions
         assert self.films is not None
-        return self.films.decisions[evidence]
+        return replace(self.films.decisions[evidence], precision=self.precision)
 
     @property
     def decisions(self) -> Decisions:
         """Calibration and thresholds for posters alone."""
-        return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
+        return Decisions(
+            self.calibration, self.thresholds, self.precision_thresholds, self.precision
+        )
 
     @property
     def rates(self) -> npt.NDArray[np.float64] | None:
@@ -248,7 +272,11 @@ def _fill(folder: Path, content: Content) -> None:
     names, films = content.vocabulary, content.films
     if films is not None:
         files[TITLES] = films.titles.to_bytes()
-        model["titles"] = films.titles.to_json()
+        model["titles"] = titles = films.titles.to_json()
+        if (text := films.titles.text) is not None:
+            titles["text"] |= {"prompt": text.encoder.prompt, "probe": _text_probe(text)}
+            files[ENCODER] = text.encoder.onnx.read_bytes()
+            files[TOKENIZER] = text.encoder.tokenizer.read_bytes()
         model["evidence"] = _evidence_to_json(names, films)
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -258,6 +286,7 @@ def _fill(folder: Path, content: Content) -> None:
         "vocabulary": list(names.names),
         **model,
         **_decisions_to_json(names, content.decisions),
+        "precision": content.decisions.precision,
         "provenance": dict(content.provenance),
         "files": {name: _identity(data) for name, data in files.items()},
     }
@@ -302,6 +331,7 @@ def change_thresholds(
     manifest = read_manifest(bundle.path) | {
         "keyart": __version__,
         **_decisions_to_json(bundle.vocabulary, decisions),
+        "precision": decisions.precision,
         "provenance": dict(provenance),
     }
     if films is not None:
@@ -346,19 +376,27 @@ def _read(path: Path, depth: int) -> Bundle:
         calibration=decisions.calibration,
         thresholds=decisions.thresholds,
         precision_thresholds=decisions.precision_thresholds,
+        precision=manifest["precision"],
         provenance=manifest["provenance"],
         fingerprint=manifest["digest"],
         films=_read_films(path, names, manifest),
         onnx_sha256=manifest["files"].get(ONNX, {"sha256": ""})["sha256"],
         probe=tuple(map(tuple, manifest.get("probe", ()))),
+        text_probe=tuple(map(tuple, manifest.get("titles", {}).get("text", {}).get("probe", ()))),
     )
 
 
 def _read_films(path: Path, names: tuple[str, ...], manifest: Mapping[str, Any]) -> Films | None:
     if "titles" not in manifest:
         return None
+    encoder = None
+    if (text := manifest["titles"].get("text")) is not None:
+        files = manifest["files"]
+        hashes = (files[ENCODER]["sha256"], files[TOKENIZER]["sha256"])
+        encoder = TextEncoder(path / ENCODER, path / TOKENIZER, text["prompt"], hashes)
     try:
-        titles = TitleModel.from_parts((path / TITLES).read_bytes(), manifest["titles"])
+        content = (path / TITLES).read_bytes()
+        titles = TitleModel.from_parts(content, manifest["titles"], encoder)
     except ValueError as error:
         raise BundleError(f"{path / TITLES}: {error}; export the bundle again") from error
     found = {evidence_of(name): plain for name, plain in manifest["evidence"].items()}
@@ -399,6 +437,13 @@ def _probe(model: NetworkFiles, genres: int) -> list[list[float]]:
         raise BundleError(f"the network {error}; no bundle can hold it") from error
     logits: list[list[float]] = probe(Network(model.onnx), model.spec, genres).tolist()
     remember(hashlib.sha256(model.onnx).hexdigest())
+    return logits
+
+
+def _text_probe(text: TextHead) -> list[list[float]]:
+    """The logits (2, genres) of two known titles, by an encoder that was run here."""
+    logits: list[list[float]] = text.logits(PROBE_TITLES).tolist()
+    remember(text.encoder.fingerprint)
     return logits
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FORMAT = 3
+FORMAT = 4
 """The number of the format of metrics.json."""
 
 
@@ -140,15 +140,18 @@ class CoveragePoint:
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """The films that get no genre, because no score reaches its threshold.
+    """What is predicted with the precision that the model promises, if it does; and what is not.
 
-    films, share: how many. top_class, precision: of the other films; None if there are none.
+    films, share: those that get no genre. top_class: of the other films; None if there are none.
+    precision, recall: of all predicted genres together. genres: predicted ones a film.
     """
 
     films: int
     share: Interval | None
     top_class: Interval | None
     precision: Interval | None
+    recall: Interval | None
+    genres: Interval | None
     curve: tuple[CoveragePoint, ...]
 
 
@@ -294,9 +297,11 @@ class MetricTable:
     """All metrics of a model, as metrics.json holds them.
 
     catalog: the fingerprint of the catalog. films: how many each split has. criterion: what the
-    thresholds are best for (see `choose_thresholds`). notes: what fell back, and why. splits: those
-    that were scored, by their posters. evidence: the test split by other evidence, as
-    "poster+title+year", on the films that have it; empty if the model learned no titles.
+    thresholds are best for (see `choose_thresholds`). All metrics are for these thresholds, except
+    `unsure`, which is for those that keep `precision`; None if no precision is promised. notes:
+    what fell back, and why. splits: those that were scored, by their posters. evidence: the test
+    split by other evidence, as "poster+title+year", on the films that have it; empty if the model
+    learned no titles.
     never_seen: the same, and "poster", on the films of no series that it learned from.
     """
 
@@ -304,11 +309,12 @@ class MetricTable:
     catalog: str
     vocabulary: tuple[str, ...]
     films: Mapping[str, int]
-    criterion: str | float
+    criterion: str
     notes: tuple[str, ...]
     splits: Mapping[str, SplitMetrics]
     evidence: Mapping[str, SplitMetrics] = field(default_factory=dict)
     never_seen: Mapping[str, SplitMetrics] = field(default_factory=dict)
+    precision: float | None = None
 
     def by_evidence(self) -> list[tuple[str, str, SplitMetrics]]:
         """The test split by evidence: what predictions rest on, which films, and their metrics.
@@ -332,9 +338,7 @@ class MetricTable:
     @property
     def aim(self) -> str:
         """What the thresholds were chosen for, in words: "for each genre's F1"."""
-        if isinstance(self.criterion, str):
-            return _CRITERIA[self.criterion]
-        return f"for a precision of {self.criterion:g}"
+        return _CRITERIA[self.criterion]
 
     def provenance(self) -> dict[str, Any]:
         """What a bundle keeps of the metrics, if the test split was scored."""
@@ -366,6 +370,7 @@ class MetricTable:
             "vocabulary": list(self.vocabulary),
             "films": dict(self.films),
             "criterion": self.criterion,
+            "precision": self.precision,
             "notes": list(self.notes),
             "splits": {name: split.to_json() for name, split in self.splits.items()},
             "evidence": {name: found.to_json() for name, found in self.evidence.items()},
@@ -387,10 +392,10 @@ class MetricTable:
                 {split: int(films) for split, films in plain["films"].items()},
                 _criterion(plain["criterion"]),
                 tuple(str(note) for note in plain["notes"]),
-                *(
-                    {name: SplitMetrics.from_json(split) for name, split in found.items()}
-                    for found in (plain["splits"], plain["evidence"], plain.get("never_seen", {}))
-                ),
+                _splits(plain["splits"]),
+                _splits(plain["evidence"]),
+                _splits(plain["never_seen"]),
+                None if plain["precision"] is None else float(plain["precision"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"damaged ({type(error).__name__}: {error})") from error
@@ -401,10 +406,13 @@ def intervals_to_json(intervals: Mapping[str, Interval | None]) -> dict[str, Any
     return {name: asdict(found) if found else None for name, found in intervals.items()}
 
 
-def _criterion(plain: Any) -> str | float:
-    if plain in _CRITERIA or isinstance(plain, int | float):
-        known: str | float = plain
-        return known
+def _splits(plain: Mapping[str, Any]) -> dict[str, SplitMetrics]:
+    return {name: SplitMetrics.from_json(found) for name, found in plain.items()}
+
+
+def _criterion(plain: Any) -> str:
+    if plain in _CRITERIA:
+        return str(plain)
     raise ValueError(f"unknown criterion {plain!r}")
 
 
@@ -420,6 +428,8 @@ def _unsure(plain: Mapping[str, Any]) -> Unsure:
         _interval(plain["share"]),
         _interval(plain["top_class"]),
         _interval(plain["precision"]),
+        _interval(plain["recall"]),
+        _interval(plain["genres"]),
         tuple(
             CoveragePoint(
                 float(point["coverage"]), float(point["confidence"]), _interval(point["top_class"])

@@ -110,7 +110,7 @@ def make_ensemble(
 
 
 def learned_titles(predictors: Sequence[Predictor]) -> TitleModel | None:
-    """The members' title model; if they learned from different tables, that of most n-grams.
+    """The members' title model: one with an encoder, or else that of most n-grams.
 
     It has seen the series that any of them has seen.
     """
@@ -118,7 +118,8 @@ def learned_titles(predictors: Sequence[Predictor]) -> TitleModel | None:
     if not known:
         return None
     series = joined_series([titles.series for titles in known])
-    return replace(max(known, key=lambda titles: len(titles.hashes)), series=series)
+    best = max(known, key=lambda titles: (titles.text is not None, len(titles.hashes)))
+    return replace(best, series=series)
 
 
 def _member_scores(

@@ -15,12 +15,14 @@ from keyart.evaluation.decide import Decision, decide_again
 from keyart.evaluation.fusing import Found, decide_films_again, fit_films, rows_with
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
+from keyart.evaluation.title_vectors import keep_vectors
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
 from keyart.predictor import Predictor
 from keyart.run import ScoredFilms
 from keyart.scorer import Scores
+from keyart.text_encoder import TextEncoder
 from keyart.title_model import TitleModel, is_year
 
 Rows = npt.NDArray[np.int64]
@@ -35,9 +37,9 @@ def evaluate_model(
     """Score a model on splits of a catalog with the same genres.
 
     criterion: choose thresholds for it on the catalog's validation split (see
-    `choose_thresholds`); None keeps the thresholds of the model. Returns the thresholds with what
-    they are for, those for films with titles, the metrics, and the scored films of each split.
-    Raises CatalogError for other genres and for an empty split.
+    `choose_thresholds`), or the precision that predicted genres keep; None keeps the model's.
+    Returns the thresholds with what they are for, those for films with titles, the metrics, and the
+    scored films of each split. Raises CatalogError for other genres and for an empty split.
     """
     bundle = predictor.bundle
     _check_genres(bundle, catalog)
@@ -49,13 +51,13 @@ def evaluate_model(
     }
     films = bundle.films
     if criterion is not None:
-        scores = bundle.calibration.apply(logits["validation"])
-        truth = catalog.truth[catalog.rows("validation")]
-        decision = decide_again(decision, scores, truth, bundle.vocabulary, criterion)
+        rows = catalog.rows("validation")
+        scores, truth = bundle.calibration.apply(logits["validation"]), catalog.truth[rows]
+        groups = catalog.groups[rows]
+        decision = decide_again(decision, scores, truth, groups, bundle.vocabulary, criterion)
         if films is not None:
-            rows = catalog.rows("validation")
             found = evidence_of_rows(films.titles, catalog, logits["validation"], rows)
-            films = decide_films_again(films, found, truth, bundle.vocabulary, criterion)
+            films = decide_films_again(films, found, truth, groups, bundle.vocabulary, decision)
     name = str(bundle.provenance.get("name", bundle.path.name))
     wanted = {split: logits[split] for split in splits}
     return decision, films, *evaluate_logits(decision, catalog, wanted, name=name, films=films)
@@ -91,6 +93,7 @@ def evaluate_logits(
             catalog.groups[chosen],
             catalog.vocabulary,
             baselines,
+            predicted=decision.decisions.predicted(scores),
         )
     table = MetricTable(
         name,
@@ -106,6 +109,7 @@ def evaluate_logits(
         score_never_seen(decision, films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
         else {},
+        decision.precision,
     )
     return table, scored
 
@@ -149,13 +153,15 @@ def score_evidence(
             continue
         logits = fusion.logits({kind: found[kind][having] for kind in evidence})
         decisions = films.decisions[evidence]
+        scores = decisions.calibration.apply(logits)
         scored["+".join(evidence)] = score_split(
-            decisions.calibration.apply(logits),
+            scores,
             catalog.truth[rows[having]],
             decisions.thresholds,
             catalog.groups[rows[having]],
             catalog.vocabulary,
             {},
+            predicted=decisions.predicted(scores),
         )
     return scored
 
@@ -173,13 +179,15 @@ def score_never_seen(
     if not len(films.titles.series) or not len(never):
         return {}
     chosen = rows[never]
+    scores = decision.calibration.apply(posters[never])
     alone = score_split(
-        decision.calibration.apply(posters[never]),
+        scores,
         catalog.truth[chosen],
         decision.thresholds,
         catalog.groups[chosen],
         catalog.vocabulary,
         {},
+        predicted=decision.decisions.predicted(scores),
     )
     return {"poster": alone, **score_evidence(films, catalog, posters[never], chosen)}
 
@@ -188,8 +196,10 @@ def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows
     """The logits (films, genres) of each kind of evidence; NaN for films without it."""
     table = catalog.to_table()
     names, years = (table[column].take(rows).to_pylist() for column in ("title", "year"))
+    if titles.text is not None and isinstance(titles.text.encoder, TextEncoder):
+        keep_vectors(titles.text.encoder, names, catalog.path)
     nothing = np.full(posters.shape[1], np.nan)
-    by_title = (titles.title_logits(name) for name in names)
+    by_title = titles.logits_of_titles(names)
     by_year = (titles.year_logits(year) if year and is_year(year) else nothing for year in years)
     return {
         "poster": posters.astype(np.float64),

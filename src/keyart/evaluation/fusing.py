@@ -67,18 +67,27 @@ def decide_films_again(
     films: Films,
     found: Found,
     truth: Flags,
+    groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
-    criterion: Criterion | float,
+    decision: Decision,
 ) -> Films:
-    """The same fusions and calibrations with thresholds for another criterion; as `fit_films`."""
+    """The same fusions and calibrations with other thresholds, as those of posters alone.
+
+    decision: that of posters alone; the rest as for `fit_films`.
+    """
     decisions = {}
     for evidence, fusion in films.fusions.items():
         having = rows_with(found, evidence)
         own = films.decisions[evidence]
         logits = fusion.logits({kind: found[kind][having] for kind in evidence})
-        before = Decision(own.calibration, own.thresholds, ())
+        before = replace(decision, calibration=own.calibration)
         decisions[evidence] = decide_again(
-            before, own.calibration.apply(logits), truth[having], vocabulary, criterion
+            before,
+            own.calibration.apply(logits),
+            truth[having],
+            groups[having],
+            vocabulary,
+            decision.criterion,
         ).decisions
     return replace(films, decisions=decisions)
 
@@ -95,7 +104,8 @@ def fit_fusion(found: Found, truth: Flags) -> Fusion:
     """
     kinds = list(found)
     while True:
-        weights, intercept = _fit([found[kind] for kind in kinds], kinds, truth)
+        usual = np.array([_USUAL[kind] for kind in kinds])
+        weights, intercept = _fit([found[kind] for kind in kinds], usual, truth)
         if not len(weights) or weights.min() >= 0:
             break
         del kinds[int(weights.argmin())]  # it would speak against itself: chance, of few films
@@ -103,11 +113,16 @@ def fit_fusion(found: Found, truth: Flags) -> Fusion:
     return Fusion({kind: fitted.get(kind, 0.0) for kind in found}, intercept)
 
 
-def _fit(logits: list[Floats], kinds: list[Kind], truth: Flags) -> tuple[Floats, Floats]:
+def fit_parts(logits: list[Floats], truth: Flags) -> Floats:
+    """How much each of several logits (films, genres) of one kind of evidence counts: (parts,)."""
+    weights, _ = _fit(logits, np.full(len(logits), _USUAL["title"]), truth)
+    return np.maximum(weights, 0)
+
+
+def _fit(logits: list[Floats], usual: Floats, truth: Flags) -> tuple[Floats, Floats]:
     """Newton's method on the penalised log loss, with steps that are halved until it falls."""
     genres = truth.shape[1]
     inputs = np.stack(logits, axis=-1) if logits else np.empty((*truth.shape, 0))
-    usual = np.array([_USUAL[kind] for kind in kinds])
     rate = (truth.sum(0) + 1) / (len(truth) + 2)
     start = np.log(rate / (1 - rate))
     signs = np.where(truth, 1.0, -1.0)
@@ -128,7 +143,7 @@ def _fit(logits: list[Floats], kinds: list[Kind], truth: Flags) -> tuple[Floats,
         slopes = gap.sum(0) + _STEADY * (intercept - start)
         across = np.einsum("fgk,fg->kg", inputs, bend)
         own = bend.sum(0) + _STEADY
-        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + _SHRINK * np.eye(len(kinds))
+        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + _SHRINK * np.eye(len(usual))
         # The intercepts are eliminated: each one meets the weights alone, not the others.
         step = np.linalg.solve(curve - (across / own) @ across.T, slope - (across / own) @ slopes)
         steps = (slopes - across.T @ step) / own

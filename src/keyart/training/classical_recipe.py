@@ -10,6 +10,7 @@ from keyart.training.recipe_tables import (
     Colour,
     Fraction,
     Positive,
+    Prompt,
     Seed,
     Side,
     Spread,
@@ -40,6 +41,21 @@ class PosterData(Table):
         "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
         "They need no posters.",
         "A large one, such as MovieLens's, helps as much as a better network.",
+    )
+    encoder: str | None = key(
+        None,
+        "A sentence encoder that helps with titles: a folder with model.onnx and tokenizer.json, "
+        "or a name on the Hugging Face hub.",
+        "For titles in many languages, and of rare words. It needs keyart[text].",
+    )
+    encoder_reads: Literal["titles", "words"] = key(
+        "titles",
+        "Whole `titles`: the bundle keeps the encoder, and predicting needs keyart[text] too. Or "
+        "`words`: what it knows of each word of the training titles goes into the n-grams.",
+        "`words` for a small bundle that predicts as fast as without an encoder.",
+    )
+    encoder_prompt: Prompt = key(
+        "", "What stands before each title for the encoder.", '`"query: "` for E5.'
     )
 
 

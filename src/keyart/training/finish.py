@@ -19,6 +19,7 @@ from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
+from keyart.text_encoder import TextEncoder, find_encoder
 from keyart.training.recipe import AnyRecipe, any_recipe, portable
 from keyart.training.titles import learn_titles
 
@@ -45,9 +46,11 @@ def start_run(
     """Start a run's folder, or check that it belongs to this training.
 
     split: 'catalog' if the run uses the catalog's own splits. Raises RunError if the folder exists
-    already or, to resume, belongs to another training.
+    already or, to resume, belongs to another training, and WeightsError for a sentence encoder that
+    cannot be used.
     """
     path = run.path
+    _encoder(recipe)  # what it lacks is said before the training, not after it
     if resume and run.has_origin:
         if any_recipe(run.recipe_path) != recipe:
             raise RunError(
@@ -85,6 +88,12 @@ def _only_begun(run: Run) -> bool:
     )
 
 
+def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
+    """The sentence encoder that a recipe names. Raises WeightsError."""
+    data = recipe.data
+    return find_encoder(data.encoder, data.encoder_prompt) if data.encoder else None
+
+
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
     validation = trained.rows["validation"]
@@ -95,7 +104,8 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         catalog.vocabulary,
         recipe.ending.thresholds,
     )
-    titles, notes = learn_titles(catalog, trained.rows, recipe.data.titles)
+    data, rows = recipe.data, trained.rows
+    titles, notes = learn_titles(catalog, rows, data.titles, _encoder(recipe), data.encoder_reads)
     films = fuse_titles(
         titles, catalog, trained.logits["validation"], validation, recipe.ending.thresholds
     )

@@ -12,6 +12,7 @@ from keyart.training.recipe_tables import (
     Fraction,
     NotNegative,
     Positive,
+    Prompt,
     Rate,
     Seed,
     Side,
@@ -97,6 +98,21 @@ class Data(Table):
         "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
         "They need no posters.",
         "A large one, such as MovieLens's, helps as much as a better network.",
+    )
+    encoder: str | None = key(
+        None,
+        "A sentence encoder that helps with titles: a folder with model.onnx and tokenizer.json, "
+        "or a name on the Hugging Face hub.",
+        "For titles in many languages, and of rare words. It needs keyart[text].",
+    )
+    encoder_reads: Literal["titles", "words"] = key(
+        "titles",
+        "Whole `titles`: the bundle keeps the encoder, and predicting needs keyart[text] too. Or "
+        "`words`: what it knows of each word of the training titles goes into the n-grams.",
+        "`words` for a small bundle that predicts as fast as without an encoder.",
+    )
+    encoder_prompt: Prompt = key(
+        "", "What stands before each title for the encoder.", '`"query: "` for E5.'
     )
 
 
@@ -313,8 +329,8 @@ class Ending(Table):
     )
     thresholds: Literal["f1", "micro_f1", "hamming"] | Precision = key(
         "f1",
-        "What the thresholds of genres optimise on the validation split; or the precision that "
-        "each genre must reach.",
+        "What the balanced thresholds of genres optimise on the validation split; or the precision "
+        "that predicted genres keep, instead of 0.6.",
         "`micro_f1` for the overall F1; a precision such as 0.8 if wrong genres are worse than "
         "missing ones.",
     )

@@ -1,10 +1,10 @@
 """Learning from titles: a title model from training films, and from films without posters."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from keyart.evaluation.metrics import Flags
 from keyart.files import StrPath
 from keyart.genres import Vocabulary
 from keyart.series import stem_hashes
+from keyart.text_encoder import TextEncoder
 from keyart.title_model import (
     DECADES,
     Floats,
@@ -26,6 +27,8 @@ from keyart.title_model import (
     year_vector,
 )
 from keyart.titles import Hashes, hashed_ngrams, title_parts
+from keyart.training.title_head import with_encoder
+from keyart.training.title_words import WordVectors, fit_with_words, word_vectors
 
 # Chosen on 2,449 validation films of real posters, with 47,502 more titles. n-grams of 2 titles or
 # more: mAP 0.002 higher for 1.6 times the size. C of 0.7, 1.5, 3 and 6: 0.317, 0.325, 0.326, 0.323.
@@ -53,13 +56,20 @@ class TitledFilms:
 
 
 def learn_titles(
-    catalog: Catalog, rows: Mapping[str, npt.NDArray[np.int64]], table: StrPath | None = None
+    catalog: Catalog,
+    rows: Mapping[str, npt.NDArray[np.int64]],
+    table: StrPath | None = None,
+    encoder: TextEncoder | None = None,
+    reads: Literal["titles", "words"] = "titles",
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[TitleModel | None, tuple[str, ...]]:
     """Learn from the titles and years of training films, with notes on it.
 
     rows: the films of each split. table: more films to learn titles from, which need no posters;
-    those that are validation or test films are left out. None instead of a model if too few films
-    of the catalog have a title. Raises TableError for a table that cannot be read.
+    those that are validation or test films are left out. encoder: reads whole titles, and
+    is part of the model; or reads only their words, which then are part of the n-grams. progress:
+    called with (done, total) titles or words while it reads. None instead of a model if too few
+    films of the catalog have a title. Raises TableError for a table that cannot be read.
     """
     films = catalog.to_table()
     titles, years = films["title"].to_pylist(), films["year"].to_pylist()
@@ -83,7 +93,22 @@ def learn_titles(
         }
         more, notes = read_titled_films(Path(table), catalog.vocabulary, kept_apart)
         sources.append(more)
-    return fit_titles(sources), notes
+    learned = [title for one in sources for title in one.titles]
+    words = None
+    if encoder is not None and reads == "words":
+        words = word_vectors(learned, encoder, catalog.path, progress)
+    model = fit_titles(sources, words)
+    if model is None or encoder is None or reads == "words":
+        return model, notes
+    heard = [titles[row] for row in rows["validation"]]
+    return with_encoder(
+        model,
+        encoder,
+        (learned, *_truth(sources)),
+        (heard, catalog.truth[rows["validation"]]),
+        catalog.path,
+        progress,
+    ), notes
 
 
 def read_titled_films(
@@ -118,10 +143,13 @@ def read_titled_films(
     return TitledFilms(titles, years, truth, labelled), (note,)
 
 
-def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
+def fit_titles(
+    sources: Sequence[TitledFilms], words: WordVectors | None = None
+) -> TitleModel | None:
     """A title model of the films of all sources; None if no n-gram is in enough titles.
 
-    One logistic regression a genre, on the sources that use it.
+    One logistic regression a genre, on the sources that use it. words: what an encoder knows of
+    their words; then words of fewer titles are known as well.
     """
     from scipy import sparse
 
@@ -129,34 +157,51 @@ def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
     if not hashed:
         return None
     found, films = np.unique(np.concatenate([one for one, _ in hashed]), return_counts=True)
-    known, films = found[films >= FEWEST_TITLES], films[films >= FEWEST_TITLES]
-    if not len(known):
+    enough = films >= FEWEST_TITLES
+    if not enough.any():
         return None
+    kept = enough if words is None else enough | np.isin(found, words.hashes)
+    own = np.flatnonzero(enough[kept])  # those that have a weight of their own
+    known, films = found[kept], films[kept]
     rarity = rarity_of(films, len(hashed))
-    words = _matrix(hashed, known, rarity)
+    ngrams = _matrix(hashed, known, rarity)
     years = [year for source in sources for year in source.years]
     decades = np.stack(
         [np.zeros(DECADES) if year is None else year_vector(year) * _YEAR_SCALE for year in years]
     )
-    inputs = sparse.hstack([words, sparse.csr_matrix(decades)]).tocsr()
-    truth = np.concatenate([source.truth for source in sources])
-    labelled = np.concatenate(
-        [np.broadcast_to(source.labelled, source.truth.shape) for source in sources]
-    )
+    inputs = sparse.hstack([ngrams[:, own], sparse.csr_matrix(decades)]).tocsr()
+    truth, labelled = _truth(sources)
     genres = truth.shape[1]
     weights = np.zeros((inputs.shape[1], genres))
+    learnt = np.zeros(genres, bool)
     for genre in range(genres):
         rows = np.flatnonzero(labelled[:, genre])
         having = int(truth[rows, genre].sum())
-        if min(having, len(rows) - having) >= _FEWEST_FILMS:
+        learnt[genre] = min(having, len(rows) - having) >= _FEWEST_FILMS
+        if learnt[genre]:
             weights[:, genre] = _regression(inputs[rows], truth[rows, genre])
-    ngrams, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
-    scale = np.abs(ngrams).max(0) / 127
+    by_ngram = np.zeros((len(known), genres))
+    if words is not None:
+        places = np.searchsorted(known, words.hashes)
+        vectors = np.zeros((len(known), words.vectors.shape[1]), np.float32)
+        vectors[places] = words.vectors
+        by_words = (ngrams @ vectors).astype(np.float32)
+        weights, head = fit_with_words(inputs, by_words, truth, labelled & learnt, weights, _C)
+        by_ngram[places] = words.vectors @ head
+    by_ngram[own] += weights[: len(own)]
+    by_decade = weights[len(own) :] * _YEAR_SCALE
+    scale = np.abs(by_ngram).max(0) / 127
     scale[scale == 0] = 1.0
     series = stem_hashes(title for source in sources for title in source.titles)
     return TitleModel(
-        known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade, series
+        known, rarity, np.rint(by_ngram / scale).astype(np.int8), scale, by_decade, series
     )
+
+
+def _truth(sources: Sequence[TitledFilms]) -> tuple[Flags, Flags]:
+    """The truth (films, genres) of the films of all sources, and whether it is known."""
+    labelled = [np.broadcast_to(source.labelled, source.truth.shape) for source in sources]
+    return np.concatenate([source.truth for source in sources]), np.concatenate(labelled)
 
 
 def _regression(inputs: Any, truth: Flags) -> Floats:
