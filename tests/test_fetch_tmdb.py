@@ -11,7 +11,7 @@ import pytest
 import keyart
 from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.terms import SourceTerms, check_agreement, read_terms, terms_of
+from keyart.catalog.terms import SourceTerms, check_agreement, read_terms, terms_of, write_terms
 from keyart.errors import CatalogError, FetchError, TermsError
 from keyart.evaluation.evaluate import with_attributions
 from keyart.sources.fetch import Fetch
@@ -20,6 +20,7 @@ from keyart.sources.pace import Limits
 from keyart.sources.terms import TERMS
 from keyart.sources.tmdb import Tmdb, read_key
 from tests.poster_server import Answer, Server, picture, posters, serving, tmdb
+from tests.tiny_catalog import tiny_films
 
 HERE = ("127.0.0.1",)
 FAST = Limits(rate=5_000, backoff=0.02, seconds=5, tries=3)
@@ -241,7 +242,18 @@ def test_a_catalog_keeps_the_terms_of_its_posters_and_training_asks_for_the_agre
     # They become notes of the model: in its card, which the service's page shows, and its report.
     said = f"TMDb: {asked.attribution}"
     assert with_attributions(("one", said), catalog) == ("one", said)
-    assert terms_of(catalog.sample(3, out=tmp_path / "sample")) == [asked]
     (fetch.path / "posters" / "terms.json").write_text('[{"source": 3}]')
     with pytest.raises(CatalogError, match="not terms of keyart"):
         read_terms(fetch.path / "posters")
+
+
+def test_terms_stay_when_a_catalog_grows_and_in_a_sample_of_it(tmp_path: Path) -> None:
+    table, folder = tiny_films(tmp_path / "old", range(40))
+    write_terms(folder, [SourceTerms("One", "said by one", False)])
+    catalog = Catalog.build(table, folder, tmp_path / "catalog")
+    table, folder = tiny_films(tmp_path / "new", range(40, 44))
+    write_terms(folder, [SourceTerms("Two", "", True)])
+    grown = catalog.grow(table, folder)
+    assert [one.source for one in terms_of(grown)] == ["One", "Two"]
+    assert terms_of(grown.sample(30, out=tmp_path / "sample")) == terms_of(grown)
+    assert with_attributions((), grown) == ("One: said by one",)
