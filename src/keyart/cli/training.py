@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keyart.cli.options import CatalogFolder, Quiet
+from keyart.cli.options import Agreement, CatalogFolder, Quiet
 
 commands = typer.Typer()
 
@@ -24,6 +24,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
@@ -36,7 +37,15 @@ def train(
     keep_freed_memory()
     overrides = parse_settings(settings or [])
     with watch_training(quiet=quiet) as callbacks:
-        run = train(catalog, recipe, out=out, resume=resume, callbacks=callbacks, **overrides)
+        run = train(
+            catalog,
+            recipe,
+            out=out,
+            resume=resume,
+            callbacks=callbacks,
+            agreement=agreement,
+            **overrides,
+        )
     if not quiet:
         show_scores(run.metrics, "test")
         typer.echo(f"report: {run.path / 'report.html'}")
@@ -103,6 +112,7 @@ def tune(
             "file in the folder.",
         ),
     ] = None,
+    agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
     """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
@@ -122,6 +132,7 @@ def tune(
             search=search or [],
             storage=storage,
             callbacks=callbacks,
+            agreement=agreement,
             **parse_settings(settings or []),
         )
     if not quiet:

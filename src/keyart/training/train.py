@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.terms import check_agreement
 from keyart.images.decode import Pixels
 from keyart.models.backbones import origin
 from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_adds
@@ -53,19 +54,22 @@ def train(
     out: str | os.PathLike[str],
     resume: bool = False,
     callbacks: Callbacks | None = None,
+    agreement: bool = False,
     **settings: Any,
 ) -> Run:
     """Train a model on a catalog, and leave a run: weights, bundle, metrics and report.
 
     recipe: the name of a shipped recipe, a TOML file, or a Recipe. out: the run's folder. resume:
     continue a training that was stopped at any moment; it ends with the same weights. callbacks:
-    what to call meanwhile. settings: recipe keys to override, `epochs=5`.
+    what to call meanwhile. agreement: whether you have the written agreement that a source of the
+    posters asks for (TMDb does). settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
     TrainingError if the catalog cannot be trained on, and WeightsError for weights that are missing
-    or do not fit the backbone.
+    or do not fit the backbone; TermsError if an agreement is missing.
     """
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
+    check_agreement(opened, agreement)
     chosen, run, call = any_recipe(recipe, settings), Run(out), callbacks or Callbacks()
     with isolated(), saying_what_is_saved(run):
         if not isinstance(chosen, Recipe):
