@@ -252,13 +252,93 @@ class Row:
 
 
 @dataclass(frozen=True)
+class BoxMetrics:
+    """The model that comes with keyart on the films of a split, by their posters.
+
+    films: how many were compared. seen: how many were left out, because the box was trained on
+    them. unlike: how many of the model's genres the box does not know. genres: those that both
+    know. model: the box's metrics, None if nearly all films were left out. differences: model -
+    box, by the names of METRICS; both are of these films and genres alone.
+    """
+
+    films: int
+    seen: int
+    unlike: int
+    genres: tuple[str, ...]
+    model: ModelMetrics | None
+    differences: Mapping[str, Difference | None]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its metrics are of all films and genres of the split, as those of the model."""
+        return self.model is not None and not self.seen and not self.unlike
+
+    @property
+    def is_beaten(self) -> bool:
+        """Whether the model's mAP is higher by more than chance."""
+        found = self.differences.get("mean_average_precision")
+        return found is not None and found.low > 0
+
+    @property
+    def verdict(self) -> str:
+        """Whether the model beats the box, by mAP, in one sentence or two."""
+        found = self.differences.get("mean_average_precision")
+        if self.model is None or found is None:
+            return (
+                f"No comparison with the box is fair: it was trained on {self.seen:,} of these "
+                "films."
+            )
+        where = f" on {self.films:,} films" + (f" that it was not trained on ({self.seen:,} were "
+                "left out)" if self.seen else "")  # fmt: skip
+        if self.unlike:
+            where += f", in the {len(self.genres)} genres that both know"
+        by = (
+            f"mAP {found.model:.3f} compared with {found.other:.3f} (difference "
+            f"{found.low:+.3f} to {found.high:+.3f})"
+        )
+        if not found.is_real:
+            return f"No clear difference from the box{where}: {by}. More test films would tell."
+        if found.value > 0:
+            return f"Better than the box{where}: {by}."
+        return f"Worse than the box{where}: {by}. Use the box, or start from it with --from box."
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "films": self.films,
+            "seen": self.seen,
+            "unlike": self.unlike,
+            "genres": list(self.genres),
+            "model": self.model and self.model.to_json(),
+            "differences": {name: one and asdict(one) for name, one in self.differences.items()},
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "BoxMetrics":
+        """Read `to_json`. Raises KeyError, TypeError or ValueError for anything else."""
+        model, differences = plain["model"], plain["differences"]
+        return cls(
+            int(plain["films"]),
+            int(plain["seen"]),
+            int(plain["unlike"]),
+            tuple(str(name) for name in plain["genres"]),
+            None if model is None else ModelMetrics.from_json(model),
+            {} if model is None else {name: _difference(differences[name]) for name in METRICS},
+        )
+
+
+@dataclass(frozen=True)
 class SplitMetrics:
-    """A model on one split, next to constant guesses. groups: of near-duplicate posters."""
+    """A model on one split, next to constant guesses. groups: of near-duplicate posters.
+
+    box: the model that comes with keyart on the same films; None if it was not compared.
+    """
 
     films: int
     groups: int
     model: ModelMetrics
     baselines: Mapping[str, ModelMetrics] = field(default_factory=dict)
+    box: BoxMetrics | None = None
 
     def rows(self, names: Sequence[str] = tuple(METRICS)) -> list[Row]:
         """A row for each of the named metrics."""
@@ -276,6 +356,7 @@ class SplitMetrics:
             "groups": self.groups,
             "model": self.model.to_json(),
             "baselines": {name: guess.to_json() for name, guess in self.baselines.items()},
+            "box": self.box and self.box.to_json(),
         }
 
     @classmethod
@@ -286,6 +367,7 @@ class SplitMetrics:
             int(plain["groups"]),
             ModelMetrics.from_json(plain["model"]),
             {name: ModelMetrics.from_json(row) for name, row in plain["baselines"].items()},
+            BoxMetrics.from_json(box) if (box := plain.get("box")) is not None else None,
         )
 
 
@@ -392,6 +474,12 @@ def _interval(plain: Mapping[str, Any] | None) -> Interval | None:
     if plain is None:
         return None
     return Interval(float(plain["value"]), float(plain["low"]), float(plain["high"]))
+
+
+def _difference(plain: Mapping[str, Any] | None) -> Difference | None:
+    if plain is None:
+        return None
+    return Difference(*(float(plain[one]) for one in ("model", "other", "value", "low", "high")))
 
 
 def _unsure(plain: Mapping[str, Any]) -> Unsure:

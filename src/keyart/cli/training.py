@@ -15,8 +15,21 @@ def train(
     catalog: CatalogFolder,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     recipe: Annotated[
-        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
-    ] = "posternet",
+        str | None,
+        typer.Option(
+            help="Name of a shipped recipe, or a TOML file. Default: posternet; with --from, what "
+            "the number of films allows."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Start from a trained model: box, a run or a bundle. The best choice for less "
+            "than ten thousand films.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
@@ -36,7 +49,9 @@ def train(
     keep_freed_memory()
     overrides = parse_settings(settings or [])
     with watch_training(quiet=quiet) as callbacks:
-        run = train(catalog, recipe, out=out, resume=resume, callbacks=callbacks, **overrides)
+        run = train(
+            catalog, recipe, out=out, start=start, resume=resume, callbacks=callbacks, **overrides
+        )
     if not quiet:
         show_scores(run.metrics, "test")
         typer.echo(f"report: {run.path / 'report.html'}")

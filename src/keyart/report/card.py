@@ -32,6 +32,7 @@ def model_card(table: MetricTable, recipe: str) -> str:
         "Label accuracy means little by itself: predicting nothing scores "
         f"{value_text(test.baselines['nothing']['label_accuracy'])}.",
         "",
+        *_box(test),
         "A genre is predicted if its score reaches its threshold. Thresholds were chosen on "
         f"validation films {table.aim}.",
         "",
@@ -77,6 +78,13 @@ def _metrics(test: SplitMetrics) -> list[str]:
             f"| {value_text(row.best_guess)} |"
         )
     return lines
+
+
+def _box(test: SplitMetrics) -> list[str]:
+    """The model next to the one that comes with keyart, if they were compared."""
+    if test.box is None:
+        return []
+    return [f"The box is the model that comes with keyart. {test.box.verdict}", ""]
 
 
 def _evidence(table: MetricTable) -> list[str]:

@@ -19,7 +19,8 @@ from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
-from keyart.training.recipe import AnyRecipe, any_recipe, portable
+from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, portable
+from keyart.training.start import Start, open_start
 from keyart.training.titles import learn_titles
 
 
@@ -85,6 +86,11 @@ def _only_begun(run: Run) -> bool:
     )
 
 
+def _start_of(recipe: AnyRecipe) -> Start | None:
+    name = recipe.network.start if isinstance(recipe, Recipe) else None
+    return None if name is None else open_start(name)
+
+
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
     validation = trained.rows["validation"]
@@ -98,9 +104,21 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
     films: Films | None = None
     notes: tuple[str, ...] = ()
     if isinstance(trained.spec, ImageSpec):
-        titles, notes = learn_titles(catalog, trained.rows, recipe.data.titles)
+        known = _start_of(recipe)
+        vocabulary = catalog.vocabulary
+        titles, notes = learn_titles(
+            catalog,
+            trained.rows,
+            recipe.data.titles,
+            known.titles(vocabulary) if known else None,
+        )
         films = fuse_titles(
-            titles, catalog, trained.logits["validation"], validation, recipe.ending.thresholds
+            titles,
+            catalog,
+            trained.logits["validation"],
+            validation,
+            recipe.ending.thresholds,
+            known.fusions(vocabulary) if known else {},
         )
     decision = replace(decision, notes=(*trained.notes, *decision.notes, *notes))
     table, scored = evaluate_logits(

@@ -21,10 +21,12 @@ from keyart.title_model import (
     TitleModel,
     known_ngrams,
     rarity_of,
+    steps_of,
     stored_rarity,
     year_vector,
 )
 from keyart.titles import Hashes, hashed_ngrams, title_parts
+from keyart.training.near import Weights, fit_near
 
 # Chosen on 2,449 validation films of real posters, with 47,502 more titles. n-grams of 2 titles or
 # more: mAP 0.002 higher for 1.6 times the size. C of 0.7, 1.5, 3 and 6: 0.317, 0.325, 0.326, 0.323.
@@ -32,6 +34,13 @@ FEWEST_TITLES = 3
 _C = 2.0
 _YEAR_SCALE = 0.5  # years are penalised less than words if they count more, and more if less
 _FEWEST_FILMS = 10  # a genre that fewer films have, or lack, is left to the intercept
+
+
+# For the distance from known weights. The weakest, 1 / _C, is that of a model from nothing.
+_PENALTIES = (64.0, 16.0, 4.0, 1.0, 0.5)
+_Hashed = tuple[Hashes, npt.NDArray[np.int64]]
+"""The n-grams of a title, rising, and how often each is there."""
+_NO_HASHES = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -52,18 +61,22 @@ class TitledFilms:
 
 
 def learn_titles(
-    catalog: Catalog, rows: Mapping[str, npt.NDArray[np.int64]], table: StrPath | None = None
+    catalog: Catalog,
+    rows: Mapping[str, npt.NDArray[np.int64]],
+    table: StrPath | None = None,
+    start: TitleModel | None = None,
 ) -> tuple[TitleModel | None, tuple[str, ...]]:
     """Learn from the titles and years of training films, with notes on it.
 
     rows: the films of each split. table: more films to learn titles from, which need no posters;
-    those that are validation or test films are left out. None instead of a model if too few films
-    of the catalog have a title. Raises TableError for a table that cannot be read.
+    those that are validation or test films are left out. start: what is known of titles already,
+    for the genres of the catalog; it is kept until the films say more. None instead of a model if
+    too few films of the catalog have a title. Raises TableError for a table that cannot be read.
     """
     films = catalog.to_table()
     titles, years = films["title"].to_pylist(), films["year"].to_pylist()
     titled = [sum(bool(titles[row].strip()) for row in rows[s]) for s in ("train", "validation")]
-    if min(titled) < FEWEST_FILMS:
+    if min(titled) < FEWEST_FILMS and start is None:
         return None, ()
     sources = [
         TitledFilms(
@@ -80,6 +93,10 @@ def learn_titles(
         kept_apart = {ids[row] for row in held} | {_key(titles[row], years[row]) for row in held}
         more, notes = read_titled_films(Path(table), catalog.vocabulary, kept_apart)
         sources.append(more)
+    if start is not None:
+        groups = [str(catalog.groups[row]) for row in rows["train"]]
+        groups += [f"more {number}" for number in range(sum(map(len, sources[1:])))]
+        return fit_titles_near(sources, start, groups), notes
     return fit_titles(sources), notes
 
 
@@ -120,26 +137,13 @@ def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
 
     One logistic regression a genre, on the sources that use it.
     """
-    from scipy import sparse
-
-    hashed = [hashed_ngrams(title) for source in sources for title in source.titles]
-    if not hashed:
-        return None
-    found, films = np.unique(np.concatenate([one for one, _ in hashed]), return_counts=True)
-    known, films = found[films >= FEWEST_TITLES], films[films >= FEWEST_TITLES]
+    hashed = _hashed(sources)
+    known, films = _frequent(hashed)
     if not len(known):
         return None
     rarity = rarity_of(films, len(hashed))
-    words = _matrix(hashed, known, rarity)
-    years = [year for source in sources for year in source.years]
-    decades = np.stack(
-        [np.zeros(DECADES) if year is None else year_vector(year) * _YEAR_SCALE for year in years]
-    )
-    inputs = sparse.hstack([words, sparse.csr_matrix(decades)]).tocsr()
-    truth = np.concatenate([source.truth for source in sources])
-    labelled = np.concatenate(
-        [np.broadcast_to(source.labelled, source.truth.shape) for source in sources]
-    )
+    inputs = _inputs(sources, hashed, known, rarity)
+    truth, labelled = _truth(sources)
     genres = truth.shape[1]
     weights = np.zeros((inputs.shape[1], genres))
     for genre in range(genres):
@@ -147,9 +151,82 @@ def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
         having = int(truth[rows, genre].sum())
         if min(having, len(rows) - having) >= _FEWEST_FILMS:
             weights[:, genre] = _regression(inputs[rows], truth[rows, genre])
+    return _model(known, rarity, weights)
+
+
+def fit_titles_near(
+    sources: Sequence[TitledFilms], start: TitleModel, groups: Sequence[str]
+) -> TitleModel:
+    """A title model of the films of all sources that stays near another one, see near.py.
+
+    It knows the n-grams of `start`, and new ones that are in enough titles. groups: of the films of
+    all sources.
+    """
+    hashed = _hashed(sources)
+    frequent, _ = _frequent(hashed)
+    # What the other model has not met in all its titles is as rare as its rarest n-gram.
+    new = np.setdiff1d(frequent, start.hashes)
+    known, order = np.unique(np.concatenate([start.hashes, new]), return_index=True)
+    rarest = start.rarity.max(initial=1)
+    rarity = np.concatenate([start.rarity, np.full(len(new), rarest, np.uint8)])[order]
+    genres = start.weights.shape[1]
+    ngrams = np.concatenate([start.weights * start.scale, np.zeros((len(new), genres))])[order]
+    weights = np.concatenate([ngrams, start.years / _YEAR_SCALE])
+    inputs = _inputs(sources, hashed, known, rarity)
+    truth, labelled = _truth(sources)
+    used = np.unique(inputs.indices)  # the others cannot move
+    fitted = fit_near(
+        inputs[:, used],
+        truth,
+        Weights(weights[used], np.zeros(genres)),
+        groups,
+        _PENALTIES,
+        counted=labelled,
+    )
+    weights[used] = fitted.weights.slopes
+    return _model(known, rarity, weights)
+
+
+def _hashed(sources: Sequence[TitledFilms]) -> list[_Hashed]:
+    return [hashed_ngrams(title) for source in sources for title in source.titles]
+
+
+def _frequent(hashed: Sequence[_Hashed]) -> tuple[Hashes, npt.NDArray[np.int64]]:
+    """The n-grams that are in enough titles, rising, and in how many."""
+    every = [one for one, _ in hashed]
+    found, films = np.unique(np.concatenate([_NO_HASHES, *every]), return_counts=True)
+    enough = films >= FEWEST_TITLES
+    return found[enough], films[enough]
+
+
+def _inputs(
+    sources: Sequence[TitledFilms],
+    hashed: Sequence[_Hashed],
+    known: Hashes,
+    rarity: npt.NDArray[np.uint8],
+) -> Any:
+    """What titles and years are to a regression: a sparse matrix (films, n-grams + decades)."""
+    from scipy import sparse
+
+    years = [year for source in sources for year in source.years]
+    decades = np.stack(
+        [np.zeros(DECADES) if year is None else year_vector(year) * _YEAR_SCALE for year in years]
+    )
+    words = _matrix(hashed, known, rarity)
+    return sparse.hstack([words, sparse.csr_matrix(decades)]).tocsr()
+
+
+def _truth(sources: Sequence[TitledFilms]) -> tuple[Flags, Flags]:
+    """The genres of all films, and which of them their sources use: (films, genres) each."""
+    truth = np.concatenate([source.truth for source in sources])
+    labelled = [np.broadcast_to(source.labelled, source.truth.shape) for source in sources]
+    return truth, np.concatenate(labelled)
+
+
+def _model(known: Hashes, rarity: npt.NDArray[np.uint8], weights: Floats) -> TitleModel:
+    """weights: (n-grams + decades, genres)."""
     ngrams, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
-    scale = np.abs(ngrams).max(0) / 127
-    scale[scale == 0] = 1.0
+    scale = steps_of(ngrams)
     return TitleModel(known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade)
 
 
@@ -169,11 +246,7 @@ def _regression(inputs: Any, truth: Flags) -> Floats:
     return weights
 
 
-def _matrix(
-    hashed: Sequence[tuple[Hashes, npt.NDArray[np.int64]]],
-    known: Hashes,
-    rarity: npt.NDArray[np.uint8],
-) -> Any:
+def _matrix(hashed: Sequence[_Hashed], known: Hashes, rarity: npt.NDArray[np.uint8]) -> Any:
     """The vectors of titles, as rows of a sparse matrix (films, n-grams)."""
     from scipy import sparse
 
