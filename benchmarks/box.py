@@ -61,7 +61,9 @@ def main() -> None:
         table = replace(scored, name=_NAME, notes=(*_without_titles(scored.notes), *notes))
         card = model_card(table, small.provenance["recipe"])
         head, data, rest = card.partition("## Data\n")
-        facts = {key: table.provenance()[key] for key in ("name", "metrics", "films", "notes")}
+        facts = {
+            key: table.provenance()[key] for key in ("name", "metrics", "rates", "films", "notes")
+        }
         if BOX.exists():
             shutil.rmtree(BOX)
         content = content_of(fused)

@@ -29,7 +29,6 @@ from keyart.training.freezing import freeze_stages
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import Machine, choose_machine, keep_freed_memory
-from keyart.training.networks import catalog_pixels
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.sources import PixelSource, Whole
 from keyart.training.train import train
@@ -48,7 +47,7 @@ def build(recipe: Recipe, genres: int) -> GenreClassifier:
 
 def bench_features(catalog: Catalog, recipe: Recipe) -> list[Row]:
     """Computing features of every poster, finding them again, and a head's training on them."""
-    pixels = catalog_pixels(catalog, recipe)
+    pixels = catalog.pixels(recipe.spec)
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     unchanged = Changes(0, 0, 0, 0, 0, 0)
     model = build(recipe, len(catalog.vocabulary))

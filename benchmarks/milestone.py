@@ -36,7 +36,6 @@ from keyart.training.callbacks import Callbacks, Step
 from keyart.training.images import as_found
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import choose_machine, keep_freed_memory
-from keyart.training.networks import catalog_pixels
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.sources import PixelSource, Whole
 from keyart.training.train import train
@@ -198,7 +197,7 @@ def bench_vgg16(work: Path, python: Path | None) -> list[Row]:
     )
     machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     dtype = torch.bfloat16 if machine.bf16 else torch.float32
-    catalog_pixels(catalog, recipe)
+    catalog.pixels(recipe.spec)
     before = dense_rate(dtype)
     marks = _Marks()
     try:
@@ -234,7 +233,7 @@ def _features_again(catalog: Catalog, recipe: Recipe) -> float:
     """Images a second of the frozen convolutions alone, in the loop's batches and arithmetic."""
     machine = choose_machine(recipe.optimisation.dtype, recipe.optimisation.compile, 0)
     model = network(recipe).eval()
-    pixels = catalog_pixels(catalog, recipe)
+    pixels = catalog.pixels(recipe.spec)
     batches = [
         torch.from_numpy(np.array(pixels[start : start + recipe.optimisation.batch_size]))
         for start in range(

@@ -19,7 +19,7 @@ from keyart.run import Run
 from keyart.training.images import choose_images
 from keyart.training.loop import all_logits, validation_metrics
 from keyart.training.machine import choose_machine, keep_freed_memory
-from keyart.training.networks import catalog_pixels, load_best
+from keyart.training.networks import load_best
 from keyart.training.sources import PixelSource
 
 _BATCH = 64
@@ -55,7 +55,7 @@ def main() -> None:
     print("| size | tta | mAP | top class | loss | rate |\n|---|---:|---:|---:|---:|---:|")
     for height, width in given.size or [(recipe.data.height, recipe.data.width)]:
         sized = recipe.with_settings(height=height, width=width)
-        source = PixelSource(catalog_pixels(catalog, sized), sized, machine)
+        source = PixelSource(catalog.pixels(sized.spec), sized, machine)
         network.tta = 1
         all_logits(infer, source, films, _BATCH)  # warms memory up
         for views in given.tta:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from keyart.files import write_json
-from keyart.images.spec import spec_from_json
+from keyart.images.spec import ImageSpec
 from keyart.manifest import FORMAT, MANIFEST, ONNX, digest_of
 from keyart.network import Network
 from keyart.probe import probe
@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_bytes())
     if manifest["format"] != FORMAT - 1:
         sys.exit(f"{folder}: format {manifest['format']}; only format {FORMAT - 1} needs this")
-    spec, genres = spec_from_json(manifest["image"]), len(manifest["vocabulary"])
+    spec, genres = ImageSpec.from_json(manifest["image"]), len(manifest["vocabulary"])
     manifest["probe"] = probe(Network(folder / ONNX), spec, genres).tolist()
     manifest["format"] = FORMAT
     manifest["digest"] = digest_of(manifest)

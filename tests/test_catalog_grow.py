@@ -1,5 +1,6 @@
 """Growing a catalog: no film that is in it moves, and no near-duplicate comes to another split."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,98 @@ def test_no_film_ever_changes_its_split_and_no_copy_leaks_whatever_is_added(
     split = catalog.to_table()["split"].to_numpy()
     assert len(pairs) > 0
     assert (split[pairs[:, 0]] == split[pairs[:, 1]]).all()
+
+
+def titled(folder: Path, titles: dict[str, str], first: int = 0) -> tuple[Path, Path]:
+    """A table and posters of their own. titles: by id. first: the seed of the first poster."""
+    seeds = range(first, first + len(titles))
+    pictures = {
+        f"{name}.png": encoded(poster(seed), "PNG")
+        for name, seed in zip(titles, seeds, strict=True)
+    }
+    lines = [
+        f'{name},"{title}",1990,{some_genres(seed)}'
+        for (name, title), seed in zip(titles.items(), seeds, strict=True)
+    ]
+    folder.mkdir(parents=True)
+    (folder / "films.csv").write_text("\n".join(["film_id,title,year,genres", *lines]))
+    return folder / "films.csv", write_posters(folder / "posters", pictures)
+
+
+# Three films of each series; their titles start alike.
+SERIES = {
+    f"{stem[:2].lower()}{number}": f"{stem}{sign}"
+    for stem in ("Saw", "Alien", "The Matrix", "Rocky", "Amélie", "Jaws", "Hamlet", "Brat")
+    for number, sign in enumerate(("", " II", ": Part Three - The End"))
+}
+
+
+def series_of(catalog: Catalog) -> dict[str, set[str]]:
+    """The splits of each series of SERIES, told by the first letters of a film's id."""
+    found: dict[str, set[str]] = {}
+    for row in catalog.to_table().to_pylist():
+        found.setdefault(row["film_id"][:2], set()).add(row["split"])
+    return found
+
+
+def test_a_series_lies_in_one_split_and_its_next_film_goes_there(tmp_path: Path) -> None:
+    catalog = Catalog.build(*titled(tmp_path / "old", SERIES), tmp_path / "cat")
+    before = series_of(catalog)
+    assert all(len(splits) == 1 for splits in before.values())
+    assert set.union(*before.values()) == {"train", "validation", "test"}
+    more = {f"{key[:2]}9": f"{title} 4" for key, title in SERIES.items() if key[2] == "0"}
+    grown = catalog.grow(*titled(tmp_path / "new", more, first=100))
+    assert series_of(grown) == before
+    assert len(grown) == len(SERIES) + len(more)
+    assert check_catalog(tmp_path / "cat") == []
+    assert catalog.facts["split"]["series"] == {"of": "all films", "rule": 1, "ignored": []}
+    summary = grown.summary()
+    assert (summary.series, summary.series_films, summary.split_series) == (8, 32, 0)
+
+
+def test_a_catalog_of_an_older_keyart_keeps_its_splits_and_loses_no_new_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyart.catalog.build.series_stem", lambda title: "")
+    catalog = Catalog.build(*titled(tmp_path / "old", SERIES), tmp_path / "cat")
+    monkeypatch.undo()
+    facts = json.loads((tmp_path / "cat/catalog.json").read_text())
+    del facts["split"]["series"]
+    (tmp_path / "cat/catalog.json").write_text(json.dumps(facts))
+    old = Catalog.open(tmp_path / "cat")
+    assert check_catalog(old.path) == []
+    assert old.summary().split_series > 0
+    before = series_of(old)
+    assert any(len(splits) > 1 for splits in before.values())
+    more = {f"{key[:2]}9": f"{title} 4" for key, title in SERIES.items() if key[2] == "0"}
+    more |= {"up1": "Up", "up2": "Up 2", "up3": "Up: The End"}
+    grown = old.grow(*titled(tmp_path / "new", more, first=100))
+    assert grown.to_table().slice(0, len(catalog)).equals(catalog.to_table())
+    assert rejections(grown) == []
+    after = series_of(grown)
+    assert {key: after[key] for key in before} == before  # no other split gets to know a series
+    assert len(after["up"]) == 1
+    assert check_catalog(old.path) == []
+    assert grown.facts["split"]["series"]["of"] == "films added later"
+    result = CliRunner().invoke(app, ["catalog", "show", str(grown.path)])
+    assert f"{old.summary().split_series} lie in several splits" in result.stdout
+
+
+def test_a_title_that_half_of_a_table_has_names_no_series(tmp_path: Path) -> None:
+    titles = {f"u{number}": "Untitled" for number in range(16)} | {"s1": "Saw", "s2": "Saw 2"}
+    catalog = Catalog.build(*titled(tmp_path / "old", titles), tmp_path / "cat")
+    assert catalog.facts["split"]["series"]["ignored"] == ["untitled"]
+    (note,) = catalog.facts["notes"]
+    assert note.startswith("16 films are called 'untitled': too many for a series")
+    assert {row["group"] for row in catalog.to_table().to_pylist()} > {"u0", "u1"}
+    assert row_of(catalog, "s1")["group"] == row_of(catalog, "s2")["group"]
+    # It stays so when the catalog grows, and what was a series stays one.
+    more = {f"v{number}": "Untitled" for number in range(3)}
+    more |= {f"w{number}": "Saw" for number in range(60)}
+    grown = catalog.grow(*titled(tmp_path / "new", more, first=100))
+    assert row_of(grown, "v0")["group"] == "v0"
+    assert {row_of(grown, f"w{number}")["group"] for number in range(60)} == {"s1"}
+    assert check_catalog(grown.path) == []
 
 
 def test_a_copy_of_an_old_poster_joins_its_group_and_split(tmp_path: Path) -> None:

@@ -15,10 +15,9 @@ from keyart.genres import Vocabulary
 from keyart.prediction import Prediction
 from keyart.predictor import Predictor
 from keyart.run import Run
-from keyart.service.app import create_app
 from keyart.training.callbacks import Callbacks
 from keyart.training.checkpoint import load_tensors, save_tensors
-from keyart.training.classical import fit_classical, load_classical
+from keyart.training.classical import fit_classical
 from keyart.training.classical_recipe import ClassicalRecipe, ForestRecipe, QdaRecipe
 from keyart.training.evaluate import evaluate
 from keyart.training.export import export
@@ -27,7 +26,7 @@ from keyart.training.recipe import Recipe, any_recipe, load_recipe, parse_settin
 from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
 
-FILMS = 160
+FILMS = 300
 VOCABULARY = Vocabulary(("Red", "Late", "Rare"))
 FOREST = ForestRecipe().with_settings(height=32, width=32, trees=8, min_samples_leaf=4)
 QDA = QdaRecipe().with_settings(height=32, width=32, components=8)
@@ -48,7 +47,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
             *(["Rare"] if film < 3 else []),
         ]
         if genres:
-            title = f"The {'Last' if late else 'First'} No. {film}"
+            title = f"The {'Last' if late else 'First'} x{film:03}"
             rows.append((f"f{film:03}", title, 2000 if late else 1950, "|".join(genres)))
             posters[f"f{film:03}.png"] = encoded(image, "PNG")
     with (folder / "films.csv").open("w", newline="", encoding="utf-8") as file:
@@ -57,7 +56,11 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         writer.writerows(rows)
     write_posters(folder / "posters", posters)
     return Catalog.build(
-        folder / "films.csv", folder / "posters", folder / "catalog", vocabulary=VOCABULARY
+        folder / "films.csv",
+        folder / "posters",
+        folder / "catalog",
+        vocabulary=VOCABULARY,
+        split="50/30/20",  # enough titles for a fusion
     )
 
 
@@ -163,37 +166,18 @@ def test_a_resumed_run_ends_with_the_same_weights(
         trained(catalog, recipe.with_settings(seed=9), tmp_path / "killed", resume=True)
 
 
-def test_titles_and_years_add_what_posters_do_not_show(
-    run: Path, catalog: Catalog, tmp_path: Path
-) -> None:
-    forest = isinstance(any_recipe(run / "recipe.toml"), ForestRecipe)
-    recipe = (
-        FOREST.with_settings(features="poster+facts")
-        if forest
-        else QDA.with_settings(features="facts")
-    )
-    made = trained(catalog, recipe, tmp_path / "facts")
-    assert ap(made, "Late")[0] > 0.95 > ap(run, "Late")[0]
-    before = Run(made).metrics.split("test").model.metrics
-    assert evaluate(made).split("test").model.metrics == before
-    export(made, tmp_path / "bundle")
-    model, refusal = Predictor.load(made), "needs titles and years, which posters do not have"
-    with pytest.raises(BundleError, match=refusal):
-        model.predict(catalog.poster(0))
-    with pytest.raises(BundleError, match=refusal):
-        list(model.predict_many([catalog.poster(0)]))
-    with pytest.raises(BundleError, match=refusal):
-        create_app(model)
-
-
-def test_words_are_those_of_training_titles(catalog: Catalog, tmp_path: Path) -> None:
-    recipe = QDA.with_settings(features="facts", words=3)
-    run = Run(tmp_path / "facts")
-    start_run(run, catalog, recipe, resume=False)
-    fit_classical(recipe, catalog, run, QUIET.posters)
-    spec = load_classical(recipe, run.best_checkpoint).spec.to_json()
-    assert set(spec["words"]) == {"the", "no", "first"}
-    assert spec["year"] == 1950
+def test_titles_and_years_add_what_posters_do_not_show(run: Path, catalog: Catalog) -> None:
+    """As for a network: the same title model and fusion, also when a film is predicted."""
+    by_evidence = Run(run).metrics.evidence
+    late = by_evidence["poster+title+year"].model.genres["Late"].average_precision
+    assert late is not None
+    assert late.value > 0.95 > ap(run, "Late")[0]
+    row = int(catalog.rows("test")[0])
+    model, poster_alone = Predictor.load(run), Predictor.load(run).predict(catalog.poster(row))
+    told = model.predict(catalog.poster(row), title="The Last Day", year=2000)
+    first = model.predict(catalog.poster(row), title="The First Day", year=1950)
+    assert told.evidence == ("poster", "title", "year")
+    assert told.scores["Late"] > poster_alone.scores["Late"] > first.scores["Late"]
 
 
 @pytest.mark.parametrize("recipe", [FOREST, QDA], ids=["random-forest", "qda"])

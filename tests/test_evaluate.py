@@ -150,6 +150,8 @@ def test_saved_thresholds_are_those_that_the_model_predicts_with(
     np.testing.assert_allclose(after.thresholds, expected.values)
     assert after.fingerprint != before.fingerprint
     assert after.provenance["thresholds"] == 0.7
+    assert after.rates is not None
+    np.testing.assert_allclose(after.rates, catalog.truth[catalog.rows("test")].mean(0))
     assert list(after.precision_thresholds) == list(PRECISIONS)
     assert Run(run).metrics == found
     assert "precision of 0.7" in after.card

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 
 from keyart.bundle import Bundle, Content, Decisions, NetworkFiles, write_bundle
 from keyart.calibration import Calibration
 from keyart.errors import BundleError, PosterError, UnknownGenreError
-from keyart.explain import Explanation, Method, draw_explanations, glow
+from keyart.explain import Explanation, Method
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
+from keyart.lit_poster import draw_explanations, glow
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.predictor import Predictor
 from keyart.training.onnx_export import export_onnx
@@ -216,3 +217,20 @@ def test_activation_maps_are_grad_cams_of_the_last_feature_map(tmp_path: Path) -
         raw = np.maximum(one.map, 0).astype(np.float32)
         large = cv2.resize(raw - raw.min(), (64, 96))
         assert np.abs(large / large.max() - theirs).max() < 1e-3
+
+
+def test_a_word_in_any_script_is_drawn() -> None:
+    """A font without its letters draws the same box for all of them."""
+    try:
+        ImageFont.truetype("DejaVuSans.ttf")
+    except OSError:
+        pytest.skip("no font with Cyrillic letters is installed (apt-get install fonts-dejavu)")
+    even = np.zeros((4, 3))
+
+    def drawn(word: str) -> bytes:
+        one = Explanation("Red", 0.9, 0.5, "activation", even, {word: 1.0}, {"title": 0.9})
+        return draw_explanations(None, [one]).tobytes()
+
+    assert drawn("alien") != drawn("aliem")
+    assert drawn("\u0436\u0443\u043a") != drawn("\u0441\u043e\u043c")
+    assert drawn("x" * 500)

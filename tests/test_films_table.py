@@ -249,6 +249,23 @@ def test_the_year_comes_from_its_column_or_from_the_title(
     assert (film.title, film.year) == expected
 
 
+@pytest.mark.parametrize(
+    ("title", "original", "expected"),
+    [
+        ("Spirited Away", "千と千尋の神隠し", "Spirited Away / 千と千尋の神隠し"),
+        ("Alien", "ALIEN", "Alien"),
+        ("Up (2009)", "Up", "Up"),
+        ("Heat", "", "Heat"),
+        ("", "Yojimbo", "Yojimbo"),
+    ],
+)
+def test_an_original_title_stands_next_to_the_local_one(
+    tmp_path: Path, title: str, original: str, expected: str
+) -> None:
+    path = table(tmp_path, f"id,title,Original Title,genres\na,{title},{original},Drama\n")
+    assert read(path)[0].title == expected
+
+
 def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
     films = read(table(tmp_path, 'id,title,genres\r\na,"x\r\ny",Drama\r\nb,p\u2028q\x85r,War\r\n'))
     assert [(film.line, film.title) for film in films] == [(3, "x\r\ny"), (4, "p\u2028q\x85r")]
@@ -264,6 +281,20 @@ def test_a_note_names_the_columns_that_may_hold_the_titles(tmp_path: Path) -> No
     ]
     assert read_films(path, DEFAULT_VOCABULARY, {"title": "Film"})[1] == []
     assert read(table(tmp_path, rows.replace(b"Film", b"Name")))[0].title == "Up"
+
+
+@pytest.mark.parametrize("second", ["1995", "1995-10-30", "30.10.1995", "1995.0"])
+def test_a_note_names_the_columns_that_may_hold_the_years(tmp_path: Path, second: str) -> None:
+    rows = "id,title,Jahr,minutes,added,genres\na,Up,2009,96,2024-01-01,Drama\n"
+    rows += f"b,Heat,{second},170,2024-05-05,Crime\nc,M,,99,2024-02-02,War\n"
+    path = table(tmp_path, rows.encode())
+    _, notes = read_films(path, DEFAULT_VOCABULARY)
+    assert notes == [
+        f"{path.name} has no column named year; if the years are in Jahr, say so with --year"
+    ]
+    assert read_films(path, DEFAULT_VOCABULARY, {"year": "Jahr"})[1] == []
+    titled = rows.replace("Heat", "Heat (1995)").replace("Up", "Up (2009)")
+    assert read_films(table(tmp_path, titled.encode()), DEFAULT_VOCABULARY)[1] == []
 
 
 @pytest.mark.parametrize(

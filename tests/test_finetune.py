@@ -32,11 +32,11 @@ from keyart.training.features import Changes, cached_features
 from keyart.training.freezing import freeze_stages, training_mode
 from keyart.training.images import as_found
 from keyart.training.machine import Machine
-from keyart.training.networks import catalog_pixels, load_best
+from keyart.training.networks import load_best
 from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe, load_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, Whole
-from keyart.training.teacher import Teacher
+from keyart.training.teacher import Teacher, open_teacher
 from keyart.training.train import learn, train
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
@@ -113,8 +113,8 @@ def features_of(
     machine: Machine = MACHINE,
     **options: Any,
 ) -> Any:
-    pixels = catalog_pixels(
-        catalog, Recipe().with_settings(backbone="posternet-small", height=32, width=32)
+    pixels = catalog.pixels(
+        Recipe().with_settings(backbone="posternet-small", height=32, width=32).spec
     )
     return cached_features(catalog, pixels, model, SPEC, views, NOTHING, machine, **options)
 
@@ -128,7 +128,7 @@ def test_a_training_starts_from_the_training_films_rates(
     model, _ = load_best(Run(tmp_path / "run"))
     learned = catalog.truth[catalog.rows("train")]
     rates = (learned.sum(0) + 1) / (len(learned) + 2)
-    pixels = catalog_pixels(catalog, recipe)[catalog.rows("train")]
+    pixels = catalog.pixels(recipe.spec)[catalog.rows("train")]
     with torch.no_grad():
         logits = model(torch.from_numpy(pixels)).numpy().astype(np.float64)
     # The features are scaled to mean 0, so that the mean logit is the bias.
@@ -140,8 +140,8 @@ def test_kept_features_are_what_the_backbone_makes_of_a_poster_and_its_mirror_im
 ) -> None:
     model = small()
     plain, mirrored = features_of(catalog, model)
-    pixels = catalog_pixels(
-        catalog, Recipe().with_settings(backbone="posternet-small", height=32, width=32)
+    pixels = catalog.pixels(
+        Recipe().with_settings(backbone="posternet-small", height=32, width=32).spec
     )
     with torch.no_grad():
         some = torch.from_numpy(pixels[[3, 50]])
@@ -188,9 +188,7 @@ def test_equal_weights_in_a_network_that_computes_otherwise_have_features_of_the
     other = build_classifier(BACKBONE, SPEC, 3, 0.0, weights=weights, **change)
     first = features_of(catalog, plain, views=1)[0].copy()
     kept = features_of(catalog, other, views=1)[0]
-    pixels = torch.from_numpy(
-        catalog_pixels(catalog, Recipe().with_settings(height=32, width=32))[[3]]
-    )
+    pixels = torch.from_numpy(catalog.pixels(Recipe().with_settings(height=32, width=32).spec)[[3]])
     with torch.no_grad():
         expected = other.eval().pooled(pixels).numpy()
     assert np.allclose(kept[[3]], expected, atol=2e-3)
@@ -320,7 +318,7 @@ def test_transformers_and_newer_convolutions_become_whole_runs_too(
     recipe = Recipe().with_settings(backbone=backbone, **{**TINY, "epochs": 1})
     train(catalog, recipe, out=tmp_path / "run", callbacks=SILENT, resume=False)
     model, _ = load_best(Run(tmp_path / "run"))
-    pixels = catalog_pixels(catalog, recipe)[:4]
+    pixels = catalog.pixels(recipe.spec)[:4]
     with torch.no_grad():
         expected = model(torch.from_numpy(np.array(pixels))).numpy()
     predictor = Predictor.load(tmp_path / "run")
@@ -372,9 +370,9 @@ def test_a_teacher_scores_as_its_bundle_does_for_posters_of_any_size(
     catalog: Catalog, frozen: Path
 ) -> None:
     bundle = read_bundle(frozen / "bundle")
-    model, recipe = load_best(Run(frozen))
-    teacher = Teacher(model, recipe.spec, bundle.calibration, MACHINE)
-    pixels = catalog_pixels(catalog, recipe)[catalog.rows("test")]
+    _, recipe = load_best(Run(frozen))
+    teacher = open_teacher([Run(frozen)], recipe.spec, catalog, MACHINE)
+    pixels = catalog.pixels(recipe.spec)[catalog.rows("test")]
     answered = Predictor(bundle).scores([(one,) for one in pixels])
     scores, features = teacher(torch.from_numpy(pixels))
     assert features.shape == (len(pixels), teacher.width)
@@ -390,13 +388,29 @@ def test_a_teacher_scores_as_its_bundle_does_for_posters_of_any_size(
 
 
 def test_a_teacher_with_tta_uses_it_for_its_student(catalog: Catalog, five_views: Path) -> None:
-    network, recipe = load_best(Run(five_views))
+    _, recipe = load_best(Run(five_views))
     predictor = Predictor.load(five_views)
-    pixels = catalog_pixels(catalog, recipe)[:4]
-    teacher = Teacher(network, recipe.spec, predictor.bundle.calibration, MACHINE)
+    pixels = catalog.pixels(recipe.spec)[:4]
+    teacher = open_teacher([Run(five_views)], recipe.spec, catalog, MACHINE)
     scores, _ = teacher(torch.from_numpy(np.array(pixels)))
     expected = predictor.bundle.calibration.apply(logits_of(predictor, pixels))
     assert np.allclose(scores.numpy(), expected, atol=1e-4)
+
+
+def test_a_committee_teaches_the_mean_of_its_members_scores_and_the_features_of_all(
+    catalog: Catalog, frozen: Path, five_views: Path
+) -> None:
+    runs = [Run(frozen), Run(five_views)]
+    recipe = load_recipe(frozen / "recipe.toml")
+    pixels = torch.from_numpy(np.array(catalog.pixels(recipe.spec)[:4]))
+    members = [open_teacher([run], recipe.spec, catalog, MACHINE)(pixels) for run in runs]
+    scores, features = open_teacher(runs, recipe.spec, catalog, MACHINE)(pixels)
+    (first, one), (second, other) = members
+    assert not torch.allclose(first, second, atol=1e-3)
+    torch.testing.assert_close(scores, (first + second) / 2)
+    torch.testing.assert_close(features, torch.cat([one, other], 1))
+    # A member with long features must not drown the others.
+    assert torch.allclose(one.norm(dim=1), torch.ones(4))
 
 
 def test_a_teacher_is_asked_for_the_very_pixels_that_its_student_sees(
@@ -476,7 +490,7 @@ def test_the_exported_network_uses_tta_as_the_recipe_says(
 ) -> None:
     model, recipe = load_best(Run(five_views))
     assert model.tta == 5
-    pixels = torch.from_numpy(np.array(catalog_pixels(catalog, recipe)[:4]))
+    pixels = torch.from_numpy(np.array(catalog.pixels(recipe.spec)[:4]))
     with torch.no_grad():
         expected = model(pixels).numpy()
         model.tta = 1

@@ -84,8 +84,11 @@ RECIPES: dict[str, tuple[bytes, str]] = {
     "trees are 10^9": (
         b"[classifier]\nkind = 'random-forest'\ntrees = 1_000_000_000", "100000"
     ),
-    "words are 10^9": (
-        b"[classifier]\nkind = 'qda'\n[data]\nfeatures = 'facts'\nwords = 1_000_000_000", "100000"
+    "components are 10^9": (
+        b"[classifier]\nkind = 'qda'\ncomponents = 1_000_000_000", "100000"
+    ),
+    "features of titles": (
+        b"[classifier]\nkind = 'qda'\n[data]\nfeatures = 'facts'", "features = 'facts'"
     ),
     "kind is a table": (b"[classifier.kind]", "kind = "),
     "kind of two lines": (b'[classifier]\nkind = "a\\nb"', r"kind = 'a\\nb'"),

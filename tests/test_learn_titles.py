@@ -33,7 +33,8 @@ def titled(films: int, seed: int) -> list[tuple[str, int, str]]:
         genre = GENRES[number % 3]
         word = random.choice(WORDS[genre])
         year = int(random.integers(1940, 1960) if genre == "War" else random.integers(1960, 2020))
-        made.append((f"{word} {'xyz'[random.integers(3)] * 4}", year, genre))
+        # Most titles are of no series: all films of one lie in one split.
+        made.append((f"{word} {''.join(random.choice(list('qwxyz'), 6))}", year, genre))
     return made
 
 
@@ -127,7 +128,7 @@ def test_films_that_are_kept_apart_teach_nothing(catalog: Catalog, tmp_path: Pat
     (tmp_path / "more.csv").write_text("\n".join(lines))
     model, notes = learn_titles(catalog, splits(catalog), tmp_path / "more.csv")
     assert model is not None
-    assert "learned from 10 more films of more.csv" in notes[0]
+    assert "learned from 10 more films of a table," in notes[0]
     assert "10 that are were left out" in notes[0]
     assert "says nothing about: War" in notes[0]
     learned = {word for word in ("zebra", "okapi", "quagga") if hash_of(f"={word}") in model.hashes}
@@ -140,21 +141,27 @@ def test_too_few_titles_teach_nothing(catalog: Catalog) -> None:
     assert learn_titles(catalog, rows) == (None, ())
 
 
-def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(catalog: Catalog) -> None:
+def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     rows = splits(catalog)
+    films = catalog.to_table().to_pylist()
+    sequels = [films[row] for row in rows["test"][::3]]
+    lines = [f"m{n},{film['title']} II,2019,{film['genres'][0]}" for n, film in enumerate(sequels)]
+    (tmp_path / "more.csv").write_text("\n".join(["film_id,title,year,genres", *lines]))
     random = np.random.default_rng(0)
     logits = {
         split: (random.normal(size=(len(rows[split]), 3)) - 1).astype(np.float32)
         for split in ("validation", "test")
     }
-    titles, _ = learn_titles(catalog, rows)
+    titles, _ = learn_titles(catalog, rows, tmp_path / "more.csv")
     validation = rows["validation"]
-    films = fuse_titles(titles, catalog, logits["validation"], validation, "f1")
-    assert films is not None
+    fused = fuse_titles(titles, catalog, logits["validation"], validation, "f1")
+    assert fused is not None
     decision = decide(
         logits["validation"], catalog.truth[validation], catalog.groups[validation], VOCABULARY
     )
-    table, _ = evaluate_logits(decision, catalog, logits, name="x", films=films)
+    table, _ = evaluate_logits(decision, catalog, logits, name="x", films=fused)
     by_poster = table.split("test").model["mean_average_precision"]
     assert by_poster is not None
     assert by_poster.value < 0.6
@@ -164,9 +171,23 @@ def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(catalog: Cata
         score = found.model["mean_average_precision"]
         assert score is not None
         assert score.value > 0.9
+    # By hand: the catalog keeps series in one split, so only the table tells of test films.
+    known = {film["title"] for film in sequels}
+    never = [row for row in rows["test"] if films[row]["title"] not in known]
+    assert 0 < len(never) < len(rows["test"])
+    unseen = table.never_seen
+    assert list(unseen) == ["poster", *table.evidence]
+    assert {found.films for found in unseen.values()} == {len(never)}
+    top = unseen["poster"].model["top_class"]
+    place = {row: number for number, row in enumerate(rows["test"].tolist())}
+    scores = decision.calibration.apply(logits["test"][[place[row] for row in never]])
+    right = catalog.truth[never][np.arange(len(never)), scores.argmax(1)]
+    assert top is not None
+    assert top.value == pytest.approx(right.mean())
     assert MetricTable.from_json(table.to_json()) == table
     card = model_card(table, "")
-    assert "| poster + title + year | 90 |" in card
+    assert f"| poster, title, year | {len(rows['test'])} |" in card
+    assert f"| ... series never seen | {len(never)} |" in card
     plain, _ = evaluate_logits(decision, catalog, logits, name="x")
     assert plain.splits == table.splits
     assert "With titles" not in model_card(plain, "")

@@ -1,7 +1,7 @@
 """near_duplicates.py and catalog/groups.py: the same artwork is found, a like layout is not."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -154,13 +154,17 @@ def test_blocks_and_shortcuts_connect_what_comparing_all_pairs_connects(
 
 
 def joined(
-    film_ids: list[str], links: list[tuple[int, int]], old: list[tuple[str, str]] | None = None
+    film_ids: list[str],
+    links: list[tuple[int, int]],
+    old: list[tuple[str, str]] | None = None,
+    stems: Sequence[str] | None = None,
 ) -> tuple[list[str | None], list[tuple[str, str]]]:
-    """old: the group and split of each old film."""
+    """old: the group and split of each old film. stems: of all films, old ones first."""
     old = old or []
     groups, rejections = join_groups(
         film_ids,
         np.array(links, np.int64).reshape(-1, 2),
+        stems=stems or [""] * (len(old) + len(film_ids)),
         given=[group for group, _ in old],
         splits=dict(old),
     )
@@ -188,6 +192,72 @@ def test_only_the_film_that_bridges_two_splits_is_rejected() -> None:
     assert groups == ["x", "y", None]
     reason = "its poster is a near-duplicate of films in two splits: y (test) and x (train)"
     assert rejections == [("c", reason)]
+
+
+def test_films_of_one_series_are_one_group() -> None:
+    assert joined(list("abcd"), [], stems=["saw", "up", "saw", ""])[0] == ["a", "b", "a", "d"]
+    assert joined(list("ab"), [], stems=["", ""])[0] == ["a", "b"]
+    # By way of a poster: c is b's near-duplicate and of a's series.
+    assert joined(list("abc"), [(1, 2)], stems=["saw", "up", "saw"])[0] == ["b"] * 3
+
+
+def test_a_new_film_joins_the_series_of_an_old_one() -> None:
+    old = [("x", "train"), ("y", "test")]
+    assert joined(list("ab"), [(2, 3)], old, ["up", "saw", "saw", "it"])[0] == ["y", "y"]
+
+
+def test_a_series_in_two_splits_grows_in_the_first_of_them() -> None:
+    """As in a catalog that was split without series: no other split gets to know it."""
+    old = [("x", "test"), ("y", "validation"), ("z", "train")]
+    assert joined(["a"], [], old[:2], ["saw", "saw", "saw"]) == (["y"], [])
+    assert joined(["a"], [], old, ["saw", "saw", "saw", "saw"]) == (["z"], [])
+    # Its poster decides, if its series is there anyway.
+    assert joined(["a"], [(0, 3)], old, ["saw", "saw", "saw", "saw"]) == (["x"], [])
+
+
+def test_a_film_between_its_posters_split_and_its_series_split_is_rejected() -> None:
+    old = [("x", "train"), ("y", "test")]
+    groups, rejections = joined(list("ab"), [(0, 2), (2, 3)], old, ["up", "saw", "saw", ""])
+    assert groups == [None, None]  # b may be an exact copy of a
+    reason = (
+        "its poster and its series are in two splits: a near-duplicate in x (train), its series in "
+        "y (test)"
+    )
+    assert rejections == [("a", reason), ("b", reason)]
+
+
+@given(st.data())
+def test_no_film_leaks_however_a_catalog_grows(data: st.DataObject) -> None:
+    """Oracle: what is linked by poster or stem is in one split, unless it was in two before."""
+    count = data.draw(st.integers(1, 12))
+    before = data.draw(st.integers(0, count))
+    stems = data.draw(
+        st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=count, max_size=count)
+    )
+    links = data.draw(
+        st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=8)
+    )
+    links = sorted({(min(link), max(link)) for link in links if max(link) > min(link)})
+    split = st.sampled_from(["train", "validation", "test"])
+    old_splits = data.draw(st.lists(split, min_size=before, max_size=before))
+    old = [(f"old-{row}", name) for row, name in enumerate(old_splits)]
+    new = [f"new-{row}" for row in range(before, count)]
+    later = [link for link in links if link[1] >= before]
+    groups, rejections = joined(new, later, old, stems)
+
+    assert len(groups) == len(new)
+    refused = [film for film, group in zip(new, groups, strict=True) if group is None]
+    assert [film for film, _ in rejections] == refused
+    # A group that is dealt may go anywhere: each gets a place of its own.
+    place = dict(old)
+    where = [name for _, name in old] + [place.get(group or "", group) for group in groups]
+    for first, second in later:
+        assert where[first] == where[second] or None in (where[first], where[second])
+    for name in "abc":
+        rows = [row for row in range(count) if stems[row] == name]
+        known = {where[row] for row in rows if row < before}
+        found = {where[row] for row in rows} - {None}
+        assert found <= known if known else len(found) <= 1
 
 
 def test_an_exact_copy_of_a_rejected_poster_is_rejected_too() -> None:

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -288,24 +290,102 @@ def test_the_names_of_posters_are_evidence_unless_posters_alone_are_asked_for(
         assert film["scores"] == pytest.approx(dict(plain), abs=1e-6)
 
 
+def rated(model: Predictor, folder: Path) -> Predictor:
+    """The model, which also says how many films have each genre."""
+    content = content_of(model.bundle)
+    provenance = {**content.provenance, "rates": {"Red": 0.3, "Green": 0.1, "Blue": 0.05}}
+    return Predictor(write_bundle(folder, replace(content, provenance=provenance)))
+
+
+def log_odds(score: float) -> float:
+    return math.log(score / (1 - score))
+
+
+@pytest.mark.parametrize("with_poster", [True, False])
+@pytest.mark.parametrize(("title", "year"), [("Saw Love", 1950), ("Saw Love", None), (None, None)])
+def test_what_each_kind_moved_adds_up_to_the_score(
+    model: Predictor, poster: Path, tmp_path: Path, title: str | None, year: int | None,
+    with_poster: bool,
+) -> None:  # fmt: skip
+    if not (with_poster or title):
+        return
+    chosen = poster if with_poster else None
+    for known in (model, rated(model, tmp_path / "rated")):
+        film = known.predict(chosen, title=title, year=year)
+        for one in known.explain(chosen, known.genres, title=title, year=year):
+            assert one.score == film.scores[one.genre] == list(one.steps.values())[-1]
+            assert one.threshold == film.thresholds[one.genre]
+            assert tuple(one.steps) == tuple(one.parts) == film.evidence
+            start = 0.0 if one.rate is None else log_odds(one.rate)
+            assert start + sum(one.parts.values()) == pytest.approx(log_odds(one.score))
+            if "poster" in one.steps:
+                assert one.steps["poster"] == known.predict(poster).scores[one.genre]
+            if "year" in one.steps:
+                before = known.predict(chosen, title=title).scores[one.genre]
+                assert one.parts["year"] == pytest.approx(log_odds(one.score) - log_odds(before))
+            if title and (with_poster or one.rate is not None):
+                assert sum(one.words.values()) == pytest.approx(one.parts["title"])
+
+
 def test_an_explanation_says_which_words_spoke_for_a_genre(model: Predictor, poster: Path) -> None:
     film = model.predict(poster, title="Saw Love", year=1950)
-    plain = model.predict(poster, title=None)
-    explained = model.explain(poster, model.genres, title="Saw Love", year=1950)
-    assert [one.score for one in explained] == pytest.approx(list(film.scores.values()))
-    assert [one.threshold for one in explained] == list(film.thresholds.values())
-    red, green, _ = explained
+    red, green, blue = model.explain(poster, model.genres, title="Saw Love", year=1950)
+    # The title moves Red by what its words say, and Green by the intercept of 0.25 as well, of
+    # which each of the three n-grams has a third.
     assert list(red.words) == ["saw", "saw love", "love"]
-    assert red.words["saw"] == pytest.approx(0.5 * 9 / np.sqrt(3))
-    assert next(iter(green.words)) == "love"
+    assert red.words == pytest.approx({"saw": 4.5 / 3**0.5, "saw love": 1.5 / 3**0.5, "love": 0})
+    assert green.words["love"] == pytest.approx(3 / 3**0.5 + 0.25 / 3)
+    assert green.words["saw"] == pytest.approx(0.25 / 3)
+    assert list(green.telling) == ["love"]
+    assert green.moved == "with the poster 50%, with the title 88%, with the year 88%"
+    assert blue.telling["love"] < -0.5
     assert [one.genre for one in model.explain(poster, title="Saw Love", year=1950)] == [
         name for name in sorted(film.scores, key=lambda name: -film.scores[name])
         if name in film.genres
     ]  # fmt: skip
     (alone,) = model.explain(poster, ["Red"], title="Unheard of")
-    assert alone.score == pytest.approx(plain.scores["Red"])
+    assert alone.score == model.predict(poster).scores["Red"]
     assert not alone.words
-    options = ["explain", str(poster), "--model", str(model.bundle.path), "--title", "Saw Love"]
-    done = CliRunner().invoke(app, options, catch_exceptions=False)
-    assert "title: saw +2.6, saw love +0.9" in done.stdout
-    assert CliRunner().invoke(app, [*options, "--year", "1066"]).exit_code == 2
+
+
+def test_a_title_is_explained_without_a_poster(model: Predictor) -> None:
+    film = model.predict(title="Saw Love")
+    (red, *_) = model.explain(title="Saw Love")
+    assert (red.genre, red.score) == ("Red", film.scores["Red"])
+    assert (red.where, red.method, red.map.size, red.heat.size) == ("", None, 0, 0)
+    assert red.words["saw"] == pytest.approx(4.5 / 3**0.5)
+    for reason, title in (("no poster and no title", None), ("nothing in the title", "X")):
+        with pytest.raises(PosterError, match=reason):
+            model.explain(title=title)
+
+
+def test_explain_prints_draws_and_gives_json(
+    model: Predictor, poster: Path, tmp_path: Path
+) -> None:
+    def run(*options: str, code: int = 0) -> str:
+        command = ["explain", *options, "--model", str(model.bundle.path)]
+        done = CliRunner().invoke(app, command, catch_exceptions=False)
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    out = tmp_path / "why.png"
+    shown = run(str(poster), "--title", "Saw Love", "--out", str(out))
+    assert "with the poster 88%, with the title 100%" in shown
+    assert "words of the title: saw +2.6, saw love +0.9" in shown
+    with Image.open(out) as picture:
+        drawn = np.asarray(picture.convert("RGB"))
+    gold, blue = ((drawn == colour).all(2) for colour in ((255, 176, 32), (118, 158, 214)))
+    lowest = np.flatnonzero(gold.any(1)).max()
+    assert lowest > 480 + 3 * 26  # under the map, below the steps
+    assert not blue.any()
+    alone = run("--title", "Saw Love", "--genre", "Blue", "--out", str(out))
+    assert "mostly from" not in alone
+    with Image.open(out) as picture:
+        drawn = np.asarray(picture.convert("RGB"))
+    assert (drawn == (118, 158, 214)).all(2).any()  # "love" speaks against Blue
+    assert drawn.shape[0] < 300
+    (record,) = json.loads(run("--title", "Saw Love", "--genre", "Red", "--json"))
+    (red,) = model.explain(None, ["Red"], title="Saw Love")
+    assert record == red.to_dict()
+    run(str(poster), "--year", "1066", code=2)
+    run(code=2)

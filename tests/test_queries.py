@@ -201,6 +201,10 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
         ("Alien (1870).jpg", None, None),
         ("Alien (2100).jpg", None, None),
         ("Alien (١٩٧٩).jpg", None, None),
+        ("poster (1950).jpg", None, None),
+        ("Folder (2001).jpg", None, None),
+        ("IMG (1999).png", None, None),
+        ("poster (1950)/poster.jpg", None, None),
         ("(1979).jpg", None, None),
         ("  (1979).jpg", None, None),
         (os.fsdecode(b"Am\xe9lie (2001).jpg"), None, None),
@@ -215,6 +219,18 @@ def test_a_clear_name_gives_the_title_and_the_year_and_others_give_neither(
     expected = [Query(poster, None, title, year)]
     assert list(find_films(poster)) == expected
     assert list(find_films(tmp_path)) == expected
+
+
+def test_pictures_that_were_numbered_together_have_no_years(tmp_path: Path) -> None:
+    names = ["Heat (1995).jpg", "scan-a (1).jpg", "scan-a (1950).jpg", "scan-a (2001).jpg"]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "box (2)").mkdir()
+    (tmp_path / "box (1950)").mkdir()
+    (tmp_path / "box (1950)" / "folder.jpg").touch()
+    films = list(find_films(tmp_path))
+    assert [film.title for film in films] == ["Heat", None, None, None, None]
+    assert next(find_films(tmp_path / "scan-a (1950).jpg")).year is None
 
 
 def test_a_poster_in_the_working_directory_has_the_title_of_its_folder(

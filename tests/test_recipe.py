@@ -127,13 +127,18 @@ def test_every_key_has_its_documentation_and_a_name_of_its_own(kind: type[Tables
     assert (known["ema_decay"].default, known["tta"].default) == ("none", "1")
 
 
-def test_settings_change_any_table_and_leave_the_first_recipe_alone() -> None:
+def test_settings_change_any_table_and_leave_the_first_recipe_alone(tmp_path: Path) -> None:
     recipe = Recipe()
     changed = recipe.with_settings(epochs=3, dropout=0.5, teacher=Path("runs") / "one")
     assert recipe == Recipe()
     assert (changed.optimisation.epochs, changed.network.dropout) == (3, 0.5)
     assert changed.regularisation.teacher == str(Path("runs") / "one")
     assert portable(changed).settings()["teacher"] == "one"
+    several = recipe.with_settings(teacher=["runs/one", "runs/two"])
+    assert several.regularisation.teachers == ("runs/one", "runs/two")
+    assert portable(several).settings()["teacher"] == ("one", "two")
+    (tmp_path / "several.toml").write_text(several.to_toml())
+    assert load_recipe(tmp_path / "several.toml") == several
     with pytest.raises(RecipeError, match="settings: no key 'epoch'; did you mean 'epochs'"):
         recipe.with_settings(epoch=3)
 

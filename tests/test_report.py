@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from keyart.report.findings import mistakes, standing_out, surest
 from keyart.report.page import write_report
 from keyart.report.svg import Axis, thin
 from keyart.run import Run, ScoredFilms
+from keyart.terminal.scores import show_scores
 
 NASTY = ("<script>alert(1)</script>", '" onerror="alert(2)', "Tom & Jerry's <i>")
 
@@ -106,6 +108,37 @@ def test_the_table_of_all_metrics_is_that_of_the_run(page: str, run: Path) -> No
         cells = table[metric.label]
         assert cells[0] == shown(split.model[name])
         assert cells[2:5] == [shown(guess[name]) for guess in split.baselines.values()]
+
+
+def test_titles_and_series_have_rows_of_their_own(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Run(shutil.copytree(run, tmp_path / "titled"))
+    test, other = own.metrics.split("test"), own.metrics.split("validation")
+    titled = replace(other, films=53)
+    never = {"poster": replace(test, films=48), "poster+title": replace(titled, films=47)}
+    own.write_metrics(replace(own.metrics, evidence={"poster+title": titled}, never_seen=never))
+    table = re.search(r"With titles and years.*?</table>", report(own.path), re.S)
+    assert table is not None
+    found = [
+        [html.unescape(re.sub("<.*?>", "", cell)) for cell in re.findall("<t[hd].*?</t[hd]>", line)]
+        for line in re.findall("<tr>.*?</tr>", table[0], re.S)[1:]
+    ]
+    expected = [
+        ["poster", "all", "60", shown(test.model["mean_average_precision"])],
+        ["poster", "series never seen", "48", shown(test.model["mean_average_precision"])],
+        ["poster, title", "all", "53", shown(other.model["mean_average_precision"])],
+        ["poster, title", "series never seen", "47", shown(other.model["mean_average_precision"])],
+    ]
+    assert [row[:4] for row in found] == expected
+    show_scores(own.metrics, "test")
+    printed = capsys.readouterr().out
+    assert printed.count("series never seen") == 2
+    assert "does not know which series" not in printed
+    show_scores(replace(own.metrics, never_seen={}), "test")
+    assert "does not know which series" in capsys.readouterr().out
+    show_scores(own.metrics, "validation")
+    assert "series" not in capsys.readouterr().out
 
 
 def test_every_genre_has_its_own_metrics_and_an_undefined_one_is_not_zero(

@@ -177,7 +177,7 @@ def test_the_model_is_described(api: httpx.Client) -> None:
     assert [(genre.name, genre.threshold) for genre in model.genres][2] == ("Blue", 0.9)
     assert model.card == "# A tiny model\n"
     assert model.offers == schemas.Offers(
-        explanations=True, similar=3, corrections=True, token=False
+        evidence=[["poster"]], explanations=True, similar=3, corrections=True, token=False
     )
 
 

@@ -90,7 +90,7 @@ def test_the_content_of_a_picture_decides_not_its_type(port: int, kind: str | No
     status, _, body = ask(port, "POST", PREDICT, RED, kind)
     assert status == 200
     assert json.loads(body)["predictions"][0]["genres"] == ["Red"]
-    assert ask(port, "POST", PREDICT, b"poster=alien", kind)[0] == 415
+    assert ask(port, "POST", PREDICT, b"no picture \xff", kind)[0] == 415
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def zipped() -> bytes:
 @pytest.mark.parametrize(
     ("data", "status", "said"),
     [
-        (b"", 422, "no poster"),
+        (b"", 422, "no poster and no title"),
         (b"just text", 415, "not a picture"),
         (zipped(), 415, "ZIP archive"),
         (b"%PDF-1.7", 415, "PDF"),

@@ -4,21 +4,24 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from keyart.evidence import Kind
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
 from keyart.service.server import running
 from keyart.service.tokens import Tokens, new_token
 from keyart.similar import Index
+from tests.tiny_titles import titled_bundle
 from tests.wire import DARK, GREEN, RED, encoded, plain
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -196,7 +199,8 @@ def test_downloads_hold_what_the_api_says(page: Page, url: str) -> None:
     assert download.value.suggested_filename == "keyart.csv"
     text = Path(download.value.path()).read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert list(rows[0]) == ["poster", "genres", "Red", "Green", "Blue"]
+    head = ["title", "poster", "genres", "unsure", "evidence", "reason"]
+    assert list(rows[0]) == [*head, "Red", "Green", "Blue"]
     assert [row["poster"] for row in rows] == ["'=1+1.jpg", 'a "b", c.png']
     with page.expect_download() as download:
         page.get_by_role("button", name="Download JSON").click()
@@ -214,6 +218,144 @@ def test_an_unreadable_poster_says_why_and_the_others_are_predicted(page: Page) 
     refused = page.locator(".card.refused")
     expect(refused.locator(".hint")).to_have_text("this is a ZIP archive; send JPEG, PNG or WebP")
     expect(page.locator(".card").nth(1).locator(".verdict")).to_have_text("Red")
+
+
+@pytest.fixture(scope="module")
+def titled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Predictor, str]]:
+    """A model that learned titles, and where it is served."""
+    folder = tmp_path_factory.mktemp("titled")
+    model = Predictor(titled_bundle(folder / "model"))
+    store = Corrections(f"sqlite:///{folder / 'corrections.sqlite'}")
+    with running(create_app(model, corrections=store)) as address:
+        yield model, address
+
+
+def percents(scores: Mapping[str, float]) -> list[str]:
+    return sorted(f"{round(100 * score)}%" for score in scores.values())
+
+
+def bar(card: Locator, genre: str) -> Locator:
+    return card.get_by_role("button", name=re.compile(f"^{genre} [0-9]"))
+
+
+def shown(card: Locator) -> list[str]:
+    expect(card.locator(".waiting")).to_have_count(0)
+    return sorted(card.locator(".bar .score").all_inner_texts())
+
+
+def test_a_title_in_the_name_of_a_file_is_evidence_and_may_be_corrected(
+    context: BrowserContext, titled: tuple[Predictor, str]
+) -> None:
+    model, url = titled
+    page = context.new_page()
+    page.goto(url)
+    names = ["Moon (1950).jpg", "poster (1950).jpg", "scan (1).jpg", "pic-a (2).jpg"]
+    names.append("pic-a (1999).jpg")
+    files: list[Any] = [{"name": n, "mimeType": "image/jpeg", "buffer": RED} for n in names]
+    page.set_input_files("#file", files)
+    expect(page.locator(".card")).to_have_count(5)
+    moon, *others = page.locator(".card").all()
+    film = model.predict(RED, title="Moon", year=1950)
+    assert shown(moon) == percents(film.scores)
+    expect(moon.locator(".evidence")).to_have_text("By the poster, the title, and the year.")
+    expect(moon.locator(".bar", has_text="Blue")).to_contain_text("threshold 60%")
+    expect(moon.get_by_label("Title")).to_have_value("Moon")
+    for other in others:
+        assert shown(other) == percents(model.predict(RED).scores)
+        expect(other.get_by_label("Title")).to_have_value("")
+        expect(other.locator(".bar", has_text="Blue")).to_contain_text("threshold 90%")
+
+    again = moon.get_by_role("button", name="Predict again")
+    expect(again).to_be_hidden()
+    moon.get_by_label("Title").fill("Saw Love")
+    moon.get_by_label("Year").fill("")
+    again.click()
+    expect(moon.locator(".evidence")).to_have_text("By the poster and the title.")
+    film = model.predict(RED, title="Saw Love")
+    assert shown(moon) == percents(film.scores)
+    moon.get_by_label("Title").fill("Unheard of")
+    moon.get_by_label("Title").press("Enter")
+    expect(moon.locator(".evidence")).to_have_text(
+        "By the poster. The model knows nothing of this title."
+    )
+    moon.get_by_label("Title").fill("Saw Love")
+    moon.get_by_label("Title").press("Enter")
+    expect(moon.locator(".evidence")).to_contain_text("and the title")
+    moon.get_by_text("Wrong? Correct the genres").click()
+    expect(moon.get_by_role("textbox", name="Film")).to_be_hidden()
+    moon.locator(".choices label", has_text="Green").click()
+    moon.get_by_role("button", name="Save the correction").click()
+    expect(moon.locator(".corrected")).to_contain_text("Corrected to")
+    sha256 = hashlib.sha256(RED).hexdigest()
+    kept = httpx.get(f"{url}/v1/corrections/{sha256}", trust_env=False).json()["correction"]
+    assert kept["title"] == "Saw Love"
+    assert kept["scores"] == pytest.approx(dict(film.scores), abs=1e-6)
+
+
+def test_a_title_is_asked_about_without_a_poster_or_stands_in_for_a_broken_one(
+    context: BrowserContext, titled: tuple[Predictor, str]
+) -> None:
+    model, url = titled
+    page = context.new_page()
+    page.goto(url)
+    asking = page.locator("#by-title")
+    asking.get_by_label("Title").fill("Saw <b>Love</b>")
+    asking.get_by_label("Year").fill("1950")
+    page.keyboard.press("Enter")
+    card = page.locator(".card")
+    film = model.predict(title="Saw <b>Love</b>", year=1950)
+    expect(card.locator(".evidence")).to_have_text("By the title and the year.")
+    assert shown(card) == percents(film.scores)
+    expect(card.locator(".title-card")).to_have_text("Saw <b>Love</b>1950")
+    expect(card.locator(".correct")).to_be_hidden()
+    bar(card, "Red").click()
+    expect(card.locator(".heat")).to_be_hidden()
+    expect(card.locator(".words li").first).to_have_text("saw+3.2")
+    asking.get_by_label("Title").fill("Unheard of")
+    asking.get_by_role("button").click()
+    refused = page.locator(".card").nth(1)
+    expect(refused.locator(".verdict")).to_have_text("Could not be predicted")
+    expect(refused.locator(".hint")).to_contain_text("nothing in the title 'Unheard of' is known")
+    choose(page, **{"Moon (1950)_jpg": b"PK\x03\x04 zip"})
+    broken = page.locator(".card").nth(2)
+    expect(broken.locator(".evidence")).to_have_text(
+        "By the title and the year. The poster could not be read: this is a ZIP archive; send "
+        "JPEG, PNG or WebP."
+    )
+    assert shown(broken) == percents(model.predict(title="Moon", year=1950).scores)
+    bar(broken, "Blue").click()
+    expect(broken.locator(".words li")).to_have_text(["moon+6.3"])
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    rows = [
+        (one["title"], one["poster"], one["evidence"]) for one in csv.DictReader(io.StringIO(text))
+    ]
+    assert rows == [
+        ("Saw <b>Love</b>", "", "title|year"),
+        ("Unheard of", "", ""),
+        ("Moon", "Moon (1950).jpg", "title|year"),
+    ]
+
+
+def test_a_genre_shows_what_each_kind_of_evidence_moved(
+    context: BrowserContext, titled: tuple[Predictor, str]
+) -> None:
+    model, url = titled
+    page = context.new_page()
+    page.goto(url)
+    choose(page, **{"Saw Love (1950)_png": region()})
+    page.locator(".bar", has_text="Green").click()
+    expect(page.locator(".heat")).to_be_visible()
+    (green,) = model.explain(region(), ["Green"], title="Saw Love", year=1950)
+    steps = [f"{label}{green.steps[kind]:.0%}" for kind, label in STEPS.items()]
+    expect(page.locator(".step")).to_have_text(steps)
+    words = [f"{word}{part:+.1f}".replace("-", "\u2212") for word, part in green.telling.items()]
+    expect(page.locator(".words li")).to_have_text(words)
+    assert len(words) == 1
+    assert page.evaluate(CONTRAST) == []
+    page.locator(".bar", has_text="Green").click()
+    expect(page.locator(".moved")).to_be_hidden()
 
 
 @pytest.mark.parametrize("event", ["drop", "paste"])
@@ -302,8 +444,12 @@ def test_all_pictures_and_controls_have_names(page: Page) -> None:
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
+STEPS: dict[Kind, str] = {
+    "poster": "the poster", "title": "with the title", "year": "with the year"
+}  # fmt: skip
 CONTRAST = """() => {
-    const parse = (c) => c.match(/[\\d.]+/g).map(Number);
+    const parse = (c) => c.match(/[\\d.]+/g).map(Number)
+        .map((v, i) => c.startsWith("color(srgb") && i < 3 ? 255 * v : v);
     const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
         .map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);

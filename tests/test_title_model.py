@@ -72,6 +72,15 @@ def test_a_model_is_the_same_after_saving() -> None:
         assert second is not None
         assert np.array_equal(first, second)
     assert np.array_equal(model.year_logits(1985), again.year_logits(1985))
+    assert again.never_seen(["saw", "moon", ""]).tolist() == [False, True, False]
+
+
+def test_a_model_of_an_older_keyart_does_not_know_its_series() -> None:
+    model = tiny_titles()
+    plain = {key: value for key, value in model.to_json().items() if key != "series"}
+    older = TitleModel.from_parts(model.to_bytes()[: -4 * len(model.series)], plain)
+    assert np.array_equal(older.weights, model.weights)
+    assert len(older.series) == 0
 
 
 def test_a_damaged_model_is_refused() -> None:
@@ -80,6 +89,8 @@ def test_a_damaged_model_is_refused() -> None:
     wrong = [
         (content[:-1], plain, "do not hold"),
         (content, plain | {"ngrams": 3}, "do not hold"),
+        (content, plain | {"series": 3}, "do not hold"),
+        (content[:-8] + content[-4:] + content[-8:-4], plain, "rise"),
         (content, plain | {"scale": [1.0]}, "years"),
         (content, plain | {"years": [[0, 0, 0]]}, "years"),
         (content[4:8] + content[:4] + content[8:], plain, "rise"),

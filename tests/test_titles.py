@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyart.series import series_stem, stem_hashes
 from keyart.titles import hash_of, hashed_ngrams, title_ngrams, title_parts, words_of
 
 SAME = [
@@ -26,6 +27,63 @@ SAME = [
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_a_title_is_one_however_it_is_written(one: str, other: str) -> None:
     assert list(title_ngrams(one)) == list(title_ngrams(other))
+
+
+# Each line is one series.
+SERIES = """
+Saw | Saw II | Saw 3D: The Final Chapter | SAW IV (2007)
+The Matrix | Matrix, The | Matrix | Matrix;The | The Matrix: Reloaded
+Kill Bill: Vol. 1 | Kill Bill Vol. 2 | Kill Bill - Volume 2 | Kill Bill, Part Two
+Friday the 13th | Friday the 13th Part VIII: Jason | Friday the 13th Part 3 Uncut
+Alien | Alien³ | Alien3 | Alien: Covenant
+Amélie | Amélie 2 | Amelie
+Брат | Брат 2
+Les rivières pourpres | Rivières pourpres, Les | Les rivières pourpres 2 - Les anges
+Die Nibelungen, Teil 1 | Die Nibelungen: Kriemhilds Rache | Nibelungen Teil Zwei
+Mr. & Mrs. Smith | Mr. and Mrs. Smith
+Beethoven's 2nd | Beethoven's 3rd | Beethoven's
+It | It: Chapter Two | It Chapter Two
+Episode VI: It's a Trap
+Episode VII: Another
+Room 237
+Room
+8 Women
+Women
+3:10 to Yuma
+3
+2012
+2010
+Death Race 2000
+Death Race
+Part 2
+Spider-Man | Spider-Man 2
+Spider | Spider - A Film
+"""
+
+
+def test_the_titles_of_a_series_share_a_stem_and_others_do_not() -> None:
+    stems = [
+        {series_stem(title.strip()) for title in line.split("|")}
+        for line in SERIES.strip().splitlines()
+    ]
+    assert [len(found) for found in stems] == [1] * len(stems)
+    assert len(set.union(*stems)) == len(stems)
+    assert "" not in set.union(*stems)
+    assert {series_stem(title) for title in ("", "!!!", " : ", "()")} == {""}
+
+
+@given(st.text(), st.sampled_from(["", " 2", " II", ": Part 3", " - The End 4", " (1979)"]))
+def test_any_title_has_one_stem_in_every_form_and_a_letter_is_enough(title: str, more: str) -> None:
+    stem = series_stem(title)
+    assert stem == series_stem(unicodedata.normalize("NFD", title))
+    assert stem or not any("a" <= letter <= "z" for letter in title)
+    word = "dark" + "".join(letter for letter in title if "a" <= letter <= "h")
+    assert series_stem(word + more) == word
+
+
+def test_stems_are_kept_as_numbers() -> None:
+    hashes = stem_hashes(["Saw II", "", "Saw", "Up"])
+    assert hashes.tolist() == sorted([hash_of("saw"), hash_of("up")])
 
 
 def test_different_titles_differ() -> None:

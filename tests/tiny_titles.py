@@ -8,6 +8,7 @@ import numpy as np
 from keyart.bundle import Bundle, Decisions, Films, content_of, write_bundle
 from keyart.calibration import Calibration
 from keyart.evidence import Evidence, Fusion
+from keyart.series import stem_hashes
 from keyart.title_model import DECADES, TitleModel
 from keyart.titles import hash_of
 from tests.tiny import tiny_bundle
@@ -32,6 +33,7 @@ def tiny_titles() -> TitleModel:
         np.array([row for _, row in hashed], np.int8),
         np.array([0.1, 0.1, 0.1]),
         years,
+        stem_hashes(["Saw", "Love"]),
     )
 
 

@@ -25,7 +25,7 @@ _HOMES = {
     "Query": "keyart.prediction",
     "Failure": "keyart.prediction",
     "Explanation": "keyart.explain",
-    "draw_explanations": "keyart.explain",
+    "draw_explanations": "keyart.lit_poster",
     "to_table": "keyart.writers",
     "write_predictions": "keyart.writers",
     "find_films": "keyart.queries",
@@ -72,9 +72,9 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.errors import PosterError as PosterError
     from keyart.evaluation.compare import compare as compare
     from keyart.explain import Explanation as Explanation
-    from keyart.explain import draw_explanations as draw_explanations
     from keyart.film import Film as Film
     from keyart.genres import Vocabulary as Vocabulary
+    from keyart.lit_poster import draw_explanations as draw_explanations
     from keyart.metric_table import MetricTable as MetricTable
     from keyart.milestone.experiment import run_milestone as run_milestone
     from keyart.milestone.pictures import draw_pictures as draw_pictures

@@ -3,8 +3,7 @@
     keyart.json          format, vocabulary, ImageSpec, calibration, thresholds (also by wanted
                          precision), provenance, the logits of two known posters, the size and
                          SHA-256 of the files below, and a digest of all this
-    model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32;
-                         a model of titles and years takes what FilmSpec prepares
+    model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
     model.safetensors    the same weights, to train on from; a small bundle has none
     titles.bin           the n-grams of titles, if it learned from titles: see title_model.py
     MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
@@ -29,7 +28,7 @@ from keyart.evidence import POSTER, Evidence, Fusion
 from keyart.files import new_folder, replacing_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.graph import check_model
-from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json
+from keyart.images.spec import ImageSpec
 from keyart.known_networks import remember
 from keyart.manifest import (
     CARD,
@@ -99,7 +98,7 @@ class Bundle:
 
     path: Path
     vocabulary: Vocabulary
-    spec: ImageSpec | FilmSpec | None
+    spec: ImageSpec | None
     members: tuple[Member, ...]
     calibration: Calibration
     thresholds: Thresholds
@@ -162,6 +161,14 @@ class Bundle:
         return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
 
     @property
+    def rates(self) -> npt.NDArray[np.float64] | None:
+        """The share of films that have each genre (genres,), on test films; None if unknown."""
+        rates = self.provenance.get("rates", {})
+        if not all(name in rates for name in self.vocabulary.names):
+            return None
+        return np.array([rates[name] for name in self.vocabulary.names], np.float64)
+
+    @property
     def onnx(self) -> Path:
         """The network, for ONNX Runtime. An ensemble has none of its own."""
         return self.path / ONNX
@@ -188,7 +195,7 @@ class NetworkFiles:
     """A network to be saved. weights: a safetensors file's content; None for a small bundle."""
 
     onnx: bytes
-    spec: ImageSpec | FilmSpec
+    spec: ImageSpec
     weights: bytes | None = None
 
 
@@ -326,7 +333,7 @@ def _read(path: Path, depth: int) -> Bundle:
     return Bundle(
         path=path,
         vocabulary=known,
-        spec=spec_from_json(image) if image is not None else None,
+        spec=ImageSpec.from_json(image) if image is not None else None,
         members=_read_members(path, names, manifest.get(MEMBERS, ()), depth),
         calibration=decisions.calibration,
         thresholds=decisions.thresholds,

@@ -12,6 +12,7 @@ Method = Literal["identity", "temperature", "platt", "isotonic"]
 
 # Far beyond the point where a sigmoid is 0 or 1; keeps slope x logit finite.
 LARGEST_LOGIT = 1e6
+_EDGE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,13 @@ class Calibration:
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise ValueError(f"calibration of genre {number}: {error!r}") from error
         return cls(tuple(genres))
+
+
+def log_odds(scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The inverse of the sigmoid, finite also for scores that were rounded to 0 or 1."""
+    inside = np.clip(np.asarray(scores, np.float64), _EDGE, 1 - _EDGE)
+    odds: npt.NDArray[np.float64] = np.log(inside) - np.log1p(-inside)
+    return odds
 
 
 def sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

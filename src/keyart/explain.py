@@ -1,4 +1,4 @@
-"""Where on a poster a genre comes from: class activation maps and occlusion maps.
+"""What moved a film's scores, and where on its poster: class activation maps, occlusion maps.
 
 The activation map costs one run: the network's head is linear, so each place of its last feature
 map adds a known amount to each logit (Zhou et al., "Learning Deep Features for Discriminative
@@ -7,17 +7,20 @@ nothing inside the network: it hides one patch at a time and measures how far th
 (Zeiler and Fergus, ECCV 2014). It costs about 80 runs.
 """
 
-import io
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from keyart.images.decode import MAX_PIXELS, Pixels, decode
-from keyart.images.poster import Poster, content_of
+from keyart.calibration import log_odds
+from keyart.errors import PosterError
+from keyart.evidence import Kind
+from keyart.images.decode import MAX_PIXELS, Pixels
+from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
 from keyart.network import Logits, Network
 
@@ -27,34 +30,65 @@ Map = npt.NDArray[np.float64]
 # Cells of the occlusion map; a patch hides 2x2 of them.
 _ROWS, _COLUMNS = 12, 8
 _BLOCK = 16  # hidden posters in one run of the network
+_SHOWN, _CLEAR = 5, 0.1  # words, and log-odds, that people are shown
 _EVEN = 0.05  # logits; a map that rises no higher anywhere points to no place
-
-# The picture: the poster is dark where nothing speaks for the genre, and glows where most does.
-_DIM = np.array([10, 12, 22], np.float32)
-_GLOW = np.array([255, 176, 32], np.float32)
-_LARGEST = 1_000  # pixels on the longer side of a single lit poster
-_PANEL = 480  # height of a poster in the picture, in pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where one genre of one poster comes from.
+    """What moved the score of one genre of a film, and where on its poster that is.
 
     map: (rows, columns) over the whole poster. For 'activation' what each place adds to the
     genre's logit, for 'occlusion' how far the logit falls if the place is hidden; negative if a
-    place speaks against the genre. words: what each word of the title, or two in a row, adds to the
-    logit of the film, most telling first; empty if the title was not used.
+    place speaks against the genre. A film without a poster has an empty map and no method.
+
+    steps: the score as the evidence comes in, by the poster, then with the title, then with the
+    year, as far as they were used; each is the model's answer if it knows no more than that. rate:
+    the share of all films that have the genre; None if the model does not say. words: what each
+    word of the title, or two in a row, adds to the log-odds, most telling first; they sum to the
+    title's part.
     """
 
     genre: str
     score: float
     threshold: float
-    method: Method
-    map: Map
+    method: Method | None = None
+    map: Map = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     words: Mapping[str, float] = field(default_factory=dict)
+    steps: Mapping[Kind, float] = field(default_factory=dict)
+    rate: float | None = None
 
     def __repr__(self) -> str:
-        return f"<Explanation {self.genre} {self.score:.2f}: {self.where}, by {self.method}>"
+        found = f": {self.where}, by {self.method}" if self.where else ""
+        return f"<Explanation {self.genre} {self.score:.2f}{found}>"
+
+    @property
+    def parts(self) -> dict[Kind, float]:
+        """What each kind of evidence adds to the log-odds of the genre.
+
+        The first kind moves them from those of the rate, or from even odds (0) if the rate is
+        unknown. The parts and that start sum to the log-odds of the score.
+        """
+        before = 0.0 if self.rate is None else float(log_odds(self.rate))
+        found: dict[Kind, float] = {}
+        for kind, score in self.steps.items():
+            after = float(log_odds(score))
+            found[kind] = after - before
+            before = after
+        return found
+
+    @property
+    def moved(self) -> str:
+        """The steps in words: 'any film 5%, with the poster 31%, with the title 80%'."""
+        start = [] if self.rate is None else [f"any film {percent(self.rate)}"]
+        steps = [f"with the {kind} {percent(score)}" for kind, score in self.steps.items()]
+        return ", ".join([*start, *steps])
+
+    @property
+    def telling(self) -> dict[str, float]:
+        """The words that matter: up to five that add or take 0.1 or more."""
+        clear = [(word, part) for word, part in self.words.items() if abs(part) >= _CLEAR]
+        return dict(clear[:_SHOWN])
 
     @property
     def heat(self) -> Map:
@@ -63,13 +97,20 @@ class Explanation:
         An activation map is measured from its own mean: every place lowers the logit of a rare
         genre, and the place that lowers it least matters most.
         """
+        if not self.map.size:
+            return self.map
         level = float(self.map.mean()) if self.method == "activation" else 0.0
         above = np.maximum(self.map - level, 0)
         return above / max(float(above.max()), _EVEN)
 
     @property
     def where(self) -> str:
-        """Where most of the evidence is, in words: 'top left', 'middle', or nowhere."""
+        """Where most of the evidence is, in words: 'top left', 'middle', or nowhere.
+
+        Empty for a film without a poster.
+        """
+        if not self.map.size:
+            return ""
         if self.heat.max() < 1:
             return "nowhere in particular"
         row, column = np.unravel_index(int(self.map.argmax()), self.map.shape)
@@ -77,6 +118,27 @@ class Explanation:
         down = ("top", "middle", "bottom")[int(3 * (row + 0.5) / rows)]
         across = ("left", "", "right")[int(3 * (column + 0.5) / columns)]
         return f"{down} {across}".strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "genre": self.genre,
+            "score": self.score,
+            "threshold": self.threshold,
+            "rate": self.rate,
+            "steps": dict(self.steps),
+            "parts": dict(self.parts),
+            "words": dict(self.words),
+            "method": self.method,
+            "where": self.where or None,
+            "map": self.map.tolist(),
+            "heat": self.heat.tolist(),
+        }
+
+
+def percent(score: float) -> str:
+    """A score for people: 31%."""
+    return f"{score:.0%}"
 
 
 def activation_maps(
@@ -90,56 +152,34 @@ def activation_maps(
     return _over_poster(maps[0].astype(np.float64), spec, height, width)
 
 
-def glow(rgb: Pixels, heat: Map) -> Pixels:
-    """The poster, bright where the evidence is. heat: (rows, columns) in [0, 1]. Returns RGB."""
-    height, width = rgb.shape[:2]
-    light = np.clip(_resized(heat, width, height), 0, 1).astype(np.float32)[..., None]
-    light = light**0.8
-    dimmed = rgb * (0.32 + 0.68 * light) + _DIM * (1 - light)
-    lit = dimmed + (_GLOW - dimmed) * (0.3 * light**2)
-    picture: Pixels = np.clip(lit, 0, 255).astype(np.uint8)
-    return picture
+def place_maps(
+    poster: Poster,
+    method: Method,
+    specs: Sequence[ImageSpec],
+    logits: Callable[[Sequence[Pixels]], Logits],
+    network: Network | None,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Logits, Map]:
+    """The logits (genres,) of a poster, and where they come from (genres, rows, columns).
 
-
-def glow_png(data: bytes, explanation: Explanation, *, max_pixels: int = MAX_PIXELS) -> bytes:
-    """A poster's file, bright where a genre comes from, as PNG of at most 1,000 pixels a side.
-
-    Raises PosterError.
+    specs: how the model takes posters. logits: of pictures (films, height, width, 3), one array for
+    each of `specs`. network: for 'activation'. Raises PosterError.
     """
-    at_least = (_LARGEST, _LARGEST)
-    image = Image.fromarray(decode(data, at_least=at_least, max_pixels=max_pixels))
-    image.thumbnail((_LARGEST, _LARGEST), Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    Image.fromarray(glow(np.asarray(image), explanation.heat)).save(file, "PNG")
-    return file.getvalue()
-
-
-def draw_explanations(poster: Poster, explanations: Sequence[Explanation]) -> Image.Image:
-    """The poster, then a copy for each genre that is bright where the genre comes from.
-
-    poster: as for Predictor.explain. Returns a PIL image. Raises PosterError.
-    """
-    content = content_of(poster)
-    rgb = decode(content) if isinstance(content, bytes) else content
-    scale = _PANEL / rgb.shape[0]
-    width = max(1, round(rgb.shape[1] * scale))
-    poster = np.asarray(
-        Image.fromarray(rgb).resize((width, _PANEL), Image.Resampling.LANCZOS), np.uint8
-    )
-    font = ImageFont.load_default(18)
-    gap, foot = 16, 40
-    panels = [(poster, "")] + [
-        (glow(poster, one.heat), f"{one.genre} {one.score:.0%}") for one in explanations
-    ]
-    column = max(width, *(int(font.getlength(text)) for _, text in panels)) + gap
-    size = (column * len(panels) + gap, _PANEL + gap + foot)
-    sheet = Image.new("RGB", size, (16, 16, 20))
-    pen = ImageDraw.Draw(sheet)
-    for number, (picture, text) in enumerate(panels):
-        left = gap + number * column
-        sheet.paste(Image.fromarray(picture), (left, gap))
-        pen.text((left, gap + _PANEL + 8), text, (255, 226, 170), font)
-    return sheet
+    try:
+        content = content_of(poster)
+        decoded = [spec.decode(content, max_pixels) for spec in specs]
+    except PosterError as error:
+        if isinstance(poster, str | os.PathLike):
+            raise PosterError(f"{name_of(poster)}: {error}") from error
+        raise
+    pictures = [spec.resize(rgb)[None] for spec, rgb in zip(specs, decoded, strict=True)]
+    height, width = decoded[0].shape[:2]
+    if method == "activation":
+        assert network is not None
+        maps = activation_maps(network, specs[0], pictures[0], height, width)
+    else:
+        maps = occlusion_maps(logits, specs, pictures, height, width)
+    return logits(pictures)[0], maps
 
 
 def occlusion_maps(
@@ -210,12 +250,12 @@ def _over_poster(maps: Map, spec: ImageSpec, height: int, width: int) -> Map:
     down, across = rows / spec.height, columns / spec.width
     box = (left * across, top * down, (left + inner_width) * across, (top + inner_height) * down)
     size = (max(1, round(inner_width * across)), max(1, round(inner_height * down)))
-    return np.stack([_resized(one, *size, box=box) for one in maps])
+    return np.stack([resized_map(one, *size, box=box) for one in maps])
 
 
-def _resized(
+def resized_map(
     values: Map, width: int, height: int, box: tuple[float, float, float, float] | None = None
 ) -> Map:
     image = Image.fromarray(values.astype(np.float32))
-    resized = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(resized, np.float64)
+    smooth = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(smooth, np.float64)

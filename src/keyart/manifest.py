@@ -33,7 +33,7 @@ PROBES = 2
 # A protobuf file, and so the network, has at most 2 GiB.
 LARGEST = {ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20, TITLES: 1 << 30}
 _LARGEST_MANIFEST = 4 << 20
-_MOST_GENRES, _MOST_WORDS, _MOST_MEMBERS, _DEEPEST = 1_000, 100_000, 32, 4
+_MOST_GENRES, _MOST_MEMBERS, _DEEPEST = 1_000, 32, 4
 _LONGEST = 200  # characters of a name
 _LARGEST_SIDE = 2_048  # pixels
 _MOST_NGRAMS = 10_000_000
@@ -146,8 +146,10 @@ def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None
 
 
 def _check_titles(titles: Any, genres: int) -> None:
-    _object(titles, "titles", {"ngrams", "scale", "years"})
+    of_series = {"series"} if isinstance(titles, dict) and "series" in titles else set()
+    _object(titles, "titles", {"ngrams", "scale", "years"} | of_series)
     _integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
+    _integer(titles.get("series", 0), "titles series", 0, _MOST_NGRAMS)
     rows = _list(titles["years"], "titles years", DECADES, DECADES)
     for row, where in ((titles["scale"], "scale"), *((row, "years") for row in rows)):
         for number in _list(row, f"titles {where}", genres, genres):
@@ -177,17 +179,6 @@ def evidence_of(name: str) -> Evidence:
 
 
 def _check_image(image: Any) -> None:
-    if isinstance(image, dict) and "words" in image:
-        _object(image, "image", {"image", "uses_poster", "words", "year"})
-        if not isinstance(image["uses_poster"], bool):
-            raise ValueError("image uses_poster: expected true or false")
-        words = _list(image["words"], "image words", 0, _MOST_WORDS)
-        for word in words:
-            _text(word, "image words")
-        if len(set(words)) < len(words):
-            raise ValueError("image words: has a word twice")
-        _integer(image["year"], "image year", 1, 9_999)
-        image = image["image"]
     _object(image, "image", {"height", "width", "fit", "mean", "std"})
     for side in ("height", "width"):
         _integer(image[side], f"image {side}", 1, _LARGEST_SIDE)
@@ -240,6 +231,8 @@ def _check_provenance(facts: Any) -> None:
     for key in ("name", "recipe", "catalog"):
         if key in facts and not isinstance(facts[key], str):
             raise ValueError(f"provenance {key}: expected text")
+    for rate in _object(facts.get("rates", {}), "provenance rates", most=_MOST_GENRES).values():
+        _number(rate, "provenance rates", 0, 1)
     for key in ("metrics", "films"):
         for inner in _object(facts.get(key, {}), f"provenance {key}", most=1_000).values():
             if key == "films":

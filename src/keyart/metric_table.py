@@ -379,6 +379,7 @@ class MetricTable:
     thresholds are best for (see `choose_thresholds`). notes: what fell back, and why. splits: those
     that were scored, by their posters. evidence: the test split by other evidence, as
     "poster+title+year", on the films that have it; empty if the model learned no titles.
+    never_seen: the same, and "poster", on the films of no series that it learned from.
     """
 
     name: str
@@ -389,6 +390,22 @@ class MetricTable:
     notes: tuple[str, ...]
     splits: Mapping[str, SplitMetrics]
     evidence: Mapping[str, SplitMetrics] = field(default_factory=dict)
+    never_seen: Mapping[str, SplitMetrics] = field(default_factory=dict)
+
+    def by_evidence(self) -> list[tuple[str, str, SplitMetrics]]:
+        """The test split by evidence: what predictions rest on, which films, and their metrics.
+
+        Empty if the model learned no titles.
+        """
+        if not self.evidence:
+            return []
+        rows = []
+        for evidence, split in {"poster": self.split("test"), **self.evidence}.items():
+            name = evidence.replace("+", ", ")
+            rows.append((name, "all", split))
+            if evidence in self.never_seen:
+                rows.append((name, "series never seen", self.never_seen[evidence]))
+        return rows
 
     def split(self, name: str) -> SplitMetrics:
         """The metrics of one split. Raises KeyError if it was not scored."""
@@ -403,11 +420,13 @@ class MetricTable:
 
     def provenance(self) -> dict[str, Any]:
         """What a bundle keeps of the metrics, if the test split was scored."""
+        test = self.splits["test"]
         return {
             "name": self.name,
             "catalog": self.catalog,
             "films": dict(self.films),
-            "metrics": intervals_to_json(self.splits["test"].model.metrics),
+            "metrics": intervals_to_json(test.model.metrics),
+            "rates": {name: one.true / test.films for name, one in test.model.genres.items()},
             "notes": list(self.notes),
             "thresholds": self.criterion,
         }
@@ -432,6 +451,7 @@ class MetricTable:
             "notes": list(self.notes),
             "splits": {name: split.to_json() for name, split in self.splits.items()},
             "evidence": {name: found.to_json() for name, found in self.evidence.items()},
+            "never_seen": {name: found.to_json() for name, found in self.never_seen.items()},
         }
 
     @classmethod
@@ -450,8 +470,8 @@ class MetricTable:
                 _criterion(plain["criterion"]),
                 tuple(str(note) for note in plain["notes"]),
                 *(
-                    {name: SplitMetrics.from_json(split) for name, split in plain[part].items()}
-                    for part in ("splits", "evidence")
+                    {name: SplitMetrics.from_json(split) for name, split in found.items()}
+                    for found in (plain["splits"], plain["evidence"], plain.get("never_seen", {}))
                 ),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

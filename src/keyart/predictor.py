@@ -1,10 +1,10 @@
 """The only way to predict: Python, the command line, the service and reports all use it."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,9 @@ from PIL import Image
 
 from keyart.bundle import Bundle, boxed_bundle, read_bundle
 from keyart.errors import BundleError, PosterError
-from keyart.evidence import KINDS, POSTER, Evidence, Kind, best_evidence
-from keyart.explain import Explanation, Method, activation_maps, occlusion_maps
+from keyart.evidence import KINDS, POSTER, Evidence, Kind
+from keyart.explain import Explanation, Method, place_maps
+from keyart.fusion import fuse, steps, word_parts
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
@@ -21,7 +22,7 @@ from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
 from keyart.prediction import Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
-from keyart.title_model import check_year, is_year
+from keyart.title_model import check_year
 
 Prepared = tuple[Pixels, ...]
 """One poster, once for each image spec of a model: (height, width, 3) each, uint8."""
@@ -112,7 +113,6 @@ class Predictor:
         workers: threads; None means one for each core. Yields one Prediction or Failure for each of
         them; never raises for a single one.
         """
-        self.require_posters()  # an error of the model comes before the first poster
         numbered = enumerate(_several(films))
         used = frozenset(evidence)
 
@@ -128,7 +128,7 @@ class Predictor:
 
     def explain(
         self,
-        poster: Poster,
+        poster: Poster | None = None,
         genres: Sequence[str] | None = None,
         method: Method | None = None,
         *,
@@ -136,69 +136,54 @@ class Predictor:
         year: int | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> list[Explanation]:
-        """Where on a poster its genres come from, and which words of its title speak for them.
+        """What moved the scores of a film's genres: its poster, title and year, and where in them.
 
-        title, year: as for `predict`; scores, thresholds and genres are those that it gives.
-        genres: names or aliases; None means the predicted ones, or the one with the highest score
-        if there are none. method: 'activation' (a class activation map: fast, needs a linear head)
-        or 'occlusion' (hides one part after another: slow, works for every model); None takes the
-        first if the model has it. Raises PosterError, UnknownGenreError, and BundleError for a
-        method that the model does not have.
+        poster, title, year: as for `predict`; scores, thresholds and genres are those that it
+        gives. genres: names or aliases; None means the predicted ones, or the one with the highest
+        score if there are none. method: how to find the places on the poster: 'activation' (a class
+        activation map: fast, needs a linear head) or 'occlusion' (hides one part after another:
+        slow, works for every model); None takes the first if the model has it. Raises PosterError,
+        UnknownGenreError, and BundleError for a method that the model does not have.
         """
         film = Query(None, None, title, year)
         check_year(year)
         vocabulary = self.bundle.vocabulary
         wanted = None if genres is None else [vocabulary.index(name) for name in genres]
-        specs = self.image_specs
-        try:
-            content = content_of(poster)
-            decoded = [spec.decode(content, max_pixels) for spec in specs]
-        except PosterError as error:
-            if isinstance(poster, str | os.PathLike):
-                raise PosterError(f"{name_of(poster)}: {error}") from error
-            raise
-        pictures = [spec.resize(rgb)[None] for spec, rgb in zip(specs, decoded, strict=True)]
-        height, width = decoded[0].shape[:2]
-        ((evidence, scores),) = filter(None, self.fuse([self.logits(pictures)[0]], [film]))
-        words = self._words(title, evidence)
-        thresholds = self.bundle.decisions_for(evidence).thresholds
-        network = self.scorer.network
-        if method is None:
-            method = "activation" if network and network.has("maps") else "occlusion"
-        if method == "activation":
-            self.require("maps")
-            assert network is not None
-            maps = activation_maps(network, specs[0], pictures[0], height, width)
+        logits, maps = None, np.empty((len(self.genres), 0, 0))
+        if poster is None:
+            method = None
         else:
-            maps = occlusion_maps(self.logits, specs, pictures, height, width)
+            method = method or self._fastest_method()
+            if method == "activation":
+                self.require("maps")
+            network, specs = self.scorer.network, self.image_specs
+            logits, maps = place_maps(poster, method, specs, self.logits, network, max_pixels)
+        (answer,) = self.answers([film], [logits])
+        if isinstance(answer, Failure):
+            raise PosterError(f"{answer.poster}: {answer.reason}")
+        by_step = steps(self.bundle, logits, film, answer.evidence)
+        words = word_parts(self.bundle, title or "", by_step)
+        names, rates = self.genres, self.bundle.rates
         if wanted is None:
-            falling = np.argsort(-scores, kind="stable").tolist()
-            predicted = [genre for genre in falling if scores[genre] >= thresholds[genre]]
-            wanted = predicted or falling[:1]
+            wanted = [names.index(name) for name in answer.genres or answer.top(1)]
+            wanted.sort(key=lambda genre: -answer.scores[names[genre]])
         return [
             Explanation(
-                vocabulary.names[genre],
-                float(scores[genre]),
-                float(thresholds[genre]),
+                name := names[genre],
+                answer.scores[name],
+                answer.thresholds[name],
                 method,
                 maps[genre],
-                dict(
-                    sorted(
-                        ((word, float(logits[genre])) for word, logits in words.items()),
-                        key=lambda item: -abs(item[1]),
-                    )
-                ),
+                _most_telling(words, genre),
+                {kind: float(scores[genre]) for kind, scores in by_step.items()},
+                None if rates is None else float(rates[genre]),
             )
             for genre in wanted
         ]
 
-    def _words(self, title: str | None, evidence: Evidence) -> dict[str, npt.NDArray[np.float64]]:
-        """What each word of a title adds to the logits (genres,), as far as the title was used."""
-        films = self.bundle.films
-        if not title or films is None or "title" not in evidence:
-            return {}
-        weight = films.fusions[evidence].weights["title"]
-        return {word: weight * one for word, one in films.titles.word_logits(title).items()}
+    def _fastest_method(self) -> Method:
+        network = self.scorer.network
+        return "activation" if network is not None and network.has("maps") else "occlusion"
 
     def embed(self, posters: Iterable[Poster], *, workers: int | None = None) -> Embeddings:
         """The network's view of posters as vectors of length 1: (posters, channels).
@@ -222,9 +207,8 @@ class Predictor:
 
     @property
     def image_specs(self) -> tuple[ImageSpec, ...]:
-        """How this model needs posters. Raises BundleError if it needs more than posters."""
-        self.require_posters()
-        return tuple(spec for spec in self.scorer.specs if isinstance(spec, ImageSpec))
+        """How this model needs posters."""
+        return self.scorer.specs
 
     def prepare(
         self, poster: Poster, max_pixels: int = MAX_PIXELS, patience: float | None = None
@@ -255,49 +239,6 @@ class Predictor:
         norms = np.linalg.norm(means, axis=1, keepdims=True)
         unit: Embeddings = means / np.maximum(norms, np.finfo(np.float32).tiny)
         return unit
-
-    def fuse(
-        self,
-        posters: Sequence[Logits | None],
-        films: Sequence[Query],
-        used: Collection[Kind] = KINDS,
-    ) -> list[tuple[Evidence, Scores] | None]:
-        """What each film's answer rests on, and its calibrated scores (genres,).
-
-        posters: the logits (genres,) of each film's poster; None if it has none. used: what answers
-        may rest on. A film gets None if nothing that is known of it says anything to this model.
-        """
-        totals = [self._total(*pair, used) for pair in zip(posters, films, strict=True)]
-        together: dict[Evidence, list[int]] = {}
-        for place, total in enumerate(totals):
-            if total is not None:
-                together.setdefault(total[0], []).append(place)
-        fused: list[tuple[Evidence, Scores] | None] = [None] * len(films)
-        for evidence, places in together.items():
-            logits = np.stack([total[1] for total in map(totals.__getitem__, places) if total])
-            scores = self.bundle.decisions_for(evidence).calibration.apply(logits)
-            for place, row in zip(places, scores, strict=True):
-                fused[place] = evidence, row
-        return fused
-
-    def _total(
-        self, poster: Logits | None, film: Query, used: Collection[Kind]
-    ) -> tuple[Evidence, npt.NDArray[np.floating[Any]]] | None:
-        """The evidence to use for a film, and the logits (genres,) of all of it together."""
-        known = self.bundle.films
-        if known is None:
-            return None if poster is None else (POSTER, poster)
-        found: dict[Kind, npt.ArrayLike] = {} if poster is None else {"poster": poster}
-        if film.title and (by_title := known.titles.title_logits(film.title)) is not None:
-            found["title"] = by_title
-        if film.year is not None and is_year(film.year):
-            found["year"] = known.titles.year_logits(film.year)
-        evidence = best_evidence([kind for kind in found if kind in used], known.fusions)
-        if evidence is None:
-            return None
-        if poster is not None and evidence == POSTER:
-            return POSTER, poster  # as it is, to the last bit
-        return evidence, known.fusions[evidence].logits(found)
 
     def answer(
         self,
@@ -334,9 +275,9 @@ class Predictor:
         numbers: Sequence[int | None],
         used: Collection[Kind] = KINDS,
     ) -> list[Prediction | Failure]:
-        """numbers: of the films, for the names of those that have none; None for a single film."""
+        """numbers: as for `answers`."""
         prepared: list[Prepared] = []
-        problems = []
+        read = []
         for film in films:
             problem = film.problem
             if film.poster is None or "poster" not in used:
@@ -346,15 +287,31 @@ class Predictor:
                     prepared.append(self.prepare(film.poster))
                 except PosterError as error:
                     problem = str(error)
-            problems.append(problem)
+            read.append(replace(film, problem=problem) if problem else film)
         logits = iter(self.poster_logits(prepared) if prepared else ())
-        posters = [None if problem else next(logits) for problem in problems]
+        posters = [None if film.problem else next(logits) for film in read]
+        return self.answers(read, posters, numbers, used)
+
+    def answers(
+        self,
+        films: Sequence[Query],
+        posters: Sequence[Logits | None],
+        numbers: Sequence[int | None] | None = None,
+        used: Collection[Kind] = KINDS,
+    ) -> list[Prediction | Failure]:
+        """What the logits (genres,) of films' posters, and the rest that is known of them, make.
+
+        posters: None for a film without a poster, or if its `problem` says why it was not read.
+        numbers: of the films, for the names of those that have none; None for a single film. used:
+        what answers may rest on.
+        """
         answers: list[Prediction | Failure] = []
-        for film, number, problem, fused in zip(
-            films, numbers, problems, self.fuse(posters, films, used), strict=True
-        ):
-            name = _name(film, number)
+        numbers = numbers or [None] * len(films)
+        found = fuse(self.bundle, posters, films, used)
+        for film, number, fused in zip(films, numbers, found, strict=True):
+            name, problem = _name(film, number), film.problem
             if fused is None:
+                problem = problem or _NO_POSTER
                 reason = problem + (self._why_no_title(film, problem) if "title" in used else "")
                 answers.append(Failure(name, reason, film.film_id, film.title))
             else:
@@ -383,17 +340,8 @@ class Predictor:
         pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
         return self.logits(pictures)
 
-    def require_posters(self) -> None:
-        """Raise BundleError if the model needs more than posters: titles and years."""
-        if not all(isinstance(spec, ImageSpec) for spec in self.scorer.specs):
-            raise BundleError(
-                f"{self.bundle.path}: this model needs titles and years, which posters do not "
-                'have; evaluate it on a catalog, or train with features = "poster"'
-            )
-
     def require(self, output: str) -> None:
         """Raise BundleError if the model does not have this output of a network."""
-        self.require_posters()
         network = self.scorer.network
         if network is None:
             names = " or ".join(member.name for member in self.bundle.members)
@@ -427,6 +375,12 @@ def _name(film: Query, number: int | None) -> str:
     if film.poster is not None:
         return name_of(film.poster, *(() if number is None else (f"poster {number}",)))
     return film.film_id or film.title or ("film" if number is None else f"film {number}")
+
+
+def _most_telling(words: Mapping[str, Scores], genre: int) -> dict[str, float]:
+    """What each word adds to one genre, most telling first."""
+    added = {word: float(logits[genre]) for word, logits in words.items()}
+    return dict(sorted(added.items(), key=lambda item: -abs(item[1])))
 
 
 def _if_path(poster: Poster | None) -> Poster | None:

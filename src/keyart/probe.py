@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from keyart.errors import BundleError
 from keyart.images.decode import Pixels
-from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.images.spec import ImageSpec
 from keyart.manifest import PROBES
 from keyart.network import Logits, Network
 
@@ -15,7 +15,7 @@ from keyart.network import Logits, Network
 _TOLERANCE = 0.02
 
 
-def probe_posters(spec: ImageSpec | FilmSpec) -> Pixels:
+def probe_posters(spec: ImageSpec) -> Pixels:
     """The prepared posters (2, ...): a slope of all levels, and a fine pattern.
 
     Integers alone, so that they are the same everywhere.
@@ -23,15 +23,10 @@ def probe_posters(spec: ImageSpec | FilmSpec) -> Pixels:
     place = np.arange(int(np.prod(spec.shape)), dtype=np.int64)
     slope = place * 256 // len(place)
     pattern = place * 37 % 251 * (place // 97 % 2)
-    if isinstance(spec, FilmSpec):
-        # The last bytes are facts: a year, and whether the title has a word.
-        words = len(spec.words)
-        slope[len(place) - words :] = 0
-        pattern[len(place) - words :] = place[:words] % 2
     return np.stack([slope, pattern]).astype(np.uint8).reshape(PROBES, *spec.shape)
 
 
-def probe(network: Network, spec: ImageSpec | FilmSpec, genres: int) -> Logits:
+def probe(network: Network, spec: ImageSpec, genres: int) -> Logits:
     """The network's logits (2, genres) of the known posters.
 
     Raises BundleError if its input or its answer is not that of a model of `genres` genres.
@@ -56,9 +51,7 @@ def probe(network: Network, spec: ImageSpec | FilmSpec, genres: int) -> Logits:
     return logits
 
 
-def check_probe(
-    network: Network, spec: ImageSpec | FilmSpec, expected: Sequence[Sequence[float]]
-) -> None:
+def check_probe(network: Network, spec: ImageSpec, expected: Sequence[Sequence[float]]) -> None:
     """Raise BundleError if a network does not answer the known posters as `expected`."""
     found: npt.NDArray[np.float64] = probe(network, spec, len(expected[0])).astype(np.float64)
     wanted = np.array(expected, np.float64)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from keyart.catalog.films_table import Columns, film_of, find_columns, no_titles
+from keyart.catalog.films_table import Columns, film_of, find_columns, unnamed_columns
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import is_table, read_table
 from keyart.errors import PosterError
@@ -18,6 +18,11 @@ _log = logging.getLogger(__name__)
 _FILES = ("path", "file", "image")  # columns of posters, in tables that need not be of films
 _NAMED = re.compile(r"(.*\S) \((18[89][0-9]|19[0-9]{2}|20[0-9]{2})\)")  # "Alien (1979)"
 _OF_ITS_FOLDER = ("poster", "folder", "cover")  # pictures that media servers name so
+# "poster (1950).jpg" is the 1,950th of many posters; page/names.js has the same names.
+_NO_TITLES = {
+    *_OF_ITS_FOLDER, "posters", "front", "image", "img", "picture", "pic", "photo", "scan", "file",
+    "download", "screenshot", "thumb", "thumbnail", "untitled", "unnamed",
+}  # fmt: skip
 
 
 def find_films(
@@ -29,12 +34,13 @@ def find_films(
     """The films that one or several paths name, in order, for `Predictor.predict_many`.
 
     A file is a poster; 'Alien (1979).jpg' and 'Alien (1979)/poster.jpg' (folder.jpg, cover.jpg)
-    give the film's title and year as well, and other names do not. A folder stands for all pictures
-    in it and below it, sorted. A table stands for its rows, each of them, in order; a row's poster
-    is the file that it names, by its path from the table's folder or from `posters`, or else the
-    file in `posters` that is named after its id. A row whose poster is not found is answered by its
-    title, if the model has learned titles, and otherwise becomes a Failure. A table of titles needs
-    no posters.
+    give the film's title and year as well, and other names do not, nor do numbered ones, as
+    'poster (1950).jpg', or 'scan-a (1950).jpg' next to 'scan-a (1).jpg'. A folder stands for all
+    pictures in it and below it, sorted. A table stands for its rows, each of them, in order; a
+    row's poster is the file that it names, by its path from the table's folder or from `posters`,
+    or else the file in `posters` that is named after its id. A row whose poster is not found is
+    answered by its title, if the model has learned titles, and otherwise becomes a Failure. A table
+    of titles needs no posters.
 
     posters: the folder of the tables' posters. columns: names of the tables' columns, as in
     `Catalog.build`. Raises PosterError if a path does not exist or a folder has no pictures;
@@ -58,13 +64,23 @@ def find_films(
 
 def _named(poster: Path) -> Query:
     """A poster, with the title and the year of its name or of its folder's name, if it has them."""
-    name = stem(poster.name)
+    named, name = poster, stem(poster.name)
     if name.casefold() in _OF_ITS_FOLDER:
-        name = Path(os.path.abspath(poster)).parent.name  # it may be the working directory
+        named = Path(os.path.abspath(poster)).parent  # it may be the working directory
+        name = named.name
     match = _NAMED.fullmatch(name)
     if match is None or printable(name) != name:  # broken text is no title
         return Query(poster)
-    return Query(poster, None, match[1].strip(), int(match[2]))
+    title = match[1].strip()
+    if title.casefold() in _NO_TITLES or _is_numbered(named, title, named.name[len(name) :]):
+        return Query(poster)
+    return Query(poster, None, title, int(match[2]))
+
+
+def _is_numbered(named: Path, title: str, suffix: str) -> bool:
+    """Whether the number in a name counts pictures that were renamed together."""
+    others = (named.with_name(f"{title} ({count}){suffix}") for count in (1, 2))
+    return any(map(os.path.exists, others))
 
 
 def _listed(path: Path, posters: Path | None, given: Columns) -> Iterator[Query]:
@@ -85,7 +101,7 @@ def _listed(path: Path, posters: Path | None, given: Columns) -> Iterator[Query]
             f"{missing}; its columns are {shown}; say with --poster-column which one names files, "
             f"or {remedy}"
         )
-    for note in [*table.notes, *no_titles(table, found)]:
+    for note in [*table.notes, *unnamed_columns(table, found)]:
         _log.info("%s", note)
     folder = PosterFolder(posters, path) if has_posters else None
     for row in table.rows:

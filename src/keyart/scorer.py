@@ -14,7 +14,7 @@ import numpy.typing as npt
 from keyart.bundle import Bundle
 from keyart.calibration import Calibration
 from keyart.images.decode import Pixels
-from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.images.spec import ImageSpec
 from keyart.network import Logits, Network
 from keyart.trial import open_network, try_out
 
@@ -30,7 +30,7 @@ class Scorer(Protocol):
     """What a model's logits come from. specs: how posters are prepared for it, each one once."""
 
     @property
-    def specs(self) -> tuple[ImageSpec | FilmSpec, ...]:
+    def specs(self) -> tuple[ImageSpec, ...]:
         """The different preparations that `logits` takes, in order."""
         ...
 
@@ -49,10 +49,10 @@ class SingleScorer:
     """One network, which sees posters as one spec prepares them."""
 
     network: Network
-    spec: ImageSpec | FilmSpec
+    spec: ImageSpec
 
     @property
-    def specs(self) -> tuple[ImageSpec | FilmSpec, ...]:
+    def specs(self) -> tuple[ImageSpec, ...]:
         """The network's own preparation."""
         return (self.spec,)
 
@@ -72,7 +72,7 @@ class EnsembleScorer:
     network: None = None
 
     @property
-    def specs(self) -> tuple[ImageSpec | FilmSpec, ...]:
+    def specs(self) -> tuple[ImageSpec, ...]:
         """The members' preparations; what several of them share is made once."""
         return tuple(dict.fromkeys(spec for member in self.members for spec in member.specs))
 

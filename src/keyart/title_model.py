@@ -6,8 +6,8 @@ times its rarity, divided by the length of that vector: TF-IDF, as in scikit-lea
 part in an answer is known.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ class TitleModel:
 
     hashes: (n-grams,) uint32, rising. rarity: (n-grams,) uint8, in steps of 1/16. weights:
     (n-grams, genres) int8, times scale: (genres,). years: (DECADES, genres), the logits of the
-    first year of each decade.
+    first year of each decade. series: the stems of all titles that it learned from, as numbers that
+    rise, see series.py; none if an older keyart made it.
     """
 
     hashes: Hashes
@@ -38,6 +39,7 @@ class TitleModel:
     weights: npt.NDArray[np.int8]
     scale: Floats
     years: Floats
+    series: Hashes = field(default_factory=lambda: np.empty(0, np.uint32))
 
     def title_logits(self, title: str) -> Floats | None:
         """What a title says of each genre: (genres,). None if no n-gram of it is known."""
@@ -52,6 +54,15 @@ class TitleModel:
         logits: Floats = year_vector(year) @ self.years
         return logits
 
+    def never_seen(self, stems: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which films are of no series that it learned from: (films,).
+
+        stems: of their titles. A title without a stem counts as seen: nobody knows.
+        """
+        hashes = np.array([hash_of(stem) for stem in stems], np.uint32)
+        named = np.array([bool(stem) for stem in stems], bool)
+        return named & ~np.isin(hashes, self.series)
+
     def vector(self, title: str) -> tuple[npt.NDArray[np.int64], Floats]:
         """The rows of a title's known n-grams, and their values, a vector of length 1."""
         hashes, counts = hashed_ngrams(title)
@@ -62,26 +73,38 @@ class TitleModel:
 
         They sum to `title_logits`.
         """
+        found: dict[str, Floats] = {}
+        for word, row, value in self._by_word(title):
+            part = value * self.weights[row].astype(np.float64) * self.scale
+            found[word] = found.get(word, 0.0) + part
+        return found
+
+    def word_shares(self, title: str) -> dict[str, float]:
+        """How much of a title's vector is of each word, or two in a row. They sum to 1."""
+        found: dict[str, float] = {}
+        for word, _, value in self._by_word(title):
+            found[word] = found.get(word, 0.0) + value
+        whole = sum(found.values())
+        return {word: value / whole for word, value in found.items()}
+
+    def _by_word(self, title: str) -> Iterator[tuple[str, int, float]]:
+        """Each word with a known n-gram of it: its row, and its value, shared by its words."""
         rows, values = self.vector(title)
         value = dict(zip(self.hashes[rows].tolist(), zip(rows, values, strict=True), strict=True))
         places: dict[int, list[str]] = {}
         for word, ngram in title_ngrams(title):
             places.setdefault(hash_of(ngram), []).append(word)
-        found: dict[str, Floats] = {}
         for hashed, words in places.items():
-            if hashed not in value:
-                continue
-            row, of_film = value[hashed]
-            part = of_film * self.weights[row].astype(np.float64) * self.scale / len(words)
-            for word in words:
-                found[word] = found.get(word, 0.0) + part
-        return found
+            if hashed in value:
+                row, of_film = value[hashed]
+                for word in words:
+                    yield word, int(row), float(of_film) / len(words)
 
     def to_bytes(self) -> bytes:
-        """The n-grams: hashes, then rarities, then weights, little-endian."""
-        return b"".join(
-            (self.hashes.astype("<u4").tobytes(), self.rarity.tobytes(), self.weights.tobytes())
-        )
+        """The n-grams: hashes, then rarities, then weights; then the series. Little-endian."""
+        hashes, series = self.hashes.astype("<u4"), self.series.astype("<u4")
+        parts = (hashes, self.rarity, self.weights, series)
+        return b"".join(part.tobytes() for part in parts)
 
     def to_json(self) -> dict[str, Any]:
         """What `to_bytes` leaves out, as plain JSON."""
@@ -89,23 +112,30 @@ class TitleModel:
             "ngrams": len(self.hashes),
             "scale": self.scale.tolist(),
             "years": self.years.tolist(),
+            "series": len(self.series),
         }
 
     @classmethod
     def from_parts(cls, content: bytes, plain: Mapping[str, Any]) -> "TitleModel":
         """The inverse of `to_bytes` and `to_json`. Raises ValueError if they do not fit."""
         count, scale = plain["ngrams"], np.array(plain["scale"], np.float64)
+        of_series = plain.get("series", 0)  # older models do not have it
         years = np.array(plain["years"], np.float64)
         if years.shape != (DECADES, len(scale)):
             raise ValueError(f"titles: expected years ({DECADES}, {len(scale)}), got {years.shape}")
-        if len(content) != count * (5 + len(scale)):
-            raise ValueError(f"titles: {len(content):,} bytes do not hold {count:,} n-grams")
+        if len(content) != count * (5 + len(scale)) + 4 * of_series:
+            raise ValueError(
+                f"titles: {len(content):,} bytes do not hold {count:,} n-grams and {of_series:,} "
+                "series"
+            )
         hashes = np.frombuffer(content, "<u4", count).astype(np.uint32)
-        if not (hashes[1:] > hashes[:-1]).all():
-            raise ValueError("titles: expected hashes that rise")
+        series = np.frombuffer(content[len(content) - 4 * of_series :], "<u4").astype(np.uint32)
+        for rising in (hashes, series):
+            if not (rising[1:] > rising[:-1]).all():
+                raise ValueError("titles: expected hashes that rise")
         rarity = np.frombuffer(content, np.uint8, count, 4 * count)
-        weights = np.frombuffer(content, np.int8, offset=5 * count).reshape(count, len(scale))
-        return cls(hashes, rarity, weights, scale, years)
+        weights = np.frombuffer(content, np.int8, count * len(scale), 5 * count)
+        return cls(hashes, rarity, weights.reshape(count, len(scale)), scale, years, series)
 
 
 def rarity_of(films: npt.NDArray[np.int64], all_films: int) -> npt.NDArray[np.uint8]:

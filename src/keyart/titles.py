@@ -46,9 +46,14 @@ def title_parts(title: str) -> list[str]:
 
 def _article_first(part: str) -> str:
     match = _MOVED.fullmatch(part.strip())
-    if match is None or not _ARTICLES.fullmatch(match[2]):
+    if match is None or not is_article(match[2]):
         return part.strip()
     return match[2] + ("" if match[2].endswith("'") else " ") + match[1]
+
+
+def is_article(word: str) -> bool:
+    """Whether a word, in lower case, is an article in one of ten languages."""
+    return _ARTICLES.fullmatch(word) is not None
 
 
 def words_of(part: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Building a catalog and growing it: choose films, examine posters, group, split, write."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from keyart.catalog.examine import Examined, Offer, kept_as_it_was, read_offer
 from keyart.catalog.films_table import Columns
-from keyart.catalog.groups import join_groups
+from keyart.catalog.groups import common_stems, join_groups
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
-from keyart.catalog.split import SPLITS, Fractions, split_groups
+from keyart.catalog.split import ALL_FILMS, NEW_FILMS, SPLITS, Fractions, split_groups
 from keyart.catalog.table import COLUMNS, FACTS, CatalogTable
 from keyart.catalog.write import Row, catalog_facts, growing, write_genres, write_shards
 from keyart.errors import CatalogError
@@ -21,6 +21,7 @@ from keyart.files import new_folder, write_json
 from keyart.genres import Vocabulary
 from keyart.near_duplicates import THUMBNAIL, near_pairs
 from keyart.parallel import Progress
+from keyart.series import RULE, series_stem
 
 
 def build_catalog(
@@ -45,7 +46,13 @@ def build_catalog(
         nothing = f"{films}: no film with a genre and a poster in {posters}"
         raise CatalogError("; ".join([nothing, *offer.notes, *first]))
 
-    placed = _place(vocabulary, [], offer.examined, fractions, seed)
+    split = {
+        "method": "iterative stratification of groups",
+        "seed": seed,
+        "fractions": list(fractions),
+        "series": {"of": ALL_FILMS, "rule": RULE, "ignored": []},
+    }
+    placed = _place(vocabulary, [], offer.examined, split)
     assert not placed.rejections, "without old films there are no two splits to choose from"
     with new_folder(out) as partial:
         shards = write_shards(partial, placed.rows, placed.posters, first=0)
@@ -54,15 +61,11 @@ def build_catalog(
             vocabulary,
             placed.rows,
             shards=shards,
-            split={
-                "method": "iterative stratification of groups",
-                "seed": seed,
-                "fractions": list(fractions),
-            },
+            split=placed.split,
             tables=[_account(films, offer, len(placed.rows), len(offer.rejections))],
             unmapped=offer.unmapped,
             unmapped_cells=offer.unmapped_cells,
-            notes=offer.notes,
+            notes=[*offer.notes, *placed.notes],
             rejections=len(rejected),
         )
         write_json(partial / FACTS, facts)
@@ -103,8 +106,10 @@ def grow_catalog(
                 "--replace-genres takes the table's"
             )
 
-        fractions, seed = before["split"]["fractions"], before["split"]["seed"]
-        placed = _place(catalog.vocabulary, old, offer.examined, fractions, seed)
+        split = before["split"]
+        if not catalog.keeps_series:
+            split = {**split, "series": {"of": NEW_FILMS, "rule": RULE, "ignored": []}}
+        placed = _place(catalog.vocabulary, old, offer.examined, split)
         old_rejections = read_rejections(catalog)
         shards = write_shards(path, placed.rows, placed.posters, first=len(kept))
         rejected = write_rejections(path, old_rejections, [*rejections, *placed.rejections])
@@ -114,11 +119,11 @@ def grow_catalog(
             catalog.vocabulary,
             [*old, *placed.rows],
             shards=[*kept, *shards],
-            split=before["split"],
+            split=placed.split,
             tables=[*before.get("tables", []), _account(films, offer, taken, new_rejections)],
             unmapped=Counter(before["unmapped"]) + offer.unmapped,
             unmapped_cells=Counter(before.get("unmapped_cells", {})) + offer.unmapped_cells,
-            notes=[*before["notes"], *notes],
+            notes=[*before["notes"], *notes, *placed.notes],
             rejections=len(rejected),
         )
         write_json(path / FACTS, facts)
@@ -132,40 +137,48 @@ def _account(films: Path, offer: Offer, taken: int, rejected: int) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """New films with their groups and splits: rows, their posters' files, and the rejections."""
+    """New films with their groups and splits: rows, their posters' files, and the rejections.
+
+    split: how the catalog is split now, as in catalog.json.
+    """
 
     rows: list[Row]
     posters: list[Path]
     rejections: list[Rejection]
+    split: dict[str, Any]
+    notes: list[str]
 
 
 def _place(
     vocabulary: Vocabulary,
     old: Sequence[Row],
     examined: Sequence[Examined],
-    fractions: Fractions,
-    seed: int,
+    split: Mapping[str, Any],
 ) -> _Placed:
     """Give each new film its group and split.
 
     old: the rows that are in the catalog. Their groups keep their splits; new groups are dealt so
-    that old and new films together are balanced.
+    that old and new films together are balanced. split: how the catalog is split, as in
+    catalog.json.
     """
     examined = sorted(examined, key=lambda one: one.film.film_id)
     hashes = [row["poster_hash"] for row in old] + [one.hash for one in examined]
     small = [row["poster_thumbnail"] for row in old] + [one.thumbnail for one in examined]
     thumbnails = np.frombuffer(b"".join(small), np.uint8).reshape(len(small), *THUMBNAIL)
     splits: dict[str, str] = {row["group"]: row["split"] for row in old}
+    titles = [row["title"] for row in old] + [one.film.title for one in examined]
+    stems, ignored, notes = _series(titles, len(old), split["series"])
     groups, rejections = join_groups(
         [one.film.film_id for one in examined],
         near_pairs(np.array(hashes, np.uint64), thumbnails, since=len(old)),
+        stems=stems,
         given=[row["group"] for row in old],
         splits=splits,
     )
     placed = [(one, group) for one, group in zip(examined, groups, strict=True) if group]
     given = _films_by_split(vocabulary, old)
-    for number, split in enumerate(SPLITS):  # films that join old groups count as given too
-        joined = [one.film.genres for one, group in placed if splits.get(group) == split]
+    for number, name in enumerate(SPLITS):  # films that join old groups count as given too
+        joined = [one.film.genres for one, group in placed if splits.get(group) == name]
         given[0][number] += vocabulary.encode(joined).sum(0)
         given[1][number] += len(joined)
 
@@ -174,10 +187,34 @@ def _place(
     truth = np.zeros((len(names), len(vocabulary)), np.int64)
     np.add.at(truth, numbers, vocabulary.encode([one.film.genres for one, _ in dealt]))
     sizes = np.bincount(numbers, minlength=len(names))
-    chosen = split_groups(truth, sizes, fractions=fractions, seed=seed, given=given)
+    chosen = split_groups(
+        truth, sizes, fractions=split["fractions"], seed=split["seed"], given=given
+    )
     splits |= {str(name): SPLITS[number] for name, number in zip(names, chosen, strict=True)}
     rows = [_row(one, group, splits[group]) for one, group in placed]
-    return _Placed(rows, [one.path for one, _ in placed], rejections)
+    series = {**split["series"], "ignored": ignored}
+    posters = [one.path for one, _ in placed]
+    return _Placed(rows, posters, rejections, {**split, "series": series}, notes)
+
+
+def _series(
+    titles: Sequence[str], old: int, facts: Mapping[str, Any]
+) -> tuple[list[str], list[str], list[str]]:
+    """The stem of each title, "" for none; those that name no series; and notes on new ones.
+
+    titles: of the old films, then of the new ones. facts: on series, as in catalog.json.
+    """
+    stems = [series_stem(title) for title in titles]
+    ignored = set(facts["ignored"])
+    grouped = facts["of"] == ALL_FILMS
+    common = common_stems(["" if stem in ignored else stem for stem in stems], old, grouped=grouped)
+    notes = [
+        f"{count:,} films are called {stem!r}: too many for a series, so they are not kept in one "
+        "split"
+        for stem, count in common.items()
+    ]
+    ignored |= common.keys()
+    return ["" if stem in ignored else stem for stem in stems], sorted(ignored), notes
 
 
 def _films_by_split(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from keyart.catalog.groups import splits_of_series
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.split import SPLITS
 from keyart.catalog.table import (
@@ -31,8 +32,9 @@ def check_catalog(path: Path, progress: Progress | None = None) -> list[str]:
     """Everything that is wrong with a catalog, one line each; empty if it is sound.
 
     Checks the hashes and columns of all files, that ids are unique, that no group lies in two
-    splits, that genres and counts agree with catalog.json, and that every poster has its hash and
-    decodes. progress: called with (posters checked, posters).
+    splits, nor a series if all films were grouped by series, that genres and counts agree with
+    catalog.json, and that every poster has its hash and decodes. progress: called with (posters
+    checked, posters).
     """
     try:
         catalog = CatalogTable.open(path)
@@ -91,6 +93,10 @@ def _broken_rules(catalog: CatalogTable) -> Iterator[str]:
     for group, found in splits.items():
         if len(found) > 1:
             yield f"group {group}: is in {' and '.join(sorted(found))}; that leaks"
+    if catalog.keeps_series:
+        for stem, counts in splits_of_series(catalog).items():
+            if len(counts) > 1:
+                yield f"series {stem!r}: is in {' and '.join(sorted(counts))}; that leaks"
     for name, counted in ({} if broken else count_films(catalog.vocabulary, rows)).items():
         if counted != catalog.facts[name]:
             yield f"{catalog.path}: the {name} in {FACTS} are not those of its films"

@@ -11,6 +11,7 @@ from keyart.catalog.cells import from_cell, sound
 from keyart.catalog.genre_cells import Flags, genre_names
 from keyart.catalog.table_file import Row, TableFile, folded, read_table
 from keyart.errors import TableError
+from keyart.film import EARLIEST, LATEST
 from keyart.genres import Vocabulary
 from keyart.images.folder import stem
 
@@ -18,6 +19,7 @@ from keyart.images.folder import stem
 _USUAL = {
     "id": ("film_id", "imdb_id", "tconst", "const", "tmdb_id", "movie_id", "id", "filename"),
     "title": ("title", "primary_title", "movie_title", "name", "original_title"),
+    "original_title": ("original_title",),
     "year": ("year", "start_year", "release_year", "release_date"),
     "genres": ("genres", "genre", "genre_names"),
     "genre_ids": ("genre_ids", "tmdb_genre_ids"),
@@ -27,6 +29,7 @@ _IMDB = {folded(name) for name in ("imdb_id", "tconst", "const")}
 _IMDB_ID = re.compile(r"tt[0-9]{6,}")
 _IMDB_PAGE = re.compile(r"imdb\.com/(?:[a-z-]+/)?title/(tt[0-9]+)", re.IGNORECASE)
 _TMDB_PAGE = re.compile(r"themoviedb\.org/(?:movie|tv)/([0-9]+)", re.IGNORECASE)
+_DATE = re.compile(r"([0-9]{1,2}[ ./-])*[0-9]{4}([./-][0-9]{1,2}){0,2}(T.*|\.0)?")
 _LOOKED_AT = 100  # cells of a column, to see what it holds
 _LONG = 0.2  # of the films of a table with one row per genre have several genres
 
@@ -80,7 +83,7 @@ def read_films(
             )
     listings = [_listing(row, found, flags, vocabulary) for row in table.rows]
     listings, note = _without_long_form(path, listings)
-    return listings, [*table.notes, *no_titles(table, found), *note]
+    return listings, [*table.notes, *unnamed_columns(table, found), *note]
 
 
 def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
@@ -101,23 +104,37 @@ def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
     return found
 
 
-def no_titles(table: TableFile, found: Columns) -> list[str]:
-    """A note if no column has a usual name of titles, but one or more could hold them."""
+def unnamed_columns(table: TableFile, found: Columns) -> list[str]:
+    """Notes if no column has a usual name of titles, or of years, but others could hold them."""
     others = [name for name in table.columns if name not in found.values()]
-    likely = [name for name in others if _may_be_titles(table, name)]
-    if "title" in found or not likely:
-        return []
-    return [
-        f"{table.path.name} has no column named title; if the titles are in {_short(likely)}, "
-        "say so with --title"
-    ]
-
-
-def _may_be_titles(table: TableFile, column: str) -> bool:
-    """Whether most of its cells are words that no other row has."""
     rows = table.rows[:_LOOKED_AT]
-    cells = {text_of(row.cells.get(column)) for row in rows}
-    return sum(any(map(str.isalpha, cell)) for cell in cells) > len(rows) / 2
+    notes = []
+    for kind, may_be in (("title", _may_be_titles), ("year", _may_be_years)):
+        likely = [name for name in others if may_be([row.cells.get(name) for row in rows])]
+        if kind == "year" and any(film_of(row, found).year for row in rows):
+            continue  # the titles end with it
+        if kind not in found and likely:
+            notes.append(
+                f"{table.path.name} has no column named {kind}; if the {kind}s are in "
+                f"{_short(likely)}, say so with --{kind}"
+            )
+    return notes
+
+
+def _may_be_titles(cells: Sequence[Any]) -> bool:
+    """Whether most of a column's cells are words that no other row has."""
+    texts = {text_of(cell) for cell in cells}
+    return sum(any(map(str.isalpha, text)) for text in texts) > len(cells) / 2
+
+
+def _may_be_years(cells: Sequence[Any]) -> bool:
+    """Whether most of a column's cells are years or dates, not all of one year."""
+    years = [
+        year
+        for text in map(text_of, cells)
+        if _DATE.fullmatch(text) and (year := _year(text)) and EARLIEST <= year <= LATEST
+    ]
+    return len(years) > len(cells) / 2 and len(set(years)) > 1
 
 
 def film_id_of(value: Any, column: str) -> str:
@@ -174,6 +191,9 @@ def film_of(row: Row, columns: Columns) -> Listing:
     title, year = cell("title"), _year(cell("year"))
     if year is None and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
         year, title = int(match[1]), title[: match.start()].strip()
+    original = cell("original_title")
+    if original.casefold() not in ("", title.casefold()):
+        title = f"{title} / {original}" if title else original  # as title_parts reads them
     film_id = film_id_of(row.cells.get(columns["id"]), columns["id"]) if "id" in columns else ""
     return Listing(row.line, film_id, title, year, (), cell("poster") or None, row.problem)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from keyart.catalog.groups import splits_of_series
 from keyart.catalog.rejections import read_rejections
 from keyart.catalog.table import CatalogTable
 from keyart.errors import nearest
@@ -33,6 +34,11 @@ class Summary:
     groups: int  # of two films or more
     grouped_films: int
     largest_groups: list[list[str]]  # film ids
+    series: int  # of two films or more, by the stem of their titles
+    series_films: int
+    largest_series: dict[str, int]  # films by stem
+    split_series: int  # series with films in several splits
+    keeps_series: bool  # all films were grouped by series; older keyarts grouped none
     rejections: dict[str, int]  # by kind of reason
     tables: list[dict[str, Any]]  # name, rows, films and rejections of each
     unmapped_cells: dict[str, int]  # cells of genres that map to nothing
@@ -58,6 +64,8 @@ def summarise(catalog: CatalogTable) -> Summary:
     decades = Counter(
         "unknown" if year is None else f"{year // 10 * 10}s" for year in films["year"].to_pylist()
     )
+    series = splits_of_series(catalog)
+    sizes = Counter({stem: counts.total() for stem, counts in series.items()})
     unmapped = dict(catalog.facts["unmapped"])
     hints = {name: nearest(name, catalog.vocabulary.names) for name in unmapped}
     return Summary(
@@ -73,6 +81,11 @@ def summarise(catalog: CatalogTable) -> Summary:
         groups=len(several),
         grouped_films=sum(map(len, several)),
         largest_groups=several[:3],
+        series=len(series),
+        series_films=sizes.total(),
+        largest_series=dict(sizes.most_common(3)),
+        split_series=sum(len(counts) > 1 for counts in series.values()),
+        keeps_series=catalog.keeps_series,
         rejections=dict(Counter(_kind(one.reason) for one in read_rejections(catalog))),
         tables=list(catalog.facts.get("tables", [])),
         unmapped_cells=dict(catalog.facts.get("unmapped_cells", {})),
@@ -104,6 +117,7 @@ def _kind(reason: str) -> str:
         "no poster found",
         "two posters fit",
         "its poster is a near-duplicate of films in two splits",
+        "its poster and its series are in two splits",
     ):
         if reason.startswith(kind):
             return kind

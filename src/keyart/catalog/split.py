@@ -1,8 +1,9 @@
 """How a catalog is split, and how leakage is prevented.
 
 Several films may share one artwork: re-releases, series, copies in two databases. With one copy in
-train and another in test, a network would be tested on what it has seen. So films with
-near-duplicate posters form a group (near_duplicates.py), and groups are dealt, never films:
+train and another in test, a network would be tested on what it has seen. A title model would be
+tested on "Saw II" after it has read "Saw III". So films with near-duplicate posters
+(near_duplicates.py) or of one series (series.py) form a group, and groups are dealt, never films:
 
 1. a group lies in one split;
 2. every split has each genre in proportion (iterative stratification: Sechidis, Tsoumakas and
@@ -21,6 +22,9 @@ from keyart.errors import CatalogError
 SPLITS = ("train", "validation", "test")
 Fractions = tuple[float, float, float]
 DEFAULT_FRACTIONS: Fractions = (0.6, 0.2, 0.2)
+
+# Which films of a catalog were grouped by series. Older keyarts grouped none.
+ALL_FILMS, NEW_FILMS = "all films", "films added later"
 
 
 def parse_fractions(split: str | Sequence[float]) -> Fractions:

@@ -23,13 +23,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyart.catalog.split import SPLITS
+from keyart.catalog.split import ALL_FILMS, SPLITS
 from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format, why
 from keyart.files import StrPath, no_folder
 from keyart.film import Film
 from keyart.genres import Vocabulary
+from keyart.images.decode import Pixels
+from keyart.images.pixels import pixel_store
+from keyart.images.spec import ImageSpec
 from keyart.near_duplicates import THUMBNAIL
+from keyart.parallel import Progress
 from keyart.reading import read_json
+from keyart.series import RULE, series_stem
 
 FORMAT = 2
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
@@ -191,6 +196,27 @@ class CatalogTable:
                 for group in range(file.num_row_groups):
                     for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
+
+    @cached_property
+    def stems(self) -> list[str]:
+        """The stem of each film's series, see series.py; "" for titles that name none."""
+        ignored = set(self.facts["split"].get("series", {}).get("ignored", ()))
+        stems = map(series_stem, self.to_table()["title"].to_pylist())
+        return ["" if stem in ignored else stem for stem in stems]
+
+    @property
+    def keeps_series(self) -> bool:
+        """Whether all films were grouped by series, by the rule of this keyart."""
+        series: dict[str, Any] = self.facts["split"].get("series", {})
+        return (series.get("of"), series.get("rule")) == (ALL_FILMS, RULE)
+
+    def pixels(self, spec: ImageSpec, progress: Progress | None = None) -> Pixels:
+        """The prepared posters (films, height, width, 3), decoded the first time only.
+
+        progress: called with (posters done, posters) while they are decoded. Raises PosterError if
+        a poster no longer decodes, and CatalogError if a file cannot be read.
+        """
+        return pixel_store(self.path, self.fingerprint, spec, len(self), self.posters, progress)
 
     def poster(self, row: int) -> bytes:
         """The poster of one film. Raises CatalogError: no such row, a file cannot be read."""

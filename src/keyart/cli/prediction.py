@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from keyart.cli.options import (
+    AsJson,
     IdColumn,
     Model,
     PosterColumn,
@@ -105,7 +106,9 @@ def predict(
 
 @commands.command("explain")
 def explain(
-    poster: Annotated[Path, typer.Argument(metavar="POSTER", help="A poster.")],
+    poster: Annotated[
+        Path | None, typer.Argument(metavar="POSTER", help="A poster. A title can do without.")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="Title of the film, if it is known.")] = None,
     year: Annotated[
         int | None, typer.Option(help="Year of the film.", min=EARLIEST, max=LATEST)
@@ -124,18 +127,23 @@ def explain(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Picture of the poster with its heat maps: PNG, JPEG or WebP."),
+        typer.Option(
+            help="Picture of the poster with heat maps, steps and words: PNG, JPEG or WebP."
+        ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show where on a poster its genres come from, and which words of its title speak for them."""
-    from keyart.explain import draw_explanations
+    """Show what moved a film's genres: where on its poster, its title's words, its year."""
     from keyart.images.write import picture_format, write_picture
+    from keyart.lit_poster import draw_explanations
     from keyart.predictor import Predictor
     from keyart.terminal.predictions import show_explanations
 
+    if poster is None and not title:
+        raise typer.BadParameter("name a poster, or a title with --title")
     if out:
         picture_format(out)  # before the work
     explanations = Predictor.load(model).explain(poster, genre, method, title=title, year=year)
     if out:
         write_picture(out, draw_explanations(poster, explanations))
-    show_explanations(explanations)
+    show_explanations(explanations, as_json=as_json)

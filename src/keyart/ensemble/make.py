@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -109,9 +109,15 @@ def make_ensemble(
 
 
 def _titles(predictors: Sequence[Predictor]) -> TitleModel | None:
-    """The members' title model; if they learned from different tables, that of most n-grams."""
+    """The members' title model; if they learned from different tables, that of most n-grams.
+
+    It has seen the series that any of them has seen.
+    """
     known = [one.bundle.films.titles for one in predictors if one.bundle.films is not None]
-    return max(known, key=lambda titles: len(titles.hashes), default=None)
+    if not known:
+        return None
+    series = np.unique(np.concatenate([titles.series for titles in known]))
+    return replace(max(known, key=lambda titles: len(titles.hashes)), series=series)
 
 
 def _member_scores(
@@ -140,9 +146,7 @@ def _open_members(runs: Sequence[Run]) -> tuple[list[str], list[Predictor]]:
             )
         if not run.is_finished:
             raise RunError(f"{run.path}: is not finished; finish it with keyart train --resume")
-        predictor = Predictor.load(run)
-        predictor.require_posters()  # an ensemble gets nothing else
-        predictors.append(predictor)
+        predictors.append(Predictor.load(run))
     for (run, one), (other, another) in combinations(zip(runs, predictors, strict=True), 2):
         if one.bundle.fingerprint == another.bundle.fingerprint:
             raise RunError(f"{other.path}: is the same model as {run.path}; name each once")

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from keyart.bundle import Bundle, Films
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.prepared import prepared_films
 from keyart.catalog.split import SPLITS
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
@@ -118,6 +117,9 @@ def evaluate_logits(
         score_evidence(films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
         else {},
+        score_never_seen(decision, films, catalog, logits["test"], known["test"])
+        if films is not None and "test" in logits
+        else {},
     )
     return table, scored
 
@@ -174,6 +176,30 @@ def score_evidence(
     return scored
 
 
+def score_never_seen(
+    decision: Decision, films: Films, catalog: Catalog, posters: Logits, rows: Rows
+) -> dict[str, SplitMetrics]:
+    """The metrics of each evidence on the films of no series that the model learned from.
+
+    decision, posters: for posters by themselves; the rest is as for `score_evidence`. Empty if the
+    model does not know what it learned from, or there are no such films.
+    """
+    stems = [catalog.stems[row] for row in rows]
+    never = np.flatnonzero(films.titles.never_seen(stems))
+    if not len(films.titles.series) or not len(never):
+        return {}
+    chosen = rows[never]
+    alone = score_split(
+        decision.calibration.apply(posters[never]),
+        catalog.truth[chosen],
+        decision.thresholds,
+        catalog.groups[chosen],
+        catalog.vocabulary,
+        {},
+    )
+    return {"poster": alone, **score_evidence(films, catalog, posters[never], chosen)}
+
+
 def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows: Rows) -> Found:
     """The logits (films, genres) of each kind of evidence; NaN for films without it."""
     table = catalog.to_table()
@@ -190,7 +216,7 @@ def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows
 
 def catalog_logits(predictor: Predictor, catalog: Catalog, rows: Rows) -> Logits:
     """A model's logits (rows, genres) of these films of a catalog, on all cores."""
-    stores = [prepared_films(catalog, spec) for spec in predictor.scorer.specs]
+    stores = [catalog.pixels(spec) for spec in predictor.scorer.specs]
 
     def work(chosen: list[int]) -> Logits:
         return predictor.logits([store[np.array(chosen)] for store in stores])

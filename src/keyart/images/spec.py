@@ -1,13 +1,7 @@
-"""How posters become a network's input, the same in training and in serving.
-
-ImageSpec: a poster's pixels. FilmSpec: facts of a film (title and year), with the poster or alone.
-"""
+"""How posters become a network's input, the same in training and in serving."""
 
 import hashlib
 import json
-import math
-import re
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -19,7 +13,6 @@ from keyart.images.decode import MAX_PIXELS, Pixels, check_size, decode, decodin
 # In the key: raise it when prepare() changes what it returns, so that no old pixels or features
 # are used.
 _PREPARATION = 3
-_FIRST_YEAR = 1880  # of film; 255 years fit a byte
 
 Fit = Literal["squash", "pad"]
 
@@ -119,57 +112,3 @@ class ImageSpec:
         return cls(
             int(value["height"]), int(value["width"]), value["fit"], (red, green, blue), (r, g, b)
         )
-
-
-@dataclass(frozen=True)
-class FilmSpec:
-    """How a film becomes a network's input: the poster's pixels if `uses_poster`, then facts.
-
-    Facts are bytes, as pixels are: the year, counted from 1880, and for each of `words` a 1 if the
-    title has it. year: used for films without a year.
-    """
-
-    image: ImageSpec
-    uses_poster: bool
-    words: tuple[str, ...]
-    year: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of a prepared film."""
-        return (self.uses_poster * math.prod(self.image.shape) + 1 + len(self.words),)
-
-    def facts(self, titles: Iterable[str], years: Iterable[int | None]) -> Pixels:
-        """The facts (films, 1 + words) of films."""
-        place = {word: 1 + number for number, word in enumerate(self.words)}
-        rows = []
-        for title, year in zip(titles, years, strict=True):
-            row = np.zeros(1 + len(self.words), np.uint8)
-            row[0] = np.clip((self.year if year is None else year) - _FIRST_YEAR, 0, 255)
-            row[[place[word] for word in title_words(title) if word in place]] = 1
-            rows.append(row)
-        return np.stack(rows)
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object from which spec_from_json makes an equal FilmSpec."""
-        return {
-            "image": self.image.to_json(),
-            "uses_poster": self.uses_poster,
-            "words": list(self.words),
-            "year": self.year,
-        }
-
-
-def title_words(title: str) -> set[str]:
-    """The words of a title, in lower case."""
-    return set(re.findall(r"\w+", title.casefold()))
-
-
-def spec_from_json(value: dict[str, Any]) -> ImageSpec | FilmSpec:
-    """The spec that to_json was called on. Raises KeyError, TypeError or ValueError otherwise."""
-    if "words" in value:
-        image = ImageSpec.from_json(value["image"])
-        return FilmSpec(
-            image, bool(value["uses_poster"]), tuple(value["words"]), int(value["year"])
-        )
-    return ImageSpec.from_json(value)

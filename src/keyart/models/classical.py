@@ -4,14 +4,11 @@ scikit-learn fits them (in training). They hold the fitted numbers as buffers, a
 exported and checked like every other network.
 """
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from keyart.images.spec import FilmSpec
-from keyart.models.classifier import GenreClassifier
 from keyart.models.heads import Head
 
 CELL = 16  # pixels: statistics are computed for cells of this height and width
@@ -225,19 +222,3 @@ class Pooled(nn.Module):
         """x: (films, 3, height, width), normalised. Returns (films, channels, 1, 1)."""
         features: Tensor = self.body(x)
         return features.mean((2, 3), keepdim=True)
-
-
-class FilmClassifier(GenreClassifier):
-    """A classifier of films: of a poster's features and of facts, as FilmSpec prepares them."""
-
-    def __init__(self, backbone: nn.Module, head: Head, spec: FilmSpec) -> None:
-        super().__init__(backbone, head, spec.image)
-        self._shape = spec.image.shape if spec.uses_poster else None
-
-    def features(self, pixels: Tensor) -> Tensor:
-        """pixels: (films, bytes). Returns (films, numbers, 1, 1), those of the poster first."""
-        if self._shape is None:
-            return pixels.float()[:, :, None, None]
-        size = math.prod(self._shape)
-        poster = super().features(pixels[:, :size].reshape(-1, *self._shape))
-        return torch.cat([poster, pixels[:, size:].float()[:, :, None, None]], 1)

@@ -93,17 +93,19 @@ def _evidence(table: MetricTable) -> list[str]:
         return []
     shown = ("mean_average_precision", "top_class", "top_three", "expected_calibration_error")
     heads = [METRICS[name].label for name in shown]
-    rows = {"poster": table.split("test"), **table.evidence}
     lines = [f"| evidence | films | {' | '.join(heads)} |", f"|---|---:|{'---:|' * len(shown)}"]
-    for name, split in rows.items():
+    for evidence, films, split in table.by_evidence():
         found = [split.model[metric] for metric in shown]
         cells = [f"{value_text(one)} ({interval_text(one)})" for one in found]
-        lines.append(f"| {name.replace('+', ' + ')} | {split.films:,} | {' | '.join(cells)} |")
+        name = evidence if films == "all" else f"... {films}"
+        lines.append(f"| {name} | {split.films:,} | {' | '.join(cells)} |")
     return [
         "## With titles and years",
         "",
         "The model also takes a film's title and year, if they are known. Each row is the test "
-        "films that have this evidence; each evidence has its own calibration and thresholds. "
+        "films that have this evidence; each evidence has its own calibration and thresholds. A "
+        "series was seen if a title with the same stem was among those that the model learned "
+        "from. "
         "The other tables are for posters by themselves.",
         "",
         *lines,

@@ -21,6 +21,7 @@ from keyart.metric_table import (
     METRICS,
     GenreMetrics,
     Interval,
+    MetricTable,
     Row,
     SplitMetrics,
 )
@@ -90,16 +91,18 @@ class GenreRow:
 
 @dataclass(frozen=True)
 class MetricSection:
-    """What the metrics of a split show."""
+    """What the metrics of a split show. evidence: the test split, see MetricTable.by_evidence."""
 
     cards: Sequence[MetricCard]
     rows: Sequence[Row]
     genres: Sequence[GenreRow]
     counts: Chart
+    evidence: Sequence[tuple[str, str, SplitMetrics]]
+    shown: Sequence[str] = ("mean_average_precision", "top_class", "top_three")
 
     @classmethod
-    def of(cls, split: SplitMetrics) -> Self:
-        """Draw the metrics of a split."""
+    def of(cls, split: SplitMetrics, table: MetricTable) -> Self:
+        """Draw the metrics of a split of the table."""
         genres = split.model.genres
         counts = charts.counts_chart(
             list(genres),
@@ -107,7 +110,8 @@ class MetricSection:
             [genre.true for genre in genres.values()],
         )
         cards = [MetricCard(row, _card_bar(row)) for row in split.rows(HEADLINE)]
-        return cls(cards, split.rows(), _genre_rows(split), counts)
+        evidence = table.by_evidence() if split is table.splits.get("test") else []
+        return cls(cards, split.rows(), _genre_rows(split), counts, evidence)
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ class Page:
         return cls(
             run=run,
             learning=_learning(run),
-            metrics=MetricSection.of(split) if split else None,
+            metrics=MetricSection.of(split, run.metrics) if split and run.metrics else None,
             curves=CurveSection.of(films, split) if split and films else None,
             gallery=Gallery.of(films, catalog) if films else None,
             several=SideBySide.of(runs) if len(runs) > 1 else None,

@@ -48,10 +48,8 @@ def create_app(
 
     index, corrections: without them there are no similar posters, and corrections are not kept.
     tokens: None lets everybody in. hosts: the host names it answers to, besides localhost and IP
-    addresses; None for any. threads: None means one for each core. Raises BundleError for a model
-    that needs more than posters.
+    addresses; None for any. threads: None means one for each core.
     """
-    predictor.require_posters()
     limits = limits or Limits()
     metrics = Metrics()
 

@@ -1,7 +1,7 @@
 """What the routes depend on: the service's parts, the caller's name, the request's form."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -64,39 +64,51 @@ class Service:
             raise
 
     async def predict(
-        self, uploads: Sequence[Upload], films: Sequence[Query] | None = None
+        self, uploads: Sequence[Upload | None], films: Sequence[Query]
     ) -> list[Prediction | Problem]:
-        """The prediction for each poster, or the problem with it.
+        """The prediction for each film, or the problem with it.
 
-        films: what is known of the film of each poster: its title and its year. A file of another
-        kind never enters the queue.
+        uploads: their posters, None for a film that has none. films: their titles and years. A
+        title stands in for a poster that cannot be read. A file of another kind never enters the
+        queue.
         """
         problems: dict[int, Problem] = {}
-        good = []
+        good: dict[int, Upload] = {}
         for place, upload in enumerate(uploads):
             try:
-                check_kind(upload.data)
-                good.append(place)
+                if upload is not None:
+                    check_kind(upload.data)
+                    good[place] = upload
             except Problem as problem:
                 problems[place] = problem
-        found = await self.batcher.logits([uploads[place].data for place in good]) if good else []
-        read: dict[int, Logits] = {}
+        found = await self.batcher.logits([one.data for one in good.values()]) if good else []
+        posters: list[Logits | None] = [None] * len(uploads)
         for place, logits in zip(good, found, strict=True):
             if isinstance(logits, PosterError):
                 problems[place] = Problem("unreadable", str(logits))
             elif isinstance(logits, Exception):
                 raise logits  # a Problem of the service, or one that nobody expected
             else:
-                read[place] = logits
-        self.metrics.posters.labels("unreadable").inc(len(problems))
-        self.metrics.posters.labels("answered").inc(len(read))
-        known = films or [Query()] * len(uploads)
-        fused = self.predictor.fuse(list(read.values()), [known[place] for place in read])
-        answers: dict[int, Prediction | Problem] = {**problems}
-        for place, answer in zip(read, fused, strict=True):
-            assert answer is not None  # there is a poster
-            answers[place] = self.predictor.answer(uploads[place].name, *answer, film=known[place])
-        return [answers[place] for place in range(len(uploads))]
+                posters[place] = logits
+        known = [
+            replace(
+                film, poster=upload.name if upload else None, problem=_detail(problems.get(place))
+            )
+            for place, (upload, film) in enumerate(zip(uploads, films, strict=True))
+        ]
+        answers: list[Prediction | Problem] = []
+        for place, answer in enumerate(self.predictor.answers(known, posters)):
+            if isinstance(answer, Prediction):
+                answers.append(answer)
+            elif place in problems and not films[place].title:
+                answers.append(problems[place])
+            else:
+                kind = problems[place].kind if place in problems else "no-evidence"
+                answers.append(Problem(kind, answer.reason))
+        answered = sum(isinstance(answer, Prediction) for answer in answers)
+        self.metrics.posters.labels("unreadable").inc(len(answers) - answered)
+        self.metrics.posters.labels("answered").inc(answered)
+        return answers
 
     async def run(self, upload: Upload, work: Callable[[], Result]) -> Result:
         """What `work` returns for this poster, run in the queue of posters. Raises Problem."""
@@ -107,6 +119,10 @@ class Service:
             raise Problem("unreadable", str(error)) from error
         except BundleError as error:
             raise Problem("not-offered", str(error)) from error
+
+
+def _detail(problem: Problem | None) -> str:
+    return problem.document.detail if problem else ""
 
 
 # All are coroutines: FastAPI would run plain functions in a thread each. They depend on the request
@@ -173,7 +189,7 @@ def _form(kind: type[FormT]) -> Any:
     return Depends(read, scope="function")
 
 
-PostersForm = Annotated[schemas.PostersForm, _form(schemas.PostersForm)]
+FilmsForm = Annotated[schemas.FilmsForm, _form(schemas.FilmsForm)]
 PosterForm = Annotated[schemas.PosterForm, _form(schemas.PosterForm)]
 ExplanationForm = Annotated[schemas.ExplanationForm, _form(schemas.ExplanationForm)]
 CorrectionForm = Annotated[schemas.CorrectionForm, _form(schemas.CorrectionForm)]

@@ -20,7 +20,7 @@ class Limits:
 
     body: int = 32 * MEGABYTE
     posters: int = 32
-    fields: int = 40
+    fields: int = 80  # a title and a year for each poster, and more
     field: int = 2_000
     pixels: int = 25_000_000
     seconds: float = 30.0

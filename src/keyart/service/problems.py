@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "unsupported": (415, "Not a JPEG, PNG or WebP poster"),
     "misdirected": (421, "The request is for another host"),
     "unreadable": (422, "The poster cannot be read"),
+    "no-evidence": (422, "Nothing is known of the film that the model can use"),
     "invalid": (422, "The request has a wrong value"),
     "full": (429, "The store of corrections takes no more for now"),
     "headers": (431, "The headers of the request are too large"),

@@ -1,21 +1,25 @@
-"""The API: posters in; genres, explanations, similar films and corrections out."""
+"""The API: posters and titles in; genres, explanations, similar films and corrections out."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from keyart.explain import Explanation, Method, glow_png
+from keyart.errors import PosterError
+from keyart.evidence import POSTER
+from keyart.explain import Explanation, Method
+from keyart.lit_poster import glow_png
 from keyart.prediction import Prediction
 from keyart.review.corrections import Correction, pixels_sha256
 from keyart.service import schemas
 from keyart.service.dependencies import (
     CorrectionForm,
     ExplanationForm,
+    FilmsForm,
     Holder,
     KnownPosters,
     PosterForm,
-    PostersForm,
     Service,
     Shared,
     Store,
@@ -37,34 +41,37 @@ router = APIRouter(prefix="/v1", dependencies=[needs_token], responses=describe(
 
 @router.post(
     "/predictions",
-    summary="Predict the genres of one or many posters",
+    summary="Predict the genres of one or many films",
     responses=_POSTING,
-    openapi_extra=schemas.PostersForm.openapi(),
+    openapi_extra=schemas.FilmsForm.openapi(),
 )
-async def predict(service: Shared, form: PostersForm) -> schemas.Predictions:
-    """Each poster gets a prediction, or the problem with it; a single one raises its problem.
+async def predict(service: Shared, form: FilmsForm) -> schemas.Predictions:
+    """Each film gets a prediction, or the problem with it; a single one raises its problem.
 
     A title and a year are evidence too: one for each poster, in the same order, or none. Empty
-    means unknown.
+    means unknown. Titles may come without posters.
     """
-    outcomes = await service.predict(form.poster, form.films())
+    uploads, films = form.films()
+    outcomes = await service.predict(uploads, films)
     problems = [one for one in outcomes if isinstance(one, Problem)]
     if len(problems) == len(outcomes) == 1:
         raise problems[0]
     answers = [
-        schemas.Unread(poster=upload.name, problem=outcome.document)
+        schemas.Unread(
+            poster=upload.name if upload else None, title=film.title, problem=outcome.document
+        )
         if isinstance(outcome, Problem)
         else _prediction(upload, outcome)
-        for upload, outcome in zip(form.poster, outcomes, strict=True)
+        for upload, film, outcome in zip(uploads, films, outcomes, strict=True)
     ]
     if len(problems) == len(outcomes):
-        raise Problem("unreadable", "none of the posters can be read", predictions=answers)
+        raise Problem("unreadable", "none of the films can be predicted", predictions=answers)
     return schemas.Predictions(model=service.model, predictions=answers)
 
 
 @router.post(
     "/explanations",
-    summary="Show where on a poster its genres come from",
+    summary="Show what moved the genres of a film, and where on its poster",
     response_model=schemas.Explanations,
     responses={200: {"content": {"image/png": _BINARY}}, **_POSTING, **describe(501)},
     openapi_extra=schemas.ExplanationForm.openapi(),
@@ -78,24 +85,44 @@ async def explain_poster(
     ] = "activation",
     accept: Annotated[str, Header()] = "",
 ) -> Any:
-    """Heat maps as numbers, or the poster with a heat map if image/png is accepted."""
-    upload = form.poster
+    """What each kind of evidence moved, the words of the title, and heat maps as numbers.
+
+    The poster with a heat map instead, if image/png is accepted.
+    """
+    upload, film = form.poster, form.film()
     genres = service.genres([*genre, *form.genre])
     picture = "image/png" in accept
-    if picture and len(genres) != 1:
-        raise Problem("invalid", "a picture shows one genre; name it: ?genre=Drama")
+    if picture and (len(genres) != 1 or upload is None):
+        raise Problem("invalid", "a picture shows one genre of a poster; name it: ?genre=Drama")
     limit = service.limits.pixels
 
-    def work() -> bytes | list[Explanation]:
-        wanted = genres or service.predictor.genres
-        found = service.predictor.explain(upload.data, wanted, method, max_pixels=limit)
-        return glow_png(upload.data, found[0], max_pixels=limit) if picture else found
+    def work() -> list[Explanation]:
+        poster = upload.data if upload else None
+        return service.predictor.explain(
+            poster,
+            genres or service.predictor.genres,
+            method,
+            title=film.title,
+            year=film.year,
+            max_pixels=limit,
+        )
 
-    result = await service.run(upload, work)
-    if isinstance(result, bytes):
-        return Response(result, media_type="image/png")
+    if upload is None:
+        try:
+            found = await asyncio.to_thread(work)
+        except PosterError as error:  # there is no poster, and the title says nothing
+            raise Problem("no-evidence", str(error)) from error
+    elif picture:
+        content = await service.run(
+            upload, lambda: glow_png(upload.data, work()[0], max_pixels=limit)
+        )
+        return Response(content, media_type="image/png")
+    else:
+        found = await service.run(upload, work)
     return schemas.Explanations(
-        **_about(service, upload), method=method, explanations=[_place(one) for one in result]
+        **_about(service, upload),
+        method=method if upload else None,
+        explanations=[_explanation(one) for one in found],
     )
 
 
@@ -174,16 +201,17 @@ async def correct(
         raise Problem("invalid", "name the genres: one or more fields 'genre'")
     if form.model and form.model != service.model:
         raise Problem("other-model", "the service has another model now; look at its genres first")
-    (outcome,) = await service.predict([upload])
+    (outcome,) = await service.predict([upload], [form.film()])
     if isinstance(outcome, Problem):
         raise outcome
-    shown = _prediction(upload, outcome)
+    if outcome.problem:
+        raise Problem("unreadable", outcome.problem)
     correction = Correction(
-        poster_sha256=shown.sha256,
+        poster_sha256=upload.sha256,
         title=form.title or upload.name,
         model=service.model,
-        scores=shown.scores,
-        old_genres=tuple(shown.genres),
+        scores=_rounded(outcome.scores),
+        old_genres=outcome.genres,
         new_genres=tuple(genres),
         # The holder of a token cannot speak in the name of another.
         author=holder or form.author,
@@ -229,6 +257,7 @@ async def model(service: Shared) -> schemas.ModelCard:
         films=dict(provenance.get("films", {})),
         card=bundle.card,
         offers=schemas.Offers(
+            evidence=[list(POSTER), *map(list, bundle.films.fusions if bundle.films else ())],
             explanations=network is not None and network.has("maps"),
             similar=len(service.index) if service.index else 0,
             corrections=service.corrections is not None,
@@ -238,27 +267,40 @@ async def model(service: Shared) -> schemas.ModelCard:
     )
 
 
-def _about(service: Service, upload: Upload) -> dict[str, Any]:
-    return {"model": service.model, "poster": upload.name, "sha256": upload.sha256}
+def _about(service: Service, upload: Upload | None) -> dict[str, Any]:
+    poster, sha256 = (upload.name, upload.sha256) if upload else (None, None)
+    return {"model": service.model, "poster": poster, "sha256": sha256}
 
 
-def _prediction(upload: Upload, answer: Prediction) -> schemas.Prediction:
+def _prediction(upload: Upload | None, answer: Prediction) -> schemas.Prediction:
     return schemas.Prediction(
-        poster=answer.poster,
-        sha256=upload.sha256,
+        poster=upload.name if upload else None,
+        sha256=upload.sha256 if upload else None,
+        title=answer.title,
+        year=answer.year,
         genres=list(answer.genres),
         unsure=answer.unsure,
         evidence=list(answer.evidence),
-        scores={name: round(score, 6) for name, score in answer.scores.items()},
+        reason=answer.problem or None,
+        scores=_rounded(answer.scores),
+        thresholds=dict(answer.thresholds),
     )
 
 
-def _place(one: Explanation) -> schemas.Place:
-    return schemas.Place(
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(score, 6) for name, score in scores.items()}
+
+
+def _explanation(one: Explanation) -> schemas.Explanation:
+    return schemas.Explanation(
         genre=one.genre,
         score=round(one.score, 6),
         threshold=one.threshold,
-        where=one.where,
+        rate=one.rate,
+        steps={kind: round(score, 6) for kind, score in one.steps.items()},
+        parts={kind: round(part, 4) for kind, part in one.parts.items()},
+        words={word: round(part, 4) for word, part in one.words.items()},
+        where=one.where or None,
         map=one.map.round(4).tolist(),
         heat=one.heat.round(3).tolist(),
     )

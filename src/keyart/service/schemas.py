@@ -21,6 +21,8 @@ _MODEL = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 _POSTER = {"model": _MODEL, "poster": "the-silent-orbit.jpg", "sha256": _SHA256}
 BINARY = {"type": "string", "format": "binary"}
 
+Title = Annotated[str, Field(max_length=1_000)]
+Year = Annotated[str, Field(pattern="^([0-9]{4})?$")]
 Poster = Annotated[Upload, WithJsonSchema({**BINARY, "contentMediaType": "image/jpeg"})]
 
 
@@ -43,6 +45,8 @@ class Form(BaseModel):
                 raise Problem("too-many", f"send one poster at a time, not {len(found)}")
             elif found:
                 values[name] = found[0]
+        if not body.posters and cls.model_fields["poster"].is_required():
+            raise Problem("invalid", "there is no poster in the request")
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -53,40 +57,48 @@ class Form(BaseModel):
         """The request body in OpenAPI: this form, or a poster alone if nothing else is required."""
         schema = cls.model_json_schema()
         content: dict[str, Any] = {"multipart/form-data": {"schema": schema}}
-        if schema["required"] == ["poster"]:
+        if schema.get("required", ["poster"]) == ["poster"]:
             pictures = ("image/jpeg", "image/png", "image/webp")
             content |= {kind: {"schema": BINARY} for kind in pictures}
         return {"requestBody": {"required": True, "content": content}}
 
 
-class PostersForm(Form):
-    """Posters to predict, with the titles and years of their films if they are known.
+class FilmsForm(Form):
+    """Films to predict: their posters, with the titles and years that are known, or titles alone.
 
-    title, year: one for each poster, in the same order, or none. Empty means unknown.
+    title, year: one for each poster, in the same order, or none. Empty means unknown. Without a
+    poster, each title is a film, and there is a year for each, or none.
     """
 
-    poster: list[Poster] = Field(min_length=1)
-    title: list[Annotated[str, Field(max_length=1_000)]] = []
-    year: list[Annotated[str, Field(pattern="^([0-9]{4})?$")]] = []
+    poster: list[Poster] = []
+    title: list[Title] = []
+    year: list[Year] = []
 
-    def films(self) -> list[Query]:
-        """What is known of each poster's film. Raises Problem."""
+    def films(self) -> tuple[list[Upload | None], list[Query]]:
+        """The poster of each film, None if it has none, and its title and year. Raises Problem."""
+        count = len(self.poster or self.title)
+        if not count:
+            raise Problem("invalid", "there is no poster and no title in the request")
         for name, values in (("title", self.title), ("year", self.year)):
-            if len(values) not in (0, len(self.poster)):
+            if len(values) not in (0, count):
+                films = "posters" if self.poster else "titles"
                 raise Problem(
                     "invalid",
-                    f"{len(values)} fields '{name}' for {len(self.poster)} posters; send one for "
-                    "each, empty if it is unknown, or none",
+                    f"{len(values)} fields '{name}' for {count} {films}; send one for each, empty "
+                    "if it is unknown, or none",
                 )
-        years = [int(year) if year else None for year in self.year or [""] * len(self.poster)]
-        titles = self.title or [""] * len(self.poster)
-        for year in years:
-            if year is not None and not is_year(year):
-                raise Problem("invalid", f"year: expected {EARLIEST} to {LATEST}, got {year}")
-        return [
-            Query(None, None, title or None, year)
-            for title, year in zip(titles, years, strict=True)
-        ]
+        titles, years = self.title or [""] * count, self.year or [""] * count
+        return (
+            [*self.poster] or [None] * count,
+            [_film(title, year) for title, year in zip(titles, years, strict=True)],
+        )
+
+
+def _film(title: str, year: str) -> Query:
+    """What the fields of a form say of a film. Raises Problem."""
+    if year and not is_year(int(year)):
+        raise Problem("invalid", f"year: expected {EARLIEST} to {LATEST}, got {int(year)}")
+    return Query(None, None, title or None, int(year) if year else None)
 
 
 class PosterForm(Form):
@@ -95,48 +107,69 @@ class PosterForm(Form):
     poster: Poster
 
 
-class ExplanationForm(PosterForm):
-    """A poster, and genres to explain. Default: all genres."""
+class ExplanationForm(Form):
+    """A film as it was sent for a prediction, and genres to explain. Default: all genres."""
 
+    poster: Poster | None = None
+    title: Title = ""
+    year: Year = ""
     genre: list[str] = []
+
+    def film(self) -> Query:
+        """Its title and year. Raises Problem."""
+        if self.poster is None and not self.title:
+            raise Problem("invalid", "there is no poster and no title in the request")
+        return _film(self.title, self.year)
 
 
 class CorrectionForm(PosterForm):
     """A poster, and what its genres are.
 
-    model: fingerprint of the model whose genres were shown.
+    title, year: as they were sent for the prediction. model: fingerprint of the model whose genres
+    were shown.
     """
 
     genre: list[str] = Field(examples=[["Drama", "Sci-Fi"]], json_schema_extra={"minItems": 1})
-    title: str = ""
+    title: Title = ""
+    year: Year = ""
     author: str = ""
     model: str = ""
     replace: bool = False
+
+    def film(self) -> Query:
+        """Its title and year. Raises Problem."""
+        return _film(self.title, self.year)
 
 
 class Prediction(BaseModel):
     """A film's genres: those with a calibrated score of at least their threshold.
 
-    evidence: what the scores rest on.
+    evidence: what the scores rest on; thresholds are of this evidence. poster, sha256: null if no
+    poster was sent. reason: why the poster was not used, if the title had to do without it.
     """
 
-    poster: str
-    sha256: Fingerprint
+    poster: str | None
+    sha256: Fingerprint | None
+    title: str | None
+    year: int | None
     genres: list[str]
     unsure: bool
     evidence: list[Kind]
+    reason: str | None = None
     scores: dict[str, Score]
+    thresholds: dict[str, float]
 
 
 class Unread(BaseModel):
-    """A poster among several that could not be read, and why."""
+    """One of several films that could not be predicted, and why."""
 
-    poster: str
+    poster: str | None
+    title: str | None
     problem: ProblemDocument
 
 
 class Predictions(BaseModel):
-    """The predictions, in the order of the posters."""
+    """The predictions, in the order of the films."""
 
     model_config = _example(
         model=_MODEL,
@@ -144,10 +177,13 @@ class Predictions(BaseModel):
             {
                 "poster": "the-silent-orbit.jpg",
                 "sha256": _SHA256,
+                "title": "The Silent Orbit",
+                "year": 1979,
                 "genres": ["Sci-Fi", "Thriller"],
                 "unsure": False,
                 "evidence": ["poster", "title", "year"],
                 "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.55},
+                "thresholds": {"Drama": 0.35, "Sci-Fi": 0.25, "Thriller": 0.3},
             }
         ],
     )
@@ -155,23 +191,31 @@ class Predictions(BaseModel):
     predictions: list[Prediction | Unread]
 
 
-class Place(BaseModel):
-    """Where on the poster one genre comes from.
+class Explanation(BaseModel):
+    """What moved the score of one genre.
 
-    map: rows over the poster, from its top; what each place adds to the genre's logit. heat: the
-    same from 0 to 1, for display.
+    rate: the share of all films that have it; null if the model does not say. steps: the score by
+    the poster, then with the title, then with the year. parts: what each of them adds to the
+    log-odds, from those of the rate, or from 0; the sum is the log-odds of the score. words: what
+    each word of the title, or two in a row, adds to them. map: rows over the poster, from its top;
+    what each place adds to the genre's logit. heat: the same from 0 to 1, for display. Without a
+    poster, both are empty and where is null.
     """
 
     genre: str
     score: Score
     threshold: float
-    where: str
+    rate: Score | None = None
+    steps: dict[Kind, Score]
+    parts: dict[Kind, float]
+    words: dict[str, float]
+    where: str | None = None
     map: list[list[float]]
     heat: list[list[Score]]
 
 
 class Explanations(BaseModel):
-    """Where the genres of one poster come from."""
+    """What moved the genres of one film."""
 
     model_config = _example(
         **_POSTER,
@@ -181,6 +225,10 @@ class Explanations(BaseModel):
                 "genre": "Sci-Fi",
                 "score": 0.82,
                 "threshold": 0.4,
+                "rate": 0.05,
+                "steps": {"poster": 0.62, "title": 0.78, "year": 0.82},
+                "parts": {"poster": 3.434, "title": 0.776, "year": 0.251},
+                "words": {"orbit": 0.71, "silent": 0.09, "the": -0.02},
                 "where": "top right",
                 "map": [[0.1, 2.4], [-0.3, 0.2]],
                 "heat": [[0.0, 1.0], [0.0, 0.0]],
@@ -188,10 +236,10 @@ class Explanations(BaseModel):
         ],
     )
     model: Fingerprint
-    poster: str
-    sha256: Fingerprint
-    method: Method
-    explanations: list[Place]
+    poster: str | None
+    sha256: Fingerprint | None
+    method: Method | None = None
+    explanations: list[Explanation]
 
 
 class KnownFilm(BaseModel):
@@ -248,15 +296,19 @@ class StandingCorrection(BaseModel):
 
 
 class Genre(BaseModel):
-    """A genre of the model, and the score from which it is predicted."""
+    """A genre of the model, and the score from which a poster by itself gets it."""
 
     name: str
     threshold: float
 
 
 class Offers(BaseModel):
-    """What this service was started with. similar: films in its index."""
+    """What this service was started with.
 
+    evidence: what its predictions can rest on. similar: films in its index.
+    """
+
+    evidence: list[list[Kind]]
     explanations: bool
     similar: int
     corrections: bool

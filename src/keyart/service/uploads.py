@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
@@ -21,6 +21,7 @@ from keyart.service.problems import Problem
 _PICTURES = re.compile(
     rb"|image/.*|(application|binary)/octet-stream|application/x-www-form-urlencoded"
 )
+_FIELDS = b"application/x-www-form-urlencoded"
 _PARAMETER = re.compile(rb';\s*([^=;\s]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 _LONGEST_NAME = 200
 _SIGNATURES = {b"GIF8": "GIF", b"PK\x03\x04": "a ZIP archive", b"%PDF": "PDF", b"BM": "BMP"}
@@ -41,7 +42,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The content of a request: at least one poster, and the form's fields by name."""
+    """The content of a request: its posters, and the form's fields by name."""
 
     posters: Sequence[Upload]
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Bodies:
         """Yield the body; its bytes count as held until the block ends.
 
         Raises Problem: 400 malformed or closed, 408 too slow, 413 too large, 415 another type,
-        422 no poster, 503 too much at once.
+        503 too much at once.
         """
         taken = 0
 
@@ -83,8 +84,6 @@ class Bodies:
         try:
             async with aclosing(chunks()) as stream:
                 body = await self._parse(request.headers, stream)
-            if not body.posters:
-                raise Problem("invalid", "there is no poster in the request")
             yield body
         finally:
             self.held -= taken
@@ -109,6 +108,8 @@ class Bodies:
                     async for chunk in stream:
                         whole.write(chunk)
                     data = whole.getvalue()
+                    if kind.strip() == _FIELDS and data.isascii():  # no picture is
+                        return Body([], _read_fields(data.decode(), self._limits))
                     return Body([Upload("poster", data)] if data else [])
         except TimeoutError as error:
             late = f"the request did not arrive within {seconds:g} seconds"
@@ -187,6 +188,17 @@ async def _read_form(headers: Headers, stream: AsyncGenerator[bytes, None], limi
             posters.append(Upload(safe_name(value.filename or ""), await value.read()))
     await form.close()
     return Body(posters, fields)
+
+
+def _read_fields(text: str, limits: Limits) -> dict[str, list[str]]:
+    """The fields of a form without files, as `curl -d title=Alien` sends it. Raises Problem."""
+    try:
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=limits.fields)
+    except ValueError as error:
+        raise _form_problem("Too many fields", limits) from error
+    if any(len(value) > limits.field for values in fields.values() for value in values):
+        raise _form_problem("Part exceeded", limits)
+    return fields
 
 
 def _form_problem(message: str, limits: Limits) -> Problem:

@@ -34,9 +34,11 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     console.print(f"years     {years}", soft_wrap=True)
     biggest = f", the largest {len(summary.largest_groups[0])}" if summary.largest_groups else ""
     console.print(
-        f"groups    {summary.groups:,} of near-duplicate posters, with "
-        f"{summary.grouped_films:,} films{biggest}"
+        f"groups    {summary.groups:,} of near-duplicate posters"
+        f"{' and of series' if summary.keeps_series else ''}, with {summary.grouped_films:,} "
+        f"films{biggest}"
     )
+    console.print(f"series    {_series(summary)}", soft_wrap=True, markup=False)
     for table in summary.tables:
         console.print(
             f"table     {table['name']}: {table['rows']:,} rows, of which {table['films']:,} are "
@@ -60,6 +62,19 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
             console.print(f"            {count:>6,}  {name}" + (f" ({hint}?)" if hint else ""))
     for note in summary.notes:
         console.print(f"note      {note}", soft_wrap=True)
+
+
+def _series(summary: "Summary") -> str:
+    """How many there are, and whether they leak."""
+    line = f"{summary.series:,} by their titles, with {summary.series_films:,} films"
+    for stem, films in list(summary.largest_series.items())[:1]:
+        line += f", the largest {films} ({stem})"
+    if summary.keeps_series:
+        return line
+    return (
+        f"{line}; {summary.split_series:,} lie in several splits, because an older keyart made the "
+        "catalog: build it again to keep each in one"
+    )
 
 
 def _genres(summary: "Summary") -> Table:

@@ -1,5 +1,7 @@
 """Predictions as people read them: bars for a few posters, a line for each of many."""
 
+import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -11,7 +13,7 @@ from rich.text import Text
 from keyart.bundle import Bundle
 from keyart.errors import listed
 from keyart.evidence import POSTER
-from keyart.explain import Explanation
+from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction, Query
 from keyart.writers import Written
 
@@ -123,20 +125,24 @@ def _verdict(film: Prediction) -> Text:
     return Text(" · ".join(film.genres), "green")
 
 
-def show_explanations(explanations: Sequence[Explanation]) -> None:
-    """Print, for each genre, its score and where on the poster it comes from."""
+def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = False) -> None:
+    """Print, for each genre, its score, what moved it, and where on the poster it comes from."""
+    if as_json:
+        sys.stdout.write(json.dumps([one.to_dict() for one in explanations], indent=1) + "\n")
+        return
     console = Console(highlight=False)
     for one in explanations:
-        verdict = "predicted" if one.score >= one.threshold else "not predicted"
+        predicted = "predicted" if one.score >= one.threshold else "not predicted"
+        verdict = f"({predicted}, threshold {percent(one.threshold)})"
+        where = f", mostly from the {one.where}" if one.where else ""
+        if one.where.startswith("nowhere"):
+            where = f", from {one.where}"
         console.print(
-            f"[bold]{one.genre}[/]  {one.score:.0%} ({verdict}, threshold {one.threshold:.0%}), "
-            f"mostly from the {one.where}"
-            if one.where != "nowhere in particular"
-            else f"[bold]{one.genre}[/]  {one.score:.0%}, from nowhere in particular",
+            Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{where}"),
             soft_wrap=True,
         )
-        telling = [
-            f"{word} {logit:+.1f}" for word, logit in one.words.items() if abs(logit) >= 0.05
-        ]
-        if telling:
-            console.print(Text(f"  title: {', '.join(telling[:_SHOWN])}", "dim"), soft_wrap=True)
+        if one.rate is not None or tuple(one.steps) != POSTER:
+            console.print(Text(f"  {one.moved}", "dim"), soft_wrap=True)
+        if one.telling:
+            words = ", ".join(f"{word} {part:+.1f}" for word, part in one.telling.items())
+            console.print(Text(f"  words of the title: {words}", "dim"), soft_wrap=True)

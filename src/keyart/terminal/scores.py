@@ -61,6 +61,10 @@ def show_scores(metrics: MetricTable, split: str, *, as_json: bool = False) -> N
         console.print(_unsure(scored.films, scored.model.unsure), soft_wrap=True)
         console.print()
     console.print(_genres(scored))
+    if split == "test" and (rows := metrics.by_evidence()):
+        console.print()
+        console.print(_evidence(rows))
+        console.print(_about_series(metrics), style="dim", soft_wrap=True)
 
 
 def _show_box(console: Console, box: BoxMetrics) -> None:
@@ -110,6 +114,39 @@ def show_comparison(found: Comparison, *, as_json: bool = False) -> None:
 def _print_json(plain: object) -> None:
     json.dump(plain, sys.stdout, indent=2)
     print()
+
+
+def _evidence(rows: Iterable[tuple[str, str, SplitMetrics]]) -> Table:
+    """The metrics by what predictions rest on, on all films and on those of unseen series."""
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("evidence", no_wrap=True)
+    columns = ("test films", "films", "mAP", "95%\ninterval", "top\nclass", "top\nthree")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "test films" else "right")
+    for evidence, films, scored in rows:
+        found = scored.model
+        table.add_row(
+            evidence if films == "all" else "",
+            films,
+            f"{scored.films:,}",
+            _number(found[_MAP]),
+            _interval(found[_MAP]),
+            _number(found["top_class"]),
+            _number(found["top_three"]),
+        )
+    return table
+
+
+def _about_series(metrics: MetricTable) -> str:
+    if metrics.never_seen:
+        return (
+            "Each row is the films that have this evidence. A series was seen if the model learned "
+            "from a title with the same stem."
+        )
+    return (
+        "Each row is the films that have this evidence. This model does not know which series it "
+        "learned from, or it learned from all of them."
+    )
 
 
 def _genres(scored: SplitMetrics) -> Table:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.prepared import prepared_films
 from keyart.errors import RunError
-from keyart.images.pixels import PixelRows
-from keyart.images.spec import FilmSpec, ImageSpec, spec_from_json, title_words
+from keyart.images.decode import Pixels
+from keyart.images.spec import ImageSpec
 from keyart.models.backbones import build_backbone
 from keyart.models.classical import (
     ClassicalHead,
-    FilmClassifier,
     Pooled,
     PosterStatistics,
     head_from,
@@ -34,7 +31,6 @@ from keyart.training.loop import validation_metrics
 from keyart.training.machine import choose_machine
 
 _BLOCK = 64  # films in a batch
-_UNKNOWN_YEAR = 1990  # if no training film has a year
 _SPEC, _NOTES = "spec", "notes"
 
 _Floats = npt.NDArray[np.float32]
@@ -45,7 +41,7 @@ class Classical:
     """A fitted model, and how films are prepared for it. notes: genres that were not fitted."""
 
     model: GenreClassifier
-    spec: ImageSpec | FilmSpec
+    spec: ImageSpec
     notes: tuple[str, ...]
 
 
@@ -58,15 +54,15 @@ def fit_classical(
     are too few films, and WeightsError for a backbone's weights.
     """
     train, validation = catalog.rows("train"), catalog.rows("validation")
-    spec = _learned_spec(recipe, catalog, train)
-    films = prepared_films(catalog, spec, progress)
+    spec = recipe.spec
+    films = catalog.pixels(spec, progress)
     torch.manual_seed(recipe.classifier.seed)  # for a backbone without pretrained weights
     body = _backbone(recipe, recipe.network.weights)
     started = time.monotonic()
     if recipe.data.features == "backbone":
         numbers = _kept_features(recipe, catalog, body, films, progress)
     else:
-        numbers = _numbers(_assembled(body, ClassicalHead(), spec), films, len(catalog))
+        numbers = _numbers(GenreClassifier(body, ClassicalHead(), spec), films, len(catalog))
     # scikit-learn takes as long to import as torch, and training a network needs none of it.
     from keyart.training.classical_fit import fit_head
 
@@ -79,7 +75,7 @@ def fit_classical(
         **validation_metrics(logits, catalog.truth[validation]),
     }
     run.write_history([row])
-    tensors = _assembled(body, fitted.head, spec).state_dict()
+    tensors = GenreClassifier(body, fitted.head, spec).state_dict()
     facts = {_SPEC: json.dumps(spec.to_json()), _NOTES: json.dumps(fitted.notes)}
     save_tensors(run.best_checkpoint, tensors, facts)
 
@@ -92,27 +88,13 @@ def load_classical(recipe: ClassicalRecipe, path: Path) -> Classical:
     tensors, facts = load_tensors(path)
     head, body = _below("head.", tensors), _below("backbone.", tensors)
     try:
-        spec = spec_from_json(json.loads(facts[_SPEC]))
-        model = _assembled(_backbone(recipe, None), head_from(head), spec)
+        spec = ImageSpec.from_json(json.loads(facts[_SPEC]))
+        model = GenreClassifier(_backbone(recipe, None), head_from(head), spec)
         model.backbone.load_state_dict(body)
         notes = tuple(json.loads(facts[_NOTES]))
     except (TypeError, KeyError, ValueError, RuntimeError) as error:
         raise RunError(f"{path}: not what its recipe made; train again") from error
     return Classical(model.eval(), spec, notes)
-
-
-def _learned_spec(
-    recipe: ClassicalRecipe, catalog: Catalog, train: npt.NDArray[np.int64]
-) -> ImageSpec | FilmSpec:
-    """How films are prepared; words and the median year come from training films alone."""
-    if "facts" not in recipe.data.features:
-        return recipe.spec
-    titles, years = (catalog.to_table()[column].to_pylist() for column in ("title", "year"))
-    counts = Counter(word for row in train for word in title_words(titles[row]))
-    frequent = sorted(counts, key=lambda word: (-counts[word], word))[: recipe.data.words]
-    known = [years[row] for row in train if years[row] is not None]
-    year = int(np.median(known)) if known else _UNKNOWN_YEAR
-    return FilmSpec(recipe.spec, "poster" in recipe.data.features, tuple(frequent), year)
 
 
 def _backbone(recipe: ClassicalRecipe, weights: str | None) -> nn.Module:
@@ -125,14 +107,8 @@ def _backbone(recipe: ClassicalRecipe, weights: str | None) -> nn.Module:
     )
 
 
-def _assembled(body: nn.Module, head: ClassicalHead, spec: ImageSpec | FilmSpec) -> GenreClassifier:
-    if isinstance(spec, FilmSpec):
-        return FilmClassifier(body, head, spec)
-    return GenreClassifier(body, head, spec)
-
-
 @torch.no_grad()
-def _numbers(model: GenreClassifier, films: PixelRows, count: int) -> _Floats:
+def _numbers(model: GenreClassifier, films: Pixels, count: int) -> _Floats:
     """The head's input for all films of a catalog: (films, features)."""
     blocks = [
         model.pooled(torch.from_numpy(films[np.arange(start, min(start + _BLOCK, count))]))
@@ -146,12 +122,11 @@ def _kept_features(
     recipe: ClassicalRecipe,
     catalog: Catalog,
     body: nn.Module,
-    films: PixelRows,
+    films: Pixels,
     progress: Callable[[int, int], None],
 ) -> _Floats:
     """A backbone's features (films, features), from the cache that frozen networks share."""
     assert isinstance(body, Pooled)
-    assert isinstance(films, np.ndarray)
     plain = GenreClassifier(body.body, ClassicalHead(), recipe.spec)
     machine = choose_machine("auto", "off", 0)
     (view,) = cached_features(

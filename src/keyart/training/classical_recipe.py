@@ -20,17 +20,13 @@ from keyart.training.recipe_tables import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmData(Table):
-    """What the classifier sees of a film."""
+class PosterData(Table):
+    """What the classifier sees of a poster, and where titles are learned."""
 
-    features: Literal["poster", "facts", "poster+facts", "backbone"] = key(
+    features: Literal["poster", "backbone"] = key(
         "poster",
-        "Statistics of the poster, facts (year and words of the title), both, or the features of a "
-        "pretrained backbone.",
+        "Statistics of the poster, or the features of a pretrained backbone.",
         "`backbone` is best, and slowest.",
-    )
-    words: Positive = key(
-        200, "How many of the most frequent words of titles count.", "With facts."
     )
     height: Side = key(96, "Height in pixels to which posters are resized.", "Rarely.")
     width: Side = key(64, "Width in pixels to which posters are resized.", "With `height`.")
@@ -108,7 +104,7 @@ class Decision(Table):
 class _Common(Tables):
     """The tables that both classifiers have."""
 
-    data: FilmData = FilmData()
+    data: PosterData = PosterData()
     network: FeatureNetwork = FeatureNetwork()
     ending: Decision = Decision()
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Content, Films, NetworkFiles, write_bundle
+from keyart.bundle import Content, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
 from keyart.files import write_text
-from keyart.images.spec import FilmSpec, ImageSpec
+from keyart.images.spec import ImageSpec
 from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
@@ -33,7 +33,7 @@ class Trained:
     """
 
     onnx: bytes
-    spec: ImageSpec | FilmSpec
+    spec: ImageSpec
     logits: Mapping[str, Logits]
     rows: Mapping[str, npt.NDArray[np.int64]]
     notes: Sequence[str] = ()
@@ -101,25 +101,18 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         catalog.vocabulary,
         recipe.ending.thresholds,
     )
-    films: Films | None = None
-    notes: tuple[str, ...] = ()
-    if isinstance(trained.spec, ImageSpec):
-        known = _start_of(recipe)
-        vocabulary = catalog.vocabulary
-        titles, notes = learn_titles(
-            catalog,
-            trained.rows,
-            recipe.data.titles,
-            known.titles(vocabulary) if known else None,
-        )
-        films = fuse_titles(
-            titles,
-            catalog,
-            trained.logits["validation"],
-            validation,
-            recipe.ending.thresholds,
-            known.fusions(vocabulary) if known else {},
-        )
+    known, vocabulary = _start_of(recipe), catalog.vocabulary
+    titles, notes = learn_titles(
+        catalog, trained.rows, recipe.data.titles, known.titles(vocabulary) if known else None
+    )
+    films = fuse_titles(
+        titles,
+        catalog,
+        trained.logits["validation"],
+        validation,
+        recipe.ending.thresholds,
+        known.fusions(vocabulary) if known else {},
+    )
     decision = replace(decision, notes=(*trained.notes, *decision.notes, *notes))
     table, scored = evaluate_logits(
         decision, catalog, trained.logits, name=run.name, rows=trained.rows, films=films

@@ -1,11 +1,6 @@
 """The model of a recipe, new or with the best weights of a run."""
 
-from collections.abc import Callable
-
-from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
-from keyart.images.decode import Pixels
-from keyart.images.pixels import pixel_store
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.run import Run
 from keyart.training.checkpoint import load_tensors
@@ -52,12 +47,3 @@ def load_model(run: Run) -> GenreClassifier:
     if isinstance(recipe, Recipe):
         return load_best(run)[0]
     return load_classical(recipe, run.best_checkpoint).model
-
-
-def catalog_pixels(
-    catalog: Catalog, recipe: Recipe, progress: Callable[[int, int], None] | None = None
-) -> Pixels:
-    """The prepared posters (films, height, width, 3) of a catalog; decoded the first time only."""
-    return pixel_store(
-        catalog.path, catalog.fingerprint, recipe.spec, len(catalog), catalog.posters, progress
-    )

@@ -47,7 +47,7 @@ class Recipe(Tables):
         if data.upsample and not data.upsample_genres:
             raise RecipeError(f"{where}: upsample = {data.upsample} needs upsample_genres")
         if self.network.frozen and (
-            optimisation.head_epochs or data.mixup or data.cutmix or regularisation.teacher
+            optimisation.head_epochs or data.mixup or data.cutmix or regularisation.teachers
         ):
             raise RecipeError(
                 f"{where}: frozen trains the head alone, on cached features; it works without "
@@ -60,11 +60,11 @@ class Recipe(Tables):
                 f"{where}: start has weights and fits the head first; it works without weights, "
                 'head_epochs and other splits than "catalog"'
             )
-        if regularisation.feature_weight and regularisation.teacher is None:
+        if regularisation.feature_weight and not regularisation.teachers:
             raise RecipeError(f"{where}: feature_weight needs a teacher")
         if optimisation.balance_by == "first_genre" and optimisation.balance == "none":
             raise RecipeError(f"{where}: balance_by = first_genre needs a balance")
-        if optimisation.balance_by == "first_genre" and regularisation.teacher is not None:
+        if optimisation.balance_by == "first_genre" and regularisation.teachers:
             raise RecipeError(
                 f"{where}: balance_by = first_genre works without a teacher only: to a teacher "
                 "every film has every genre to some degree"
@@ -128,11 +128,12 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
 def portable(recipe: AnyRecipe) -> AnyRecipe:
     """The recipe as a bundle shows it: names of files and runs, without their folders."""
     known = recipe.settings()
+    named = {key: known.get(key) for key in ("weights", "teacher", "titles", "start")}
     return recipe.with_settings(
         **{
-            key: Path(known[key]).name
-            for key in ("weights", "teacher", "titles", "start")
-            if known.get(key) not in (None, "hub")
+            key: Path(value).name if isinstance(value, str) else [Path(one).name for one in value]
+            for key, value in named.items()
+            if value not in (None, "hub")
         }
     )
 

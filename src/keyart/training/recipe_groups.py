@@ -271,10 +271,10 @@ class Regularisation(Table):
         "is none.",
         "0.998 for thousands of steps, 0.99 for hundreds.",
     )
-    teacher: str | None = key(
+    teacher: str | tuple[str, ...] | None = key(
         None,
         "A finished run that teaches this one (distillation): its scores are blended into the "
-        "truth.",
+        "truth. Or a list of runs: the mean of their scores.",
         "To get a small network closer to a large one.",
     )
     teacher_weight: Fraction = key(
@@ -285,6 +285,13 @@ class Regularisation(Table):
         "Weight of the cosine distance to the teacher's features in the loss; 0 for none.",
         "With `teacher`. It needs a network with a linear head.",
     )
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """The runs that `teacher` names."""
+        if isinstance(self.teacher, str):
+            return (self.teacher,)
+        return self.teacher or ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,13 @@
-"""Distillation: a finished run is the teacher of another, on the pixels of each batch.
+"""Distillation: finished runs are the teachers of another, on the pixels of each batch.
 
 The teacher scores the batch that the student sees: augmented, and mixed. Its scores of the
 original posters would add little to the labels, since it has memorised these films, and would not
 fit cropped, erased or mixed ones (Beyer et al., arXiv 2106.05237). A teacher with test-time
-augmentation uses it here too, which takes as many times longer.
+augmentation uses it here too, which takes as many times longer. Several teachers are a committee:
+their scores are averaged, and the student learns the features of all.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,8 +24,8 @@ from keyart.training.machine import Machine
 from keyart.training.networks import load_best
 
 
-class Teacher:
-    """Calibrated scores and features of a finished run's network."""
+class _Member:
+    """A teacher: calibrated scores and features of a finished run's network."""
 
     def __init__(
         self,
@@ -57,11 +60,38 @@ class Teacher:
         return torch.from_numpy(scores).float().to(pixels.device), features
 
 
-def open_teacher(run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine) -> Teacher:
-    """A finished run as the teacher of a student with posters prepared by `spec`.
+class Teacher:
+    """The mean of the scores of some finished runs, and the features of all of them.
 
-    Raises RunError if the run is not finished, or has other genres or another shape of posters.
+    width: number of features.
     """
+
+    def __init__(self, members: Sequence[_Member]) -> None:
+        self._members = members
+        self.width = sum(member.width for member in members)
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """pixels: (films, height, width, 3), RGB in [0, 255], of any size.
+
+        Returns scores (films, genres) in [0, 1], and features (films, `width`). Those of each
+        member have length 1, so that each counts as much as any other.
+        """
+        answers = [member(pixels) for member in self._members]
+        scores = torch.stack([scores for scores, _ in answers]).mean(0)
+        return scores, torch.cat([F.normalize(features) for _, features in answers], 1)
+
+
+def open_teacher(
+    runs: Sequence[Run], spec: ImageSpec, catalog: Catalog, machine: Machine
+) -> Teacher:
+    """Finished runs as the teacher of a student with posters prepared by `spec`.
+
+    Raises RunError if a run is not finished, or has other genres or another shape of posters.
+    """
+    return Teacher([_open_member(run, spec, catalog, machine) for run in runs])
+
+
+def _open_member(run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine) -> _Member:
     if not run.is_finished:
         raise RunError(f"teacher {run.path}: not a finished run")
     bundle = read_bundle(run.bundle_path)
@@ -79,4 +109,4 @@ def open_teacher(run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine) 
             f"teacher {run.path}: pads posters to {data.height}x{data.width}, which does not have "
             f"the shape of {spec.height}x{spec.width}; use fit=squash, or sizes of one shape"
         )
-    return Teacher(network, recipe.spec, bundle.calibration, machine)
+    return _Member(network, recipe.spec, bundle.calibration, machine)

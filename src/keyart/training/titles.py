@@ -15,6 +15,7 @@ from keyart.evaluation.fusing import FEWEST_FILMS
 from keyart.evaluation.metrics import Flags
 from keyart.files import StrPath
 from keyart.genres import Vocabulary
+from keyart.series import stem_hashes
 from keyart.title_model import (
     DECADES,
     Floats,
@@ -125,7 +126,7 @@ def read_titled_films(
     labelled: Flags = np.array(truth.any(0), bool)
     never = ", ".join(vocabulary.decode(~labelled)) or "none"
     note = (
-        f"titles: learned from {len(titles):,} more films of {path.name}, which are not among the "
+        f"titles: learned from {len(titles):,} more films of a table, which are not among the "
         f"validation and test films ({left_out:,} that are were left out); genres that it never "
         f"lists, and says nothing about: {never}"
     )
@@ -151,7 +152,7 @@ def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
         having = int(truth[rows, genre].sum())
         if min(having, len(rows) - having) >= _FEWEST_FILMS:
             weights[:, genre] = _regression(inputs[rows], truth[rows, genre])
-    return _model(known, rarity, weights)
+    return _model(known, rarity, weights, _series(sources))
 
 
 def fit_titles_near(
@@ -184,7 +185,11 @@ def fit_titles_near(
         counted=labelled,
     )
     weights[used] = fitted.weights.slopes
-    return _model(known, rarity, weights)
+    return _model(known, rarity, weights, np.union1d(start.series, _series(sources)))
+
+
+def _series(sources: Sequence[TitledFilms]) -> Hashes:
+    return stem_hashes(title for source in sources for title in source.titles)
 
 
 def _hashed(sources: Sequence[TitledFilms]) -> list[_Hashed]:
@@ -223,11 +228,15 @@ def _truth(sources: Sequence[TitledFilms]) -> tuple[Flags, Flags]:
     return truth, np.concatenate(labelled)
 
 
-def _model(known: Hashes, rarity: npt.NDArray[np.uint8], weights: Floats) -> TitleModel:
-    """weights: (n-grams + decades, genres)."""
+def _model(
+    known: Hashes, rarity: npt.NDArray[np.uint8], weights: Floats, series: Hashes
+) -> TitleModel:
+    """weights: (n-grams + decades, genres). series: of the films that it learned from."""
     ngrams, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
     scale = steps_of(ngrams)
-    return TitleModel(known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade)
+    return TitleModel(
+        known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade, series
+    )
 
 
 def _regression(inputs: Any, truth: Flags) -> Floats:

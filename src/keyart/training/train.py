@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.prepared import prepared_films
 from keyart.images.decode import Pixels
 from keyart.models.backbones import origin
 from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_adds
@@ -28,7 +27,7 @@ from keyart.training.freezing import freeze_stages
 from keyart.training.images import Images, choose_images
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import choose_machine, isolated
-from keyart.training.networks import build_network, catalog_pixels, load_best
+from keyart.training.networks import build_network, load_best
 from keyart.training.onnx_export import PARITY_POSTERS, export_onnx
 from keyart.training.recipe import AnyRecipe, Recipe, any_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
@@ -116,7 +115,7 @@ def learn(
     start_run(run, catalog, recipe, data.split, resume=resume)
     if run.is_finished:
         return None
-    pixels = catalog_pixels(catalog, recipe, callbacks.posters)
+    pixels = catalog.pixels(recipe.spec, callbacks.posters)
     lesson = Lesson(catalog, pixels, splits, callbacks)
     if recipe.network.start is not None:
         _fit_head_near(model, recipe, lesson)
@@ -208,8 +207,9 @@ def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run)
         gflop = 0.0  # MobileNetV2 trained at 0.7x the rate when compiled for two cores
     machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
     teacher = None
-    if regularisation.teacher is not None:
-        teacher = open_teacher(Run(regularisation.teacher), recipe.spec, lesson.catalog, machine)
+    if regularisation.teachers:
+        runs = [Run(path) for path in regularisation.teachers]
+        teacher = open_teacher(runs, recipe.spec, lesson.catalog, machine)
     head = model.head
     width = head.linear.in_features if isinstance(head, GenreHead) else 0
     teacher_width = teacher.width if teacher and regularisation.feature_weight else None
@@ -272,7 +272,7 @@ def _train_classical(
     fit_classical(recipe, catalog, run, callbacks.posters)
     callbacks.message("scoring the validation and test splits")
     fitted = load_classical(recipe, run.best_checkpoint)
-    prepared = prepared_films(catalog, fitted.spec)
+    prepared = catalog.pixels(fitted.spec)
     rows = {split: images.rows for split, images in splits.items()}
     onnx = export_onnx(fitted.model, prepared[rows["validation"][:PARITY_POSTERS]])
     network = Network(onnx)

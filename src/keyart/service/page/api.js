@@ -61,9 +61,10 @@ export const get = async (path) => (await request(path)).json();
 
 export const picture = async (path) => URL.createObjectURL(await (await request(path)).blob());
 
+// file: null to ask about a film without a poster.
 export async function post(path, file, fields = {}) {
   const form = new FormData();
-  form.append("poster", file, file.name || "poster");
+  if (file) form.append("poster", file, file.name || "poster");
   for (const [name, values] of Object.entries(fields)) {
     for (const value of [values].flat()) form.append(name, value);
   }

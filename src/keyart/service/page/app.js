@@ -1,8 +1,9 @@
-// The page: adds posters, shows a card for each, and downloads all predictions.
+// The page: adds posters and titles, shows a card for each, and downloads all predictions.
 
 import * as api from "/page/api.js";
 import { Card } from "/page/card.js";
 import { asCsv, asJson, save } from "/page/downloads.js";
+import { filmOf } from "/page/names.js";
 
 const AT_ONCE = 3; // posters sent at the same time; other clients need the service too
 const byId = (id) => document.getElementById(id);
@@ -34,7 +35,9 @@ async function loadModel() {
   }
 }
 
-function describe({ card, metrics, films, name }) {
+function describe({ card, metrics, films, name, offers }) {
+  byId("named").hidden = !offers.evidence.some((kinds) => kinds.includes("title"));
+  byId("by-title").hidden = !offers.evidence.some((kinds) => !kinds.includes("poster"));
   const metric = metrics.mean_average_precision;
   const parts = [name && `Model “${name}”`, films.train && `trained on ${films.train.toLocaleString("en")} films`];
   if (metric) parts.push(`mean average precision ${metric.value.toFixed(3)} on films it was not trained on`);
@@ -49,18 +52,29 @@ function add(files) {
     notice("That was not a file. Save the picture first, then drop the file here.");
     return;
   }
+  const names = pictures.map((file) => file.name);
+  addFilms(pictures.map((file) => [file, filmOf(file.name, names)]));
+}
+
+function addFilms(films) {
   notice("");
   loadModel().then((found) => {
-    for (const file of pictures) {
-      const card = new Card(file, found, announce);
+    for (const [file, film] of films) {
+      const card = new Card(file, film, found, announce);
       card.find(".remove").onclick = () => remove(card);
+      card.element.addEventListener("changed", () => ask(card));
+      card.element.addEventListener("answered", showControls);
       cards.push(card);
-      waiting.push(card);
       byId("posters").append(card.element);
+      ask(card);
     }
-    showControls();
-    readNext();
   }, () => {});
+}
+
+function ask(card) {
+  if (!waiting.includes(card)) waiting.push(card);
+  showControls();
+  readNext();
 }
 
 async function readNext() {
@@ -86,23 +100,42 @@ function remove(card) {
 
 function showControls() {
   const read = cards.filter((card) => card.answer).length;
-  const posters = cards.length === 1 ? "1 poster" : `${cards.length} posters`;
+  const films = cards.every((card) => card.file) ? "poster" : "film";
+  const count = cards.length === 1 ? `1 ${films}` : `${cards.length} ${films}s`;
   byId("controls").hidden = !cards.length;
-  byId("count").textContent = read === cards.length ? posters : `${read} of ${posters} read`;
+  byId("count").textContent = read === cards.length ? count : `${read} of ${count} read`;
   byId("csv").disabled = byId("json").disabled = !read;
   document.body.classList.toggle("playing", cards.length > 0);
 }
 
-const answers = () => cards.filter((card) => card.answer).map(({ name, answer }) => ({
-  poster: name,
-  genres: answer.genres,
-  scores: answer.scores,
-  ...(answer.corrected && { corrected: answer.corrected }),
-}));
+// A row for each film that was read or refused, as `keyart predict` gives.
+const answers = () => cards.filter((card) => card.answer || card.problem).map(
+  ({ name, file, film, answer, problem }) => ({
+    title: film.title || null,
+    poster: file ? name : null,
+    ...(answer
+      ? {
+        genres: answer.genres,
+        unsure: answer.unsure,
+        evidence: answer.evidence,
+        ...(answer.reason && { reason: answer.reason }),
+        scores: answer.scores,
+        ...(answer.corrected && { corrected: answer.corrected }),
+      }
+      : { reason: problem }),
+  }));
 
 byId("file").addEventListener("change", (event) => {
   add(event.target.files);
   event.target.value = ""; // the same file may be chosen again
+});
+
+byId("by-title").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { title, year } = event.target.elements;
+  if (!title.value.trim()) return;
+  addFilms([[null, { title: title.value.trim(), year: year.value }]]);
+  event.target.reset();
 });
 
 byId("csv").addEventListener("click", async () => {

@@ -1,81 +1,135 @@
-// One poster on the page: genres, explanations, similar posters, corrections.
+// One film on the page: its poster and title, genres, explanations, similar posters, corrections.
 
 import * as api from "/page/api.js";
-import { drawHeat } from "/page/heat.js";
+import { element, list, percent } from "/page/elements.js";
+import { Why } from "/page/why.js";
 
 const SHOWN = 6;
-const percent = (score) => `${Math.round(score * 100)}%`;
-const list = new Intl.ListFormat("en");
-
-function element(tag, { text, ...properties } = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  if (text !== undefined) made.textContent = text;
-  made.append(...children);
-  return made;
-}
 
 export class Card {
-  constructor(file, model, announce) {
+  // file: null for a film without a poster. film: its title and year, "" if unknown.
+  constructor(file, film, model, announce) {
     this.file = file;
+    this.film = film;
     this.model = model;
     this.announce = announce;
-    this.answer = null;
+    this.answer = this.problem = null;
     const template = document.getElementById("card-template");
     this.element = template.content.firstElementChild.cloneNode(true);
     this.find = (selector) => this.element.querySelector(selector);
-    this.url = URL.createObjectURL(file);
-    this.name = file.name || "pasted picture";
-    this.find(".name").textContent = this.name;
-    this.find(".poster").src = this.url;
-    this.find(".poster").alt = `The poster ${this.name}`;
+    this.why = new Why(this.find);
+    this.name = file ? file.name || "pasted picture" : film.title;
+    this.find(".name").textContent = file ? this.name : "No poster";
     this.find(".remove").setAttribute("aria-label", `Remove ${this.name}`);
+    if (file) this.showPoster();
+    this.showFilm();
+  }
+
+  showPoster() {
+    this.url = URL.createObjectURL(this.file);
+    const poster = this.find(".poster");
+    poster.src = this.url;
+    poster.alt = `The poster ${this.name}`;
+    poster.onerror = () => this.showTitle();
+    poster.hidden = false;
+    this.find(".title-card").hidden = true;
+  }
+
+  // In place of a poster that is absent or broken.
+  showTitle() {
+    this.find(".poster").hidden = true;
+    this.find(".title-card").hidden = false;
+    this.find(".title-card .title").textContent = this.film.title || "No picture";
+    this.find(".title-card .year").textContent = this.film.year;
+  }
+
+  showFilm() {
+    const form = this.find(".about");
+    form.hidden = !this.model.offers.evidence.some((kinds) => kinds.includes("title"));
+    form.title.value = this.film.title;
+    form.year.value = this.film.year;
+    if (!this.file) this.showTitle();
+    const changed = () => form.title.value.trim() !== this.film.title || form.year.value !== this.film.year;
+    form.oninput = () => { form.querySelector("button").hidden = !changed(); };
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      if (!changed()) return;
+      this.film = { title: form.title.value.trim(), year: form.year.value };
+      form.querySelector("button").hidden = true;
+      if (!this.file) this.showTitle();
+      this.element.dispatchEvent(new Event("changed"));
+    };
   }
 
   forget() {
-    URL.revokeObjectURL(this.url);
+    if (this.url) URL.revokeObjectURL(this.url);
     this.element.remove();
   }
 
+  // The fields of a request about this film.
+  get fields() {
+    return { title: this.film.title, year: this.film.year };
+  }
+
   async read() {
+    const film = this.film;
+    this.answer = this.problem = this.places = null;
+    this.why.clear();
+    this.element.classList.remove("refused");
+    this.find(".verdict").replaceChildren(element("span", { className: "waiting", text: "Reading…" }));
     try {
-      if (this.file.size > this.model.limits.body_bytes) {
+      if (this.file && this.file.size > this.model.limits.body_bytes) {
         throw new api.Problem({ detail: "this file is larger than the service accepts" });
       }
-      const answer = await api.post("/v1/predictions", this.file);
+      const answer = await api.post("/v1/predictions", this.file, this.fields);
+      if (film !== this.film) return; // another title was asked about in the meantime
       this.answer = answer.predictions[0];
     } catch (problem) {
-      this.refuse(problem);
+      if (film === this.film) this.refuse(problem);
       return;
     }
     this.showGenres();
+    this.element.dispatchEvent(new Event("answered"));
     await Promise.all([this.showNeighbours(), this.showCorrection()]);
   }
 
   refuse(problem) {
+    this.problem = problem.message;
     this.element.classList.add("refused");
-    this.find(".verdict").textContent = "Could not be read";
+    const unread = ["unsupported", "unreadable"].includes(problem.kind);
+    const failed = unread ? "could not be read" : "could not be predicted";
+    this.find(".verdict").textContent = failed.replace("could", "Could");
     this.find(".hint").textContent = problem.message;
-    this.announce(`${this.name} could not be read: ${problem.message}`);
+    this.find(".evidence").textContent = "";
+    this.find(".bars").replaceChildren();
+    this.find(".more").hidden = this.find(".correct").hidden = true;
+    this.announce(`${this.name} ${failed}: ${problem.message}`);
   }
 
   showGenres() {
-    const { genres, scores, unsure } = this.answer;
-    const answered = (genre) => genres.includes(genre.name);
-    const ordered = [...this.model.genres].sort(
-      (a, b) => answered(b) - answered(a) || scores[b.name] - scores[a.name]);
+    const { genres, scores, thresholds, unsure, evidence, reason } = this.answer;
+    const answered = (name) => genres.includes(name);
+    const ordered = this.model.genres.map((genre) => genre.name).sort(
+      (a, b) => answered(b) - answered(a) || scores[b] - scores[a]);
     const verdict = this.find(".verdict");
+    this.explained = this.model.offers.explanations || !evidence.includes("poster");
     if (unsure) {
-      const near = [...ordered].sort(
-        (a, b) => scores[b.name] / b.threshold - scores[a.name] / a.threshold)[0];
+      const [near] = [...ordered].sort((a, b) => scores[b] / thresholds[b] - scores[a] / thresholds[a]);
       verdict.replaceChildren(element("span", { className: "unsure", text: "Unsure" }));
-      this.find(".hint").textContent = `No genre reaches its threshold. ${near.name} is closest: `
-        + `${percent(scores[near.name])}, threshold ${percent(near.threshold)}.`;
+      this.find(".hint").textContent = `No genre reaches its threshold. ${near} is closest: `
+        + `${percent(scores[near])}, threshold ${percent(thresholds[near])}.`;
     } else {
       verdict.replaceChildren(
-        ...ordered.filter(answered).map((genre) => element("span", { className: "genre", text: genre.name })));
-      this.find(".hint").textContent = this.model.offers.explanations
-        ? "Select a genre to see which part of the poster it comes from." : "";
+        ...ordered.filter(answered).map((text) => element("span", { className: "genre", text })));
+      this.find(".hint").textContent = !this.explained ? "" : evidence.length > 1 || !evidence.includes("poster")
+        ? "Select a genre to see what it comes from."
+        : "Select a genre to see which part of the poster it comes from.";
     }
+    const by = `By ${list.format(evidence.map((kind) => `the ${kind}`))}.`;
+    const unread = reason ? ` The poster could not be read: ${reason}.` : "";
+    const unknown = this.film.title && !evidence.includes("title") && !this.find(".about").hidden
+      ? " The model knows nothing of this title." : "";
+    this.find(".evidence").textContent = by + unread + unknown;
     this.find(".bars").replaceChildren(...ordered.map((genre, place) => this.bar(genre, place)));
     this.expand(false);
     const more = this.find(".more");
@@ -85,22 +139,22 @@ export class Card {
   }
 
   bar(genre, place) {
-    const score = this.answer.scores[genre.name];
-    const chosen = score >= genre.threshold;
+    const score = this.answer.scores[genre], threshold = this.answer.thresholds[genre];
+    const chosen = this.answer.genres.includes(genre);
     const meter = element("span", { className: "meter", ariaHidden: "true" });
     meter.style.setProperty("--score", score);
-    meter.style.setProperty("--threshold", Math.min(1, genre.threshold));
+    meter.style.setProperty("--threshold", Math.min(1, threshold));
     const button = element("button", { type: "button", className: chosen ? "bar chosen" : "bar" },
-      element("span", { className: "label", text: genre.name }),
+      element("span", { className: "label", text: genre }),
       meter,
       element("span", { className: "score", text: percent(score) }),
       element("span", {
         className: "unseen",
-        text: `, threshold ${percent(genre.threshold)}${chosen ? ", predicted" : ""}`,
+        text: `, threshold ${percent(threshold)}${chosen ? ", predicted" : ""}`,
       }));
     button.setAttribute("aria-pressed", "false");
-    button.disabled = !this.model.offers.explanations;
-    button.onclick = () => this.explain(genre.name, button);
+    button.disabled = !this.explained;
+    button.onclick = () => this.explain(genre, button);
     const row = element("li", {}, button);
     row.dataset.place = place;
     return row;
@@ -118,36 +172,31 @@ export class Card {
     for (const other of this.find(".bars").querySelectorAll("button")) {
       other.setAttribute("aria-pressed", "false");
     }
-    const canvas = this.find(".heat"), caption = this.find(".caption");
-    canvas.hidden = true;
-    caption.textContent = "";
+    this.why.clear();
     this.asked = on ? null : genre;
     if (on) return;
     button.setAttribute("aria-pressed", "true");
+    const film = this.film;
     try {
-      this.places ??= await api.post("/v1/explanations", this.file);
+      const file = this.answer.evidence.includes("poster") ? this.file : null;
+      this.places ??= await api.post("/v1/explanations", file, this.fields);
     } catch (problem) {
-      caption.textContent = problem.message;
+      this.find(".caption").textContent = problem.message;
       return;
     }
-    if (this.asked !== genre) return; // another genre was selected in the meantime
-    const place = this.places.explanations.find((one) => one.genre === genre);
-    caption.textContent = `${genre}: ${words(place.where)}.`;
-    canvas.setAttribute("aria-label", caption.textContent);
-    const poster = this.find(".poster");
-    drawHeat(canvas, place.heat, poster.naturalHeight / poster.naturalWidth || 1.5);
-    canvas.hidden = false;
-    this.find(".case").scrollIntoView({ block: "nearest" }); // on a phone it may be off screen
+    if (this.asked !== genre || film !== this.film) return; // something else was asked in the meantime
+    this.why.show(this.places.explanations.find((one) => one.genre === genre));
   }
 
   async showNeighbours() {
-    if (!this.model.offers.similar) return;
+    if (!this.model.offers.similar || !this.answer.evidence.includes("poster") || this.similar) return;
     let found;
     try {
       found = (await api.post("/v1/similar?count=6", this.file)).similar;
     } catch {
       return; // the genres are shown already; this is an extra
     }
+    this.similar = true;
     const items = await Promise.all(found.map(async (film) => {
       const image = element("img", { alt: "", loading: "lazy" });
       api.picture(film.thumbnail).then((url) => { image.src = url; }, () => {});
@@ -165,7 +214,9 @@ export class Card {
   }
 
   async showCorrection() {
-    if (!this.model.offers.corrections) return;
+    const kept = this.model.offers.corrections && this.answer.evidence.includes("poster");
+    this.find(".correct").hidden = !kept;
+    if (!kept) return; // a correction is of a poster
     const form = this.find(".correct form");
     this.find(".choices").replaceChildren(...this.model.genres.map((genre) => {
       const box = element("input", { type: "checkbox", name: "genre", value: genre.name });
@@ -179,7 +230,7 @@ export class Card {
       this.correct(form, false);
     };
     this.find(".replace").onclick = () => this.correct(form, true);
-    this.find(".correct").hidden = false;
+    this.find(".named").hidden = !this.find(".about").hidden; // the title is above already
     const known = await api.get(`/v1/corrections/${this.answer.sha256}`).catch(() => ({}));
     if (known.correction) this.showCorrected(known.correction);
   }
@@ -193,9 +244,8 @@ export class Card {
       return;
     }
     localStorage.setItem("author", form.author.value);
-    const fields = {
-      genre, replace, title: form.title.value, author: form.author.value, model: this.model.model,
-    };
+    const fields = { ...this.fields, genre, replace, author: form.author.value, model: this.model.model };
+    if (this.find(".about").hidden) fields.title = form.title.value;
     try {
       this.showCorrected(await api.post("/v1/corrections", this.file, fields));
       outcome.textContent = "Saved. The next model can learn from it.";
@@ -211,11 +261,4 @@ export class Card {
     this.find(".corrected").textContent = `Corrected to ${list.format(correction.new_genres)}${by}`;
     this.find(".corrected").hidden = false;
   }
-}
-
-function words(where) {
-  if (where.startsWith("nowhere")) return where;
-  if (where === "middle") return "mostly in the middle";
-  const middle = where.startsWith("middle ");
-  return middle ? `mostly in the middle, ${where.slice(7)}` : `mostly at the ${where}`;
 }

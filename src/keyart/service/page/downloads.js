@@ -7,15 +7,17 @@ function cell(value) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+const HEAD = ["title", "poster", "genres", "unsure", "evidence", "reason"];
+
 export function asCsv(answers, genres) {
   const corrected = answers.some((answer) => answer.corrected);
-  const rows = [["poster", "genres", ...genres, ...(corrected ? ["corrected"] : [])]];
-  for (const { poster, genres: chosen, scores, corrected: better } of answers) {
-    const row = [poster, chosen.join("|"), ...genres.map((genre) => scores[genre].toFixed(6))];
-    if (corrected) row.push((better ?? []).join("|"));
-    rows.push(row);
+  const rows = [[...HEAD, ...genres, ...(corrected ? ["corrected"] : [])]];
+  for (const one of answers) {
+    const scores = genres.map((genre) => one.scores?.[genre].toFixed(6));
+    const row = [one.title, one.poster, one.genres?.join("|"), one.unsure, one.evidence?.join("|"), one.reason];
+    rows.push([...row, ...scores, ...(corrected ? [one.corrected?.join("|")] : [])]);
   }
-  return rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
+  return rows.map((row) => row.map((value) => cell(value ?? "")).join(",")).join("\n") + "\n";
 }
 
 export const asJson = (answers) => JSON.stringify(answers, null, 1) + "\n";

@@ -1,0 +1,105 @@
+"""From what is known of films to their scores: what posters, titles and years each add.
+
+A film's logits are the sum of those of its evidence, and each evidence has its own calibration. So
+the score can be followed while the evidence comes in: the poster, then the title, then the year.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.bundle import Bundle
+from keyart.calibration import log_odds
+from keyart.evidence import KINDS, POSTER, Evidence, Kind, best_evidence
+from keyart.network import Logits
+from keyart.prediction import Query
+from keyart.scorer import Scores
+from keyart.title_model import is_year
+
+Floats = npt.NDArray[np.float64]
+
+
+def fuse(
+    bundle: Bundle,
+    posters: Sequence[Logits | None],
+    films: Sequence[Query],
+    used: Collection[Kind] = KINDS,
+) -> list[tuple[Evidence, Scores] | None]:
+    """What each film's answer rests on, and its calibrated scores (genres,).
+
+    posters: the logits (genres,) of each film's poster; None if it has none. used: what answers may
+    rest on. A film gets None if nothing that is known of it says anything to this model.
+    """
+    totals = [_total(bundle, *pair, used) for pair in zip(posters, films, strict=True)]
+    together: dict[Evidence, list[int]] = {}
+    for place, total in enumerate(totals):
+        if total is not None:
+            together.setdefault(total[0], []).append(place)
+    fused: list[tuple[Evidence, Scores] | None] = [None] * len(films)
+    for evidence, places in together.items():
+        logits = np.stack([total[1] for total in map(totals.__getitem__, places) if total])
+        scores = bundle.decisions_for(evidence).calibration.apply(logits)
+        for place, row in zip(places, scores, strict=True):
+            fused[place] = evidence, row
+    return fused
+
+
+def steps(
+    bundle: Bundle, poster: Logits | None, film: Query, evidence: Evidence
+) -> dict[Kind, Scores]:
+    """The scores (genres,) of a film as its evidence comes in, one kind after the other.
+
+    Each is what the model answers if it knows no more than that; the last is the answer that rests
+    on all of `evidence`.
+    """
+    found: dict[Kind, Scores] = {}
+    for count in range(1, len(evidence) + 1):
+        (answer,) = fuse(bundle, [poster], [film], evidence[:count])
+        if answer is not None and answer[0] == evidence[:count]:
+            found[evidence[count - 1]] = answer[1]
+    return found
+
+
+def word_parts(bundle: Bundle, title: str, by_step: Mapping[Kind, Scores]) -> dict[str, Floats]:
+    """What each word of a title, or two in a row, adds to the log-odds of the genres (genres,).
+
+    by_step: as `steps` gives them; without a step for the title there are no words. The words sum
+    to what the title moves: what they don't say themselves, as every title has it, is shared by
+    their weight in the title. A title that comes first moves the rates of the genres; the words of
+    a model that does not know these are as they are.
+    """
+    if bundle.films is None or "title" not in by_step:
+        return {}
+    kinds = tuple(by_step)
+    place = kinds.index("title")
+    weight = bundle.films.fusions[kinds[: place + 1]].weights["title"]
+    titles = bundle.films.titles
+    parts = {word: weight * logits for word, logits in titles.word_logits(title).items()}
+    before = by_step[kinds[place - 1]] if place else bundle.rates
+    if before is None:
+        return parts
+    left = log_odds(by_step["title"]) - log_odds(before) - sum(parts.values())
+    shares = titles.word_shares(title)
+    return {word: part + left * shares[word] for word, part in parts.items()}
+
+
+def _total(
+    bundle: Bundle, poster: Logits | None, film: Query, used: Collection[Kind]
+) -> tuple[Evidence, npt.NDArray[np.floating[Any]]] | None:
+    """The evidence to use for a film, and the logits (genres,) of all of it together."""
+    known = bundle.films
+    if known is None:
+        return None if poster is None or "poster" not in used else (POSTER, poster)
+    found: dict[Kind, npt.ArrayLike] = {} if poster is None else {"poster": poster}
+    if film.title and (by_title := known.titles.title_logits(film.title)) is not None:
+        found["title"] = by_title
+    if film.year is not None and is_year(film.year):
+        found["year"] = known.titles.year_logits(film.year)
+    evidence = best_evidence([kind for kind in found if kind in used], known.fusions)
+    if evidence is None:
+        return None
+    if poster is not None and evidence == POSTER:
+        return POSTER, poster  # as it is, to the last bit
+    return evidence, known.fusions[evidence].logits(found)
