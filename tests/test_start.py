@@ -12,15 +12,16 @@ from keyart.calibration import sigmoid
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.errors import RecipeError
-from keyart.evaluation.box import trained_on
+from keyart.evaluation.box import film_keys, trained_on
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
-from keyart.metric_table import METRICS, BoxMetrics, Difference, ModelMetrics
+from keyart.model_metrics import METRICS, BoxMetrics, Difference, ModelMetrics
 from keyart.models.heads import GenreHead
 from keyart.network import Network
 from keyart.predictor import Predictor
 from keyart.run import Run
 from keyart.terminal.scores import show_scores
 from keyart.titles import hash_of, title_parts
+from keyart.training.evaluate import evaluate
 from keyart.training.near import Weights, fit_near
 from keyart.training.start import Start, open_start
 from keyart.training.train import train
@@ -161,6 +162,19 @@ def test_a_run_is_compared_with_the_box_in_the_genres_that_both_know(own_genres:
     assert model["top_class"] is not None
     assert found.other == model["top_class"].value
     assert own_genres.metrics.split("validation").box is None
+
+
+def test_notes_say_whether_the_start_knows_test_films(
+    own_genres: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = own_genres.catalog
+    rows = catalog.rows("test")
+    assert "trained on none of the test films" in own_genres.metrics.notes[-1]
+    keys = np.sort(np.concatenate(list(film_keys(catalog, rows[:2]))))
+    monkeypatch.setattr("keyart.evaluation.box._trained_films", lambda: keys)
+    table = evaluate(own_genres)
+    assert table.split("test").box is not None
+    assert table.split("test").box.seen == 2
 
 
 def test_the_box_is_scored_as_keyart_predicts(own_genres: Run) -> None:

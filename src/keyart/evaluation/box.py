@@ -17,7 +17,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError
 from keyart.evaluation.scoring import compare_scores, score_split
 from keyart.genres import Vocabulary
-from keyart.metric_table import BoxMetrics
+from keyart.model_metrics import BoxMetrics
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
 from keyart.predictor import Predictor

@@ -1,6 +1,7 @@
 """The model card: what a model was trained on, how good it is, and what it must not be used for."""
 
-from keyart.metric_table import HEADLINE, METRICS, GenreMetrics, MetricTable, SplitMetrics, Unsure
+from keyart.metric_table import MetricTable, SplitMetrics
+from keyart.model_metrics import HEADLINE, METRICS, GenreMetrics, Unsure
 from keyart.report.numbers import interval_text, share_text, value_text
 
 

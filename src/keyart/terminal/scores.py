@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from keyart.evaluation.compare import Comparison
-from keyart.metric_table import (
+from keyart.metric_table import MetricTable, SplitMetrics
+from keyart.model_metrics import (
     BASELINES,
     HEADLINE,
     METRICS,
@@ -16,8 +17,6 @@ from keyart.metric_table import (
     Difference,
     Interval,
     Metric,
-    MetricTable,
-    SplitMetrics,
     Unsure,
 )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from keyart.bundle import Content, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
+from keyart.evaluation.box import is_box, trained_on
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
 from keyart.files import write_text
@@ -91,6 +93,21 @@ def _start_of(recipe: AnyRecipe) -> Start | None:
     return None if name is None else open_start(name)
 
 
+def _notes_of(start: Start, catalog: Catalog, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    """What the start means for the metrics. rows: of the test films."""
+    name = "the box" if is_box(start.bundle) else Path(start.name).name
+    note = f"It started from {name}"
+    if is_box(start.bundle):
+        seen = int(trained_on(catalog, rows).sum())
+        knows = f"{seen:,} of the {len(rows):,} test films" if seen else "none of the test films"
+        note += f", which was trained on {knows}" + ("; the metrics flatter it" if seen else "")
+    elif start.bundle.provenance.get("catalog") == catalog.fingerprint:
+        note += ", of the same catalog and splits"
+    else:
+        note += ", of another catalog; if that has some of the test films, the metrics flatter it"
+    return (f"{note}.",)
+
+
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
     validation = trained.rows["validation"]
@@ -113,6 +130,8 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         recipe.ending.thresholds,
         known.fusions(vocabulary) if known else {},
     )
+    if known is not None:
+        notes += _notes_of(known, catalog, trained.rows["test"])
     decision = replace(decision, notes=(*trained.notes, *decision.notes, *notes))
     table, scored = evaluate_logits(
         decision, catalog, trained.logits, name=run.name, rows=trained.rows, films=films

@@ -3,7 +3,8 @@
 The distance from the known weights is penalised, not the size of the weights (L2-SP: Li et al.
 2018, arXiv 1802.01483). So without films the answer is the known one. How much to penalise is
 chosen by cross-validation over groups of films. That nothing moves is one of the choices, and that
-the intercepts alone do; what moves more must win by more than chance.
+the intercepts alone do. (Asking what moves more to win by a standard error was tried: with 300
+films it kept the old weights, which were a little worse in most draws.)
 """
 
 from collections.abc import Sequence
@@ -62,7 +63,7 @@ def fit_near(
             _path(inputs[np.flatnonzero(~out)], truth[~out], cells[~out], start, ordered)
         ):
             losses[place, out] = _losses(held, truth[out], cells[out], fitted)
-    best = _least_that_wins(losses)
+    best = int(losses.sum(1).argmin())  # of equals, what moves less
     fitted = _path(inputs, truth, cells, start, ordered[: max(best - 1, 0)])[best]
     return Fitted(fitted, ordered[best - 2] if best > 1 else float("inf"))
 
@@ -121,19 +122,6 @@ def _losses(inputs: Any, truth: Flags, cells: Flags, weights: Weights) -> Floats
     logits = np.asarray(inputs @ weights.slopes) + weights.intercepts
     found: Floats = np.where(cells, np.logaddexp(0, np.where(truth, -logits, logits)), 0).sum(1)
     return found
-
-
-def _least_that_wins(losses: Floats) -> int:
-    """The choice to take. losses: (choices, films), of films left out, what moves least first.
-
-    The first one that is not worse than the best one by more than a standard error.
-    """
-    best = int(losses.mean(1).argmin())
-    for place in range(best):
-        gap = losses[place] - losses[best]
-        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
-            return place
-    return best
 
 
 def _folds(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
