@@ -172,6 +172,7 @@ def write_scored_run(
     truth_seed: int = 0,
     titles: Sequence[str] = (),
     genres: Sequence[str] = RUN_GENRES,
+    rates: Sequence[float] = RUN_RATES,
     resamples: int = 30,
     epochs: int = 8,
     recipe: str = 'model = "tiny"\nepochs = 8\n',
@@ -185,7 +186,7 @@ def write_scored_run(
     thresholds = np.full(len(genres), 0.45)
     splits, scored = {}, {}
     for split in ("validation", "test"):
-        truth = np.random.default_rng(truth_seed).random((films, len(genres))) < RUN_RATES
+        truth = np.random.default_rng(truth_seed).random((films, len(genres))) < rates
         noise = rng.random(truth.shape)
         # As they are read back: predictions are stored in single precision.
         scores = (skill * truth + (1 - skill) * noise).astype(np.float32).astype(np.float64)

@@ -1,6 +1,7 @@
 """Growing a catalog: no film that is in it moves, and no near-duplicate comes to another split."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,10 @@ def test_a_catalog_of_an_older_keyart_keeps_its_splits_and_loses_no_new_film(
     monkeypatch.setattr("keyart.catalog.build.series_stem", lambda title: "")
     catalog = Catalog.build(*titled(tmp_path / "old", SERIES), tmp_path / "cat")
     monkeypatch.undo()
+    assert any(
+        re.fullmatch("series '.+': is in .+ and .+; that leaks", problem)
+        for problem in check_catalog(tmp_path / "cat")
+    )
     facts = json.loads((tmp_path / "cat/catalog.json").read_text())
     del facts["split"]["series"]
     (tmp_path / "cat/catalog.json").write_text(json.dumps(facts))

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import numpy as np
@@ -24,7 +26,7 @@ from keyart.__main__ import main
 from keyart.bundle import Bundle, content_of, read_bundle, write_bundle
 from keyart.calibration import Calibration, sigmoid
 from keyart.catalog.catalog import Catalog
-from keyart.ensemble.make import make_ensemble
+from keyart.ensemble.make import learned_titles, make_ensemble
 from keyart.ensemble.weights import learned_weights
 from keyart.errors import BundleError, RunError
 from keyart.genres import Vocabulary
@@ -32,6 +34,7 @@ from keyart.images.spec import ImageSpec
 from keyart.predictor import Predictor
 from keyart.report.page import write_report
 from keyart.run import Run
+from keyart.series import stem_hashes
 from keyart.service.app import create_app
 from keyart.similar import Index
 from keyart.training.callbacks import Callbacks
@@ -43,6 +46,7 @@ from keyart.writers import write_predictions
 from tests.colours import colours_run
 from tests.tiny import VOCABULARY
 from tests.tiny_catalog import encoded, poster, write_posters, write_table
+from tests.tiny_titles import tiny_titles
 
 FILMS = 300
 # What each sees: the upper or the lower part of a poster, or nothing.
@@ -362,6 +366,18 @@ def test_a_run_of_another_catalog_or_split_is_refused(
     Run(other).write_origin(catalog, "random")
     with pytest.raises(RunError, match=r"other: was trained on a split of its own \(random\)"):
         make_ensemble([runs["upper"], other], out=tmp_path / "out")
+
+
+def test_it_has_seen_the_series_that_any_member_has_seen() -> None:
+    one, other = tiny_titles(), replace(tiny_titles(), series=stem_hashes(["Moon"]))
+    members = [
+        cast(Predictor, SimpleNamespace(bundle=SimpleNamespace(films=films)))
+        for films in (None, SimpleNamespace(titles=one), SimpleNamespace(titles=other))
+    ]
+    titles = learned_titles(members)
+    assert titles is not None
+    assert titles.never_seen(["saw", "moon", "heat"]).tolist() == [False, False, True]
+    assert learned_titles(members[:1]) is None
 
 
 def test_an_ensemble_that_fails_leaves_nothing(

@@ -20,11 +20,14 @@ from keyart.evaluation.scoring import compare_scores
 from keyart.genres import Vocabulary
 from keyart.metric_table import Row, SplitMetrics
 from keyart.model_metrics import BASELINES, HEADLINE, METRICS, Interval, ModelMetrics
+from keyart.report.card import model_card
 from keyart.report.findings import mistakes, standing_out, surest
+from keyart.report.gallery import Gallery
 from keyart.report.page import write_report
 from keyart.report.svg import Axis, thin
 from keyart.run import Run, ScoredFilms
 from keyart.terminal.scores import show_scores
+from tests.tiny_titles import titled_bundle
 
 NASTY = ("<script>alert(1)</script>", '" onerror="alert(2)', "Tom & Jerry's <i>")
 
@@ -123,10 +126,14 @@ def test_titles_and_series_have_rows_of_their_own(
         ["poster, title", "all", "53", shown(other.model["mean_average_precision"])],
         ["poster, title", "series never seen", "47", shown(other.model["mean_average_precision"])],
     ]
+    guess = test.row("mean_average_precision").best_guess
+    expected.append(["best constant guess", "all", "60", shown(guess)])
     assert [row[:4] for row in found] == expected
+    assert f"| best constant guess | 60 | {shown(guess)} |" in model_card(own.metrics, "")
     show_scores(own.metrics, "test")
     printed = capsys.readouterr().out
     assert printed.count("series never seen") == 2
+    assert re.search(rf"best guess +all +60 +{shown(guess)}", printed)
     assert "does not know which series" not in printed
     show_scores(replace(own.metrics, never_seen={}), "test")
     assert "does not know which series" in capsys.readouterr().out
@@ -505,3 +512,36 @@ def test_a_run_is_named_by_a_path_a_text_or_a_run(run: Path, tmp_path: Path) -> 
         write_report(runs, str(tmp_path / "report.html"))
         pages.append((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert len(set(pages)) == 1
+
+
+def test_the_gallery_says_what_titles_would_change_and_which_words(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    titles = [("Saw Love", "Moon", "Unheard of")[film % 3] for film in range(60)]
+    genres = ("Red", "Green", "Blue")
+    path = make_run(tmp_path / "run", titles=titles, genres=genres, rates=(0.4, 0.4, 0.4))
+    bundle = titled_bundle(tmp_path / "model")
+    gallery = Gallery.of(Run(path).predictions(), None, bundle)
+    cards = [*gallery.hits, *gallery.misses]
+    assert {card.title for card in cards} == {"Saw Love", "Moon", "Unheard of"}
+    for card in cards:
+        if card.title == "Unheard of":
+            assert card.informed is None
+            continue
+        assert card.informed is not None
+        assert card.informed.evidence == "poster and title"
+        assert all(one.score >= 0.65 for one in card.informed.predicted)
+        right = {one.name for one in card.informed.predicted if one.true}
+        assert right <= {one.name for one in card.true}
+        if card.title == "Moon":
+            # Blue's poster logit, and half of the title's 12.7, less an intercept of 0.25.
+            (blue,) = (one for one in card.informed.predicted if one.name == "Blue")
+            assert blue.score > 0.98
+            assert f"Blue: moon\u00a0{6.35 - 0.25:+.1f}" in card.informed.words
+    out = tmp_path / "report.html"
+    write_report(path, out, bundle=bundle)
+    shown = text(out.read_text(encoding="utf-8"))
+    assert "By poster and title: " in shown
+    assert "Blue: moon +6.1" in shown
+    write_report(path, out)
+    assert "By poster and title" not in out.read_text(encoding="utf-8")

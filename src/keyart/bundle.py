@@ -213,6 +213,14 @@ class Content:
     provenance: Mapping[str, Any]
     films: Films | None = None
 
+    def unwritten(self, path: Path) -> Bundle:
+        """The bundle that `path` will be. It decides as that one will, but has no network yet."""
+        own = self.decisions
+        return Bundle(
+            path, self.vocabulary, None, (), own.calibration, own.thresholds,
+            own.precision_thresholds, self.provenance, "", self.films,
+        )  # fmt: skip
+
 
 def write_bundle(path: Path, content: Content) -> Bundle:
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""

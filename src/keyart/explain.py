@@ -16,13 +16,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from keyart.bundle import Bundle
 from keyart.calibration import log_odds
 from keyart.errors import PosterError
-from keyart.evidence import Kind
+from keyart.evidence import Evidence, Kind
+from keyart.fusion import steps, word_parts
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
 from keyart.network import Logits, Network
+from keyart.prediction import Query
+from keyart.scorer import Scores
 
 Method = Literal["activation", "occlusion"]
 Map = npt.NDArray[np.float64]
@@ -134,6 +138,36 @@ class Explanation:
             "map": self.map.tolist(),
             "heat": self.heat.tolist(),
         }
+
+
+def explain_evidence(
+    bundle: Bundle, poster: Logits | None, film: Query, evidence: Evidence
+) -> list[Explanation]:
+    """What moved the score of each genre of a film, in vocabulary order, without maps.
+
+    poster: the logits (genres,) of its poster; None if it has none. evidence: what its answer rests
+    on.
+    """
+    by_step = steps(bundle, poster, film, evidence)
+    words = word_parts(bundle, film.title or "", by_step)
+    thresholds, rates = bundle.decisions_for(evidence).thresholds, bundle.rates
+    return [
+        Explanation(
+            name,
+            float(by_step[evidence[-1]][genre]),
+            float(thresholds[genre]),
+            words=_most_telling(words, genre),
+            steps={kind: float(scores[genre]) for kind, scores in by_step.items()},
+            rate=None if rates is None else float(rates[genre]),
+        )
+        for genre, name in enumerate(bundle.vocabulary.names)
+    ]
+
+
+def _most_telling(words: Mapping[str, Scores], genre: int) -> dict[str, float]:
+    """What each word adds to one genre, most telling first."""
+    added = {word: float(logits[genre]) for word, logits in words.items()}
+    return dict(sorted(added.items(), key=lambda item: -abs(item[1])))
 
 
 def percent(score: float) -> str:

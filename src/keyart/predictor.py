@@ -1,7 +1,7 @@
 """The only way to predict: Python, the command line, the service and reports all use it."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -13,8 +13,8 @@ from PIL import Image
 from keyart.bundle import Bundle, boxed_bundle, read_bundle
 from keyart.errors import BundleError, PosterError
 from keyart.evidence import KINDS, POSTER, Evidence, Kind
-from keyart.explain import Explanation, Method, place_maps
-from keyart.fusion import fuse, steps, word_parts
+from keyart.explain import Explanation, Method, explain_evidence, place_maps
+from keyart.fusion import fuse
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
@@ -161,25 +161,11 @@ class Predictor:
         (answer,) = self.answers([film], [logits])
         if isinstance(answer, Failure):
             raise PosterError(f"{answer.poster}: {answer.reason}")
-        by_step = steps(self.bundle, logits, film, answer.evidence)
-        words = word_parts(self.bundle, title or "", by_step)
-        names, rates = self.genres, self.bundle.rates
+        found = explain_evidence(self.bundle, logits, film, answer.evidence)
         if wanted is None:
-            wanted = [names.index(name) for name in answer.genres or answer.top(1)]
-            wanted.sort(key=lambda genre: -answer.scores[names[genre]])
-        return [
-            Explanation(
-                name := names[genre],
-                answer.scores[name],
-                answer.thresholds[name],
-                method,
-                maps[genre],
-                _most_telling(words, genre),
-                {kind: float(scores[genre]) for kind, scores in by_step.items()},
-                None if rates is None else float(rates[genre]),
-            )
-            for genre in wanted
-        ]
+            wanted = [self.genres.index(name) for name in answer.genres or answer.top(1)]
+            wanted.sort(key=lambda genre: -found[genre].score)
+        return [replace(found[genre], method=method, map=maps[genre]) for genre in wanted]
 
     def _fastest_method(self) -> Method:
         network = self.scorer.network
@@ -375,12 +361,6 @@ def _name(film: Query, number: int | None) -> str:
     if film.poster is not None:
         return name_of(film.poster, *(() if number is None else (f"poster {number}",)))
     return film.film_id or film.title or ("film" if number is None else f"film {number}")
-
-
-def _most_telling(words: Mapping[str, Scores], genre: int) -> dict[str, float]:
-    """What each word adds to one genre, most telling first."""
-    added = {word: float(logits[genre]) for word, logits in words.items()}
-    return dict(sorted(added.items(), key=lambda item: -abs(item[1])))
 
 
 def _if_path(poster: Poster | None) -> Poster | None:

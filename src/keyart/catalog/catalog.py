@@ -44,8 +44,9 @@ class Catalog(CatalogTable):
         the table's columns for id, title, year, genres and poster, if their names are not the
         usual ones. vocabulary: the genres, or a file of them; None means the 19 genres of the 2017
         study. split: train, validation and test, in per cent ("60/20/20") or as fractions that sum
-        to 1. Films with near-duplicate posters get the same split. seed: of the split. progress:
-        called with (posters examined, posters).
+        to 1. Films with near-duplicate posters and films of one series, told by the stem of their
+        titles, get the same split. seed: of the split. progress: called with (posters examined,
+        posters).
 
         Each row of the table is a film of the catalog, or has a reason in `rejections`.
 
@@ -80,8 +81,9 @@ class Catalog(CatalogTable):
         """Add the films of a table to this catalog; returns the grown catalog.
 
         No film of the catalog changes its split or its group. A new film with a near-duplicate of
-        an old film's poster gets that film's split; a film with near-duplicates in two splits is
-        rejected. A film that is in the catalog already is a rejection. If the table has other
+        an old film's poster, or of an old film's series, gets that film's split. A film with
+        near-duplicates in two splits, or in a split that its series is not in, is rejected. A film
+        that is in the catalog already is a rejection. If the table has other
         genres for it, it keeps its own, or takes the table's with `replace_genres`; a note counts
         such films. The catalog is whole at every moment: catalog.json changes last, in one step.
 
@@ -101,7 +103,7 @@ class Catalog(CatalogTable):
     def sample(self, films: int, *, out: StrPath, seed: int = 0) -> Self:
         """Write a smaller catalog of about `films` of these films to the new folder `out`.
 
-        About, because groups of near-duplicates stay whole and rare genres are kept. Films keep
+        About, because groups stay whole and rare genres are kept. Films keep
         their split. Raises CatalogError if `out` exists, this catalog has fewer films, or a split
         would have no film.
         """

@@ -1,6 +1,6 @@
 """A sample of a catalog: a smaller catalog of some of its films, with every genre in proportion.
 
-Groups of near-duplicates stay whole, and every film keeps its split.
+Groups stay whole, and every film keeps its split.
 """
 
 from collections import Counter

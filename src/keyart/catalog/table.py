@@ -170,7 +170,7 @@ class CatalogTable:
 
     @cached_property
     def groups(self) -> npt.NDArray[np.object_]:
-        """The group of near-duplicates of each film, (films,)."""
+        """The group of each film, (films,): near-duplicate posters and series share one."""
         return np.array(self.to_table()["group"].to_pylist(), dtype=object)
 
     def hashes(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:

@@ -92,7 +92,7 @@ def catalog_show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count a catalog's films by genre, split, year and group of near-duplicates."""
+    """Count a catalog's films by genre, split, year, group of near-duplicates and series."""
     from keyart.catalog.catalog import Catalog
     from keyart.terminal.catalog import show_catalog
 

@@ -83,7 +83,7 @@ def make_ensemble(
         learn_weights,
     )
     name = folder.resolve().name
-    titles = _titles(predictors)
+    titles = learned_titles(predictors)
     films = fuse_titles(titles, opened, logits["validation"], rows, decision.criterion)
     table, scored = evaluate_logits(decision, opened, logits, name=name, films=films)
     recipe = _recipe(ensemble, predictors)
@@ -103,12 +103,13 @@ def make_ensemble(
         run.write_recipe(recipe)
         run.write_origin(opened)
         run.write_evaluation(table, scored)
-        write_report([partial], run.report_path, catalog=opened.path)
+        bundle = content.unwritten(run.bundle_path)
+        write_report([partial], run.report_path, catalog=opened.path, bundle=bundle)
         write_bundle(run.bundle_path, content)
     return ensemble
 
 
-def _titles(predictors: Sequence[Predictor]) -> TitleModel | None:
+def learned_titles(predictors: Sequence[Predictor]) -> TitleModel | None:
     """The members' title model; if they learned from different tables, that of most n-grams.
 
     It has seen the series that any of them has seen.

@@ -1,4 +1,4 @@
-"""Confidence intervals: groups of near-duplicate posters are drawn again, with replacement."""
+"""Confidence intervals: groups (near-duplicates, series) are drawn again, with replacement."""
 
 from collections.abc import Callable, Iterator, Mapping
 from statistics import NormalDist

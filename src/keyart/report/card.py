@@ -8,10 +8,11 @@ from keyart.report.numbers import interval_text, share_text, value_text
 def model_card(table: MetricTable, recipe: str) -> str:
     """The card as Markdown. table: with metrics on the test split. recipe: TOML."""
     test, films = table.split("test"), table.films
+    also = ", and from its title and year if they are known" if table.evidence else ""
     lines = [
         f"# {table.name}",
         "",
-        "Predicts the genres of a film from its poster, with calibrated scores.",
+        f"Predicts the genres of a film from its poster{also}, with calibrated scores.",
         "",
         "## Data",
         "",
@@ -22,9 +23,10 @@ def model_card(table: MetricTable, recipe: str) -> str:
         "",
         "## Metrics on the test split",
         "",
-        "The 95% intervals are from a bootstrap over groups of near-duplicates. A constant guess "
-        "gives every film the same answer: nothing, the rate of each genre, or the most frequent "
-        "genres. The table has the guess that is best at each metric.",
+        "The 95% intervals are from a bootstrap over groups: near-duplicate posters, and films of "
+        "one series. A constant guess gives every film the same answer: nothing, the rate of "
+        "each genre, or the most frequent genres. The table has the guess that is best at each "
+        "metric.",
         "",
         *_metrics(test),
         "",
@@ -100,6 +102,9 @@ def _evidence(table: MetricTable) -> list[str]:
         cells = [f"{value_text(one)} ({interval_text(one)})" for one in found]
         name = evidence if films == "all" else f"... {films}"
         lines.append(f"| {name} | {split.films:,} | {' | '.join(cells)} |")
+    test = table.split("test")
+    guesses = " | ".join(value_text(test.row(metric).best_guess) for metric in shown)
+    lines.append(f"| best constant guess | {test.films:,} | {guesses} |")
     return [
         "## With titles and years",
         "",

@@ -4,6 +4,7 @@ It is made from runs, and a catalog for the posters. Two reports of the same run
 byte.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Self
 
 from markupsafe import Markup
 
+from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
-from keyart.errors import RunError
+from keyart.errors import BundleError, RunError
 from keyart.files import StrPath, known_suffix, write_text
 from keyart.metric_table import MetricTable, Row, SplitMetrics
 from keyart.model_metrics import BASELINES, HEADLINE, METRICS, GenreMetrics, Interval
@@ -29,18 +31,22 @@ from keyart.run import Run, ScoredFilms
 
 AnyRun = Run | StrPath
 
+_log = logging.getLogger(__name__)
+
 
 def write_report(
     runs: AnyRun | Sequence[AnyRun],
     out: StrPath,
     *,
     catalog: Catalog | StrPath | None = None,
+    bundle: Bundle | None = None,
 ) -> None:
     """Write the report of one run, or of several compared with each other, to the file `out`.
 
     The first run is shown in full. catalog: for the posters of the gallery, found by film_id; by
-    default, the catalog of the first run if it is still there. If a run lacks something, a sentence
-    says so in its place. Raises RunError for a folder that is not a run or is damaged, and
+    default, the catalog of the first run if it is still there. bundle: the model of the first run,
+    for what titles say in the gallery; by default, the one that it has. If a run lacks something, a
+    sentence says so in its place. Raises RunError for a folder that is not a run or is damaged, and
     CatalogError for a catalog that cannot be opened, OutputError if the name of `out` ends like
     that of something else than a page.
     """
@@ -49,7 +55,8 @@ def write_report(
     if not paths:
         raise RunError("no run to report on; name at least one run folder")
     read = [Contents.read(path) for path in paths]
-    page = Page.of(read, _open(catalog, read[0].run))
+    run = read[0].run
+    page = Page.of(read, _open(catalog, run), bundle or _bundle(run))
     text = template("report.html.j2").render(page=page, baselines=BASELINES, glossary=METRICS)
     write_text(Path(out), text)
 
@@ -60,6 +67,15 @@ def _open(catalog: Catalog | StrPath | None, run: Run) -> Catalog | None:
     if catalog is not None:
         return Catalog.open(catalog)
     return run.catalog if run.has_origin and run.origin.path.is_dir() else None
+
+
+def _bundle(run: Run) -> Bundle | None:
+    """The model of a run, if it has one that can be read; only the gallery would be richer."""
+    try:
+        return run.bundle if run.is_finished else None
+    except BundleError as error:
+        _log.warning("%s; the report leaves out what titles say", error)
+        return None
 
 
 @dataclass(frozen=True)
@@ -143,7 +159,7 @@ class Page:
     several: SideBySide | None
 
     @classmethod
-    def of(cls, runs: Sequence[Contents], catalog: Catalog | None) -> Self:
+    def of(cls, runs: Sequence[Contents], catalog: Catalog | None, bundle: Bundle | None) -> Self:
         """The page of the first run, next to the others."""
         run = runs[0]
         split, films = run.split, run.films
@@ -152,7 +168,7 @@ class Page:
             learning=_learning(run),
             metrics=MetricSection.of(split, run.metrics) if split and run.metrics else None,
             curves=CurveSection.of(films, split) if split and films else None,
-            gallery=Gallery.of(films, catalog) if films else None,
+            gallery=Gallery.of(films, catalog, bundle) if films else None,
             several=SideBySide.of(runs) if len(runs) > 1 else None,
         )
 

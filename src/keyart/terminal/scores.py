@@ -62,7 +62,7 @@ def show_scores(metrics: MetricTable, split: str, *, as_json: bool = False) -> N
     console.print(_genres(scored))
     if split == "test" and (rows := metrics.by_evidence()):
         console.print()
-        console.print(_evidence(rows))
+        console.print(_evidence(rows, scored))
         console.print(_about_series(metrics), style="dim", soft_wrap=True)
 
 
@@ -115,7 +115,7 @@ def _print_json(plain: object) -> None:
     print()
 
 
-def _evidence(rows: Iterable[tuple[str, str, SplitMetrics]]) -> Table:
+def _evidence(rows: Iterable[tuple[str, str, SplitMetrics]], all_films: SplitMetrics) -> Table:
     """The metrics by what predictions rest on, on all films and on those of unseen series."""
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("evidence", no_wrap=True)
@@ -133,6 +133,9 @@ def _evidence(rows: Iterable[tuple[str, str, SplitMetrics]]) -> Table:
             _number(found["top_class"]),
             _number(found["top_three"]),
         )
+    guesses = [all_films.row(name).best_guess for name in (_MAP, "top_class", "top_three")]
+    guess, *others = map(_number, guesses)
+    table.add_row("best guess", "all", f"{all_films.films:,}", guess, "", *others)
     return table
 
 

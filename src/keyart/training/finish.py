@@ -137,7 +137,6 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         decision, catalog, trained.logits, name=run.name, rows=trained.rows, films=films
     )
     run.write_evaluation(table, scored)
-    write_report([run.path], run.report_path, catalog=catalog.path)
     toml = portable(recipe).to_toml()
     content = Content(
         NetworkFiles(trained.onnx, trained.spec, run.best_checkpoint.read_bytes()),
@@ -147,4 +146,6 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         provenance={**table.provenance(), "recipe": toml, **trained.provenance},
         films=films,
     )
+    bundle = content.unwritten(run.bundle_path)
+    write_report([run.path], run.report_path, catalog=catalog.path, bundle=bundle)
     write_bundle(run.bundle_path, content)

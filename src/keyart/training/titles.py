@@ -91,7 +91,9 @@ def learn_titles(
     if table is not None:
         held = np.concatenate([rows["validation"], rows["test"]])
         ids = films["film_id"].to_pylist()
-        kept_apart = {ids[row] for row in held} | {_key(titles[row], years[row]) for row in held}
+        kept_apart = {ids[row] for row in held} | {
+            title_key(titles[row], years[row]) for row in held
+        }
         more, notes = read_titled_films(Path(table), catalog.vocabulary, kept_apart)
         sources.append(more)
     if start is not None:
@@ -106,8 +108,8 @@ def read_titled_films(
 ) -> tuple[TitledFilms, tuple[str, ...]]:
     """The films of a table that have a title and a genre of the vocabulary, with a note.
 
-    kept_apart: ids, and pairs of title and year as `_key` gives them, of films not to learn from.
-    Raises TableError.
+    kept_apart: ids, and pairs of title and year as `title_key` gives them, of films not to learn
+    from. Raises TableError.
     """
     listings, _ = read_films(path, vocabulary)
     titles, years, genres = [], [], []
@@ -116,7 +118,7 @@ def read_titled_films(
         known = {name for cell in one.genres for name in vocabulary.resolve(cell)}
         if one.problem or not one.title or not known:
             continue
-        if one.film_id in kept_apart or _key(one.title, one.year) in kept_apart:
+        if one.film_id in kept_apart or title_key(one.title, one.year) in kept_apart:
             left_out += 1
             continue
         titles.append(one.title)
@@ -265,6 +267,7 @@ def _matrix(hashed: Sequence[_Hashed], known: Hashes, rarity: npt.NDArray[np.uin
     return sparse.csr_matrix((values, rows, ends), shape=(len(hashed), len(known)))
 
 
-def _key(title: str, year: int | None) -> tuple[str, int | None]:
+def title_key(title: str, year: int | None) -> tuple[str, int | None]:
+    """What a title and a year are compared by."""
     parts = title_parts(title)
     return parts[0] if parts else "", year
