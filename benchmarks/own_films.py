@@ -36,7 +36,7 @@ from keyart.run import Run
 from keyart.training.callbacks import Callbacks
 from keyart.training.features import Changes, cached_features
 from keyart.training.machine import choose_machine, keep_freed_memory
-from keyart.training.networks import catalog_pixels, load_best
+from keyart.training.networks import load_best
 from keyart.training.recipe import load_recipe
 from keyart.training.start import Start, fit_head, open_start
 from keyart.training.titles import learn_titles
@@ -88,7 +88,7 @@ def read_pool(path: Path, table: Path | None) -> Pool:
     """Open the catalog, and compute the features of its posters once."""
     catalog, start = Drawn.open(path), open_start("box")
     machine = choose_machine("fp32", "off", 0)
-    pixels = catalog_pixels(catalog, start.recipe)
+    pixels = catalog.pixels(start.recipe.spec)
     nothing = Changes(0, 0, 0, 0, 0, 0)
     (features,) = cached_features(
         catalog, pixels, start.network(), start.recipe.spec, 1, nothing, machine
@@ -206,7 +206,7 @@ def of_scratch(catalog: Drawn, folder: Path) -> dict[str, Any]:
     recipe, run = load_recipe("posternet"), Run(folder)
     learn(catalog, recipe, run, _SILENT, resume=True)
     model, _ = load_best(run)
-    pixels, rows = catalog_pixels(catalog, recipe), catalog.splits
+    pixels, rows = catalog.pixels(recipe.spec), catalog.splits
     logits = {}
     for split in ("validation", "test"):
         with torch.no_grad():

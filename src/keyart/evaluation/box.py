@@ -27,7 +27,7 @@ from keyart.titles import Hashes, hash_of, title_parts
 FILMS = "box-films.bin"
 """The hashes, rising, little-endian, in this package."""
 
-_FEWEST_FILMS = 10  # of fewer, no comparison says anything
+_FEWEST_FILMS = 10  # if fewer are left, they are too few to stand for the others
 
 
 @cache
@@ -61,7 +61,7 @@ def box_metrics(
         return None
     unlike = len(films.vocabulary) - len(columns)
     new = ~trained_on(catalog, rows)
-    if new.sum() < _FEWEST_FILMS:
+    if new.sum() < min(_FEWEST_FILMS, len(new)):
         return BoxMetrics(0, int((~new).sum()), unlike, (), None, {})
     ours, theirs = (np.array(side) for side in zip(*columns.items(), strict=True))
     vocabulary = Vocabulary(tuple(films.vocabulary.names[column] for column in ours))
@@ -103,9 +103,12 @@ def shared_columns(ours: Vocabulary, theirs: Vocabulary) -> dict[int, int]:
 
 def trained_on(catalog: Catalog, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Whether the box was trained on films of a catalog, by id, title and year, or poster."""
-    known = _trained_films()
-    keys = film_keys(catalog, rows)
-    return np.array([bool(np.isin(one, known).any()) for one in keys], bool)
+    keys = list(film_keys(catalog, rows))
+    starts = np.cumsum([0, *(len(one) for one in keys[:-1])])
+    seen: npt.NDArray[np.bool_] = np.logical_or.reduceat(
+        np.isin(np.concatenate(keys), _trained_films()), starts
+    )
+    return seen
 
 
 def film_keys(catalog: Catalog, rows: npt.NDArray[np.int64]) -> Iterator[Hashes]:

@@ -110,7 +110,7 @@ def _fit(
         begin.insert(0, first.slopes - start.slopes)
     found = minimize(
         loss, np.concatenate(begin).ravel(), jac=True, method="L-BFGS-B",
-        options={"maxiter": 200, "maxcor": 6, "ftol": 1e-7},
+        options={"maxiter": 200, "maxcor": 6, "ftol": 1e-6},
     )  # fmt: skip
     moved, shift = unpacked(found.x)
     slopes = start.slopes if penalty is None else start.slopes + moved
