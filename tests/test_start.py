@@ -1,17 +1,18 @@
 """Starting from a trained model: what it knows is kept, also by a model of other genres."""
 
 import html
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from keyart.bundle import boxed_bundle, read_bundle
+from keyart.bundle import boxed_bundle, content_of, read_bundle, write_bundle
 from keyart.calibration import sigmoid
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
-from keyart.errors import RecipeError
+from keyart.errors import BundleError, RecipeError
 from keyart.evaluation.box import film_keys, trained_on
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.model_metrics import METRICS, BoxMetrics, Difference, ModelMetrics
@@ -23,9 +24,12 @@ from keyart.terminal.scores import show_scores
 from keyart.titles import hash_of, title_parts
 from keyart.training.evaluate import evaluate
 from keyart.training.near import Weights, fit_near
-from keyart.training.start import Start, open_start
-from keyart.training.train import train
-from tests.test_finetune import SILENT
+from keyart.training.networks import load_best
+from keyart.training.recipe import Recipe
+from keyart.training.start import Start, open_start, starting_recipe
+from keyart.training.train import learn, train
+from tests.test_finetune import SILENT, TINY
+from tests.tiny import tiny_bundle
 
 PENALTIES = (100.0, 10.0, 1.0)
 
@@ -250,3 +254,53 @@ def test_films_of_the_box_are_known_by_id_by_title_and_year_and_by_poster(
 def test_no_painted_film_was_ever_in_the_box(own_genres: Run) -> None:
     catalog = own_genres.catalog
     assert not trained_on(catalog, np.arange(len(catalog))).any()
+
+
+@pytest.mark.parametrize(
+    ("films", "frozen", "stages"),
+    [(60, True, 0), (999, True, 0), (1_000, False, 6), (10_000, False, 0)],
+)
+def test_more_films_train_more_of_the_network(films: int, *, frozen: bool, stages: int) -> None:
+    network = starting_recipe("box", None, {}, films).network
+    assert (network.frozen, network.frozen_stages) == (frozen, stages)
+    assert network.backbone == "posternet-large"
+
+
+def test_a_setting_or_a_recipe_decides_instead_of_the_number_of_films() -> None:
+    assert not starting_recipe("box", None, {"frozen": False}, 60).network.frozen
+    assert not starting_recipe("box", "own-films", {}, 60).network.frozen
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        ('[classifier]\nkind = "qda"', "not linear"),
+        ('[network]\nbackbone = "milestone-scratch"', "not linear"),
+        ("[", "cannot be read"),
+    ],
+)
+def test_a_model_without_a_linear_head_is_no_start(recipe: str, says: str, tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "model", recipe=recipe)
+    with pytest.raises(RecipeError, match=says):
+        open_start(tmp_path / "model")
+
+
+def test_weights_that_are_not_those_of_the_recipe_are_refused(tmp_path: Path) -> None:
+    content = content_of(read_bundle(boxed_bundle()))
+    other = str(content.provenance["recipe"]).replace("posternet-large", "posternet")
+    write_bundle(tmp_path / "model", replace(content, provenance={"recipe": other}))
+    with pytest.raises(BundleError, match="not those of its recipe"):
+        open_start(tmp_path / "model").network()
+
+
+def test_the_start_is_kept_if_no_epoch_is_better(painted: Path, tmp_path: Path) -> None:
+    catalog = Catalog.build(painted / "films.csv", painted / "posters", tmp_path / "catalog")
+    tiny = Recipe().with_settings(backbone="posternet-small", **TINY)
+    first = train(catalog, tiny, out=tmp_path / "first", callbacks=SILENT)
+    wild = {"epochs": 1, "learning_rate": 1.0, "ema_decay": None, "compile": "off", "dtype": "fp32"}
+    recipe = starting_recipe(first.path, "own-films", wild, 60)
+    run = Run(tmp_path / "second")
+    learn(catalog, recipe, run, SILENT, resume=False)
+    before, after = (load_best(one)[0].backbone.state_dict() for one in (first, run))
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor)
