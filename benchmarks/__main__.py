@@ -19,6 +19,7 @@ from benchmarks.speed import (
     bench_pixels,
     bench_predict,
     bench_start,
+    bench_titles,
     bench_training,
 )
 from keyart.demo.painted import paint_films
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Path, Path, Path], list[Row]]] = {
     "pixels": bench_pixels,
     "training": bench_training,
     "predict": bench_predict,
+    "titles": bench_titles,
     "start": bench_start,
     "memory": bench_memory,
 }

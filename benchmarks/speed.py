@@ -1,6 +1,7 @@
 """The benchmarks of `make bench`. Each takes a work folder, a films table and a poster folder."""
 
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.images.pixels import pixel_store, prepare_all
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import build_classifier, multiply_adds
+from keyart.prediction import Prediction
 from keyart.predictor import Predictor
 from keyart.queries import find_films
 from keyart.run import Run
@@ -56,8 +58,6 @@ def dense_rate(dtype: torch.dtype, seconds: float = 2.0) -> float:
     a @ b
     products = 0
     with Clock() as clock:
-        import time
-
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             a @ b
@@ -156,6 +156,33 @@ def bench_predict(work: Path, films: Path, posters: Path) -> list[Row]:
             ">= 85%",
             ratio,
         ),
+    ]
+
+
+def bench_titles(work: Path, films: Path, posters: Path) -> list[Row]:
+    """The box on 1,000 posters, by themselves and with their titles and years, in turn."""
+    predictor = Predictor.load()
+    known = list(find_films([films], posters=posters))[:1_000]
+    alone = [Path(str(film.poster)) for film in known]
+    for some in (known[:100], alone[:100]):
+        list(predictor.predict_many(some))
+    cpu, wall = [], []
+    for _ in range(5):
+        taken: list[tuple[float, float]] = []
+        for queries in (alone, known):
+            before = time.process_time()
+            with Clock() as clock:
+                answers = list(predictor.predict_many(queries))
+            taken.append((time.process_time() - before, clock.seconds))
+        titled = sum("title" in one.evidence for one in answers if isinstance(one, Prediction))
+        assert titled > 0.9 * len(known), "most films have a title"
+        cpu.append(taken[1][0] / taken[0][0])
+        wall.append(taken[1][1] / taken[0][1])
+    processor, clock_time = sorted(cpu)[2], sorted(wall)[2]
+    what = f"predict {len(known):,} films with titles, compared with posters alone"
+    return [
+        Row(f"{what}: processor time", f"{processor:.0%}", "<= 110%", processor),
+        Row(f"{what}: wall time", f"{clock_time:.0%}", "<= 110%", clock_time),
     ]
 
 

@@ -112,7 +112,9 @@ MODULES = {"scikit-learn": "sklearn"}  # if they have other names than their pac
 def test_every_package_of_the_extras_is_known_with_its_extra() -> None:
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
     declared = {
-        Requirement(line).name: extra for extra in ("catalog", "train") for line in extras[extra]
+        Requirement(line).name: extra
+        for extra in ("catalog", "train", "text")
+        for line in extras[extra]
     }
     declared.pop("keyart")  # one extra brings the other
     assert {MODULES.get(name, name): extra for name, extra in declared.items()} == EXTRAS

@@ -251,6 +251,14 @@ def test_a_damaged_catalog_json_is_one_line(path: Path, content: bytes) -> None:
     assert "\n" not in problem
 
 
+@pytest.mark.parametrize("series", [None, [], 3, {}, {"of": "all films"}, {"ignored": [1]}])
+def test_damage_in_how_series_were_kept_is_one_line(path: Path, series: object) -> None:
+    put_facts(path, split=facts(path)["split"] | {"series": series})
+    (problem,) = check_catalog(path)
+    assert problem.startswith(f"{path / 'catalog.json'}: damaged (")
+    assert "\n" not in problem
+
+
 @pytest.mark.parametrize(
     "key", ["vocabulary", "films", "fingerprint", "splits", "counts", "split", "unmapped", "shards"]
 )

@@ -151,7 +151,8 @@ def test_evaluate_gives_the_metrics_of_the_run(painted: Path) -> None:
     before = json.loads((painted / "run" / "metrics.json").read_text())
     again = keyart("evaluate", painted / "run", "--json")
     assert again.status == 0, again.err
-    assert json.loads(again.out) == before["splits"]["test"]
+    titles = {part: before[part] for part in ("evidence", "never_seen")}
+    assert json.loads(again.out) == before["splits"]["test"] | titles
     shown = here("evaluate", painted / "run", "--split", "validation")
     assert "films of the validation split" in shown.out
     assert json.loads((painted / "run" / "metrics.json").read_text()) == before
@@ -162,7 +163,8 @@ def test_a_bundle_is_exported_evaluated_and_never_written_over(painted: Path) ->
     assert exported.status == 0, exported.err
     scored = here("evaluate", painted / "bundle", "--catalog", painted / "catalog", "--json")
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
-    assert json.loads(scored.out) == metrics["splits"]["test"]
+    titles = {part: metrics[part] for part in ("evidence", "never_seen")}
+    assert json.loads(scored.out) == metrics["splits"]["test"] | titles
     assert "--catalog" in here("evaluate", painted / "bundle").err
     assert "already exists" in here("export", painted / "run", "--out", painted / "bundle").err
 

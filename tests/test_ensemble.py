@@ -378,6 +378,11 @@ def test_it_has_seen_the_series_that_any_member_has_seen() -> None:
     assert titles is not None
     assert titles.never_seen(["saw", "moon", "heat"]).tolist() == [False, False, True]
     assert learned_titles(members[:1]) is None
+    older = SimpleNamespace(titles=replace(one, series=one.series[:0]))  # does not know its series
+    members.append(cast(Predictor, SimpleNamespace(bundle=SimpleNamespace(films=older))))
+    unknown = learned_titles(members)
+    assert unknown is not None
+    assert len(unknown.series) == 0
 
 
 def test_an_ensemble_that_fails_leaves_nothing(

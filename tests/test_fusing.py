@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from keyart.evaluation.fusing import FEWEST_FILMS, decide_films_again, fit_films, fit_fusion
+from keyart.evaluation.fusing import (
+    FEWEST_FILMS,
+    decide_films_again,
+    fit_films,
+    fit_fusion,
+    fit_parts,
+)
 from keyart.evidence import FUSED, Kind, best_evidence
 from keyart.genres import Vocabulary
 from tests.tiny_titles import tiny_titles
@@ -36,6 +42,13 @@ def test_a_fusion_is_a_logistic_regression_of_all_genres_together() -> None:
     expected = oracle.coef_[0][:3] if year > 0 else [*oracle.coef_[0][:2], 0]
     assert list(fusion.weights.values()) == pytest.approx(expected, abs=0.01)
     assert fusion.intercept == pytest.approx(oracle.coef_[0][3:], abs=0.01)
+
+
+def test_two_parts_of_one_evidence_count_as_a_logistic_regression_says() -> None:
+    found, truth = painted(3_000)
+    parts = [found[kind] for kind in found]
+    assert fit_parts(parts, truth) == pytest.approx([1.5, 0.5, 0], abs=0.06)
+    assert fit_parts([-found["title"]], truth) == [0], "no part speaks against itself"
 
 
 def test_no_evidence_speaks_against_itself() -> None:

@@ -3,21 +3,27 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from keyart.catalog.catalog import Catalog
-from keyart.errors import TableError
+from keyart.errors import TableError, WeightsError
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
+from keyart.predictor import Predictor
 from keyart.report.card import model_card
+from keyart.text_encoder import find_encoder
 from keyart.title_model import TitleModel
 from keyart.titles import hash_of
+from keyart.training.evaluate import evaluate
 from keyart.training.titles import TitledFilms, fit_titles, learn_titles, read_titled_films
+from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
+from tests.tiny_encoder import write_encoder
 
 GENRES = ("Horror", "Romance", "War")
 VOCABULARY = Vocabulary(GENRES)
@@ -196,3 +202,46 @@ def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(
 def test_a_table_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableError):
         read_titled_films(tmp_path / "none.csv", VOCABULARY, set())
+
+
+def test_an_encoder_knows_words_that_no_training_title_has(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    vectors = {word: np.eye(3)[at].tolist() for at, genre in enumerate(GENRES)
+               for word in [*WORDS[genre], f"new{at}"]}  # fmt: skip
+    encoder = find_encoder(str(write_encoder(tmp_path / "encoder", vectors)))
+    model, _ = learn_titles(catalog, splits(catalog), None, encoder)
+    plain, _ = learn_titles(catalog, splits(catalog))
+    assert model is not None
+    assert plain is not None
+    assert [said(model, f"new{at}") for at in range(3)] == list(GENRES)
+    assert plain.title_logits("new1") is None
+    assert (model.hashes == plain.hashes).all()
+    (kept,) = (catalog.path / "features").glob("titles-*.npy")
+    titles = {catalog.to_table()["title"][int(row)].as_py() for row in
+              [*catalog.rows("train"), *catalog.rows("validation")]}  # fmt: skip
+    assert np.load(kept).shape == (len(titles), 3)
+
+
+def test_a_recipe_s_encoder_is_in_its_bundle_and_its_scores(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    vectors = {word: np.eye(3)[at].tolist() for at, genre in enumerate(GENRES)
+               for word in [*WORDS[genre], f"new{at}"]}  # fmt: skip
+    folder = write_encoder(tmp_path / "encoder", vectors)
+    settings: dict[str, Any] = {"height": 32, "width": 32, "components": 4}
+    run = train(catalog, "qda", out=tmp_path / "run", encoder=str(folder), **settings)
+    model = Predictor.load(run.path)
+    films = model.bundle.films
+    assert films is not None
+    assert films.titles.text is not None
+    for at, genre in enumerate(GENRES):
+        answer = model.predict(title=f"new{at}")
+        assert answer.evidence == ("title",)
+        assert next(iter(answer.top())) == genre
+    table = evaluate(run.path, split="test")
+    assert table.evidence["title"].films == len(catalog.rows("test"))
+    assert 'encoder = "encoder"' in model.bundle.provenance["recipe"]
+    with pytest.raises(WeightsError, match="encoder nowhere: no such folder"):
+        train(catalog, "qda", out=tmp_path / "other", encoder="nowhere", **settings)
+    assert not (tmp_path / "other").exists()

@@ -139,6 +139,12 @@ def test_titles_and_series_have_rows_of_their_own(
     assert "does not know which series" in capsys.readouterr().out
     show_scores(own.metrics, "validation")
     assert "series" not in capsys.readouterr().out
+    show_scores(own.metrics, "test", as_json=True)
+    plain = json.loads(capsys.readouterr().out)
+    assert plain == test.to_json() | {
+        "evidence": {"poster+title": titled.to_json()},
+        "never_seen": {evidence: found.to_json() for evidence, found in never.items()},
+    }
 
 
 def test_every_genre_has_its_own_metrics_and_an_undefined_one_is_not_zero(

@@ -176,7 +176,7 @@ def test_notes_say_whether_the_start_knows_test_films(
     assert "trained on none of the test films" in own_genres.metrics.notes[-1]
     keys = np.sort(np.concatenate(list(film_keys(catalog, rows[:2]))))
     monkeypatch.setattr("keyart.evaluation.box._trained_films", lambda: keys)
-    table = evaluate(own_genres)
+    table = evaluate(own_genres.bundle_path, catalog)
     assert table.split("test").box is not None
     assert table.split("test").box.seen == 2
 

@@ -6,6 +6,8 @@
     model.onnx           pixels (films, height, width, 3) uint8 -> logits (films, genres) float32
     model.safetensors    the same weights, to train on from; a small bundle has none
     titles.bin           the n-grams of titles, if it learned from titles: see title_model.py
+    encoder.onnx         a sentence encoder that reads titles as well, with its tokenizer.json, if
+                         it learned with one: see text_encoder.py
     MODEL_CARD.md        what it was trained on, how good it is, what it must not be used for
 
 An ensemble is a bundle of bundles: instead of an ImageSpec and a network it has members/0,
@@ -32,17 +34,21 @@ from keyart.images.spec import ImageSpec
 from keyart.known_networks import remember
 from keyart.manifest import (
     CARD,
+    ENCODER,
     FORMAT,
     MANIFEST,
     MEMBERS,
     ONNX,
+    PROBE_TITLES,
     TITLES,
+    TOKENIZER,
     WEIGHTS,
     digest_of,
     evidence_of,
     read_manifest,
 )
-from keyart.title_model import TitleModel
+from keyart.text_encoder import TextEncoder
+from keyart.title_model import TextHead, TitleModel
 from keyart.version import __version__
 
 BOX = Path(__file__).with_name("box")
@@ -108,6 +114,7 @@ class Bundle:
     films: Films | None = None
     onnx_sha256: str = ""
     probe: tuple[tuple[float, ...], ...] = ()
+    text_probe: tuple[tuple[float, ...], ...] = ()
     precision: float | None = None
 
     def __repr__(self) -> str:
@@ -248,7 +255,11 @@ def _fill(folder: Path, content: Content) -> None:
     names, films = content.vocabulary, content.films
     if films is not None:
         files[TITLES] = films.titles.to_bytes()
-        model["titles"] = films.titles.to_json()
+        model["titles"] = titles = films.titles.to_json()
+        if (text := films.titles.text) is not None:
+            titles["text"] |= {"prompt": text.encoder.prompt, "probe": _text_probe(text)}
+            files[ENCODER] = text.encoder.onnx.read_bytes()
+            files[TOKENIZER] = text.encoder.tokenizer.read_bytes()
         model["evidence"] = _evidence_to_json(names, films)
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -351,14 +362,21 @@ def _read(path: Path, depth: int) -> Bundle:
         films=_read_films(path, names, manifest),
         onnx_sha256=manifest["files"].get(ONNX, {"sha256": ""})["sha256"],
         probe=tuple(map(tuple, manifest.get("probe", ()))),
+        text_probe=tuple(map(tuple, manifest.get("titles", {}).get("text", {}).get("probe", ()))),
     )
 
 
 def _read_films(path: Path, names: tuple[str, ...], manifest: Mapping[str, Any]) -> Films | None:
     if "titles" not in manifest:
         return None
+    encoder = None
+    if (text := manifest["titles"].get("text")) is not None:
+        files = manifest["files"]
+        hashes = (files[ENCODER]["sha256"], files[TOKENIZER]["sha256"])
+        encoder = TextEncoder(path / ENCODER, path / TOKENIZER, text["prompt"], hashes)
     try:
-        titles = TitleModel.from_parts((path / TITLES).read_bytes(), manifest["titles"])
+        content = (path / TITLES).read_bytes()
+        titles = TitleModel.from_parts(content, manifest["titles"], encoder)
     except ValueError as error:
         raise BundleError(f"{path / TITLES}: {error}; export the bundle again") from error
     found = {evidence_of(name): plain for name, plain in manifest["evidence"].items()}
@@ -399,6 +417,13 @@ def _probe(model: NetworkFiles, genres: int) -> list[list[float]]:
         raise BundleError(f"the network {error}; no bundle can hold it") from error
     logits: list[list[float]] = probe(Network(model.onnx), model.spec, genres).tolist()
     remember(hashlib.sha256(model.onnx).hexdigest())
+    return logits
+
+
+def _text_probe(text: TextHead) -> list[list[float]]:
+    """The logits (2, genres) of two known titles, by an encoder that was run here."""
+    logits: list[list[float]] = text.logits(PROBE_TITLES).tolist()
+    remember(text.encoder.fingerprint)
     return logits
 
 

@@ -11,6 +11,7 @@ EXTRAS = {
     **dict.fromkeys(("imagehash", "openpyxl", "pyarrow"), "catalog"),
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
+    **dict.fromkeys(("huggingface_hub", "tokenizers"), "text"),
 }
 
 

@@ -32,7 +32,10 @@ def fuse(
     posters: the logits (genres,) of each film's poster; None if it has none. used: what answers may
     rest on. A film gets None if nothing that is known of it says anything to this model.
     """
-    totals = [_total(bundle, *pair, used) for pair in zip(posters, films, strict=True)]
+    by_title: Sequence[Floats | None] = [None] * len(films)
+    if bundle.films is not None and "title" in used:
+        by_title = bundle.films.titles.logits_of_titles([film.title for film in films])
+    totals = [_total(bundle, *one, used) for one in zip(posters, films, by_title, strict=True)]
     together: dict[Evidence, list[int]] = {}
     for place, total in enumerate(totals):
         if total is not None:
@@ -86,14 +89,21 @@ def word_parts(bundle: Bundle, title: str, by_step: Mapping[Kind, Scores]) -> di
 
 
 def _total(
-    bundle: Bundle, poster: Logits | None, film: Query, used: Collection[Kind]
+    bundle: Bundle,
+    poster: Logits | None,
+    film: Query,
+    by_title: Floats | None,
+    used: Collection[Kind],
 ) -> tuple[Evidence, npt.NDArray[np.floating[Any]]] | None:
-    """The evidence to use for a film, and the logits (genres,) of all of it together."""
+    """The evidence to use for a film, and the logits (genres,) of all of it together.
+
+    by_title: what its title says.
+    """
     known = bundle.films
     if known is None:
         return None if poster is None or "poster" not in used else (POSTER, poster)
     found: dict[Kind, npt.ArrayLike] = {} if poster is None else {"poster": poster}
-    if film.title and (by_title := known.titles.title_logits(film.title)) is not None:
+    if by_title is not None:
         found["title"] = by_title
     if film.year is not None and is_year(film.year):
         found["year"] = known.titles.year_logits(film.year)

@@ -26,17 +26,22 @@ from keyart.version import __version__
 
 FORMAT = 3
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
-TITLES = "titles.bin"
+TITLES, ENCODER, TOKENIZER = "titles.bin", "encoder.onnx", "tokenizer.json"
 MEMBERS = "members"
 PROBES = 2
+PROBE_TITLES = ("The Kid", "千と千尋の神隠し")
 
 # A protobuf file, and so the network, has at most 2 GiB.
-LARGEST = {ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20, TITLES: 1 << 30}
+LARGEST = {
+    ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20,
+    TITLES: 1 << 30, ENCODER: 2 << 30, TOKENIZER: 64 << 20,
+}  # fmt: skip
 _LARGEST_MANIFEST = 4 << 20
 _MOST_GENRES, _MOST_MEMBERS, _DEEPEST = 1_000, 32, 4
 _LONGEST = 200  # characters of a name
 _LARGEST_SIDE = 2_048  # pixels
 _MOST_NGRAMS = 10_000_000
+_WIDEST = 16_384  # numbers of a title's vector
 _TITLE_KEYS = {"titles", "evidence"}
 _EVIDENCE_KEYS = {"weights", "intercept", "thresholds", "precision_thresholds", "calibration"}
 _KEYS = {
@@ -129,7 +134,12 @@ def _check(manifest: Manifest) -> None:
         _check_titles(manifest["titles"], len(names))
         _check_evidence(manifest, names)
     _check_provenance(manifest["provenance"])
-    _check_files(manifest["files"], has_network=MEMBERS not in manifest, has_titles=has_titles)
+    kept = {CARD}
+    if MEMBERS not in manifest:
+        kept |= {ONNX, WEIGHTS}
+    if has_titles:
+        kept |= {TITLES, *((ENCODER, TOKENIZER) if "text" in manifest["titles"] else ())}
+    _check_files(manifest["files"], kept)
 
 
 def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None:
@@ -146,8 +156,16 @@ def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None
 
 
 def _check_titles(titles: Any, genres: int) -> None:
-    of_series = {"series"} if isinstance(titles, dict) and "series" in titles else set()
-    _object(titles, "titles", {"ngrams", "scale", "years"} | of_series)
+    optional = {"series", "text"} & set(titles if isinstance(titles, dict) else ())
+    _object(titles, "titles", {"ngrams", "scale", "years"} | optional)
+    if "text" in optional:
+        text = _object(titles["text"], "titles text", {"width", "prompt", "probe"})
+        _integer(text["width"], "titles text width", 1, _WIDEST)
+        if text["prompt"] != "":
+            _text(text["prompt"], "titles text prompt")
+        for row in _list(text["probe"], "titles text probe", PROBES, PROBES):
+            for logit in _list(row, "titles text probe", genres, genres):
+                _number(logit, "titles text probe", -1e30, 1e30)
     _integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
     _integer(titles.get("series", 0), "titles series", 0, _MOST_NGRAMS)
     rows = _list(titles["years"], "titles years", DECADES, DECADES)
@@ -249,9 +267,8 @@ def _check_provenance(facts: Any) -> None:
         _number(aim, "provenance thresholds", 0, 1)
 
 
-def _check_files(files: Any, *, has_network: bool, has_titles: bool) -> None:
+def _check_files(files: Any, allowed: set[str]) -> None:
     _object(files, "files", most=100)
-    allowed = {CARD, *((ONNX, WEIGHTS) if has_network else ()), *((TITLES,) if has_titles else ())}
     if unknown := sorted(set(files) - allowed):
         raise ValueError(f"files: {shown(unknown[0])} is not a file of a bundle")
     if missing := sorted(allowed - {WEIGHTS} - set(files)):
@@ -301,7 +318,7 @@ def _check_file(file: Path, size: int, sha256: str) -> None:
             if file.name == CARD:
                 handle.seek(0)
                 handle.read().decode("utf-8")
-            if file.name == ONNX:
+            if file.name in (ONNX, ENCODER):
                 check_graph(handle)
     except FileNotFoundError as error:
         raise BundleError(f"{file}: missing from the bundle; export it again") from error

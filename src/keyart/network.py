@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,27 +19,30 @@ BATCH = 16
 Logits = npt.NDArray[np.float32]
 
 
+def open_session(onnx: bytes | Path) -> Any:
+    """A session of ONNX Runtime for a file, or its content. Raises BundleError."""
+    options = onnxruntime.SessionOptions()
+    # A session runs on the thread that calls it. Many calls at once fill the cores with less
+    # waiting than one call that is split over all of them.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime has error classes of its own, without a root
+        what = onnx if isinstance(onnx, Path) else "the network"
+        reason = str(error).strip().splitlines()[0]
+        raise BundleError(
+            f"{what}: the runtime refuses it ({reason[:300]}); export it again"
+        ) from error
+
+
 class Network:
     """An exported network. Many threads may share one."""
 
     def __init__(self, onnx: bytes | Path) -> None:
         """Load an ONNX model: a file, or its content. Raises BundleError if the runtime refuses."""
-        options = onnxruntime.SessionOptions()
-        # A session runs on the thread that calls it. Many calls at once fill the cores with less
-        # waiting than one call that is split over all of them.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                onnx, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # the runtime has error classes of its own, without a root
-            what = onnx if isinstance(onnx, Path) else "the network"
-            reason = str(error).strip().splitlines()[0]
-            raise BundleError(
-                f"{what}: the runtime refuses it ({reason[:300]}); export it again"
-            ) from error
+        self._session = open_session(onnx)
         self._outputs = frozenset(output.name for output in self._session.get_outputs())
 
     def check_input(self, shape: tuple[int, ...]) -> None:

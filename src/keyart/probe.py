@@ -1,6 +1,7 @@
-"""Two known posters, on which a network must answer as it did when its bundle was written."""
+"""Known posters and titles, which a model must answer as it did when its bundle was written."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +9,9 @@ import numpy.typing as npt
 from keyart.errors import BundleError
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
-from keyart.manifest import PROBES
+from keyart.manifest import PROBE_TITLES, PROBES
 from keyart.network import Logits, Network
+from keyart.title_model import TextHead
 
 # Of a logit. Processors differ by less than 1e-4 in fp32; another network differs by far more.
 _TOLERANCE = 0.02
@@ -53,13 +55,27 @@ def probe(network: Network, spec: ImageSpec, genres: int) -> Logits:
 
 def check_probe(network: Network, spec: ImageSpec, expected: Sequence[Sequence[float]]) -> None:
     """Raise BundleError if a network does not answer the known posters as `expected`."""
-    found: npt.NDArray[np.float64] = probe(network, spec, len(expected[0])).astype(np.float64)
-    wanted = np.array(expected, np.float64)
+    _check(probe(network, spec, len(expected[0])), expected, "the network answers a known poster")
+
+
+def check_text_probe(text: TextHead, expected: Sequence[Sequence[float]]) -> None:
+    """Raise BundleError if a sentence encoder does not answer the known titles as `expected`."""
+    try:
+        found = text.logits(PROBE_TITLES)
+    except ValueError as error:
+        raise BundleError(str(error)) from error
+    _check(found, expected, "the sentence encoder answers a known title")
+
+
+def _check(
+    logits: npt.NDArray[np.floating[Any]], expected: Sequence[Sequence[float]], what: str
+) -> None:
+    found, wanted = logits.astype(np.float64), np.array(expected, np.float64)
     drift = np.abs(found - wanted) / np.maximum(1, np.abs(wanted))
     if drift.max() > _TOLERANCE:
         raise BundleError(
-            f"the network answers a known poster with a logit of {found.flat[drift.argmax()]:.4g} "
-            f"where {wanted.flat[drift.argmax()]:.4g} was written"
+            f"{what} with a logit of {found.flat[drift.argmax()]:.4g} where "
+            f"{wanted.flat[drift.argmax()]:.4g} was written"
         )
 
 

@@ -16,7 +16,7 @@ from keyart.calibration import Calibration
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.network import Logits, Network
-from keyart.trial import open_network, try_out
+from keyart.trial import open_network, open_text, try_out
 
 # No average is closer to 0 or 1 than this, so that each has a logit.
 _EDGE = 1e-12
@@ -100,6 +100,7 @@ def average_logits(scores: Scores, weights: npt.ArrayLike) -> Logits:
 def open_scorer(bundle: Bundle) -> Scorer:
     """The scorer of a bundle, tried out and probed, see trial.py. Raises BundleError."""
     try_out(bundle)
+    open_text(bundle)
     return _scorer(bundle)
 
 

@@ -4,17 +4,21 @@ It gives logits without an intercept, one for a title and one for a year; fusion
 those of a poster. A title is the sum of its n-grams, each counted once and then by the logarithm,
 times its rarity, divided by the length of that vector: TF-IDF, as in scikit-learn. So each word's
 part in an answer is known.
+
+A model may have a sentence encoder as well. Then a linear head on the vectors of titles adds to
+these logits.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from keyart.film import EARLIEST, LATEST
-from keyart.titles import Hashes, hash_of, hashed_ngrams, title_ngrams
+from keyart.titles import Hashes, has_words, hash_of, hashed_ngrams, title_ngrams
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,6 +28,42 @@ DECADES = (LAST_YEAR - FIRST_YEAR) // YEARS_APART + 1
 _RARITY_STEP = 1 / 16  # rarities are stored as bytes
 
 
+class Encoder(Protocol):
+    """A sentence encoder, as keyart.text_encoder has it."""
+
+    onnx: Path
+    tokenizer: Path
+    prompt: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any byte of its files."""
+        ...
+
+    def vectors(self, titles: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The vectors (titles, width) of titles."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TextHead:
+    """What the vectors of titles say: weights (width + 1, genres), the last row for all titles."""
+
+    encoder: Encoder
+    weights: npt.NDArray[np.float32]
+
+    def logits(self, titles: Sequence[str]) -> Floats:
+        """(titles, genres)."""
+        vectors = self.encoder.vectors(titles).astype(np.float64)
+        if vectors.shape[1] != len(self.weights) - 1:
+            raise ValueError(
+                f"titles: the encoder gives {vectors.shape[1]} numbers for a title where the model "
+                f"takes {len(self.weights) - 1}"
+            )
+        logits: Floats = vectors @ self.weights[:-1] + self.weights[-1]
+        return logits
+
+
 @dataclass(frozen=True, eq=False)
 class TitleModel:
     """The n-grams that a model knows, and their weights.
@@ -31,7 +71,8 @@ class TitleModel:
     hashes: (n-grams,) uint32, rising. rarity: (n-grams,) uint8, in steps of 1/16. weights:
     (n-grams, genres) int8, times scale: (genres,). years: (DECADES, genres), the logits of the
     first year of each decade. series: the stems of all titles that it learned from, as numbers that
-    rise, see series.py; none if an older keyart made it.
+    rise, see series.py; none if an older keyart made it. text: what a sentence encoder adds; None
+    if there is none.
     """
 
     hashes: Hashes
@@ -40,9 +81,24 @@ class TitleModel:
     scale: Floats
     years: Floats
     series: Hashes = field(default_factory=lambda: np.empty(0, np.uint32))
+    text: TextHead | None = None
 
     def title_logits(self, title: str) -> Floats | None:
-        """What a title says of each genre: (genres,). None if no n-gram of it is known."""
+        """What a title says of each genre: (genres,). None if it says nothing to this model."""
+        return self.logits_of_titles([title])[0]
+
+    def logits_of_titles(self, titles: Sequence[str | None]) -> list[Floats | None]:
+        """As `title_logits`, of many titles, which an encoder reads together."""
+        found = [self._ngram_logits(title) if title else None for title in titles]
+        readable = [place for place, title in enumerate(titles) if title and has_words(title)]
+        if self.text is not None and readable:
+            by_text = self.text.logits([titles[place] or "" for place in readable])
+            for place, logits in zip(readable, by_text, strict=True):
+                before = found[place]
+                found[place] = logits if before is None else before + logits
+        return found
+
+    def _ngram_logits(self, title: str) -> Floats | None:
         rows, values = self.vector(title)
         if not len(rows):
             return None
@@ -71,21 +127,30 @@ class TitleModel:
     def word_logits(self, title: str) -> dict[str, Floats]:
         """What each word of a title, or two in a row, adds to its logits: (genres,) each.
 
-        They sum to `title_logits`.
+        What an encoder adds is under the title as a whole. They sum to `title_logits`.
         """
         found: dict[str, Floats] = {}
         for word, row, value in self._by_word(title):
             part = value * self.weights[row].astype(np.float64) * self.scale
             found[word] = found.get(word, 0.0) + part
+        if self.text is not None and has_words(title):
+            (whole,) = self.text.logits([title])
+            found[title] = found.get(title, 0.0) + whole
         return found
 
     def word_shares(self, title: str) -> dict[str, float]:
-        """How much of a title's vector is of each word, or two in a row. They sum to 1."""
+        """How much of a title's vector is of each word, or two in a row. They sum to 1.
+
+        The title as a whole has its place only if none of its n-grams is known.
+        """
         found: dict[str, float] = {}
         for word, _, value in self._by_word(title):
             found[word] = found.get(word, 0.0) + value
         whole = sum(found.values())
-        return {word: value / whole for word, value in found.items()}
+        shares = {word: value / whole for word, value in found.items()}
+        if self.text is not None:
+            shares.setdefault(title, 0.0 if shares else 1.0)
+        return shares
 
     def _by_word(self, title: str) -> Iterator[tuple[str, int, float]]:
         """Each word with a known n-gram of it: its row, and its value, shared by its words."""
@@ -101,29 +166,39 @@ class TitleModel:
                     yield word, int(row), float(of_film) / len(words)
 
     def to_bytes(self) -> bytes:
-        """The n-grams: hashes, then rarities, then weights; then the series. Little-endian."""
+        """The n-grams: hashes, rarities, weights; the encoder's weights; series. Little-endian."""
         hashes, series = self.hashes.astype("<u4"), self.series.astype("<u4")
-        parts = (hashes, self.rarity, self.weights, series)
+        text = np.empty(0, "<f4") if self.text is None else self.text.weights.astype("<f4")
+        parts = (hashes, self.rarity, self.weights, text, series)
         return b"".join(part.tobytes() for part in parts)
 
     def to_json(self) -> dict[str, Any]:
-        """What `to_bytes` leaves out, as plain JSON."""
+        """What `to_bytes` leaves out, as plain JSON; of the encoder its place alone."""
+        text = self.text
         return {
             "ngrams": len(self.hashes),
             "scale": self.scale.tolist(),
             "years": self.years.tolist(),
             "series": len(self.series),
+            **({"text": {"width": len(text.weights) - 1}} if text is not None else {}),
         }
 
     @classmethod
-    def from_parts(cls, content: bytes, plain: Mapping[str, Any]) -> "TitleModel":
-        """The inverse of `to_bytes` and `to_json`. Raises ValueError if they do not fit."""
+    def from_parts(
+        cls, content: bytes, plain: Mapping[str, Any], encoder: Encoder | None = None
+    ) -> "TitleModel":
+        """The inverse of `to_bytes` and `to_json`. Raises ValueError if they do not fit.
+
+        encoder: of a model that has one.
+        """
         count, scale = plain["ngrams"], np.array(plain["scale"], np.float64)
         of_series = plain.get("series", 0)  # older models do not have it
         years = np.array(plain["years"], np.float64)
         if years.shape != (DECADES, len(scale)):
             raise ValueError(f"titles: expected years ({DECADES}, {len(scale)}), got {years.shape}")
-        if len(content) != count * (5 + len(scale)) + 4 * of_series:
+        ngrams, width = count * (5 + len(scale)), plain["text"]["width"] if "text" in plain else -1
+        of_head = (width + 1) * len(scale)
+        if len(content) != ngrams + 4 * (of_head + of_series):
             raise ValueError(
                 f"titles: {len(content):,} bytes do not hold {count:,} n-grams and {of_series:,} "
                 "series"
@@ -135,7 +210,21 @@ class TitleModel:
                 raise ValueError("titles: expected hashes that rise")
         rarity = np.frombuffer(content, np.uint8, count, 4 * count)
         weights = np.frombuffer(content, np.int8, count * len(scale), 5 * count)
-        return cls(hashes, rarity, weights.reshape(count, len(scale)), scale, years, series)
+        text = None
+        if encoder is not None:
+            head = np.frombuffer(content, "<f4", of_head, ngrams).astype(np.float32)
+            if not np.isfinite(head).all():
+                raise ValueError("titles: a weight of the encoder's head is no number")
+            text = TextHead(encoder, head.reshape(width + 1, len(scale)))
+        ngram_weights = weights.reshape(count, len(scale))
+        return cls(hashes, rarity, ngram_weights, scale, years, series, text)
+
+
+def joined_series(several: Sequence[Hashes]) -> Hashes:
+    """The series that any of several models learned from; none if one of them does not know."""
+    if not several or not all(len(series) for series in several):
+        return np.empty(0, np.uint32)
+    return np.unique(np.concatenate(several))
 
 
 def rarity_of(films: npt.NDArray[np.int64], all_films: int) -> npt.NDArray[np.uint8]:

@@ -32,7 +32,19 @@ def title_parts(title: str) -> list[str]:
     write the original one next to the local one. A year in brackets is no title.
     """
     # Case folding can undo the composition, so NFKC (NFC, and one form of each letter) comes last.
-    text = unicodedata.normalize("NFKC", title[:_LONGEST_TITLE].translate(_ENDS).casefold())
+    return _parts(unicodedata.normalize("NFKC", _bounded(title).casefold()))
+
+
+def readable_title(title: str) -> str:
+    """A title as people write it: the same parts in their own case, with slashes between them."""
+    return " / ".join(_parts(unicodedata.normalize("NFKC", _bounded(title))))
+
+
+def _bounded(title: str) -> str:
+    return title[:_LONGEST_TITLE].translate(_ENDS)
+
+
+def _parts(text: str) -> list[str]:
     parts = []
     for half in text.split(" / "):
         rest, inner = half.strip(), []
@@ -46,7 +58,7 @@ def title_parts(title: str) -> list[str]:
 
 def _article_first(part: str) -> str:
     match = _MOVED.fullmatch(part.strip())
-    if match is None or not is_article(match[2]):
+    if match is None or not is_article(match[2].casefold()):
         return part.strip()
     return match[2] + ("" if match[2].endswith("'") else " ") + match[1]
 
@@ -66,6 +78,11 @@ def words_of(part: str) -> list[str]:
         elif kind != "Cf":  # a joiner is inside a word, and says nothing
             letters.append(" ")
     return "".join(letters).split()
+
+
+def has_words(title: str) -> bool:
+    """Whether there is anything to read in a title."""
+    return any(map(words_of, title_parts(title)))
 
 
 def title_ngrams(title: str) -> Iterator[tuple[str, str]]:

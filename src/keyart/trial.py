@@ -17,7 +17,8 @@ from keyart.bundle import Bundle, read_bundle
 from keyart.errors import BundleError, KeyartError
 from keyart.known_networks import is_known, remember
 from keyart.network import Network
-from keyart.probe import check_probe
+from keyart.probe import check_probe, check_text_probe
+from keyart.title_model import TextHead
 
 _SECONDS = 1.0  # of a processor, for any bundle, and one more for each:
 _BYTES_A_SECOND = 20_000_000
@@ -32,11 +33,16 @@ def try_out(bundle: Bundle) -> None:
     Raises BundleError.
     """
     networks = list(networks_of(bundle))
-    if bundle.path == bundles.BOX or all(is_known(one.onnx_sha256) for one in networks):
+    files = [one.onnx for one in networks]
+    hashes = [one.onnx_sha256 for one in networks]
+    if (text := text_of(bundle)) is not None:
+        files += [text.encoder.onnx, text.encoder.tokenizer]
+        hashes.append(text.encoder.fingerprint)
+    if bundle.path == bundles.BOX or all(map(is_known, hashes)):
         return
     if not sys.executable:  # Python is part of another program: there is nothing to start
         return
-    size = sum(one.onnx.stat().st_size for one in networks)
+    size = sum(file.stat().st_size for file in files)
     seconds, memory = _SECONDS + size / _BYTES_A_SECOND, _MEMORY + 4 * size
     # Its modules come from where this process found them, whatever the environment says.
     code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
@@ -60,8 +66,8 @@ def try_out(bundle: Bundle) -> None:
             f"{bundle.path}: its network takes more than {seconds:.1f} s or {memory >> 20:,} MiB "
             "for two posters, or brings the runtime down; use a smaller one"
         )
-    for one in networks:
-        remember(one.onnx_sha256)
+    for known in hashes:
+        remember(known)
 
 
 def networks_of(bundle: Bundle) -> Iterator[Bundle]:
@@ -70,6 +76,23 @@ def networks_of(bundle: Bundle) -> Iterator[Bundle]:
         yield bundle
     for member in bundle.members:
         yield from networks_of(member.bundle)
+
+
+def text_of(bundle: Bundle) -> TextHead | None:
+    """What reads titles by a sentence encoder, if a bundle has one."""
+    return None if bundle.films is None else bundle.films.titles.text
+
+
+def open_text(bundle: Bundle) -> None:
+    """Probe the sentence encoder of a bundle, if it has one.
+
+    Raises BundleError, and MissingExtraError without keyart[text].
+    """
+    if (text := text_of(bundle)) is not None:
+        try:
+            check_text_probe(text, bundle.text_probe)
+        except BundleError as error:
+            raise BundleError(f"{bundle.path}: {error}; export the bundle again") from error
 
 
 def open_network(bundle: Bundle) -> Network:
@@ -105,8 +128,10 @@ def main() -> None:
     folder, seconds, memory = sys.argv[1:]
     _bound(float(seconds), int(memory))
     try:
-        for one in networks_of(read_bundle(Path(folder))):
+        bundle = read_bundle(Path(folder))
+        for one in networks_of(bundle):
             open_network(one)
+        open_text(bundle)
     except KeyartError as error:
         print(error, file=sys.stderr)
         sys.exit(_REFUSED)

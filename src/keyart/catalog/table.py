@@ -61,6 +61,7 @@ SCHEMA = pa.schema(
 COLUMNS = [name for name in SCHEMA.names if name != "poster"]
 _KEYS = {"films", "fingerprint", "splits", "counts", "split", "unmapped", "notes", "rejections"}
 _MOST_BYTES = 64_000_000  # of catalog.json
+_NO_SERIES: Mapping[str, Any] = {"of": "no films", "ignored": ()}
 _REBUILD = "a catalog of an older keyart; build it again with keyart catalog build"
 
 
@@ -103,6 +104,9 @@ class CatalogTable:
             vocabulary = Vocabulary(names, aliases)
             if missing := _KEYS - facts.keys():
                 raise KeyError(*sorted(missing))
+            series = facts["split"].get("series", _NO_SERIES)  # older catalogs do not have it
+            if not all(isinstance(stem, str) for stem in series["ignored"]) or "of" not in series:
+                raise TypeError("split series: expected of, rule and ignored stems")
             for shard in facts["shards"]:
                 size = (path / shard["name"]).stat().st_size
                 if size != shard["size"]:
@@ -200,15 +204,15 @@ class CatalogTable:
     @cached_property
     def stems(self) -> list[str]:
         """The stem of each film's series, see series.py; "" for titles that name none."""
-        ignored = set(self.facts["split"].get("series", {}).get("ignored", ()))
+        ignored = set(self.facts["split"].get("series", _NO_SERIES)["ignored"])
         stems = map(series_stem, self.to_table()["title"].to_pylist())
         return ["" if stem in ignored else stem for stem in stems]
 
     @property
     def keeps_series(self) -> bool:
         """Whether all films were grouped by series, by the rule of this keyart."""
-        series: dict[str, Any] = self.facts["split"].get("series", {})
-        return (series.get("of"), series.get("rule")) == (ALL_FILMS, RULE)
+        series: dict[str, Any] = self.facts["split"].get("series", _NO_SERIES)
+        return (series["of"], series.get("rule")) == (ALL_FILMS, RULE)
 
     def pixels(self, spec: ImageSpec, progress: Progress | None = None) -> Pixels:
         """The prepared posters (films, height, width, 3), decoded the first time only.

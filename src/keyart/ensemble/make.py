@@ -26,7 +26,7 @@ from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.scorer import Scores, average_logits
-from keyart.title_model import TitleModel
+from keyart.title_model import TitleModel, joined_series
 
 _SPLITS = ("validation", "test")
 _log = logging.getLogger("keyart.ensemble")
@@ -110,15 +110,16 @@ def make_ensemble(
 
 
 def learned_titles(predictors: Sequence[Predictor]) -> TitleModel | None:
-    """The members' title model; if they learned from different tables, that of most n-grams.
+    """The members' title model: one with an encoder, or else that of most n-grams.
 
     It has seen the series that any of them has seen.
     """
     known = [one.bundle.films.titles for one in predictors if one.bundle.films is not None]
     if not known:
         return None
-    series = np.unique(np.concatenate([titles.series for titles in known]))
-    return replace(max(known, key=lambda titles: len(titles.hashes)), series=series)
+    series = joined_series([titles.series for titles in known])
+    best = max(known, key=lambda titles: (titles.text is not None, len(titles.hashes)))
+    return replace(best, series=series)
 
 
 def _member_scores(

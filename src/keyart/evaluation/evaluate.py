@@ -17,6 +17,7 @@ from keyart.evaluation.decide import Decision, decide_again
 from keyart.evaluation.fusing import Found, decide_films_again, fit_films, rows_with
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
+from keyart.evaluation.title_vectors import keep_vectors
 from keyart.evidence import Evidence, Fusion
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.network import BATCH, Logits
@@ -24,6 +25,7 @@ from keyart.parallel import batches, ordered
 from keyart.predictor import Predictor
 from keyart.run import ScoredFilms
 from keyart.scorer import Scores
+from keyart.text_encoder import TextEncoder
 from keyart.title_model import TitleModel, is_year
 
 Rows = npt.NDArray[np.int64]
@@ -204,8 +206,10 @@ def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows
     """The logits (films, genres) of each kind of evidence; NaN for films without it."""
     table = catalog.to_table()
     names, years = (table[column].take(rows).to_pylist() for column in ("title", "year"))
+    if titles.text is not None and isinstance(titles.text.encoder, TextEncoder):
+        keep_vectors(titles.text.encoder, names, catalog.path)
     nothing = np.full(posters.shape[1], np.nan)
-    by_title = (titles.title_logits(name) for name in names)
+    by_title = titles.logits_of_titles(names)
     by_year = (titles.year_logits(year) if year and is_year(year) else nothing for year in years)
     return {
         "poster": posters.astype(np.float64),

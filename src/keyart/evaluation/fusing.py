@@ -100,7 +100,8 @@ def fit_fusion(found: Found, truth: Flags, known: Fusion | None = None) -> Fusio
     """
     kinds = list(found)
     while True:
-        weights, intercept = _fit([found[kind] for kind in kinds], kinds, truth, known)
+        usual = np.array([(known.weights if known else _USUAL)[kind] for kind in kinds])
+        weights, intercept = _fit([found[kind] for kind in kinds], usual, truth, known)
         if not len(weights) or weights.min() >= 0:
             break
         del kinds[int(weights.argmin())]  # it would speak against itself: chance, of few films
@@ -108,13 +109,18 @@ def fit_fusion(found: Found, truth: Flags, known: Fusion | None = None) -> Fusio
     return Fusion({kind: fitted.get(kind, 0.0) for kind in found}, intercept)
 
 
+def fit_parts(logits: list[Floats], truth: Flags) -> Floats:
+    """How much each of several logits (films, genres) of one kind of evidence counts: (parts,)."""
+    weights, _ = _fit(logits, np.full(len(logits), _USUAL["title"]), truth)
+    return np.maximum(weights, 0)
+
+
 def _fit(
-    logits: list[Floats], kinds: list[Kind], truth: Flags, known: Fusion | None
+    logits: list[Floats], usual: Floats, truth: Flags, known: Fusion | None = None
 ) -> tuple[Floats, Floats]:
     """Newton's method on the penalised log loss, with steps that are halved until it falls."""
     genres = truth.shape[1]
     inputs = np.stack(logits, axis=-1) if logits else np.empty((*truth.shape, 0))
-    usual = np.array([(known.weights if known else _USUAL)[kind] for kind in kinds])
     shrink = _SHRINK_TO_KNOWN if known else _SHRINK
     rate = (truth.sum(0) + 1) / (len(truth) + 2)
     start = known.intercept if known else np.log(rate / (1 - rate))
@@ -136,7 +142,7 @@ def _fit(
         slopes = gap.sum(0) + _STEADY * (intercept - start)
         across = np.einsum("fgk,fg->kg", inputs, bend)
         own = bend.sum(0) + _STEADY
-        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + shrink * np.eye(len(kinds))
+        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + shrink * np.eye(len(usual))
         # The intercepts are eliminated: each one meets the weights alone, not the others.
         step = np.linalg.solve(curve - (across / own) @ across.T, slope - (across / own) @ slopes)
         steps = (slopes - across.T @ step) / own

@@ -27,7 +27,9 @@ def show_scores(metrics: MetricTable, split: str, *, as_json: bool = False) -> N
     """Print the metrics of one split with 95% intervals, next to the constant guesses."""
     scored = metrics.split(split)
     if as_json:
-        _print_json(scored.to_json())
+        whole = metrics.to_json()
+        titles = {part: whole[part] for part in ("evidence", "never_seen") if split == "test"}
+        _print_json(scored.to_json() | titles)
         return
     console = Console(highlight=False)
     table = Table(

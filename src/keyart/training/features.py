@@ -7,9 +7,8 @@ the ImageSpec and the view. If a catalog has grown, only its new posters are com
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
-from keyart.files import replacing, write_array, write_text
+from keyart.catalog.row_store import RowStore
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.models.backbones import weights_digest
@@ -65,7 +64,7 @@ def cached_features(
     network = [weights_digest(model.backbone), model.bgr, machine.bf16]
     posters = [str(digest) for digest in catalog.to_table()["poster_sha256"].to_pylist()]
     stores = [
-        _Store(catalog.path / "features", _key(network, spec, view, changes, seed))
+        RowStore(catalog.path / "features", _key(network, spec, view, changes, seed))
         for view in range(views)
     ]
     missing = [store.missing(posters) for store in stores]
@@ -84,45 +83,6 @@ def cached_features(
                     progress(done, total)
             store.add([posters[row] for row in rows], computed)
     return [store.of(posters) for store in stores]
-
-
-class _Store:
-    """One file of features, and the list of the posters in its rows."""
-
-    def __init__(self, folder: Path, key: str) -> None:
-        self._features, self._posters = folder / f"{key}.npy", folder / f"{key}.txt"
-        # The list is written last: features without a list do not count.
-        known = self._posters.read_text().split() if self._posters.exists() else []
-        self._rows = {poster: row for row, poster in enumerate(known)}
-
-    def missing(self, posters: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Places of the posters that are not stored yet; the first place if a poster repeats."""
-        seen = set(self._rows)
-        places = []
-        for place, poster in enumerate(posters):
-            if poster not in seen:
-                places.append(place)
-                seen.add(poster)
-        return np.array(places, np.int64)
-
-    def add(self, posters: Sequence[str], features: Features) -> None:
-        """Append rows, whole or not at all."""
-        known = list(self._rows)
-        old = np.load(self._features, mmap_mode="r")[: len(known)] if known else features[:0]
-        with replacing(self._features) as partial:
-            write_array(partial, np.concatenate([old, features]))
-        known += posters
-        write_text(self._posters, "\n".join(known))
-        self._rows = {poster: row for row, poster in enumerate(known)}
-
-    def of(self, posters: Sequence[str]) -> Features:
-        """The features (posters, numbers) of these posters; memory-mapped if in stored order."""
-        rows = np.array([self._rows[poster] for poster in posters])
-        stored: Features = np.load(self._features, mmap_mode="r")
-        if np.array_equal(rows, np.arange(len(rows))):
-            return stored[: len(rows)]
-        taken: Features = stored[rows]
-        return taken
 
 
 def _key(network: list[object], spec: ImageSpec, view: int, changes: Changes, seed: int) -> str:

@@ -21,6 +21,7 @@ from keyart.network import Logits
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
+from keyart.text_encoder import TextEncoder, find_encoder
 from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, portable
 from keyart.training.start import Start, open_start
 from keyart.training.titles import learn_titles
@@ -48,9 +49,11 @@ def start_run(
     """Start a run's folder, or check that it belongs to this training.
 
     split: 'catalog' if the run uses the catalog's own splits. Raises RunError if the folder exists
-    already or, to resume, belongs to another training.
+    already or, to resume, belongs to another training, and WeightsError for a sentence encoder that
+    cannot be used.
     """
     path = run.path
+    _encoder(recipe)  # what it lacks is said before the training, not after it
     if resume and run.has_origin:
         if any_recipe(run.recipe_path) != recipe:
             raise RunError(
@@ -108,6 +111,12 @@ def _notes_of(start: Start, catalog: Catalog, rows: npt.NDArray[np.int64]) -> tu
     return (f"{note}.",)
 
 
+def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
+    """The sentence encoder that a recipe names. Raises WeightsError."""
+    data = recipe.data
+    return find_encoder(data.encoder, data.encoder_prompt) if data.encoder else None
+
+
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
     validation = trained.rows["validation"]
@@ -120,7 +129,11 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
     )
     known, vocabulary = _start_of(recipe), catalog.vocabulary
     titles, notes = learn_titles(
-        catalog, trained.rows, recipe.data.titles, known.titles(vocabulary) if known else None
+        catalog,
+        trained.rows,
+        recipe.data.titles,
+        _encoder(recipe),
+        start=known.titles(vocabulary) if known else None,
     )
     films = fuse_titles(
         titles,

@@ -128,7 +128,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
 def portable(recipe: AnyRecipe) -> AnyRecipe:
     """The recipe as a bundle shows it: names of files and runs, without their folders."""
     known = recipe.settings()
-    named = {key: known.get(key) for key in ("weights", "teacher", "titles", "start")}
+    named = {key: known.get(key) for key in ("weights", "teacher", "titles", "encoder", "start")}
     return recipe.with_settings(
         **{
             key: Path(value).name if isinstance(value, str) else [Path(one).name for one in value]

@@ -12,6 +12,7 @@ from keyart.training.recipe_tables import (
     Fraction,
     NotNegative,
     Positive,
+    Prompt,
     Rate,
     Seed,
     Side,
@@ -97,6 +98,15 @@ class Data(Table):
         "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
         "They need no posters.",
         "A large one, such as MovieLens's, helps as much as a better network.",
+    )
+    encoder: str | None = key(
+        None,
+        "A sentence encoder that reads titles as well: a folder with model.onnx and "
+        "tokenizer.json, or a name on the Hugging Face hub. The bundle keeps it.",
+        "For titles in many languages, and of rare words. Predicting needs keyart[text] then.",
+    )
+    encoder_prompt: Prompt = key(
+        "", "What stands before each title for the encoder.", '`"query: "` for E5.'
     )
 
 

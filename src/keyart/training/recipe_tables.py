@@ -22,6 +22,10 @@ Seed = Annotated[int, Limits(ge=0, le=2**32 - 1, description="integer from 0 to 
 Rate = Annotated[float, Limits(gt=0, le=1_000, description="number above 0, up to 1,000")]
 NotNegative = Annotated[float, Limits(ge=0, le=1_000, description="number from 0 to 1,000")]
 Fraction = Annotated[float, Limits(ge=0, le=1, description="number from 0 to 1")]
+Prompt = Annotated[
+    str,
+    Limits(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="text of one line"),
+]
 _Mean = Annotated[float, Limits(ge=-1_000, le=1_000)]
 _Std = Annotated[float, Limits(ge=0.001, le=1_000)]
 Colour = Annotated[tuple[_Mean, _Mean, _Mean], Limits(description="[red, green, blue]")]

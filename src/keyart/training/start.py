@@ -94,7 +94,10 @@ class Start:
         return known
 
     def titles(self, vocabulary: Vocabulary) -> TitleModel | None:
-        """What the model knows of titles, for these genres; None if it learned none."""
+        """What the model knows of titles, for these genres; None if it learned none.
+
+        Without its sentence encoder; a recipe that names one adds it again.
+        """
         films = self.bundle.films
         if films is None:
             return None
@@ -106,6 +109,7 @@ class Start:
             weights=np.rint(weights / scale).astype(np.int8),
             scale=scale,
             years=_columns(known.years, self.columns(vocabulary)),
+            text=None,
         )
 
     def fusions(self, vocabulary: Vocabulary) -> Mapping[Evidence, Fusion]:

@@ -1,7 +1,7 @@
 """Learning from titles: a title model from training films, and from films without posters."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from keyart.evaluation.metrics import Flags
 from keyart.files import StrPath
 from keyart.genres import Vocabulary
 from keyart.series import stem_hashes
+from keyart.text_encoder import TextEncoder
 from keyart.title_model import (
     DECADES,
     Floats,
@@ -28,6 +29,7 @@ from keyart.title_model import (
 )
 from keyart.titles import Hashes, hashed_ngrams, title_parts
 from keyart.training.near import Weights, fit_near
+from keyart.training.title_head import with_encoder
 
 # Chosen on 2,449 validation films of real posters, with 47,502 more titles. n-grams of 2 titles or
 # more: mAP 0.002 higher for 1.6 times the size. C of 0.7, 1.5, 3 and 6: 0.317, 0.325, 0.326, 0.323.
@@ -65,14 +67,19 @@ def learn_titles(
     catalog: Catalog,
     rows: Mapping[str, npt.NDArray[np.int64]],
     table: StrPath | None = None,
+    encoder: TextEncoder | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    *,
     start: TitleModel | None = None,
 ) -> tuple[TitleModel | None, tuple[str, ...]]:
     """Learn from the titles and years of training films, with notes on it.
 
     rows: the films of each split. table: more films to learn titles from, which need no posters;
-    those that are validation or test films are left out. start: what is known of titles already,
-    for the genres of the catalog; it is kept until the films say more. None instead of a model if
-    too few films of the catalog have a title. Raises TableError for a table that cannot be read.
+    those that are validation or test films are left out. encoder: reads the titles as well;
+    progress: called with (done, total) titles while it does. start: what is known of titles
+    already, for the genres of the catalog; it is kept until the films say more. None instead of a
+    model if too few films of the catalog have a title. Raises TableError for a table that cannot be
+    read.
     """
     films = catalog.to_table()
     titles, years = films["title"].to_pylist(), films["year"].to_pylist()
@@ -96,11 +103,23 @@ def learn_titles(
         }
         more, notes = read_titled_films(Path(table), catalog.vocabulary, kept_apart)
         sources.append(more)
-    if start is not None:
+    if start is None:
+        model = fit_titles(sources)
+    else:
         groups = [str(catalog.groups[row]) for row in rows["train"]]
         groups += [f"more {number}" for number in range(sum(map(len, sources[1:])))]
-        return fit_titles_near(sources, start, groups), notes
-    return fit_titles(sources), notes
+        model = fit_titles_near(sources, start, groups)
+    if model is None or encoder is None:
+        return model, notes
+    heard = [titles[row] for row in rows["validation"]]
+    return with_encoder(
+        model,
+        encoder,
+        ([title for one in sources for title in one.titles], *_truth(sources)),
+        (heard, catalog.truth[rows["validation"]]),
+        catalog.path,
+        progress,
+    ), notes
 
 
 def read_titled_films(
