@@ -32,6 +32,7 @@ from keyart.evaluation.evaluate import evidence_of_rows, fuse_titles
 from keyart.evaluation.fusing import rows_with
 from keyart.evaluation.scoring import all_metrics
 from keyart.files import write_json
+from keyart.models.heads import GenreHead
 from keyart.run import Run
 from keyart.training.callbacks import Callbacks
 from keyart.training.features import Changes, cached_features
@@ -100,7 +101,7 @@ def read_pool(path: Path, table: Path | None) -> Pool:
             cells = known.get(film, ())
             names = {name for cell in cells for name in catalog.vocabulary.resolve(cell)}
             labels[row] = catalog.vocabulary.encode([names])[0]
-    return Pool(catalog, start, np.asarray(features, np.float32), labels, labels.any(1))
+    return Pool(catalog, start, np.asarray(features, np.float32), labels, np.asarray(labels.any(1)))
 
 
 def draw(pool: Pool, kind: str, films: int, seed: int) -> Drawn:
@@ -185,6 +186,7 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
     with Clock() as clock:
         rates = torch.full((len(vocabulary),), 0.5)
         head = pool.start.classifier(vocabulary, rates, 0.0).head.eval()
+        assert isinstance(head, GenreHead)
         penalty = fit_head(head, pool.features[train], catalog.truth[train], catalog.groups[train])
         with torch.no_grad():
             logits = {

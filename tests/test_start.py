@@ -176,9 +176,9 @@ def test_notes_say_whether_the_start_knows_test_films(
     assert "trained on none of the test films" in own_genres.metrics.notes[-1]
     keys = np.sort(np.concatenate(list(film_keys(catalog, rows[:2]))))
     monkeypatch.setattr("keyart.evaluation.box._trained_films", lambda: keys)
-    table = evaluate(own_genres.bundle_path, catalog)
-    assert table.split("test").box is not None
-    assert table.split("test").box.seen == 2
+    box = evaluate(own_genres.bundle_path, catalog).split("test").box
+    assert box is not None
+    assert box.seen == 2
 
 
 def test_the_box_is_scored_as_keyart_predicts(own_genres: Run) -> None:

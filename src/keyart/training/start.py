@@ -206,7 +206,8 @@ def _line(curve: GenreCalibration) -> tuple[float, float]:
     """The slope and intercept of the line that is nearest to a calibration curve."""
     if len(curve.knots) < 2:
         return curve.slope, curve.intercept
-    slope, intercept = np.polyfit(*np.array(curve.knots).T, 1)
+    at, value = np.array(curve.knots, np.float64).T
+    slope, intercept = np.polyfit(at, value, 1)
     return float(slope), float(intercept)
 
 
