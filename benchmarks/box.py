@@ -1,10 +1,11 @@
 """Put a finished run into the package, as the model that predicts if no other is named.
 
-python -m benchmarks.box RUN [--catalog CATALOG] [--titles TABLE]
+python -m benchmarks.box RUN [--catalog CATALOG] [--titles TABLE] [--encoder FOLDER_OR_NAME]
 
 Its network is stored in float16 (see training/halve.py), and scored in that form on the test split
 of the run's catalog. Those are the metrics on its card. A bundle that is small already, such as the
-box itself, may stand for the run: then only what it knows of titles is learned again.
+box itself, may stand for the run: then only what it knows of titles is learned again. A sentence
+encoder gives what it knows of words; it is no part of the box.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from keyart.manifest import MANIFEST
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.run import Run
+from keyart.text_encoder import find_encoder
 from keyart.training.export import export
 from keyart.training.titles import learn_titles
 
@@ -43,7 +45,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--catalog", type=Path)
     parser.add_argument("--titles", type=Path, help="films without posters, to learn titles from")
+    parser.add_argument("--encoder", help="a sentence encoder that knows words")
     given = parser.parse_args()
+    encoder = find_encoder(given.encoder) if given.encoder else None
     catalog = Catalog.open(given.catalog) if given.catalog else Run(given.run).catalog
     with tempfile.TemporaryDirectory() as folder:
         if (given.run / MANIFEST).is_file():
@@ -51,7 +55,11 @@ def main() -> None:
         else:
             small = export(given.run, Path(folder) / "small", small=True)
         titles, notes = learn_titles(
-            catalog, {split: catalog.rows(split) for split in SPLITS}, given.titles
+            catalog,
+            {split: catalog.rows(split) for split in SPLITS},
+            given.titles,
+            encoder,
+            "words",
         )
         rows = catalog.rows("validation")
         logits = catalog_logits(Predictor(small), catalog, rows)

@@ -20,6 +20,7 @@ from keyart.text_encoder import find_encoder
 from keyart.title_model import TitleModel
 from keyart.titles import hash_of
 from keyart.training.evaluate import evaluate
+from keyart.training.title_words import word_vectors
 from keyart.training.titles import TitledFilms, fit_titles, learn_titles, read_titled_films
 from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
@@ -221,6 +222,51 @@ def test_an_encoder_knows_words_that_no_training_title_has(
     titles = {catalog.to_table()["title"][int(row)].as_py() for row in
               [*catalog.rows("train"), *catalog.rows("validation")]}  # fmt: skip
     assert np.load(kept).shape == (len(titles), 3)
+
+
+def test_words_that_are_alike_to_an_encoder_are_alike_in_a_model_without_one(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    lines = ["film_id,title,year,genres"]
+    lines += ['m0,"GORE of (Ghoul)",1999,War', "m1,Wedding,1999,Horror"]  # one title says little
+    (tmp_path / "more.csv").write_text("\n".join(lines))
+    near = {"gore": 0, "ghoul": 0, "wedding": 1}
+    vectors = {word: np.eye(4)[at].tolist() for at, genre in enumerate(GENRES)
+               for word in WORDS[genre]} | {word: np.eye(4)[at].tolist()
+               for word, at in near.items()}  # fmt: skip
+    encoder = find_encoder(str(write_encoder(tmp_path / "encoder", vectors)))
+    model, _ = learn_titles(catalog, splits(catalog), tmp_path / "more.csv", encoder, "words")
+    plain, _ = learn_titles(catalog, splits(catalog), tmp_path / "more.csv")
+    assert model is not None
+    assert plain is not None
+    assert model.text is None
+    for word, at in near.items():
+        assert said(model, word) == GENRES[at]
+    assert said(plain, "gore") == "War"
+    for genre in GENRES:
+        assert said(model, WORDS[genre][0]) == genre
+    assert set(plain.hashes) < set(model.hashes)
+    assert hash_of("<gor") not in model.hashes, "of rare words only the whole"
+
+
+def test_an_encoder_reads_a_word_as_most_titles_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"alien": (1, 0), "the": (0, 1)}
+    encoder = find_encoder(str(write_encoder(tmp_path / "encoder", words)))
+    read: list[str] = []
+    vectors = encoder.vectors
+
+    def seen(texts: Sequence[str]) -> np.ndarray:
+        read.extend(texts)
+        return vectors(texts)
+
+    monkeypatch.setattr(encoder, "vectors", seen)
+    titles = ["ALIEN", "Alien", "Alien, The", "O Matrix (1999)", "alien / Matrix"]
+    found = word_vectors(titles, encoder, tmp_path)
+    assert sorted(read) == ["Alien", "Matrix", "O", "The"]
+    assert list(found.hashes) == sorted(map(hash_of, ["=alien", "=matrix", "=o", "=the"]))
+    assert found.vectors.shape == (4, 2)
 
 
 def test_a_recipe_s_encoder_is_in_its_bundle_and_its_scores(

@@ -44,9 +44,15 @@ class PosterData(Table):
     )
     encoder: str | None = key(
         None,
-        "A sentence encoder that reads titles as well: a folder with model.onnx and "
-        "tokenizer.json, or a name on the Hugging Face hub. The bundle keeps it.",
-        "For titles in many languages, and of rare words. Predicting needs keyart[text] then.",
+        "A sentence encoder that helps with titles: a folder with model.onnx and tokenizer.json, "
+        "or a name on the Hugging Face hub.",
+        "For titles in many languages, and of rare words. It needs keyart[text].",
+    )
+    encoder_reads: Literal["titles", "words"] = key(
+        "titles",
+        "Whole `titles`: the bundle keeps the encoder, and predicting needs keyart[text] too. Or "
+        "`words`: what it knows of each word of the training titles goes into the n-grams.",
+        "`words` for a small bundle that predicts as fast as without an encoder.",
     )
     encoder_prompt: Prompt = key(
         "", "What stands before each title for the encoder.", '`"query: "` for E5.'

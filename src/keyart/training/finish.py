@@ -127,12 +127,14 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         catalog.vocabulary,
         recipe.ending.thresholds,
     )
+    data, rows = recipe.data, trained.rows
     known, vocabulary = _start_of(recipe), catalog.vocabulary
     titles, notes = learn_titles(
         catalog,
-        trained.rows,
-        recipe.data.titles,
+        rows,
+        data.titles,
         _encoder(recipe),
+        data.encoder_reads,
         start=known.titles(vocabulary) if known else None,
     )
     films = fuse_titles(

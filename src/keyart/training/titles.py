@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from keyart.title_model import (
 from keyart.titles import Hashes, hashed_ngrams, title_parts
 from keyart.training.near import Weights, fit_near
 from keyart.training.title_head import with_encoder
+from keyart.training.title_words import WordVectors, fit_with_words, word_vectors
 
 # Chosen on 2,449 validation films of real posters, with 47,502 more titles. n-grams of 2 titles or
 # more: mAP 0.002 higher for 1.6 times the size. C of 0.7, 1.5, 3 and 6: 0.317, 0.325, 0.326, 0.323.
@@ -37,13 +38,8 @@ FEWEST_TITLES = 3
 _C = 2.0
 _YEAR_SCALE = 0.5  # years are penalised less than words if they count more, and more if less
 _FEWEST_FILMS = 10  # a genre that fewer films have, or lack, is left to the intercept
-
-
 # For the distance from known weights. The weakest, 1 / _C, is that of a model from nothing.
 _PENALTIES = (64.0, 16.0, 4.0, 1.0, 0.5)
-_Hashed = tuple[Hashes, npt.NDArray[np.int64]]
-"""The n-grams of a title, rising, and how often each is there."""
-_NO_HASHES = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -68,6 +64,7 @@ def learn_titles(
     rows: Mapping[str, npt.NDArray[np.int64]],
     table: StrPath | None = None,
     encoder: TextEncoder | None = None,
+    reads: Literal["titles", "words"] = "titles",
     progress: Callable[[int, int], None] | None = None,
     *,
     start: TitleModel | None = None,
@@ -75,8 +72,9 @@ def learn_titles(
     """Learn from the titles and years of training films, with notes on it.
 
     rows: the films of each split. table: more films to learn titles from, which need no posters;
-    those that are validation or test films are left out. encoder: reads the titles as well;
-    progress: called with (done, total) titles while it does. start: what is known of titles
+    those that are validation or test films are left out. encoder: reads whole titles, and
+    is part of the model; or reads only their words, which then are part of the n-grams. progress:
+    called with (done, total) titles or words while it reads. start: what is known of titles
     already, for the genres of the catalog; it is kept until the films say more. None instead of a
     model if too few films of the catalog have a title. Raises TableError for a table that cannot be
     read.
@@ -103,19 +101,23 @@ def learn_titles(
         }
         more, notes = read_titled_films(Path(table), catalog.vocabulary, kept_apart)
         sources.append(more)
+    learned = [title for one in sources for title in one.titles]
+    words = None
+    if encoder is not None and reads == "words":
+        words = word_vectors(learned, encoder, catalog.path, progress)
     if start is None:
-        model = fit_titles(sources)
+        model = fit_titles(sources, words)
     else:
         groups = [str(catalog.groups[row]) for row in rows["train"]]
         groups += [f"more {number}" for number in range(sum(map(len, sources[1:])))]
         model = fit_titles_near(sources, start, groups)
-    if model is None or encoder is None:
+    if model is None or encoder is None or reads == "words":
         return model, notes
     heard = [titles[row] for row in rows["validation"]]
     return with_encoder(
         model,
         encoder,
-        ([title for one in sources for title in one.titles], *_truth(sources)),
+        (learned, *_truth(sources)),
         (heard, catalog.truth[rows["validation"]]),
         catalog.path,
         progress,
@@ -154,110 +156,70 @@ def read_titled_films(
     return TitledFilms(titles, years, truth, labelled), (note,)
 
 
-def fit_titles(sources: Sequence[TitledFilms]) -> TitleModel | None:
+def fit_titles(
+    sources: Sequence[TitledFilms], words: WordVectors | None = None
+) -> TitleModel | None:
     """A title model of the films of all sources; None if no n-gram is in enough titles.
 
-    One logistic regression a genre, on the sources that use it.
+    One logistic regression a genre, on the sources that use it. words: what an encoder knows of
+    their words; then words of fewer titles are known as well.
     """
-    hashed = _hashed(sources)
-    known, films = _frequent(hashed)
-    if not len(known):
+    from scipy import sparse
+
+    hashed = [hashed_ngrams(title) for source in sources for title in source.titles]
+    if not hashed:
         return None
+    found, films = np.unique(np.concatenate([one for one, _ in hashed]), return_counts=True)
+    enough = films >= FEWEST_TITLES
+    if not enough.any():
+        return None
+    kept = enough if words is None else enough | np.isin(found, words.hashes)
+    own = np.flatnonzero(enough[kept])  # those that have a weight of their own
+    known, films = found[kept], films[kept]
     rarity = rarity_of(films, len(hashed))
-    inputs = _inputs(sources, hashed, known, rarity)
+    ngrams = _matrix(hashed, known, rarity)
+    inputs = sparse.hstack([ngrams[:, own], _decades(sources)]).tocsr()
     truth, labelled = _truth(sources)
     genres = truth.shape[1]
     weights = np.zeros((inputs.shape[1], genres))
+    learnt = np.zeros(genres, bool)
     for genre in range(genres):
         rows = np.flatnonzero(labelled[:, genre])
         having = int(truth[rows, genre].sum())
-        if min(having, len(rows) - having) >= _FEWEST_FILMS:
+        learnt[genre] = min(having, len(rows) - having) >= _FEWEST_FILMS
+        if learnt[genre]:
             weights[:, genre] = _regression(inputs[rows], truth[rows, genre])
-    return _model(known, rarity, weights, _series(sources))
-
-
-def fit_titles_near(
-    sources: Sequence[TitledFilms], start: TitleModel, groups: Sequence[str]
-) -> TitleModel:
-    """A title model of the films of all sources that stays near another one, see near.py.
-
-    It knows the n-grams of `start`, and new ones that are in enough titles. groups: of the films of
-    all sources.
-    """
-    hashed = _hashed(sources)
-    frequent, _ = _frequent(hashed)
-    # What the other model has not met in all its titles is as rare as its rarest n-gram.
-    new = np.setdiff1d(frequent, start.hashes)
-    known, order = np.unique(np.concatenate([start.hashes, new]), return_index=True)
-    rarest = start.rarity.max(initial=1)
-    rarity = np.concatenate([start.rarity, np.full(len(new), rarest, np.uint8)])[order]
-    genres = start.weights.shape[1]
-    ngrams = np.concatenate([start.weights * start.scale, np.zeros((len(new), genres))])[order]
-    weights = np.concatenate([ngrams, start.years / _YEAR_SCALE])
-    inputs = _inputs(sources, hashed, known, rarity)
-    truth, labelled = _truth(sources)
-    used = np.unique(inputs.indices)  # the others cannot move
-    fitted = fit_near(
-        inputs[:, used],
-        truth,
-        Weights(weights[used], np.zeros(genres)),
-        groups,
-        _PENALTIES,
-        counted=labelled,
+    by_ngram = np.zeros((len(known), genres))
+    if words is not None:
+        places = np.searchsorted(known, words.hashes)
+        vectors = np.zeros((len(known), words.vectors.shape[1]), np.float32)
+        vectors[places] = words.vectors
+        by_words = (ngrams @ vectors).astype(np.float32)
+        weights, head = fit_with_words(inputs, by_words, truth, labelled & learnt, weights, _C)
+        by_ngram[places] = words.vectors @ head
+    by_ngram[own] += weights[: len(own)]
+    by_decade = weights[len(own) :] * _YEAR_SCALE
+    scale = steps_of(by_ngram)
+    series = stem_hashes(title for source in sources for title in source.titles)
+    return TitleModel(
+        known, rarity, np.rint(by_ngram / scale).astype(np.int8), scale, by_decade, series
     )
-    weights[used] = fitted.weights.slopes
-    return _model(known, rarity, weights, np.union1d(start.series, _series(sources)))
 
 
-def _series(sources: Sequence[TitledFilms]) -> Hashes:
-    return stem_hashes(title for source in sources for title in source.titles)
-
-
-def _hashed(sources: Sequence[TitledFilms]) -> list[_Hashed]:
-    return [hashed_ngrams(title) for source in sources for title in source.titles]
-
-
-def _frequent(hashed: Sequence[_Hashed]) -> tuple[Hashes, npt.NDArray[np.int64]]:
-    """The n-grams that are in enough titles, rising, and in how many."""
-    every = [one for one, _ in hashed]
-    found, films = np.unique(np.concatenate([_NO_HASHES, *every]), return_counts=True)
-    enough = films >= FEWEST_TITLES
-    return found[enough], films[enough]
-
-
-def _inputs(
-    sources: Sequence[TitledFilms],
-    hashed: Sequence[_Hashed],
-    known: Hashes,
-    rarity: npt.NDArray[np.uint8],
-) -> Any:
-    """What titles and years are to a regression: a sparse matrix (films, n-grams + decades)."""
+def _decades(sources: Sequence[TitledFilms]) -> Any:
+    """The years of all films as inputs of a regression, a sparse matrix (films, DECADES)."""
     from scipy import sparse
 
     years = [year for source in sources for year in source.years]
-    decades = np.stack(
+    return sparse.csr_matrix(
         [np.zeros(DECADES) if year is None else year_vector(year) * _YEAR_SCALE for year in years]
     )
-    words = _matrix(hashed, known, rarity)
-    return sparse.hstack([words, sparse.csr_matrix(decades)]).tocsr()
 
 
 def _truth(sources: Sequence[TitledFilms]) -> tuple[Flags, Flags]:
-    """The genres of all films, and which of them their sources use: (films, genres) each."""
-    truth = np.concatenate([source.truth for source in sources])
+    """The truth (films, genres) of the films of all sources, and whether it is known."""
     labelled = [np.broadcast_to(source.labelled, source.truth.shape) for source in sources]
-    return truth, np.concatenate(labelled)
-
-
-def _model(
-    known: Hashes, rarity: npt.NDArray[np.uint8], weights: Floats, series: Hashes
-) -> TitleModel:
-    """weights: (n-grams + decades, genres). series: of the films that it learned from."""
-    ngrams, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
-    scale = steps_of(ngrams)
-    return TitleModel(
-        known, rarity, np.rint(ngrams / scale).astype(np.int8), scale, by_decade, series
-    )
+    return np.concatenate([source.truth for source in sources]), np.concatenate(labelled)
 
 
 def _regression(inputs: Any, truth: Flags) -> Floats:
@@ -276,7 +238,11 @@ def _regression(inputs: Any, truth: Flags) -> Floats:
     return weights
 
 
-def _matrix(hashed: Sequence[_Hashed], known: Hashes, rarity: npt.NDArray[np.uint8]) -> Any:
+def _matrix(
+    hashed: Sequence[tuple[Hashes, npt.NDArray[np.int64]]],
+    known: Hashes,
+    rarity: npt.NDArray[np.uint8],
+) -> Any:
     """The vectors of titles, as rows of a sparse matrix (films, n-grams)."""
     from scipy import sparse
 
@@ -290,3 +256,41 @@ def title_key(title: str, year: int | None) -> tuple[str, int | None]:
     """What a title and a year are compared by."""
     parts = title_parts(title)
     return parts[0] if parts else "", year
+
+
+def fit_titles_near(
+    sources: Sequence[TitledFilms], start: TitleModel, groups: Sequence[str]
+) -> TitleModel:
+    """A title model of the films of all sources that stays near another one, see near.py.
+
+    It knows the n-grams of `start`, and new ones that are in enough titles. groups: of the films of
+    all sources.
+    """
+    from scipy import sparse
+
+    titles = [title for source in sources for title in source.titles]
+    hashed = [hashed_ngrams(title) for title in titles]
+    nothing = np.empty(0, np.uint32)
+    found, films = np.unique(
+        np.concatenate([nothing, *(one for one, _ in hashed)]), return_counts=True
+    )
+    new = np.setdiff1d(found[films >= FEWEST_TITLES], start.hashes)
+    known, order = np.unique(np.concatenate([start.hashes, new]), return_index=True)
+    # What the other model has not met in all its titles is as rare as its rarest n-gram.
+    rarest = start.rarity.max(initial=1)
+    rarity = np.concatenate([start.rarity, np.full(len(new), rarest, np.uint8)])[order]
+    genres = start.weights.shape[1]
+    ngrams = np.concatenate([start.weights * start.scale, np.zeros((len(new), genres))])[order]
+    weights = np.concatenate([ngrams, start.years / _YEAR_SCALE])
+    inputs = sparse.hstack([_matrix(hashed, known, rarity), _decades(sources)]).tocsr()
+    used = np.unique(inputs.indices)  # the others cannot move
+    truth, labelled = _truth(sources)
+    near = Weights(weights[used], np.zeros(genres))
+    fitted = fit_near(inputs[:, used], truth, near, groups, _PENALTIES, counted=labelled)
+    weights[used] = fitted.weights.slopes
+    by_ngram, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
+    scale = steps_of(by_ngram)
+    series = np.union1d(start.series, stem_hashes(titles))
+    return TitleModel(
+        known, rarity, np.rint(by_ngram / scale).astype(np.int8), scale, by_decade, series
+    )
