@@ -200,7 +200,8 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
         fusions = pool.start.fusions(vocabulary)
         films = fuse_titles(titles, catalog, logits["validation"], validation, "f1", fusions)
     found = scored(decision, films, catalog, logits["test"])
-    return {**found, "penalty": penalty, "seconds": clock.seconds}
+    moved = penalty if np.isfinite(penalty) else None
+    return {**found, "penalty": moved, "seconds": clock.seconds}
 
 
 def of_scratch(catalog: Drawn, folder: Path) -> dict[str, Any]:
