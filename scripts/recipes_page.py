@@ -40,6 +40,32 @@ Each key has another name, so `--set` and Python need no table. `none` means tha
 value.
 
 This page is generated from the recipe classes.
+
+## Titles
+
+Every training learns from the titles and years of the catalog's training films. Two keys add to
+that:
+
+```
+keyart train CATALOG --set titles=MORE.csv --out RUN
+keyart train CATALOG --set encoder=ENCODER --set encoder_reads=words --out RUN
+```
+
+`titles` is a table of more films. They need no posters, and validation and test films among them
+are left out. `encoder` is a sentence encoder: a folder with `model.onnx` (or `onnx/model.onnx`) and
+`tokenizer.json`, as sentence-transformers and Hugging Face export them, or its name on the Hugging
+Face hub. It needs `pip install 'keyart[text]'`. Its vectors are kept in the catalog's folder, so
+they are computed once.
+
+- `encoder_reads=words`: what the encoder knows of each word of the training titles goes into the
+  n-grams. The bundle stays small, and predicts without the encoder and as fast as before. The box
+  is made like that.
+- `encoder_reads=titles`: the bundle keeps the encoder, all of it, and reads whole titles, also of
+  languages that no training title has. Who predicts with it needs `keyart[text]` as well.
+
+Only networks that are plain graphs of ONNX's own operators are read: exports with operators of one
+runtime, as quantised ones often have, are refused. Some encoders want a prompt, such as
+`--set 'encoder_prompt="query: "'` for E5.
 """
 
 

@@ -84,6 +84,8 @@ def test_without_a_named_model_the_one_that_comes_with_keyart_predicts(place: Pa
     [
         (("catalog", "show", "x"), "catalog"),
         (("catalog", "build", "--films", "x", "--posters", "x", "--out", "x"), "catalog"),
+        (("fetch", "plan", "x", "--tmdb", "--out", "x"), "fetch"),
+        (("fetch", "run", "x"), "fetch"),
         (("index", "x", "--model", "x", "--out", "x"), "catalog"),
         (("predict", "{p}", "--model", "{m}", "--format", "parquet", "--out", "{o}"), "catalog"),
         # They import pyarrow before all else; the extra that brings it is not enough.
@@ -113,7 +115,7 @@ def test_every_package_of_the_extras_is_known_with_its_extra() -> None:
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
     declared = {
         Requirement(line).name: extra
-        for extra in ("catalog", "train", "text")
+        for extra in ("catalog", "fetch", "train", "text")
         for line in extras[extra]
     }
     declared.pop("keyart")  # one extra brings the other

@@ -221,11 +221,11 @@ def test_evaluating_it_again_changes_nothing_and_thresholds_can_be_chosen_again(
     again = evaluate(ensemble)
     assert again == before
     careful = evaluate(ensemble, precision=0.9)
-    assert careful.criterion == 0.9
-    precise, usual = (found.split("test").model["precision_micro"] for found in (careful, before))
+    assert careful.precision == 0.9
+    precise, usual = (found.split("test").model.unsure for found in (careful, before))
     assert precise is not None
     assert usual is not None
-    assert precise.value > usual.value
+    assert precise.films > usual.films
 
 
 def test_it_is_exported_and_reported_next_to_its_members(

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, CatalogError, RunError
 from keyart.evaluation.compare import compare
 from keyart.evaluation.decide import PRECISIONS, decide
+from keyart.evaluation.promise import promised_thresholds
 from keyart.evaluation.thresholds import Criterion, choose_thresholds
 from keyart.genres import DEFAULT_VOCABULARY
 from keyart.predictor import Predictor
@@ -67,7 +69,7 @@ def validation(run: Path, catalog: Catalog) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(
     ("thresholds", "precision"),
-    [("f1", None), ("micro_f1", None), ("hamming", None), (None, 0.7)],
+    [("f1", None), ("micro_f1", None), ("hamming", None), (None, 0.62)],
 )
 def test_new_thresholds_are_chosen_on_the_validation_split_and_nothing_is_written(
     run: Path, catalog: Catalog, thresholds: Criterion | None, precision: float | None
@@ -75,12 +77,10 @@ def test_new_thresholds_are_chosen_on_the_validation_split_and_nothing_is_writte
     before = files(run)
     found = evaluate(run, thresholds=thresholds, precision=precision)
     assert files(run) == before
-    criterion = thresholds or precision
-    assert criterion is not None
-    expected = choose_thresholds(*validation(run, catalog), criterion)
+    expected = choose_thresholds(*validation(run, catalog), thresholds or "f1")
     genres = found.split("test").model.genres
     assert [row.threshold for row in genres.values()] == pytest.approx(expected.values)
-    assert found.criterion == criterion
+    assert (found.criterion, found.precision) == (thresholds or "f1", precision or 0.6)
 
 
 def test_a_bundle_takes_thresholds_from_the_catalog_it_is_scored_on(
@@ -146,15 +146,19 @@ def test_saved_thresholds_are_those_that_the_model_predicts_with(
     page = (run / "report.html").exists()
     found = evaluate(run, precision=0.7, save=True)
     after = read_bundle(run / "bundle")
-    expected = choose_thresholds(*validation(run, catalog), 0.7)
-    np.testing.assert_allclose(after.thresholds, expected.values)
+    groups = catalog.groups[catalog.rows("validation")]
+    expected = promised_thresholds(*validation(run, catalog), groups, 0.7)
+    np.testing.assert_array_equal(after.decisions.predicting, expected)
+    balanced = choose_thresholds(*validation(run, catalog), "f1").values
+    np.testing.assert_allclose(after.thresholds, balanced)
     assert after.fingerprint != before.fingerprint
-    assert after.provenance["thresholds"] == 0.7
+    assert (after.precision, before.precision) == (0.7, None)
+    assert after.provenance["thresholds"] == "f1"
     assert after.rates is not None
     np.testing.assert_allclose(after.rates, catalog.truth[catalog.rows("test")].mean(0))
     assert list(after.precision_thresholds) == list(PRECISIONS)
     assert Run(run).metrics == found
-    assert "precision of 0.7" in after.card
+    assert "at least 70% are right" in after.card
     assert not page
     assert (run / "report.html").exists()
     assert {path.name for path in run.iterdir() if path.name.startswith(".")} == set()
@@ -193,7 +197,8 @@ def test_predict_honours_a_wanted_precision_and_says_which_step_it_took(
     bundle = read_bundle(run / "bundle")
     strict = bundle.at_precision(0.72)
     assert strict.precision == 0.75
-    np.testing.assert_array_equal(strict.thresholds, bundle.precision_thresholds[0.75])
+    promised = bundle.precision_thresholds[0.75]
+    np.testing.assert_array_equal(strict.decisions.predicting, promised)
     assert bundle.at_precision(0.8).precision == 0.8
     picture = run.parent / "poster.png"
     picture.write_bytes(catalog.poster(0))
@@ -203,9 +208,9 @@ def test_predict_honours_a_wanted_precision_and_says_which_step_it_took(
         main()
     assert not ended.value.code
     shown = capsys.readouterr()
-    assert "thresholds for a precision of 0.75 on validation films" in shown.err
+    assert re.search("precision of 0.75|at least 75% of the predicted genres are right", shown.err)
     scores = Predictor.load(run).predict(catalog.poster(0)).scores
-    expected = VOCABULARY.decode(np.array(list(scores.values())) >= strict.thresholds)
+    expected = VOCABULARY.decode(strict.decisions.predicted(list(scores.values())))
     assert json.loads(shown.out)[0]["genres"] == list(expected)
 
 
@@ -218,14 +223,12 @@ def test_a_catalog_in_place_of_a_model_is_an_error_that_says_what_it_is_not(
 
 def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) -> None:
     bundle = read_bundle(run / "bundle")
-    with pytest.raises(BundleError, match=r"no thresholds for a wanted precision; .*--save"):
+    with pytest.raises(BundleError, match=r"cannot promise a precision; .*--save"):
         bundle.at_precision(0.8)
     evaluate(run, thresholds="f1", save=True)
     fresh = read_bundle(run / "bundle")
     for wanted in (0.96, 80, 1.5, 0.0, -1.0, float("nan")):
-        with pytest.raises(
-            BundleError, match=r"has thresholds for 0\.5 to 0\.95; give a share, as"
-        ):
+        with pytest.raises(BundleError, match=r"can promise 0\.5 to 0\.95; give a share, as"):
             fresh.at_precision(wanted)
     assert fresh.at_precision(0.95).precision == 0.95
     assert fresh.at_precision(0.1).precision == 0.5
@@ -260,9 +263,10 @@ def test_a_decision_brings_thresholds_for_every_precision() -> None:
     scores = found.calibration.apply(logits)
     assert tuple(found.precision_thresholds) == PRECISIONS
     for precision, cuts in found.precision_thresholds.items():
-        np.testing.assert_array_equal(cuts, choose_thresholds(scores, truth, precision).values)
-        said = scores >= cuts
-        assert (said & truth).sum() >= (precision - 0.03) * said.sum()
+        expected = promised_thresholds(scores, truth, groups, precision)
+        np.testing.assert_array_equal(cuts, expected)
+    assert found.precision == 0.6
+    np.testing.assert_array_equal(found.decisions.predicting, found.precision_thresholds[0.6])
 
 
 def test_bundles_are_compared_on_a_catalog_as_runs_by_their_predictions(

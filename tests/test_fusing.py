@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from keyart.evaluation.decide import decide
 from keyart.evaluation.fusing import (
     FEWEST_FILMS,
     decide_films_again,
@@ -11,6 +12,7 @@ from keyart.evaluation.fusing import (
     fit_fusion,
     fit_parts,
 )
+from keyart.evaluation.thresholds import choose_thresholds
 from keyart.evidence import FUSED, Kind, best_evidence
 from keyart.genres import Vocabulary
 from tests.tiny_titles import tiny_titles
@@ -84,13 +86,17 @@ def test_each_evidence_is_fitted_on_the_films_that_have_it() -> None:
 def test_other_thresholds_leave_fusion_and_calibration_as_they_are() -> None:
     found, truth = painted(300)
     films = fit_films(tiny_titles(), found, truth, np.arange(300).astype(object), VOCABULARY, "f1")
-    again = decide_films_again(films, found, truth, VOCABULARY, 0.9)
+    groups = np.arange(300).astype(object)
+    posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY, "hamming")
+    again = decide_films_again(films, found, truth, groups, VOCABULARY, posters)
     for evidence in FUSED:
         assert again.fusions[evidence] is films.fusions[evidence]
         before, after = films.decisions[evidence], again.decisions[evidence]
         assert after.calibration == before.calibration
-        assert (after.thresholds >= before.thresholds).all()
-        assert (after.thresholds > before.thresholds).any()
+        scores = after.calibration.apply(again.fusions[evidence].logits(found))
+        expected = choose_thresholds(scores, truth, "hamming").values
+        np.testing.assert_allclose(after.thresholds, expected, atol=1e-3)
+        assert (after.thresholds != before.thresholds).any()
         assert after.precision_thresholds.keys() == before.precision_thresholds.keys()
 
 

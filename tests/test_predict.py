@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "posters"
 
 
-HEAD = ("film_id", "title", "poster", "genres", "unsure", "evidence", "reason")
+HEAD = ("film_id", "title", "poster", "genres", "maybe", "unsure", "evidence", "reason")
 
 
 def command(*arguments: object) -> "tuple[int, str, str]":
@@ -182,6 +182,7 @@ def test_predictions_are_plain_values_that_compare_and_have_a_repr(
         "title": None,
         "poster": str(folder / "p01.png"),
         "genres": ["Red"],
+        "maybe": [],
         "unsure": False,
         "evidence": ["poster"],
         "scores": dict(red.scores),

@@ -72,9 +72,9 @@ def test_a_split_has_every_metric_for_the_model_and_for_each_baseline(split: Spl
             assert interval.low <= interval.value <= interval.high
 
 
-@pytest.mark.parametrize("criterion", ["f1", "micro_f1", "hamming", 0.8])
+@pytest.mark.parametrize(("criterion", "precision"), [("f1", None), ("hamming", 0.8)])
 def test_a_table_is_the_same_after_writing_and_reading(
-    split: SplitMetrics, criterion: str | float
+    split: SplitMetrics, criterion: str, precision: float | None
 ) -> None:
     sizes = {"train": 270, "validation": 90, "test": 90}
     table = MetricTable(
@@ -86,10 +86,12 @@ def test_a_table_is_the_same_after_writing_and_reading(
         ("a note",),
         {"test": split},
         {"poster+title": split},
+        {"poster": split},
+        precision,
     )
     plain = json.loads(json.dumps(table.to_json(), allow_nan=False))
     assert plain == table.to_json()
-    assert plain["format"] == 3
+    assert plain["format"] == 4
     assert MetricTable.from_json(plain) == table
 
 

@@ -17,6 +17,7 @@ from keyart.bundle import content_of, read_bundle, write_bundle
 from keyart.calibration import sigmoid
 from keyart.errors import BundleError, MissingExtraError, WeightsError
 from keyart.evaluation.title_vectors import keep_vectors
+from keyart.manifest import digest_of
 from keyart.predictor import Predictor
 from keyart.text_encoder import TextEncoder, find_encoder
 from keyart.title_model import TextHead
@@ -150,6 +151,27 @@ def test_a_changed_or_missing_file_of_the_encoder_is_refused(
         read_bundle(broken)
     (broken / name).unlink()
     with pytest.raises(BundleError, match=f"{name}: missing from the bundle"):
+        read_bundle(broken)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("width", 0, "titles text width: expected an integer"),
+        ("width", 2, "bytes do not hold"),
+        ("prompt", "a\nb", "titles text prompt: expected text of one line"),
+        ("probe", [[1, 2], [3, 4]], "titles text probe: expected a list of 3"),
+        ("more", 1, "titles text: unknown key 'more'"),
+    ],
+)
+def test_a_manifest_with_a_fault_in_its_encoder_is_refused(
+    bundle: Path, tmp_path: Path, key: str, value: object, said: str
+) -> None:
+    broken = shutil.copytree(bundle, tmp_path / "broken")
+    manifest = json.loads((broken / "keyart.json").read_text())
+    manifest["titles"]["text"][key] = value
+    (broken / "keyart.json").write_text(json.dumps(manifest | {"digest": digest_of(manifest)}))
+    with pytest.raises(BundleError, match=said):
         read_bundle(broken)
 
 

@@ -32,6 +32,7 @@ _HOMES = {
     "Bundle": "keyart.bundle",
     # catalogs
     "Catalog": "keyart.catalog.catalog",
+    "Fetch": "keyart.sources.fetch",
     "Film": "keyart.film",
     "Vocabulary": "keyart.genres",
     # training and scoring
@@ -92,6 +93,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.service.server import serve as serve
     from keyart.service.tokens import new_token as new_token
     from keyart.similar import Index as Index
+    from keyart.sources.fetch import Fetch as Fetch
     from keyart.training.evaluate import evaluate as evaluate
     from keyart.training.export import export as export
     from keyart.training.recipe import Recipe as Recipe

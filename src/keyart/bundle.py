@@ -54,19 +54,44 @@ from keyart.version import __version__
 BOX = Path(__file__).with_name("box")
 
 Thresholds = npt.NDArray[np.float64]
+DEFAULT_PRECISION = 0.6
+"""The precision that predicted genres keep unless another is wanted."""
 
 
 @dataclass(frozen=True)
 class Decisions:
     """From logits to genres: what a bundle decides with.
 
-    thresholds: (genres,), the score from which a genre is predicted. precision_thresholds: the
-    same for several wanted precisions.
+    thresholds: (genres,), balanced: the scores of the best F1, or another criterion.
+    precision_thresholds: those that keep several precisions; a genre that cannot keep it has 1.
+    precision: the one to keep; None if genres are predicted from the balanced thresholds.
     """
 
     calibration: Calibration
     thresholds: Thresholds
     precision_thresholds: Mapping[float, Thresholds] = field(default_factory=dict)
+    precision: float | None = None
+
+    @property
+    def predicting(self) -> Thresholds:
+        """(genres,), the score from which a genre is predicted; 1 if it never is."""
+        if self.precision is None:
+            return self.thresholds
+        return self.precision_thresholds[self.precision]
+
+    def predicted(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which genres are predicted. scores: (..., genres), calibrated."""
+        return _reached(scores, self.predicting)
+
+    def possible(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which genres reach a balanced threshold, but are not predicted."""
+        return _reached(scores, self.thresholds) & ~self.predicted(scores)
+
+
+def _reached(scores: npt.ArrayLike, thresholds: Thresholds) -> npt.NDArray[np.bool_]:
+    # A score may be 1 to the last bit; a genre that is silent stays so.
+    reached: npt.NDArray[np.bool_] = (np.asarray(scores) >= thresholds) & (thresholds < 1)
+    return reached
 
 
 @dataclass(frozen=True)
@@ -96,10 +121,10 @@ class Bundle:
 
     spec: how its network takes posters; None for an ensemble, which has `members` instead.
     calibration, thresholds, precision_thresholds: for posters alone, as in Decisions. films: None
-    if it learned no titles. precision: the wanted precision that all thresholds are for; None if
-    they are the bundle's own. fingerprint: changes with any byte of the bundle. onnx_sha256:
-    of the network; "" for an ensemble. probe: the network's logits (2, genres) of two known
-    posters, see probe.py; () for an ensemble.
+    if it learned no titles. precision: the one that predicted genres keep, whatever they rest on;
+    None if they are predicted from the balanced `thresholds`. fingerprint: changes with any byte of
+    the bundle. onnx_sha256: of the network; "" for an ensemble. probe: the network's logits (2,
+    genres) of two known posters, see probe.py; () for an ensemble.
     """
 
     path: Path
@@ -122,50 +147,42 @@ class Bundle:
         return f"<Bundle {name!r}: {len(self.vocabulary)} genres, {self.fingerprint[:12]}>"
 
     def at_precision(self, wanted: float) -> "Bundle":
-        """This model, predicting a genre only if it is right in the share `wanted` of cases.
+        """This model, predicting genres of which at least the share `wanted` is right.
 
-        The thresholds are those of the next higher precision that the bundle has. Raises
-        BundleError if it has none so high.
+        The next higher precision that the bundle can promise is kept. Raises BundleError if it has
+        none so high.
         """
         if not self.precision_thresholds:
             raise BundleError(
-                f"{self.path}: has no thresholds for a wanted precision; choose them with keyart "
-                "evaluate RUN --precision P --save"
+                f"{self.path}: cannot promise a precision; let it learn to with keyart evaluate "
+                "RUN --precision P --save"
             )
         precisions = sorted(self.precision_thresholds)
         reached = [precision for precision in precisions if precision >= wanted - 1e-9]
         if not wanted > 0 or not reached:
             raise BundleError(
-                f"precision {wanted:g}: this model has thresholds for {precisions[0]:g} to "
+                f"precision {wanted:g}: this model can promise {precisions[0]:g} to "
                 f"{precisions[-1]:g}; give a share, as 0.8 for 8 of 10 cases"
             )
-        films = self.films
-        if films is not None:
-            films = replace(
-                films,
-                decisions={
-                    evidence: replace(own, thresholds=own.precision_thresholds[reached[0]])
-                    for evidence, own in films.decisions.items()
-                },
-            )
-        return replace(
-            self,
-            thresholds=self.precision_thresholds[reached[0]],
-            films=films,
-            precision=reached[0],
-        )
+        return replace(self, precision=reached[0])
+
+    def balanced(self) -> "Bundle":
+        """This model, predicting each genre from its balanced threshold: more, with less right."""
+        return replace(self, precision=None)
 
     def decisions_for(self, evidence: Evidence) -> Decisions:
         """Calibration and thresholds for answers that rest on this evidence."""
         if evidence == POSTER:
             return self.decisions
         assert self.films is not None
-        return self.films.decisions[evidence]
+        return replace(self.films.decisions[evidence], precision=self.precision)
 
     @property
     def decisions(self) -> Decisions:
         """Calibration and thresholds for posters alone."""
-        return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
+        return Decisions(
+            self.calibration, self.thresholds, self.precision_thresholds, self.precision
+        )
 
     @property
     def rates(self) -> npt.NDArray[np.float64] | None:
@@ -269,6 +286,7 @@ def _fill(folder: Path, content: Content) -> None:
         "vocabulary": list(names.names),
         **model,
         **_decisions_to_json(names, content.decisions),
+        "precision": content.decisions.precision,
         "provenance": dict(content.provenance),
         "files": {name: _identity(data) for name, data in files.items()},
     }
@@ -313,6 +331,7 @@ def change_thresholds(
     manifest = read_manifest(bundle.path) | {
         "keyart": __version__,
         **_decisions_to_json(bundle.vocabulary, decisions),
+        "precision": decisions.precision,
         "provenance": dict(provenance),
     }
     if films is not None:
@@ -357,6 +376,7 @@ def _read(path: Path, depth: int) -> Bundle:
         calibration=decisions.calibration,
         thresholds=decisions.thresholds,
         precision_thresholds=decisions.precision_thresholds,
+        precision=manifest["precision"],
         provenance=manifest["provenance"],
         fingerprint=manifest["digest"],
         films=_read_films(path, names, manifest),

@@ -7,6 +7,7 @@
     ├── PosterError             a poster that cannot be read
     ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already exists
+    ├── FetchError              posters cannot be planned or fetched
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
     ├── TrainingError           training cannot start or continue
@@ -58,6 +59,10 @@ class PosterWaitsError(KeyartError):
 
 class CatalogError(KeyartError):
     """A catalog is missing, damaged, or exists already."""
+
+
+class FetchError(KeyartError):
+    """Posters cannot be planned or fetched: a manifest, a key or a server is not as it must be."""
 
 
 class RecipeError(KeyartError):

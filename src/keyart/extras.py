@@ -9,14 +9,19 @@ from keyart.errors import MissingExtraError
 
 EXTRAS = {
     **dict.fromkeys(("imagehash", "openpyxl", "pyarrow"), "catalog"),
+    "httpx2": "fetch",
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
     **dict.fromkeys(("huggingface_hub", "tokenizers"), "text"),
 }
 
 
-# What trains and scores. It imports pyarrow first, but needs more than that.
-_TRAINING = {"demo", "ensemble", "evaluation", "milestone", "report", "search", "study", "training"}
+# What trains, scores or fetches imports pyarrow first, but needs more than that.
+_PARTS = {
+    **dict.fromkeys(("demo", "ensemble", "evaluation", "milestone", "report"), "train"),
+    **dict.fromkeys(("search", "study", "training"), "train"),
+    **dict.fromkeys(("fetch", "sources"), "fetch"),
+}
 
 
 @contextmanager
@@ -28,11 +33,14 @@ def extras() -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        extra = "train" if any(map(_trains, walk_tb(error.__traceback__))) else EXTRAS[package]
+        extra = EXTRAS[package]
+        if extra == "catalog":
+            parts = {part for frame in walk_tb(error.__traceback__) for part in _parts(frame)}
+            extra = next((_PARTS[part] for part in _PARTS if part in parts), extra)
         raise MissingExtraError(f"this needs {package}: pip install 'keyart[{extra}]'") from error
 
 
-def _trains(frame: tuple[FrameType, int]) -> bool:
-    """Whether a frame of a traceback is in keyart.training, keyart.cli.training and the like."""
+def _parts(frame: tuple[FrameType, int]) -> list[str]:
+    """The part of keyart that a frame is in: training, also in keyart.cli.training."""
     name = frame[0].f_globals.get("__name__", "").split(".")
-    return name[0] == "keyart" and not _TRAINING.isdisjoint(name[1:3])
+    return name[1:3] if name[0] == "keyart" else []

@@ -24,7 +24,8 @@ from keyart.reading import LARGEST_WEIGHTS, opened, read_json
 from keyart.title_model import DECADES
 from keyart.version import __version__
 
-FORMAT = 3
+FORMAT = 4
+_OLDEST = 3  # its thresholds for a precision were no promise: see _upgraded
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 TITLES, ENCODER, TOKENIZER = "titles.bin", "encoder.onnx", "tokenizer.json"
 MEMBERS = "members"
@@ -45,8 +46,8 @@ _WIDEST = 16_384  # numbers of a title's vector
 _TITLE_KEYS = {"titles", "evidence"}
 _EVIDENCE_KEYS = {"weights", "intercept", "thresholds", "precision_thresholds", "calibration"}
 _KEYS = {
-    "format", "keyart", "vocabulary", "thresholds", "precision_thresholds", "calibration",
-    "provenance", "files", "digest",
+    "format", "keyart", "vocabulary", "thresholds", "precision_thresholds", "precision",
+    "calibration", "provenance", "files", "digest",
 }  # fmt: skip
 
 Manifest = dict[str, Any]
@@ -74,6 +75,7 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     try:
         if manifest.get("digest") != digest_of(manifest):
             raise BundleError(f"{file}: changed since it was written; export the bundle again")
+        manifest = _upgraded(manifest)
         _check(manifest)
     except (ValueError, OverflowError, KeyartError) as error:
         if isinstance(error, BundleError):
@@ -104,12 +106,26 @@ def _of_this_format(path: Path, content: Any) -> Manifest:
             f"{path}: format {found:.6g}, written by a newer keyart; this {__version__} "
             f"reads format {FORMAT}: upgrade keyart"
         )
-    if found < FORMAT:
+    if found < _OLDEST:
         raise BundleError(
-            f"{path}: format {found}, of an older keyart; this one reads format {FORMAT}: train "
-            "again, or export it from a run of this version"
+            f"{path}: format {found}, of an older keyart; this one reads formats {_OLDEST} to "
+            f"{FORMAT}: train again, or export it from a run of this version"
         )
     return manifest
+
+
+def _upgraded(manifest: Manifest) -> Manifest:
+    """An older manifest in the words of this format: what is new is unknown."""
+    if manifest["format"] == FORMAT:
+        return manifest
+    silent: Manifest = {"precision_thresholds": {}}
+    evidence = {name: plain | silent for name, plain in manifest.get("evidence", {}).items()}
+    return (
+        manifest
+        | silent
+        | {"format": FORMAT, "precision": None}
+        | ({"evidence": evidence} if evidence else {})
+    )
 
 
 def _check(manifest: Manifest) -> None:
@@ -130,6 +146,10 @@ def _check(manifest: Manifest) -> None:
             for logit in _list(row, "probe", len(names), len(names)):
                 _number(logit, "probe", -1e30, 1e30)
     _check_decisions(manifest, "", names)
+    if (precision := manifest["precision"]) is not None:
+        _number(precision, "precision", 0, 1)
+        if precision not in map(float, manifest["precision_thresholds"]):
+            raise ValueError(f"precision: has no thresholds for {precision:g}")
     if has_titles:
         _check_titles(manifest["titles"], len(names))
         _check_evidence(manifest, names)

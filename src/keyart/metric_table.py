@@ -13,7 +13,7 @@ from keyart.model_metrics import (
     intervals_to_json,
 )
 
-FORMAT = 3
+FORMAT = 4
 """The number of the format of metrics.json."""
 
 _CRITERIA = {
@@ -93,7 +93,7 @@ class SplitMetrics:
             int(plain["groups"]),
             ModelMetrics.from_json(plain["model"]),
             {name: ModelMetrics.from_json(row) for name, row in plain["baselines"].items()},
-            BoxMetrics.from_json(box) if (box := plain.get("box")) is not None else None,
+            None if plain["box"] is None else BoxMetrics.from_json(plain["box"]),
         )
 
 
@@ -102,9 +102,11 @@ class MetricTable:
     """All metrics of a model, as metrics.json holds them.
 
     catalog: the fingerprint of the catalog. films: how many each split has. criterion: what the
-    thresholds are best for (see `choose_thresholds`). notes: what fell back, and why. splits: those
-    that were scored, by their posters. evidence: the test split by other evidence, as
-    "poster+title+year", on the films that have it; empty if the model learned no titles.
+    thresholds are best for (see `choose_thresholds`). All metrics are for these thresholds, except
+    `unsure`, which is for those that keep `precision`; None if no precision is promised. notes:
+    what fell back, and why. splits: those that were scored, by their posters. evidence: the test
+    split by other evidence, as "poster+title+year", on the films that have it; empty if the model
+    learned no titles.
     never_seen: the same, and "poster", on the films of no series that it learned from.
     """
 
@@ -112,11 +114,12 @@ class MetricTable:
     catalog: str
     vocabulary: tuple[str, ...]
     films: Mapping[str, int]
-    criterion: str | float
+    criterion: str
     notes: tuple[str, ...]
     splits: Mapping[str, SplitMetrics]
     evidence: Mapping[str, SplitMetrics] = field(default_factory=dict)
     never_seen: Mapping[str, SplitMetrics] = field(default_factory=dict)
+    precision: float | None = None
 
     def by_evidence(self) -> list[tuple[str, str, SplitMetrics]]:
         """The test split by evidence: what predictions rest on, which films, and their metrics.
@@ -140,9 +143,7 @@ class MetricTable:
     @property
     def aim(self) -> str:
         """What the thresholds were chosen for, in words: "for each genre's F1"."""
-        if isinstance(self.criterion, str):
-            return _CRITERIA[self.criterion]
-        return f"for a precision of {self.criterion:g}"
+        return _CRITERIA[self.criterion]
 
     def provenance(self) -> dict[str, Any]:
         """What a bundle keeps of the metrics, if the test split was scored."""
@@ -174,6 +175,7 @@ class MetricTable:
             "vocabulary": list(self.vocabulary),
             "films": dict(self.films),
             "criterion": self.criterion,
+            "precision": self.precision,
             "notes": list(self.notes),
             "splits": {name: split.to_json() for name, split in self.splits.items()},
             "evidence": {name: found.to_json() for name, found in self.evidence.items()},
@@ -195,17 +197,20 @@ class MetricTable:
                 {split: int(films) for split, films in plain["films"].items()},
                 _criterion(plain["criterion"]),
                 tuple(str(note) for note in plain["notes"]),
-                *(
-                    {name: SplitMetrics.from_json(split) for name, split in found.items()}
-                    for found in (plain["splits"], plain["evidence"], plain.get("never_seen", {}))
-                ),
+                _splits(plain["splits"]),
+                _splits(plain["evidence"]),
+                _splits(plain["never_seen"]),
+                None if plain["precision"] is None else float(plain["precision"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"damaged ({type(error).__name__}: {error})") from error
 
 
-def _criterion(plain: Any) -> str | float:
-    if plain in _CRITERIA or isinstance(plain, int | float):
-        known: str | float = plain
-        return known
+def _splits(plain: Mapping[str, Any]) -> dict[str, SplitMetrics]:
+    return {name: SplitMetrics.from_json(found) for name, found in plain.items()}
+
+
+def _criterion(plain: Any) -> str:
+    if plain in _CRITERIA:
+        return str(plain)
     raise ValueError(f"unknown criterion {plain!r}")

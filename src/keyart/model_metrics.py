@@ -131,15 +131,18 @@ class CoveragePoint:
 
 @dataclass(frozen=True, slots=True)
 class Unsure:
-    """The films that get no genre, because no score reaches its threshold.
+    """What is predicted with the precision that the model promises, if it does; and what is not.
 
-    films, share: how many. top_class, precision: of the other films; None if there are none.
+    films, share: those that get no genre. top_class: of the other films; None if there are none.
+    precision, recall: of all predicted genres together. genres: predicted ones a film.
     """
 
     films: int
     share: Interval | None
     top_class: Interval | None
     precision: Interval | None
+    recall: Interval | None
+    genres: Interval | None
     curve: tuple[CoveragePoint, ...]
 
 
@@ -311,6 +314,8 @@ def _unsure(plain: Mapping[str, Any]) -> Unsure:
         _interval(plain["share"]),
         _interval(plain["top_class"]),
         _interval(plain["precision"]),
+        _interval(plain["recall"]),
+        _interval(plain["genres"]),
         tuple(
             CoveragePoint(
                 float(point["coverage"]), float(point["confidence"]), _interval(point["top_class"])

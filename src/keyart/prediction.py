@@ -50,15 +50,17 @@ class Query:
 class Prediction:
     """The genres of one film.
 
-    poster: its path, or a name if it has none. genres: those with a score of at least their
-    threshold, in vocabulary order. scores: each genre's calibrated probability. thresholds: the
-    score from which each genre is predicted. evidence: what the scores rest on, "poster", "title"
-    and "year" or some of them. film_id, title, year: as they were given, else None. problem: why
-    the poster was not used, if the title had to do without it; otherwise empty.
+    poster: its path, or a name if it has none. genres: those that keep the wanted precision, in
+    vocabulary order. maybe: those that do not, but reach their balanced threshold; more of them are
+    wrong. scores: each genre's calibrated probability. thresholds: the score from which each genre
+    is in `genres`; 1 if it never is. evidence: what the scores rest on, "poster", "title" and
+    "year" or some of them. film_id, title, year: as they were given, else None. problem: why the
+    poster was not used, if the title had to do without it; otherwise empty.
     """
 
     poster: str
     genres: tuple[str, ...]
+    maybe: tuple[str, ...]
     scores: Mapping[str, float]
     thresholds: Mapping[str, float] = field(repr=False)
     picture: Poster | None = field(default=None, repr=False, compare=False)
@@ -76,7 +78,7 @@ class Prediction:
 
     @property
     def unsure(self) -> bool:
-        """Whether no genre reaches its threshold."""
+        """Whether no genre keeps the wanted precision."""
         return not self.genres
 
     def top(self, count: int = 3) -> dict[str, float]:
@@ -85,7 +87,7 @@ class Prediction:
         return dict(best)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON: film_id, title, poster, genres, unsure, evidence, scores.
+        """Plain values, for JSON: film_id, title, poster, genres, maybe, unsure, evidence, scores.
 
         Also reason: why the poster was not used, if it was not.
         """
@@ -94,6 +96,7 @@ class Prediction:
             "title": self.title,
             "poster": self.poster,
             "genres": list(self.genres),
+            "maybe": list(self.maybe),
             "unsure": self.unsure,
             "evidence": list(self.evidence),
             **({"reason": self.problem} if self.problem else {}),
@@ -102,6 +105,8 @@ class Prediction:
 
     def __repr__(self) -> str:
         genres = ", ".join(self.genres) or "unsure"
+        if self.maybe:
+            genres += f", maybe {' or '.join(self.maybe)}"
         top = ", ".join(f"{name} {score:.2f}" for name, score in self.top().items())
         return f"<Prediction {self.name!r}: {genres} ({top})>"
 
@@ -109,8 +114,11 @@ class Prediction:
         """A card for notebooks: the poster's thumbnail next to bars of its scores."""
         rows = []
         for name, score in self.top(_SHOWN).items():
-            chosen = name in self.genres
-            colour, weight = ("#1a7f37", 600) if chosen else ("#8c959f", 400)
+            colour, weight = "#8c959f", 400
+            if name in self.genres:
+                colour, weight = "#1a7f37", 600
+            elif name in self.maybe:
+                colour = "#bf8700"
             mark = 100 * self.thresholds[name]
             rows.append(
                 f'<tr><td style="text-align:left;font-weight:{weight}">{html.escape(name)}</td>'
@@ -121,10 +129,11 @@ class Prediction:
                 f'</div></div></td><td style="text-align:right">{score:.0%}</td></tr>'
             )
         genres = html.escape(" · ".join(self.genres)) or "<i>unsure</i>"
+        maybe = html.escape(", maybe " + " · ".join(self.maybe)) if self.maybe else ""
         return (
             '<div style="display:flex;gap:16px;align-items:center">'
             f"{_thumbnail(self.picture)}<div><code>{html.escape(self.name)}</code><br>"
-            f"<b>{genres}</b><table>{''.join(rows)}</table></div></div>"
+            f"<b>{genres}</b>{maybe}<table>{''.join(rows)}</table></div></div>"
         )
 
 

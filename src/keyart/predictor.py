@@ -1,5 +1,6 @@
 """The only way to predict: Python, the command line, the service and reports all use it."""
 
+import copy
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -40,25 +41,40 @@ class Predictor:
 
     def __init__(self, bundle: Bundle) -> None:
         """Load the network of a bundle. Raises BundleError."""
-        self.bundle = bundle
+        self._use(bundle)
         self.scorer = open_scorer(bundle)
-        known = (POSTER, *(bundle.films.fusions if bundle.films else ()))
-        self._thresholds = {evidence: self._by_genre(evidence) for evidence in known}
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str] | None = None, *, precision: float | None = None
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        precision: float | None = None,
+        balanced: bool = False,
     ) -> "Predictor":
         """Load a model.
 
         path: a run's or a bundle's folder; None for the model that comes with keyart. precision:
-        predict a genre only if it is right in this share of cases, see `Bundle.at_precision`.
-        Raises BundleError.
+        the share of the predicted genres that is to be right, see `Bundle.at_precision`; None takes
+        the model's own, usually 0.6. balanced: predict each genre from its balanced threshold
+        instead, which finds more and promises nothing. Raises BundleError, and ValueError for a
+        precision that is to be balanced.
         """
         folder = boxed_bundle() if path is None else Path(path)
         inner = folder / "bundle"
         bundle = read_bundle(inner if inner.is_dir() else folder)
-        return cls(bundle if precision is None else bundle.at_precision(precision))
+        return cls(_deciding(bundle, precision, balanced))
+
+    def deciding(self, *, precision: float | None = None, balanced: bool = False) -> "Predictor":
+        """This model with other thresholds, as for `load`; the network is shared."""
+        view = copy.copy(self)
+        view._use(_deciding(self.bundle, precision, balanced))
+        return view
+
+    def _use(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        known = (POSTER, *(bundle.films.fusions if bundle.films else ()))
+        self._thresholds = {evidence: self._by_genre(evidence) for evidence in known}
 
     @property
     def genres(self) -> tuple[str, ...]:
@@ -67,11 +83,11 @@ class Predictor:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The score from which each genre is predicted, for a poster by itself."""
+        """The score from which each genre is predicted, for a poster alone; 1: it never is."""
         return dict(self._thresholds[POSTER])
 
     def _by_genre(self, evidence: Evidence) -> dict[str, float]:
-        thresholds = self.bundle.decisions_for(evidence).thresholds
+        thresholds = self.bundle.decisions_for(evidence).predicting
         return dict(zip(self.genres, map(float, thresholds), strict=True))
 
     def __repr__(self) -> str:
@@ -241,10 +257,11 @@ class Predictor:
         evidence: what they rest on. film: what else is known. problem: why its poster was not used.
         """
         known = film or Query()
-        thresholds = self.bundle.decisions_for(evidence).thresholds
+        decisions, vocabulary = self.bundle.decisions_for(evidence), self.bundle.vocabulary
         return Prediction(
             name,
-            self.bundle.vocabulary.decode(scores >= thresholds),
+            vocabulary.decode(decisions.predicted(scores)),
+            vocabulary.decode(decisions.possible(scores)),
             dict(zip(self.genres, scores.tolist(), strict=True)),
             self._thresholds[evidence],
             picture,
@@ -340,14 +357,26 @@ class Predictor:
 
 
 def load(
-    path: str | os.PathLike[str] | None = None, *, precision: float | None = None
+    path: str | os.PathLike[str] | None = None,
+    *,
+    precision: float | None = None,
+    balanced: bool = False,
 ) -> Predictor:
     """Load a model: the one that comes with keyart, or that of a run's or a bundle's folder.
 
-    precision: predict a genre only if it is right in this share of cases, 0.5 to 0.95. Raises
-    BundleError.
+    precision: the share of the predicted genres that is to be right, 0.5 to 0.95; None takes the
+    model's own, usually 0.6. balanced: predict more genres instead, each from the threshold that
+    balances precision and recall. Raises BundleError, and ValueError if both are given.
     """
-    return Predictor.load(path, precision=precision)
+    return Predictor.load(path, precision=precision, balanced=balanced)
+
+
+def _deciding(bundle: Bundle, precision: float | None, balanced: bool) -> Bundle:
+    if balanced and precision is not None:
+        raise ValueError("give precision or balanced, not both")
+    if balanced:
+        return bundle.balanced()
+    return bundle if precision is None else bundle.at_precision(precision)
 
 
 def _several(posters: Iterable[Item]) -> Iterable[Item]:

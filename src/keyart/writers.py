@@ -26,7 +26,7 @@ _FORMATS: dict[str, Format] = {
     ".jsonl": "ndjson",
     ".parquet": "parquet",
 }
-_HEAD = ("film_id", "title", "poster", "genres", "unsure", "evidence", "reason")
+_HEAD = ("film_id", "title", "poster", "genres", "maybe", "unsure", "evidence", "reason")
 _BLOCK = 4_096  # rows of a Parquet row group
 
 
@@ -68,10 +68,10 @@ class Written:
 def to_table(films: Iterable[Prediction | Failure]) -> "pa.Table":
     """Predictions as an Arrow table; `.to_pandas()` and `polars.from_arrow()` take it from there.
 
-    Columns: film_id and title (null if they are not known), poster, genres (joined by '|'), unsure,
-    evidence (what the scores rest on, joined by '|'), reason (why a poster could not be read, else
-    null), then one column of scores for each genre, null for a film that could not be predicted.
-    One row for each film, in order. Needs pyarrow (`keyart[catalog]`).
+    Columns: film_id and title (null if they are not known), poster, genres and maybe (joined by
+    '|'), unsure, evidence (what the scores rest on, joined by '|'), reason (why a poster could not
+    be read, else null), then one column of scores for each genre, null for a film that could not be
+    predicted. One row for each film, in order. Needs pyarrow (`keyart[catalog]`).
     """
     answers = list(films)
     names = dict.fromkeys(name for one in answers for name in _scores(one))
@@ -130,10 +130,11 @@ def _head(film: Prediction | Failure) -> list[Any]:
     """The values of the columns before the scores."""
     about = [film.film_id, film.title, film.poster]
     if isinstance(film, Failure):
-        return [*about, None, None, None, film.reason]
+        return [*about, None, None, None, None, film.reason]
     return [
         *about,
         "|".join(film.genres),
+        "|".join(film.maybe),
         film.unsure,
         "|".join(film.evidence),
         film.problem or None,

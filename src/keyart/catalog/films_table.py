@@ -58,12 +58,17 @@ class Listing:
 
 
 def read_films(
-    path: Path, vocabulary: Vocabulary, columns: Columns | None = None
+    path: Path,
+    vocabulary: Vocabulary,
+    columns: Columns | None = None,
+    *,
+    need_genres: bool = True,
 ) -> tuple[list[Listing], list[str]]:
     """Read a films table. Returns its films, and notes on how it was read.
 
     vocabulary: decides which columns of yes and no are genres. columns: the names of columns that
-    are not to be guessed. Raises TableError.
+    are not to be guessed. need_genres: whether a
+    table without genres is an error. Raises TableError.
     """
     table = read_table(path)
     found = find_columns(table, columns or {})
@@ -76,7 +81,7 @@ def read_films(
     if not {"genres", "genre_ids"} & found.keys():
         others = [name for name in table.columns if name not in found.values()]
         flags = Flags.find(others, [row.cells for row in table.rows if not row.problem], vocabulary)
-        if flags is None:
+        if flags is None and need_genres:
             raise table.error(
                 f"no column of genres; its columns are {_shown(table)}; name one of them genres, "
                 "say which one it is with --genres, or give one 0/1 column per genre"

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from keyart.catalog.table import (
     sha256_of,
 )
 from keyart.errors import CatalogError, why
-from keyart.files import replacing, sweep
+from keyart.files import lock_folder, replacing, sweep
 from keyart.genres import Vocabulary
 from keyart.version import __version__
 
@@ -170,20 +169,13 @@ def growing(folder: Path) -> Iterator[None]:
     A second process that wants to grow it at the same time gets a CatalogError. The lock ends with
     the process, however that ends.
     """
-    # Windows opens no folders, and locks bytes of files.
-    windows = sys.platform == "win32"
-    place, mode = (folder / LOCK, os.O_RDWR | os.O_CREAT) if windows else (folder, os.O_RDONLY)
     try:
-        handle = os.open(place, mode)
+        handle = lock_folder(folder, LOCK)
+    except BlockingIOError as error:
+        raise CatalogError(f"{folder}: another process is growing it; wait for it") from error
     except OSError as error:
         raise CatalogError(f"{folder}: no catalog here ({why(error)})") from error
     try:
-        try:
-            _lock(handle)
-        except (BlockingIOError, PermissionError) as error:
-            raise CatalogError(f"{folder}: another process is growing it; wait for it") from error
-        except OSError:
-            pass  # some network disks have no locks
         _remove_leftovers(folder)
         try:
             yield
@@ -191,18 +183,6 @@ def growing(folder: Path) -> Iterator[None]:
             _remove_leftovers(folder)
     finally:
         os.close(handle)
-
-
-def _lock(handle: int) -> None:
-    """Lock an open file for this process. Raises OSError if another one has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -8,6 +8,7 @@ from keyart.cli import (
     catalogs,
     corrections,
     evaluation,
+    fetch,
     prediction,
     service,
     similar,
@@ -29,6 +30,7 @@ app = typer.Typer(
 for group in (prediction, training, evaluation, similar, service, study):
     app.add_typer(group.commands)
 app.add_typer(catalogs.commands, name="catalog")
+app.add_typer(fetch.commands, name="fetch")
 app.add_typer(corrections.commands, name="corrections")
 
 

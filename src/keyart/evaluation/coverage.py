@@ -1,6 +1,6 @@
-"""Unsure: for how many films a model predicts no genre, and how right it is about the others.
+"""What a model predicts with the precision it promises, and for how many films it is unsure.
 
-A film is unsure if none of its scores reaches the threshold. The coverage curve shows more than
+A film is unsure if none of its genres is predicted. The coverage curve shows more than
 this one point: films are ordered by confidence, which is their highest score, and for each share
 of them, the surest first, the curve gives how often the genre with the highest score is right.
 """
@@ -22,12 +22,15 @@ class Answered(NamedTuple):
     """The films that get a genre.
 
     share: of all films. top_class: how often the genre with the highest score is right. precision:
-    the share of their predicted genres that is right. NaN if there are no such films.
+    the share of their predicted genres that is right. NaN if there are no such films. recall: the
+    share of the true genres of all films that is predicted. genres: predicted ones a film.
     """
 
     share: Floats
     top_class: Floats
     precision: Floats
+    recall: Floats
+    genres: Floats
 
 
 def answered(
@@ -47,6 +50,8 @@ def answered(
         film_mean(sure, weights),
         ratio(rows @ (sure & right), rows @ sure)[()],
         ratio(rows @ hits, rows @ predictions)[()],
+        ratio(rows @ hits, rows @ true.sum(axis=1))[()],
+        film_mean(predictions, weights),
     )
 
 
@@ -93,8 +98,8 @@ def unsure_metrics(
 ) -> WeightedMetrics:
     """The metrics of unsure films as a function of film weights (resamples, films).
 
-    "share" of unsure films, "top_class" and "precision" of the others, "curve" at COVERAGES. The
-    films are sorted here, once.
+    "share" of unsure films, "top_class" and "precision" of the others, "recall" and "genres" a film
+    of all, "curve" at COVERAGES. The films are sorted here, once.
     """
     values, true = checked_scores(scores, truth)
     ranked = _Confidence(values, true)
@@ -105,6 +110,8 @@ def unsure_metrics(
             "share": 1 - found.share,
             "top_class": found.top_class,
             "precision": found.precision,
+            "recall": found.recall,
+            "genres": found.genres,
             "curve": ranked.top_class_at(np.array(COVERAGES), weights),
         }
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Bundle, Decisions
+from keyart.bundle import DEFAULT_PRECISION, Bundle, Decisions
 from keyart.calibration import Calibration
 from keyart.evaluation.calibrators import fit_calibration
+from keyart.evaluation.promise import SILENT, promised_thresholds
 from keyart.evaluation.thresholds import Criterion, choose_thresholds
 from keyart.genres import Vocabulary
 
 PRECISIONS = tuple(percent / 100 for percent in range(50, 100, 5))
-"""The precisions that a bundle has thresholds for: 0.5 to 0.95."""
+"""The precisions that a bundle can promise: 0.5 to 0.95."""
 
 _THRESHOLD = ": threshold: "  # in notes, between the genre and the reason
 
@@ -23,31 +25,37 @@ class Decision:
     """Calibration and thresholds, with how they were found.
 
     thresholds: (genres,), chosen for `criterion`. notes: what fell back, and why.
-    precision_thresholds: for each of PRECISIONS the thresholds (genres,) that reach it; a genre
-    that cannot reach it is never predicted, and has 1. Empty if they were never chosen.
+    precision_thresholds: for each of PRECISIONS the thresholds (genres,) that keep it, see
+    promise.py; empty if they were never chosen. precision: the one that predicted genres keep
+    unless another is wanted; None if they are those of `thresholds`.
     """
 
     calibration: Calibration
     thresholds: npt.NDArray[np.float64]
     notes: tuple[str, ...]
-    criterion: Criterion | float = "f1"
+    criterion: Criterion = "f1"
     precision_thresholds: Mapping[float, npt.NDArray[np.float64]] = field(default_factory=dict)
+    precision: float | None = None
 
     @classmethod
     def of(cls, bundle: Bundle) -> "Decision":
         """The decision that a saved model keeps."""
+        aim: Any = bundle.provenance.get("thresholds")
         return cls(
             bundle.calibration,
             bundle.thresholds,
             tuple(bundle.provenance.get("notes", ())),
-            bundle.provenance.get("thresholds", "f1"),
+            aim if aim in get_args(Criterion) else "f1",  # it may be a precision
             bundle.precision_thresholds,
+            bundle.precision,
         )
 
     @property
     def decisions(self) -> Decisions:
         """What a bundle keeps to decide with."""
-        return Decisions(self.calibration, self.thresholds, self.precision_thresholds)
+        return Decisions(
+            self.calibration, self.thresholds, self.precision_thresholds, self.precision
+        )
 
 
 def decide(
@@ -60,7 +68,8 @@ def decide(
     """Fit the calibration, then choose thresholds on calibrated scores, on validation films.
 
     logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name.
-    criterion: what the thresholds are best for, see `choose_thresholds`.
+    criterion: what the thresholds are best for, see `choose_thresholds`; or the precision that
+    predicted genres keep.
     """
     fitted = fit_calibration(logits, truth, groups)
     scores = fitted.calibration.apply(logits)
@@ -69,33 +78,53 @@ def decide(
         for column, reason in sorted(fitted.fallbacks.items())
     )
     undecided = Decision(fitted.calibration, np.ones(len(vocabulary)), notes)
-    return decide_again(undecided, scores, truth, vocabulary, criterion)
+    return decide_again(undecided, scores, truth, groups, vocabulary, criterion)
 
 
 def decide_again(
     decision: Decision,
     scores: npt.NDArray[np.float64],
     truth: npt.NDArray[np.bool_],
+    groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
     criterion: Criterion | float,
 ) -> Decision:
-    """The same calibration with thresholds for another criterion.
+    """The same calibration with thresholds for another criterion, or for another precision.
 
     scores, truth: (films, genres) of validation films; the scores are calibrated.
     """
-    chosen = choose_thresholds(scores, truth, criterion)
+    precision = decision.precision or DEFAULT_PRECISION
+    if isinstance(criterion, str):
+        aim = criterion
+    else:
+        aim, precision = decision.criterion, criterion
+    chosen = choose_thresholds(scores, truth, aim)
     notes = tuple(note for note in decision.notes if _THRESHOLD not in note)
     notes += tuple(
         f"{vocabulary.names[column]}{_THRESHOLD}{reason}"
         for column, reason in sorted(chosen.fallbacks.items())
     )
+    promises = {
+        wanted: promised_thresholds(scores, truth, groups, wanted)
+        for wanted in sorted({*PRECISIONS, precision})
+    }
+    notes += _silence(promises[precision], precision, vocabulary)
     return replace(
         decision,
         thresholds=chosen.values,
         notes=notes,
-        criterion=criterion,
-        precision_thresholds={
-            precision: choose_thresholds(scores, truth, precision).values
-            for precision in PRECISIONS
-        },
+        criterion=aim,
+        precision_thresholds=promises,
+        precision=precision,
     )
+
+
+def _silence(
+    thresholds: npt.NDArray[np.float64], precision: float, vocabulary: Vocabulary
+) -> tuple[str, ...]:
+    """A note on the genres that are never predicted."""
+    silent = [vocabulary.names[place] for place in np.flatnonzero(thresholds >= SILENT)]
+    if not silent:
+        return ()
+    which = "no genre" if len(silent) == len(vocabulary) else f"all but {', '.join(silent)}"
+    return (f"posters alone{_THRESHOLD}a precision of {precision:g} is kept by {which}",)

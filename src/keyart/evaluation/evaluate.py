@@ -40,9 +40,9 @@ def evaluate_model(
     """Score a model on splits of a catalog with the same genres.
 
     criterion: choose thresholds for it on the catalog's validation split (see
-    `choose_thresholds`); None keeps the thresholds of the model. Returns the thresholds with what
-    they are for, those for films with titles, the metrics, and the scored films of each split.
-    Raises CatalogError for other genres and for an empty split.
+    `choose_thresholds`), or the precision that predicted genres keep; None keeps the model's.
+    Returns the thresholds with what they are for, those for films with titles, the metrics, and the
+    scored films of each split. Raises CatalogError for other genres and for an empty split.
     """
     bundle = predictor.bundle
     _check_genres(bundle, catalog)
@@ -54,13 +54,13 @@ def evaluate_model(
     }
     films = bundle.films
     if criterion is not None:
-        scores = bundle.calibration.apply(logits["validation"])
-        truth = catalog.truth[catalog.rows("validation")]
-        decision = decide_again(decision, scores, truth, bundle.vocabulary, criterion)
+        rows = catalog.rows("validation")
+        scores, truth = bundle.calibration.apply(logits["validation"]), catalog.truth[rows]
+        groups = catalog.groups[rows]
+        decision = decide_again(decision, scores, truth, groups, bundle.vocabulary, criterion)
         if films is not None:
-            rows = catalog.rows("validation")
             found = evidence_of_rows(films.titles, catalog, logits["validation"], rows)
-            films = decide_films_again(films, found, truth, bundle.vocabulary, criterion)
+            films = decide_films_again(films, found, truth, groups, bundle.vocabulary, decision)
     name = str(bundle.provenance.get("name", bundle.path.name))
     wanted = {split: logits[split] for split in splits}
     table, scored = evaluate_logits(
@@ -103,6 +103,7 @@ def evaluate_logits(
             catalog.groups[chosen],
             catalog.vocabulary,
             baselines,
+            predicted=decision.decisions.predicted(scores),
         )
     shown = "test" if "test" in logits else next(iter(logits))
     if not is_box:
@@ -122,6 +123,7 @@ def evaluate_logits(
         score_never_seen(decision, films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
         else {},
+        decision.precision,
     )
     return table, scored
 
@@ -167,13 +169,15 @@ def score_evidence(
             continue
         logits = fusion.logits({kind: found[kind][having] for kind in evidence})
         decisions = films.decisions[evidence]
+        scores = decisions.calibration.apply(logits)
         scored["+".join(evidence)] = score_split(
-            decisions.calibration.apply(logits),
+            scores,
             catalog.truth[rows[having]],
             decisions.thresholds,
             catalog.groups[rows[having]],
             catalog.vocabulary,
             {},
+            predicted=decisions.predicted(scores),
         )
     return scored
 
@@ -191,13 +195,15 @@ def score_never_seen(
     if not len(films.titles.series) or not len(never):
         return {}
     chosen = rows[never]
+    scores = decision.calibration.apply(posters[never])
     alone = score_split(
-        decision.calibration.apply(posters[never]),
+        scores,
         catalog.truth[chosen],
         decision.thresholds,
         catalog.groups[chosen],
         catalog.vocabulary,
         {},
+        predicted=decision.decisions.predicted(scores),
     )
     return {"poster": alone, **score_evidence(films, catalog, posters[never], chosen)}
 

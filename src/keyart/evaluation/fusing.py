@@ -72,18 +72,27 @@ def decide_films_again(
     films: Films,
     found: Found,
     truth: Flags,
+    groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
-    criterion: Criterion | float,
+    decision: Decision,
 ) -> Films:
-    """The same fusions and calibrations with thresholds for another criterion; as `fit_films`."""
+    """The same fusions and calibrations with other thresholds, as those of posters alone.
+
+    decision: that of posters alone; the rest as for `fit_films`.
+    """
     decisions = {}
     for evidence, fusion in films.fusions.items():
         having = rows_with(found, evidence)
         own = films.decisions[evidence]
         logits = fusion.logits({kind: found[kind][having] for kind in evidence})
-        before = Decision(own.calibration, own.thresholds, ())
+        before = replace(decision, calibration=own.calibration)
         decisions[evidence] = decide_again(
-            before, own.calibration.apply(logits), truth[having], vocabulary, criterion
+            before,
+            own.calibration.apply(logits),
+            truth[having],
+            groups[having],
+            vocabulary,
+            decision.criterion,
         ).decisions
     return replace(films, decisions=decisions)
 

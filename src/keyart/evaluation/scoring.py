@@ -33,7 +33,7 @@ from keyart.model_metrics import (
 )
 from keyart.run import ScoredFilms
 
-UNSURE_METRICS = ("share", "top_class", "precision")
+UNSURE_METRICS = ("share", "top_class", "precision", "recall", "genres")
 
 # Film x genre cells times resamples held at once: 64 MB.
 _HELD_CELLS = 8_000_000
@@ -47,14 +47,16 @@ def score_split(
     vocabulary: Vocabulary,
     baselines: Mapping[str, Baseline],
     *,
+    predicted: npt.ArrayLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> SplitMetrics:
     """Every metric of one split.
 
     scores: (films, genres), calibrated; truth: (films, genres); thresholds: (genres,);
-    groups: (films,), near-duplicate posters under one name; baselines: from `fit_baselines` on
-    the training films. Undefined metrics are None. Raises ValueError for shapes that do not fit.
+    predicted: (films, genres), what keeps a promised precision; None takes what the thresholds
+    give. groups: (films,), near-duplicate posters under one name; baselines: from `fit_baselines`
+    on the training films. Undefined metrics are None. Raises ValueError for shapes that do not fit.
     """
     values, true = metrics.checked_scores(scores, truth, low=0, high=1)
     group = group_numbers(groups, len(true))
@@ -81,12 +83,13 @@ def score_split(
             unsure,
         )
 
-    predicted = values >= cuts
-    unsure = _unsure(values, predicted, intervals(unsure_metrics(values, predicted, true)))
+    reached = values >= cuts
+    kept = reached if predicted is None else metrics.checked_flags(predicted, true)[0]
+    unsure = _unsure(values, kept, intervals(unsure_metrics(values, kept, true)))
     return SplitMetrics(
         len(true),
         int(group.max()) + 1,
-        scored(values, predicted, cuts.tolist(), unsure),
+        scored(values, reached, cuts.tolist(), unsure),
         {
             name: scored(*baseline.predict(len(true)), [None] * len(vocabulary))
             for name, baseline in baselines.items()

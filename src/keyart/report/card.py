@@ -1,7 +1,7 @@
 """The model card: what a model was trained on, how good it is, and what it must not be used for."""
 
 from keyart.metric_table import MetricTable, SplitMetrics
-from keyart.model_metrics import HEADLINE, METRICS, GenreMetrics, Unsure
+from keyart.model_metrics import HEADLINE, METRICS, GenreMetrics
 from keyart.report.numbers import interval_text, share_text, value_text
 
 
@@ -36,10 +36,10 @@ def model_card(table: MetricTable, recipe: str) -> str:
         f"{value_text(test.baselines['nothing']['label_accuracy'])}.",
         "",
         *_box(test),
-        "A genre is predicted if its score reaches its threshold. Thresholds were chosen on "
-        f"validation films {table.aim}.",
+        f"These metrics are for balanced thresholds, chosen on validation films {table.aim}. What "
+        "reaches them without keeping the promised precision is given as `maybe`.",
         "",
-        *_unsure(test.films, test.model.unsure),
+        *_promise(table),
         *_evidence(table),
         "## Genres",
         "",
@@ -136,19 +136,32 @@ def _genres(test: SplitMetrics) -> list[str]:
     return lines
 
 
-def _unsure(films: int, unsure: Unsure | None) -> list[str]:
-    if unsure is None:
+def _promise(table: MetricTable) -> list[str]:
+    """What the predicted genres are worth, by what they rest on."""
+    if table.precision is None:
         return []
-    text = (
-        f"The model is unsure about {unsure.films:,} of {films:,} films: no score reaches its "
-        "threshold."
-    )
-    if unsure.top_class is not None:
-        text += (
-            f" For the other films, the top genre is right for {share_text(unsure.top_class)}, "
-            f"and {share_text(unsure.precision)} of the predicted genres are right."
+    rows = {"poster": table.split("test"), **table.evidence}
+    lines = [
+        "## Predicted genres",
+        "",
+        f"Of all predicted genres together, at least {table.precision:.0%} are right: their "
+        "thresholds keep this precision on the validation films by a test with a margin for "
+        "chance. A genre that cannot keep it is never predicted. A film without a predicted genre "
+        "is unsure. On the test films:",
+        "",
+        "| evidence | precision | recall | genres a film | films without any |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, split in rows.items():
+        if (found := split.model.unsure) is None:
+            continue
+        genres = f"{found.genres.value:.2f}" if found.genres else "-"
+        cells = (share_text(one) for one in (found.precision, found.recall))
+        lines.append(
+            f"| {name.replace('+', ' + ')} | {' | '.join(cells)} | {genres} "
+            f"| {share_text(found.share)} |"
         )
-    return [text, ""]
+    return [*lines, ""]
 
 
 def _weak_genres(test: SplitMetrics) -> list[str]:

@@ -55,6 +55,13 @@ class Service:
             raise Problem("invalid", str(error)) from error
         return [vocabulary.names[place] for place in sorted(places)]
 
+    def deciding(self, precision: float | None, balanced: bool) -> Predictor:
+        """The model with the thresholds that a request wants. Raises Problem."""
+        try:
+            return self.predictor.deciding(precision=precision, balanced=balanced)
+        except (BundleError, ValueError) as error:
+            raise Problem("invalid", str(error)) from error
+
     def admit(self) -> None:
         """Raise Problem 503 if there is no room for another request with posters."""
         try:
@@ -64,13 +71,16 @@ class Service:
             raise
 
     async def predict(
-        self, uploads: Sequence[Upload | None], films: Sequence[Query]
+        self,
+        uploads: Sequence[Upload | None],
+        films: Sequence[Query],
+        predictor: Predictor | None = None,
     ) -> list[Prediction | Problem]:
         """The prediction for each film, or the problem with it.
 
-        uploads: their posters, None for a film that has none. films: their titles and years. A
-        title stands in for a poster that cannot be read. A file of another kind never enters the
-        queue.
+        predictor: the service's own, perhaps with other thresholds. uploads: the posters, None for
+        a film that has none. films: their titles and years. A title stands in for a poster that
+        cannot be read. A file of another kind never enters the queue.
         """
         problems: dict[int, Problem] = {}
         good: dict[int, Upload] = {}
@@ -97,7 +107,7 @@ class Service:
             for place, (upload, film) in enumerate(zip(uploads, films, strict=True))
         ]
         answers: list[Prediction | Problem] = []
-        for place, answer in enumerate(self.predictor.answers(known, posters)):
+        for place, answer in enumerate((predictor or self.predictor).answers(known, posters)):
             if isinstance(answer, Prediction):
                 answers.append(answer)
             elif place in problems and not films[place].title:

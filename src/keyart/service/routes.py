@@ -45,14 +45,24 @@ router = APIRouter(prefix="/v1", dependencies=[needs_token], responses=describe(
     responses=_POSTING,
     openapi_extra=schemas.FilmsForm.openapi(),
 )
-async def predict(service: Shared, form: FilmsForm) -> schemas.Predictions:
+async def predict(
+    service: Shared,
+    form: FilmsForm,
+    precision: Annotated[
+        float | None,
+        Query(description="Share of the predicted genres that is to be right.", examples=[0.8]),
+    ] = None,
+    balanced: Annotated[
+        bool, Query(description="Predict more genres, of which fewer are right.")
+    ] = False,
+) -> schemas.Predictions:
     """Each film gets a prediction, or the problem with it; a single one raises its problem.
 
     A title and a year are evidence too: one for each poster, in the same order, or none. Empty
     means unknown. Titles may come without posters.
     """
     uploads, films = form.films()
-    outcomes = await service.predict(uploads, films)
+    outcomes = await service.predict(uploads, films, service.deciding(precision, balanced))
     problems = [one for one in outcomes if isinstance(one, Problem)]
     if len(problems) == len(outcomes) == 1:
         raise problems[0]
@@ -279,6 +289,7 @@ def _prediction(upload: Upload | None, answer: Prediction) -> schemas.Prediction
         title=answer.title,
         year=answer.year,
         genres=list(answer.genres),
+        maybe=list(answer.maybe),
         unsure=answer.unsure,
         evidence=list(answer.evidence),
         reason=answer.problem or None,

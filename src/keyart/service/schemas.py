@@ -144,6 +144,7 @@ class CorrectionForm(PosterForm):
 class Prediction(BaseModel):
     """A film's genres: those with a calibrated score of at least their threshold.
 
+    They keep the wanted precision. maybe: genres that do not, but reach a balanced threshold.
     evidence: what the scores rest on; thresholds are of this evidence. poster, sha256: null if no
     poster was sent. reason: why the poster was not used, if the title had to do without it.
     """
@@ -153,6 +154,7 @@ class Prediction(BaseModel):
     title: str | None
     year: int | None
     genres: list[str]
+    maybe: list[str]
     unsure: bool
     evidence: list[Kind]
     reason: str | None = None
@@ -179,11 +181,12 @@ class Predictions(BaseModel):
                 "sha256": _SHA256,
                 "title": "The Silent Orbit",
                 "year": 1979,
-                "genres": ["Sci-Fi", "Thriller"],
+                "genres": ["Sci-Fi"],
+                "maybe": ["Thriller"],
                 "unsure": False,
                 "evidence": ["poster", "title", "year"],
-                "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.55},
-                "thresholds": {"Drama": 0.35, "Sci-Fi": 0.25, "Thriller": 0.3},
+                "scores": {"Drama": 0.31, "Sci-Fi": 0.82, "Thriller": 0.35},
+                "thresholds": {"Drama": 0.42, "Sci-Fi": 0.42, "Thriller": 1.0},
             }
         ],
     )

@@ -75,11 +75,16 @@ def titles_line(films: Sequence[Query]) -> str:
 
 
 def precision_line(bundle: Bundle) -> str:
-    """What thresholds for a wanted precision mean, in a line."""
-    at = bundle.thresholds
-    silent = [name for name, cut in zip(bundle.vocabulary.names, at, strict=True) if cut >= 1]
-    never = f"; never predicted, as they cannot reach it: {', '.join(silent)}" if silent else ""
-    return f"thresholds for a precision of {bundle.precision:.2f} on validation films{never}"
+    """What a wanted precision means for posters by themselves, in a line."""
+    at, names = bundle.decisions.predicting, bundle.vocabulary.names
+    silent = [name for name, cut in zip(names, at, strict=True) if cut >= 1]
+    if len(silent) == len(names):
+        return (
+            f"this model cannot keep a precision of {bundle.precision:.2f} by posters alone: what "
+            "they say is under maybe"
+        )
+    never = f"; these cannot keep it, and are under maybe: {', '.join(silent)}" if silent else ""
+    return f"at least {bundle.precision:.0%} of the predicted genres are right{never}"
 
 
 def _draw_bars(film: Prediction, console: Console) -> None:
@@ -93,10 +98,10 @@ def _draw_bars(film: Prediction, console: Console) -> None:
     )
     table = Table.grid(padding=(0, 1))
     for name, score in film.top(_SHOWN).items():
-        chosen = name in film.genres
+        chosen, maybe = name in film.genres, name in film.maybe
         table.add_row(
-            Text("  ●" if chosen else "   ", "green"),
-            Text(name, "bold" if chosen else "dim"),
+            Text("  ●", "green") if chosen else Text("  ○" if maybe else "   ", "yellow"),
+            Text(name, "bold" if chosen else "" if maybe else "dim"),
             _bar(score, film.thresholds[name], chosen),
             Text(f"{score:4.0%}", "bold" if chosen else "dim"),
         )
@@ -120,9 +125,8 @@ def _draw_line(film: Prediction, console: Console) -> None:
 
 
 def _verdict(film: Prediction) -> Text:
-    if film.unsure:
-        return Text("unsure", "yellow")
-    return Text(" · ".join(film.genres), "green")
+    found = Text("unsure", "yellow") if film.unsure else Text(" · ".join(film.genres), "green")
+    return found.append(f", maybe {' · '.join(film.maybe)}", "yellow") if film.maybe else found
 
 
 def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = False) -> None:

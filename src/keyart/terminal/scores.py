@@ -59,7 +59,7 @@ def show_scores(metrics: MetricTable, split: str, *, as_json: bool = False) -> N
     if scored.box is not None:
         _show_box(console, scored.box)
     if scored.model.unsure:
-        console.print(_unsure(scored.films, scored.model.unsure), soft_wrap=True)
+        console.print(_unsure(scored.films, scored.model.unsure, metrics.precision), soft_wrap=True)
         console.print()
     console.print(_genres(scored))
     if split == "test" and (rows := metrics.by_evidence()):
@@ -221,11 +221,18 @@ def _conclusion(found: Comparison) -> str:
     return f"{found.model.name} is {row.verdict()} than {found.other.name} in mAP by {by}. {text}"
 
 
-def _unsure(films: int, unsure: Unsure) -> str:
-    """How many films get no genre, and how right the others and the surest half are."""
-    text = f"Unsure about {unsure.films:,} of {films:,} films: no score reaches its threshold."
+def _unsure(films: int, unsure: Unsure, precision: float | None) -> str:
+    """What keeps the promised precision, how many films get no genre, and the surest half."""
+    wanted = "with these thresholds" if precision is None else f"to keep a precision of {precision}"
+    if unsure.precision is None or unsure.genres is None or unsure.recall is None:
+        return f"Unsure about all {films:,} films: {wanted}, no genre is predicted."
+    text = (
+        f"Predicted {wanted}: {unsure.genres.value:.2f} genres a film, of which "
+        f"{_share(unsure.precision)} are right; {_share(unsure.recall)} of the true genres. Unsure "
+        f"about {unsure.films:,} of {films:,} films."
+    )
     if unsure.top_class is not None:
-        text += f" For the other films the top genre is right in {_share(unsure.top_class)}"
+        text += f" For the others the top genre is right in {_share(unsure.top_class)}"
         half = next(point for point in unsure.curve if point.coverage == 0.5)
         if half.top_class is not None:
             text += f"; for the surest half of all films, in {_share(half.top_class)}"

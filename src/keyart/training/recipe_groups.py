@@ -335,8 +335,8 @@ class Ending(Table):
     )
     thresholds: Literal["f1", "micro_f1", "hamming"] | Precision = key(
         "f1",
-        "What the thresholds of genres optimise on the validation split; or the precision that "
-        "each genre must reach.",
+        "What the balanced thresholds of genres optimise on the validation split; or the precision "
+        "that predicted genres keep, instead of 0.6.",
         "`micro_f1` for the overall F1; a precision such as 0.8 if wrong genres are worse than "
         "missing ones.",
     )

@@ -1,0 +1,192 @@
+"""Commands that fetch posters: from lists of films, politely, and on to a catalog."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keyart.cli.options import (
+    AsJson,
+    IdColumn,
+    Quiet,
+    TitleColumn,
+    Vocabulary_,
+    YearColumn,
+    columns,
+)
+
+commands = typer.Typer(
+    help="Fetch posters for lists of films: IMDb, MovieLens, TMDb, or your own table.",
+    no_args_is_help=True,
+)
+FetchFolder = Annotated[
+    Path, typer.Argument(metavar="FETCH", help="The folder that keyart fetch plan made.")
+]
+
+
+@commands.command("plan")
+def fetch_plan(
+    tables: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="TABLE...",
+            help="IMDb's title.basics and title.ratings, MovieLens's movies and links, TMDb's "
+            "daily export of ids, or tables of your own; also gzipped.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the manifest and the posters.")],
+    url_column: Annotated[
+        str | None, typer.Option(help="Posters: the table's column of addresses.")
+    ] = None,
+    url_template: Annotated[
+        str | None,
+        typer.Option(
+            help="Posters: an address with {film_id}, {imdb_id}, {imdb_number} or {tmdb_id}."
+        ),
+    ] = None,
+    mirror: Annotated[
+        Path | None, typer.Option(help="Posters: a folder, with files named after ids.")
+    ] = None,
+    tmdb: Annotated[
+        bool, typer.Option("--tmdb", help="Posters: TMDb, whose terms this command shows.")
+    ] = False,
+    size: Annotated[str, typer.Option(help="With --tmdb: their size.")] = "w342",
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="titleType at IMDb; repeat it for several. Default: movie."),
+    ] = None,
+    years: Annotated[
+        str | None, typer.Option(help="Years of films: 1990-2020, 1990- or -2020.")
+    ] = None,
+    min_votes: Annotated[int, typer.Option(min=0, help="The fewest votes at IMDb.")] = 0,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Plan the films of one source: imdb, movielens, tmdb or table. The others add "
+            "genres to them."
+        ),
+    ] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            help="The source whose genres decide where it has any. Default: the union of all."
+        ),
+    ] = None,
+    id: IdColumn = None,
+    title: TitleColumn = None,
+    year: YearColumn = None,
+    genres: Annotated[str | None, typer.Option(help="Its column of genres.")] = None,
+    vocabulary: Vocabulary_ = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write down which posters would be fetched, without the network; or bring that up to date."""
+    from keyart.sources.fetch import Fetch
+    from keyart.terminal.fetch import show_notice, show_plan
+
+    if tmdb and not quiet:
+        show_notice()
+    fetch = Fetch.plan(
+        tables,
+        out,
+        url_column=url_column,
+        url_template=url_template,
+        mirror=mirror,
+        tmdb=tmdb,
+        size=size,
+        vocabulary=vocabulary,
+        types=types or ["movie"],
+        years=_years(years),
+        min_votes=min_votes,
+        only=only,
+        prefer=prefer,
+        columns=columns(id=id, title=title, year=year, genres=genres),
+    )
+    if not quiet or as_json:
+        show_plan(fetch, as_json=as_json)
+
+
+@commands.command("run")
+def fetch_run(
+    fetch: FetchFolder,
+    follow: Annotated[
+        Path | None,
+        typer.Option(help="Then add what has arrived to this catalog, or make it."),
+    ] = None,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Ask again for posters that are here: have they changed?"),
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(min=0.01, max=20, help="Requests a second, to one host.")
+    ] = 20.0,
+    connections: Annotated[int, typer.Option(min=1, max=8, help="Connections at a time.")] = 8,
+    tmdb_key_file: Annotated[
+        Path | None,
+        typer.Option(help="File with a key of TMDb, if it is not in TMDB_API_KEY."),
+    ] = None,
+    allow_network: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A private network whose servers may be asked, as 10.0.0.0/8; redirects never "
+            "lead there. Default: none, not even this machine."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the posters that are due. Stopped or killed, it continues when it is run again."""
+    from keyart.sources.fetch import Fetch
+    from keyart.sources.pace import Limits
+    from keyart.terminal.fetch import show_followed, show_notice, show_run
+    from keyart.terminal.progress import progress
+
+    opened = Fetch.open(fetch)
+    if opened.needs_notice and not quiet:
+        show_notice()
+    with progress("posters", quiet=quiet) as advance:
+        tally = opened.run(
+            refresh=refresh,
+            limits=Limits(rate=rate, connections=connections),
+            allow_networks=allow_network or (),
+            key_file=tmdb_key_file,
+            progress=advance,
+        )
+    followed = None
+    if follow is not None:
+        with progress("catalog", quiet=quiet) as advance:
+            followed = opened.follow(follow, progress=advance)
+    if not quiet or as_json:
+        show_run(opened, tally, followed, as_json=as_json)
+        if followed is not None and not as_json:
+            show_followed(followed, follow)
+
+
+@commands.command("status")
+def fetch_status(fetch: FetchFolder, as_json: AsJson = False) -> None:
+    """Say how far a fetch is, and why posters are missing; also while it runs."""
+    from keyart.sources.fetch import Fetch
+    from keyart.terminal.fetch import show_status
+
+    show_status(Fetch.open(fetch).status(), as_json=as_json)
+
+
+@commands.command("expire")
+def fetch_expire(fetch: FetchFolder, quiet: Quiet = False) -> None:
+    """Remove the posters that their source's terms let nobody keep any longer."""
+    from keyart.sources.fetch import Fetch
+
+    removed = Fetch.open(fetch).expire()
+    if not quiet:
+        typer.echo(f"{fetch}: {removed:,} posters removed")
+
+
+def _years(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"(\d{4})?(-)?(\d{4})?", text.strip())
+    if not match or not (match[1] or match[3]):
+        raise typer.BadParameter(f"{text!r} are no years; write 1990-2020, 1990- or -2020")
+    first, dash, last = match.groups()
+    return (int(first) if first else None, int(last or (0 if dash else first)) or None)

@@ -1,0 +1,114 @@
+"""A wanted precision as a promise: the thresholds that keep it on validation films, by a test.
+
+The promise is about all predicted genres together: of 100 of them, at least so many are right. Most
+films have only a few genres, so one threshold of calibrated scores for all genres predicts the most
+genres at a given precision. A promise for each genre by itself needs as many tests as genres, on
+few films each: it silenced more and gave fewer genres (docs/trust.md has the figures).
+
+The threshold is found by Learn then Test with a fixed sequence (Angelopoulos, Bates, Candès, Jordan
+and Lei 2021, arXiv:2110.01052). The sequence begins where the scores alone, without the labels,
+expect the most certain success, and goes down by hundredths until the first failure. The test is
+exact for the binomial (Clopper and Pearson 1934), with fewer trials if the predictions of a group
+depend on each other (Korn and Graubard 1998).
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from keyart.evaluation.bootstrap import group_numbers
+from keyart.evaluation.metrics import Flags, checked_scores
+from keyart.evaluation.ranking import Floats
+
+CONFIDENCE = 0.99
+"""How sure a promise is, by the validation films. With it, a promise also holds in 95 of 100
+samples of as many other films, which deviate from the truth as much as the validation films do."""
+# A genre is silent if it would have so few right predictions by chance less often than this.
+_REFUTED = 0.1
+_LEVELS = np.arange(1, 100) / 100  # the thresholds to choose from
+SILENT = 1.0
+"""The threshold of a genre that is never predicted."""
+
+
+def promised_thresholds(
+    scores: npt.ArrayLike, truth: npt.ArrayLike, groups: npt.ArrayLike, precision: float
+) -> Floats:
+    """Thresholds (genres,) that keep a precision: one for all genres, and SILENT for some.
+
+    scores: (films, genres), calibrated. truth: (films, genres). groups: (films,), films that are
+    not independent under one name. precision: above 0 and below 1. A genre is silent if its own
+    predictions contradict the precision; all are if no threshold passes the test.
+    """
+    values, true = checked_scores(scores, truth, low=0, high=1)
+    group = group_numbers(groups, len(true))
+    silent = np.zeros(true.shape[1], bool)
+    while True:
+        speaking = np.flatnonzero(~silent)
+        level = _lowest_level(values[:, speaking], true[:, speaking], group, precision)
+        if level is None:
+            return np.full(true.shape[1], SILENT)
+        predicted = (values >= level) & ~silent
+        refuted = np.array(
+            [
+                binomial_tail(count - hits, count, 1 - precision) <= _REFUTED
+                for count, hits in zip(
+                    predicted.sum(0).tolist(), (predicted & true).sum(0).tolist(), strict=True
+                )
+            ]
+        )
+        if not refuted.any():
+            return np.where(silent, SILENT, level)
+        silent |= refuted
+
+
+def _lowest_level(
+    scores: Floats, truth: Flags, group: npt.NDArray[np.int64], precision: float
+) -> float | None:
+    """The lowest threshold that passes, for all genres together; None if the first one fails."""
+    if not truth.size:
+        return None
+    levels = len(_LEVELS) + 1
+    # By group and level: how many cells have a score from this level up to the next.
+    place = group[:, None] * levels + np.searchsorted(_LEVELS, scores, side="right")
+    size = (int(group.max()) + 1) * levels
+
+    def counts(weights: npt.NDArray[np.floating] | None = None) -> Floats:
+        found = np.bincount(place.ravel(), weights, size).reshape(-1, levels)
+        above: Floats = np.cumsum(found[:, ::-1], axis=1)[:, ::-1][:, 1:].astype(np.float64)
+        return above
+
+    predicted, hits = counts(), counts(truth.ravel().astype(np.float64))
+    total, expected = predicted.sum(0), counts(scores.ravel()).sum(0)
+    promise = (expected / np.maximum(total, 1) - precision) * np.sqrt(total)
+    start = int(promise.argmax())
+    if promise[start] <= 0:
+        return None
+    lowest = None
+    for level in range(start, -1, -1):
+        if not _is_proven(predicted[:, level], hits[:, level], precision):
+            break
+        lowest = float(_LEVELS[level])
+    return lowest
+
+
+def _is_proven(predicted: Floats, hits: Floats, precision: float) -> bool:
+    """Whether the precision is above the wanted one, by a test. predicted, hits: (groups,)."""
+    trials, right = predicted.sum(), hits.sum()
+    rate = right / trials
+    spread = ((hits - rate * predicted) ** 2).sum()
+    design = max(1.0, spread / (trials * rate * (1 - rate))) if 0 < rate < 1 else 1.0
+    successes = math.floor(right / design)
+    failures = math.ceil((trials - right) / design)
+    return binomial_tail(successes, successes + failures, precision) <= 1 - CONFIDENCE
+
+
+def binomial_tail(successes: int, trials: int, rate: float) -> float:
+    """The chance of at least so many successes in independent trials. rate: above 0, below 1."""
+    if successes <= 0:
+        return 1.0
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, trials + 1)))])
+    count = np.arange(successes, trials + 1)
+    ways = logs[trials] - logs[count] - logs[trials - count]
+    terms = ways + count * math.log(rate) + (trials - count) * math.log1p(-rate)
+    return min(1.0, float(np.exp(terms).sum()))

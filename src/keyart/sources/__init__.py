@@ -1,0 +1,1 @@
+"""From lists of films to their posters: plan, fetch politely, continue after a stop, expire."""

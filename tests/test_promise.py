@@ -1,0 +1,86 @@
+"""A wanted precision is kept: on other films, in all but few draws, or nothing is predicted."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.stats import binom
+
+from keyart.evaluation.metrics import Flags
+from keyart.evaluation.promise import SILENT, binomial_tail, promised_thresholds
+from keyart.evaluation.ranking import Floats
+
+
+def films(count: int, seed: int, *, liar: bool = False) -> tuple[Floats, Flags]:
+    """Scores of four genres that are the chances of their truth; of a liar's last genre, twice."""
+    rng = np.random.default_rng(seed)
+    scores = 1 / (1 + np.exp(-rng.normal(-0.7, 1.3, (count, 4))))
+    chances = scores.copy()
+    if liar:
+        chances[:, 3] /= 2
+    return scores, rng.random(scores.shape) < chances
+
+
+def precision_of(thresholds: Floats, scores: Floats, truth: Flags) -> float:
+    predicted = (scores >= thresholds) & (thresholds < SILENT)
+    return float((predicted & truth).sum() / max(1, predicted.sum()))
+
+
+def alone(count: int) -> npt.NDArray[np.object_]:
+    return np.arange(count).astype(object)
+
+
+def test_the_precision_is_kept_on_as_many_other_films_in_95_of_100_draws() -> None:
+    kept, genres = [], []
+    for seed in range(100):
+        found = promised_thresholds(*films(400, seed), alone(400), 0.6)
+        other = films(400, seed + 1_000)
+        kept.append(precision_of(found, *other) >= 0.6)
+        genres.append((other[0] >= found).sum() / 400)
+    assert np.mean(kept) >= 0.95
+    # One threshold of true chances, the lowest that keeps it, gives 1.1 genres a film.
+    assert np.mean(genres) > 0.7
+
+
+def test_a_genre_that_contradicts_the_precision_is_silent_and_costs_the_others_nothing() -> None:
+    found = promised_thresholds(*films(3_000, 1, liar=True), alone(3_000), 0.6)
+    assert found[3] == SILENT
+    scores, truth = films(3_000, 1)
+    honest = promised_thresholds(scores[:, :3], truth[:, :3], alone(3_000), 0.6)
+    np.testing.assert_array_equal(found[:3], honest)
+    assert len(set(honest)) == 1
+    assert honest[0] < 0.6
+
+
+@pytest.mark.parametrize("precision", [0.6, 0.95])
+def test_what_cannot_be_shown_is_never_predicted(precision: float) -> None:
+    scores, truth = films(12, 3)  # too few to show anything
+    assert (promised_thresholds(scores, truth, alone(12), precision) == SILENT).all()
+    scores, truth = films(300, 3)
+    assert (promised_thresholds(scores, truth & False, alone(300), precision) == SILENT).all()
+
+
+def test_films_of_a_group_count_as_one_if_they_say_the_same() -> None:
+    scores, truth = films(60, 5)
+    scores, truth = np.repeat(scores, 20, axis=0), np.repeat(truth, 20, axis=0)
+    groups = np.repeat(alone(60), 20)
+    by_group = promised_thresholds(scores, truth, groups, 0.6)
+    by_film = promised_thresholds(scores, truth, alone(1_200), 0.6)
+    assert by_group.min() > by_film.min()
+
+
+def test_a_higher_precision_never_predicts_more() -> None:
+    scores, truth = films(3_000, 7)
+    counts = [
+        (scores >= promised_thresholds(scores, truth, alone(3_000), wanted)).sum()
+        for wanted in (0.5, 0.6, 0.7, 0.8)
+    ]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1] > 0
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "rate"), [(0, 5, 0.2), (3, 10, 0.6), (10, 10, 0.9), (900, 1_400, 0.62)]
+)
+def test_the_tail_is_that_of_scipy(successes: int, trials: int, rate: float) -> None:
+    expected = binom.sf(successes - 1, trials, rate)
+    assert binomial_tail(successes, trials, rate) == pytest.approx(expected, rel=1e-9)
