@@ -194,7 +194,11 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
                 for split in ("validation", "test")
             }
         decision = decide(
-            logits["validation"], catalog.truth[validation], catalog.groups[validation], vocabulary
+            logits["validation"],
+            catalog.truth[validation],
+            catalog.groups[validation],
+            vocabulary,
+            calibrated=True,
         )
         titles, _ = learn_titles(catalog, rows, start=pool.start.titles(vocabulary))
         fusions = pool.start.fusions(vocabulary)

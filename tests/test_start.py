@@ -185,7 +185,7 @@ def test_the_box_is_scored_as_keyart_predicts(own_genres: Run) -> None:
     catalog, model = own_genres.catalog, Predictor.load()
     rows = catalog.rows("test")
     answers = [model.predict(catalog.poster(row)) for row in rows]
-    predicted = sum("Comedy" in film.genres for film in answers)
+    predicted = sum("Comedy" in (*film.genres, *film.maybe) for film in answers)
     box = own_genres.metrics.split("test").box
     assert box is not None
     assert box.model is not None

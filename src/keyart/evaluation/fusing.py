@@ -27,8 +27,8 @@ FEWEST_FILMS = 40  # with less, evidence is not used, unless it is known how to
 # Penalties: they decide only where films say next to nothing, of a genre that none or all have.
 # Weights that are known count as much as those of some hundred films.
 _SHRINK, _USUAL = 1.0, {"poster": 1.0, "title": 0.7, "year": 0.7}
-_SHRINK_TO_KNOWN = 30.0
-_STEADY = 0.1
+_SHRINK_TO_KNOWN = 200.0
+_STEADY, _STEADY_TO_KNOWN = 0.1, 3.0
 
 Found = Mapping[Kind, Floats]
 """The logits (films, genres) of each kind of evidence; NaN in the rows of films without it."""
@@ -64,6 +64,7 @@ def fit_films(
             groups[having],
             vocabulary,
             criterion,
+            calibrated=evidence in known,
         ).decisions
     return Films(titles, fusions, decisions)
 
@@ -131,6 +132,7 @@ def _fit(
     genres = truth.shape[1]
     inputs = np.stack(logits, axis=-1) if logits else np.empty((*truth.shape, 0))
     shrink = _SHRINK_TO_KNOWN if known else _SHRINK
+    steady = _STEADY_TO_KNOWN if known else _STEADY
     rate = (truth.sum(0) + 1) / (len(truth) + 2)
     start = known.intercept if known else np.log(rate / (1 - rate))
     signs = np.where(truth, 1.0, -1.0)
@@ -138,7 +140,7 @@ def _fit(
     def loss(weights: Floats, intercept: Floats) -> float:
         linear = inputs @ weights + intercept
         penalty = (
-            shrink * ((weights - usual) ** 2).sum() + _STEADY * ((intercept - start) ** 2).sum()
+            shrink * ((weights - usual) ** 2).sum() + steady * ((intercept - start) ** 2).sum()
         )
         return float(np.logaddexp(0, -signs * linear).sum() + penalty / 2)
 
@@ -148,9 +150,9 @@ def _fit(
         chance = sigmoid(inputs @ weights + intercept)
         gap, bend = chance - truth, chance * (1 - chance)
         slope = np.einsum("fgk,fg->k", inputs, gap) + shrink * (weights - usual)
-        slopes = gap.sum(0) + _STEADY * (intercept - start)
+        slopes = gap.sum(0) + steady * (intercept - start)
         across = np.einsum("fgk,fg->kg", inputs, bend)
-        own = bend.sum(0) + _STEADY
+        own = bend.sum(0) + steady
         curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + shrink * np.eye(len(usual))
         # The intercepts are eliminated: each one meets the weights alone, not the others.
         step = np.linalg.solve(curve - (across / own) @ across.T, slope - (across / own) @ slopes)

@@ -119,16 +119,17 @@ def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
 
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
-    validation = trained.rows["validation"]
+    validation, known = trained.rows["validation"], _start_of(recipe)
     decision = decide(
         trained.logits["validation"],
         catalog.truth[validation],
         catalog.groups[validation],
         catalog.vocabulary,
         recipe.ending.thresholds,
+        calibrated=known is not None,
     )
     data, rows = recipe.data, trained.rows
-    known, vocabulary = _start_of(recipe), catalog.vocabulary
+    vocabulary = catalog.vocabulary
     titles, notes = learn_titles(
         catalog,
         rows,

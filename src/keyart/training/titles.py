@@ -38,8 +38,8 @@ FEWEST_TITLES = 3
 _C = 2.0
 _YEAR_SCALE = 0.5  # years are penalised less than words if they count more, and more if less
 _FEWEST_FILMS = 10  # a genre that fewer films have, or lack, is left to the intercept
-# For the distance from known weights. The weakest, 1 / _C, is that of a model from nothing.
-_PENALTIES = (64.0, 16.0, 4.0, 1.0, 0.5)
+# For the distance from known weights. A model from nothing has 1 / _C.
+_PENALTIES = (256.0, 64.0, 16.0, 4.0, 1.0)
 
 
 @dataclass(frozen=True)
