@@ -21,8 +21,8 @@ from keyart.service.server import running
 from keyart.similar import Index
 
 SHOTS = (
-    ("desktop", 1280, 1010, "light"),
-    ("dark", 1280, 1010, "dark"),
+    ("desktop", 1280, 1200, "light"),
+    ("dark", 1280, 1200, "dark"),
     ("phone", 390, 844, "light"),
 )
 
@@ -41,13 +41,18 @@ def shoot(browser: Browser, url: str, posters: list[Path], folder: Path) -> None
         thumbnail = page.locator(".card").first.locator(".neighbours img").first
         expect(thumbnail).not_to_have_js_property("naturalWidth", 0, timeout=20_000)
         page.locator(".card").first.locator(".bar").first.click()
-        page.wait_for_selector(".heat:not([hidden])")
+        page.wait_for_selector(".moved:not([hidden])")
         page.mouse.move(0, 0)
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(1_000)
         picture = Image.open(io.BytesIO(page.screenshot()))
         picture.convert("RGB").save(folder / f"page-{name}.png", optimize=True)
         context.close()
+
+
+def _named(poster: Path) -> Path:
+    """The poster under the name of its film, which gives the page its title and a year."""
+    return poster.rename(poster.with_name(f"{poster.stem.replace('-', ' ').title()} (1992).jpg"))
 
 
 def main() -> None:
@@ -64,12 +69,13 @@ def main() -> None:
         index = Index.build(catalog, out=work / "index", model=predictor.bundle.path)
         posters = paint_new_posters(24, work / "new")
         posters.sort(key=lambda poster: poster.stem != arguments.first)
+        posters = [_named(poster) for poster in posters[:3]]
         store = Corrections(f"sqlite:///{work / 'corrections.sqlite'}")
         app = create_app(predictor, index=index, corrections=store)
         with running(app) as url, sync_playwright() as playwright:
             chromium = shutil.which("chromium")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            shoot(browser, url, posters[:3], arguments.out)
+            shoot(browser, url, posters, arguments.out)
             browser.close()
 
 

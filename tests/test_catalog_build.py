@@ -368,7 +368,7 @@ def test_a_table_whose_ids_are_no_file_names_gets_one_line_with_examples(tmp_pat
         TableError, match=r"has no column 'keys'; did you mean 'key'\?; its columns"
     ):
         Catalog.build(table, folder, tmp_path / "other", columns={"id": "keys"})
-    with pytest.raises(TableError, match="columns: 'ids' is none of id, title, year, genres"):
+    with pytest.raises(TableError, match="columns: 'ids' is none of id, title, "):
         Catalog.build(table, folder, tmp_path / "other", columns={"ids": "key"})
 
 

@@ -10,6 +10,7 @@
     ├── FetchError              posters cannot be planned or fetched
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
+    ├── TermsError              the terms of a source do not allow this
     ├── TrainingError           training cannot start or continue
     ├── RunError                a run folder is missing, incomplete or already exists
     ├── SearchError             a search cannot start or continue in a folder
@@ -71,6 +72,10 @@ class RecipeError(KeyartError):
 
 class WeightsError(RecipeError):
     """A backbone is unknown, or weights are missing or do not fit."""
+
+
+class TermsError(KeyartError):
+    """The terms of a source of posters do not allow this without an agreement."""
 
 
 class TrainingError(KeyartError):

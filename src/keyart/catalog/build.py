@@ -15,6 +15,7 @@ from keyart.catalog.groups import common_stems, join_groups
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
 from keyart.catalog.split import ALL_FILMS, NEW_FILMS, SPLITS, Fractions, split_groups
 from keyart.catalog.table import COLUMNS, FACTS, CatalogTable
+from keyart.catalog.terms import joined_terms, read_terms, terms_of, terms_to_json
 from keyart.catalog.write import Row, catalog_facts, growing, write_genres, write_shards
 from keyart.errors import CatalogError
 from keyart.files import new_folder, write_json
@@ -67,6 +68,7 @@ def build_catalog(
             unmapped_cells=offer.unmapped_cells,
             notes=[*offer.notes, *placed.notes],
             rejections=len(rejected),
+            terms=terms_to_json(read_terms(posters)),
         )
         write_json(partial / FACTS, facts)
 
@@ -125,6 +127,7 @@ def grow_catalog(
             unmapped_cells=Counter(before.get("unmapped_cells", {})) + offer.unmapped_cells,
             notes=[*before["notes"], *notes, *placed.notes],
             rejections=len(rejected),
+            terms=terms_to_json(joined_terms(terms_of(catalog), read_terms(posters))),
         )
         write_json(path / FACTS, facts)
 

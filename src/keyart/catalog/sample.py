@@ -52,6 +52,7 @@ def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -
             unmapped_cells=Counter(),
             notes=[f"about {films:,} of the {len(catalog):,} films of {catalog.fingerprint[:12]}"],
             rejections=0,
+            terms=catalog.facts.get("terms", []),
         )
         write_json(partial / FACTS, facts)
 

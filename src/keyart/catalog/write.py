@@ -125,6 +125,7 @@ def catalog_facts(
     unmapped_cells: Counter[str],
     notes: Sequence[str],
     rejections: int,
+    terms: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of catalog.json. rows: all films of the catalog, in its order."""
     fingerprint = Fingerprint(vocabulary)
@@ -146,6 +147,7 @@ def catalog_facts(
         "unmapped_cells": dict(unmapped_cells.most_common()),
         "notes": list(dict.fromkeys(notes)),
         "rejections": rejections,
+        "terms": list(terms),
         "shards": list(shards),
     }
 

@@ -10,6 +10,13 @@ from keyart.terminal.logs import hide_logs
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", callback=hide_logs, help="Print no progress and no notes.")
 ]
+Agreement = Annotated[
+    bool,
+    typer.Option(
+        "--i-have-an-agreement",
+        help="Train on posters of TMDb: its terms ask for a written agreement.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Model = Annotated[
     Path | None,

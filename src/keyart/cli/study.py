@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keyart.cli.options import AsJson, CatalogFolder, Quiet
+from keyart.cli.options import Agreement, AsJson, CatalogFolder, Quiet
 
 commands = typer.Typer()
 
@@ -91,6 +91,7 @@ def milestone(
             "from-scratch rows.",
         ),
     ] = None,
+    agreement: Agreement = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -112,6 +113,7 @@ def milestone(
         settings=parse_settings(settings or []),
         weights=parse_weights(weights or []),
         callbacks=printing(quiet=quiet),
+        agreement=agreement,
     )
     if as_json:
         typer.echo(json_text(done.to_json()))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from keyart.cli.options import CatalogFolder, Quiet
+from keyart.cli.options import Agreement, CatalogFolder, Quiet
 
 commands = typer.Typer()
 
@@ -37,6 +37,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
@@ -50,7 +51,14 @@ def train(
     overrides = parse_settings(settings or [])
     with watch_training(quiet=quiet) as callbacks:
         run = train(
-            catalog, recipe, out=out, start=start, resume=resume, callbacks=callbacks, **overrides
+            catalog,
+            recipe,
+            out=out,
+            start=start,
+            resume=resume,
+            callbacks=callbacks,
+            agreement=agreement,
+            **overrides,
         )
     if not quiet:
         show_scores(run.metrics, "test")
@@ -118,6 +126,7 @@ def tune(
             "file in the folder.",
         ),
     ] = None,
+    agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
     """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
@@ -137,6 +146,7 @@ def tune(
             search=search or [],
             storage=storage,
             callbacks=callbacks,
+            agreement=agreement,
             **parse_settings(settings or []),
         )
     if not quiet:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from keyart.bundle import Bundle, Films
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
+from keyart.catalog.terms import terms_of
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.box import box_metrics, is_box
@@ -115,7 +116,7 @@ def evaluate_logits(
         catalog.vocabulary.names,
         {split: len(known[split]) for split in SPLITS},
         decision.criterion,
-        decision.notes,
+        with_attributions(decision.notes, catalog),
         splits,
         score_evidence(films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
@@ -126,6 +127,12 @@ def evaluate_logits(
         decision.precision,
     )
     return table, scored
+
+
+def with_attributions(notes: Sequence[str], catalog: Catalog) -> tuple[str, ...]:
+    """Notes, and what the sources of the catalog ask to be said wherever a model is described."""
+    lines = [f"{one.source}: {one.attribution}" for one in terms_of(catalog) if one.attribution]
+    return (*(note for note in notes if note not in lines), *lines)
 
 
 def fuse_titles(

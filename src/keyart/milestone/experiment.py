@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.terms import check_agreement
 from keyart.ensemble.make import make_ensemble
 from keyart.errors import KeyartError, why
 from keyart.evaluation.baselines import fit_baselines
@@ -102,6 +103,7 @@ def run_milestone(
     settings: Mapping[str, Sequence[str]] | None = None,
     weights: Mapping[str, StrPath] | None = None,
     callbacks: Callbacks | None = None,
+    agreement: bool = False,
 ) -> Milestone:
     """Run the rows of the 2017 study and of keyart on a catalog, and compare them with the study.
 
@@ -112,7 +114,7 @@ def run_milestone(
     epochs: of every network, at most; by default, as many as fit into some 20 minutes on two cores.
     full: whether to use the study's own picture size, batches and epochs. settings: KEY=VALUE
     settings of recipes, by row; `scratch` sets both from-scratch rows. weights: pretrained weights
-    of vgg16 or mobilenetv2, a file or "hub", by row.
+    of vgg16 or mobilenetv2, a file or "hub", by row. agreement: as in `train`.
 
     Raises KeyartError if `out` holds another comparison or a row is unknown, CatalogError if the
     catalog has too few films, and WeightsError for a file that does not fit its row.
@@ -124,6 +126,7 @@ def run_milestone(
     check_settings(request.settings)
     check_weights(request.weights)
     whole = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
+    check_agreement(whole, agreement)
     asked = _asked(folder, whole, request)
     request = replace(request, settings=asked["settings"])
     opened = _sample(whole, folder, films)
@@ -224,7 +227,15 @@ def _run_row(planned: Planned, catalog: Catalog, out: Path, watch: Callbacks) ->
             make_ensemble(members, out=run.path, learn_weights=True)
         elif planned.recipe is not None:
             with watch.training() as callbacks:
-                train(catalog, planned.recipe, out=run, resume=True, callbacks=callbacks)
+                # `run_milestone` has checked the agreement, before all rows.
+                train(
+                    catalog,
+                    planned.recipe,
+                    out=run,
+                    resume=True,
+                    callbacks=callbacks,
+                    agreement=True,
+                )
     except KeyartError as error:
         return str(error)
     return ""

@@ -27,6 +27,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.terms import check_agreement
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.run import Run
 from keyart.search import study as storing
@@ -71,6 +72,7 @@ def tune(
     search: Sequence[str] = (),
     storage: str | None = None,
     callbacks: Callbacks | None = None,
+    agreement: bool = False,
     **settings: Any,
 ) -> Search:
     """Search for a better recipe, until `trials` have ended in total or `hours` are over.
@@ -78,7 +80,7 @@ def tune(
     recipe: name of a shipped recipe, or a TOML file. settings: recipe keys that all trials share.
     search: the keys to vary, as for `--search`: "key=low..high", "key=a|b" or a TOML file.
     storage: URL of a database for the trials, for searches on several machines; without it they are
-    kept in SQLite in the folder `out`.
+    kept in SQLite in the folder `out`. agreement: as in `train`.
 
     If `out` holds this search already, it continues. Trials that were lost with their process run
     again from their last checkpoint. When the hours are over, a running trial stops after its
@@ -91,6 +93,7 @@ def tune(
     call = callbacks or Callbacks()
     if not isinstance(catalog, Catalog):
         catalog = Catalog.open(catalog)
+    check_agreement(catalog, agreement)
     out = Path(out)
     with quiet_optuna(), storage_errors(out, storage):
         opened = open_search(

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyart.catalog.films_table import Columns
+from keyart.catalog.terms import SourceTerms, write_terms
 from keyart.errors import FetchError, listed
 from keyart.genres import Vocabulary
 from keyart.parallel import batches
@@ -78,14 +79,14 @@ def read_sources(
     kinds = [(kind_of_table(path), path) for path in tables]
     names = {kind for kind, _ in kinds}
     films_of = sorted(names & set(SOURCES))
+    if "links" in names and "movielens" not in names:
+        raise FetchError("links.csv needs MovieLens's movies.csv; give that table too")
     if not films_of:
         raise FetchError(f"{listed([str(path) for path in tables])}: no list of films among them")
     if only is not None and only not in films_of:
         raise FetchError(f"no table of {only} was given; there are films of {listed(films_of)}")
     if choice.votes and "votes" not in names:
         raise FetchError("votes are in title.ratings.tsv.gz; give that table too")
-    if "links" in names and "movielens" not in names:
-        raise FetchError("links.csv needs MovieLens's movies.csv; give that table too")
     links: dict[str, tuple[str, str]] = {}
     voted: frozenset[int] | None = None
     for kind, path in kinds:
@@ -152,10 +153,20 @@ def plan(
         settings = Settings(uuid.uuid4().hex[:12], place.name, prefer, vocabulary, facts)
         rows = merge.rows(old, chosen, facts)
         parts = (pa.Table.from_pylist(part, SCHEMA) for part in batches(rows, BATCH))
+        _write_terms(out, {place.source})  # before anything can be fetched
         write_manifest(out / MANIFEST, parts, settings)
+        _write_terms(out, merge.sources)
     return Planned(
         merge.films, merge.new, len(merge.gone), merge.gone[:3], facts, tuple(reading.notes)
     )
+
+
+def _write_terms(out: Path, sources: set[str]) -> None:
+    """Put the terms of these sources next to the posters."""
+    known = [TERMS[name] for name in TERMS if name in sources]
+    terms = [SourceTerms(one.name, one.attribution, one.agreement) for one in known]
+    if terms:
+        write_terms(out / POSTERS, terms)
 
 
 class _Merge:
@@ -169,6 +180,7 @@ class _Merge:
         self._problems, self._agreement = Counter[str](), Agreement()
         self.films = self.new = self.with_genres = 0
         self.gone: list[str] = []
+        self.sources: set[str] = set()  # whose terms apply
 
     def rows(
         self, old: Iterable[Row], chosen: Iterable[United], facts: dict[str, Any]
@@ -202,6 +214,8 @@ class _Merge:
         self._agreement.add(named, self._vocabulary)
         genres = unite_genres(named, self._vocabulary, self._prefer)
         self.with_genres += bool(genres)
+        terms = [one for one in TERMS if one in named or one == place.source]
+        self.sources.update(terms)
         row: Row = {
             "film_id": film.film_id,
             "title": film.title,
@@ -209,11 +223,11 @@ class _Merge:
             "genres": list(genres),
             "status": "planned",
             "attempts": 0,
-            "url": spot.url or None,
+            "url": spot.url if spot.url and not spot.problem else None,
             "imdb_id": film.imdb_id or None,
             "tmdb_id": film.tmdb_id or (old or {}).get("tmdb_id"),
             "source": place.source,
-            "terms": [one for one in TERMS if one in named or one == place.source],
+            "terms": terms,
             "listed": True,
             **{f"genres_{source}": named.get(source) for source in SOURCES},
         }

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.terms import check_agreement
 from keyart.images.decode import Pixels
 from keyart.models.backbones import origin
 from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_adds
@@ -55,6 +56,7 @@ def train(
     start: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callbacks: Callbacks | None = None,
+    agreement: bool = False,
     **settings: Any,
 ) -> Run:
     """Train a model on a catalog, and leave a run: weights, bundle, metrics and report.
@@ -63,13 +65,16 @@ def train(
     number of films allows with a `start`. out: the run's folder. start: a trained model to start
     from, `box` or the folder of a run or a bundle; its genres may be others. resume: continue a
     training that was stopped at any moment; it ends with the same weights. callbacks: what to call
-    meanwhile. settings: recipe keys to override, `epochs=5`.
+    meanwhile. agreement: whether you have the written agreement that a source of the posters asks for
+    (TMDb does). settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
     TrainingError if the catalog cannot be trained on, WeightsError for weights that are missing or
-    do not fit the backbone, and BundleError for a start that cannot be read.
+    do not fit the backbone, BundleError for a start that cannot be read,
+    and TermsError if an agreement is missing.
     """
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
+    check_agreement(opened, agreement)
     run, call = Run(out), callbacks or Callbacks()
     chosen = (
         starting_recipe(start, recipe, settings, len(opened.rows("train")))
