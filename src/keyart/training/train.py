@@ -65,13 +65,13 @@ def train(
     number of films allows with a `start`. out: the run's folder. start: a trained model to start
     from, `box` or the folder of a run or a bundle; its genres may be others. resume: continue a
     training that was stopped at any moment; it ends with the same weights. callbacks: what to call
-    meanwhile. agreement: whether you have the written agreement that a source of the posters asks for
-    (TMDb does). settings: recipe keys to override, `epochs=5`.
+    meanwhile. agreement: whether you have the written agreement that a source of the posters asks
+    for (TMDb does). settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
     TrainingError if the catalog cannot be trained on, WeightsError for weights that are missing or
-    do not fit the backbone, BundleError for a start that cannot be read,
-    and TermsError if an agreement is missing.
+    do not fit the backbone, BundleError for a start that cannot be read, and TermsError if an
+    agreement is missing.
     """
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     check_agreement(opened, agreement)
