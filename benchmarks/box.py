@@ -4,21 +4,26 @@ python -m benchmarks.box RUN [--catalog CATALOG] [--titles TABLE] [--encoder FOL
 
 Its network is stored in float16 (see training/halve.py), and scored in that form on the test split
 of the run's catalog. Those are the metrics on its card. A bundle that is small already, such as the
-box itself, may stand for the run: then only what it knows of titles is learned again. A sentence
+box itself, may stand for the run: then its thresholds and what it knows of posters are learned
+again, and titles only if --titles or --encoder is given. A sentence
 encoder gives what it knows of words; it is no part of the box.
 """
 
 import argparse
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from keyart.bundle import BOX, content_of, read_bundle, write_bundle
+from keyart.bundle import BOX, DEFAULT_PRECISION, content_of, read_bundle, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
-from keyart.evaluation.evaluate import catalog_logits, evaluate_model, fuse_titles
+from keyart.evaluation.evaluate import (
+    catalog_logits,
+    evaluate_model,
+    fuse_titles,
+    learn_typical,
+)
 from keyart.manifest import MANIFEST
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
@@ -28,6 +33,7 @@ from keyart.training.export import export
 from keyart.training.titles import learn_titles
 
 _NAME = "PosterNet, the model in the box"
+_TITLES = "titles: "  # how a note on the title model begins
 _MOST = 12_000_000  # bytes that the box may take
 ORIGIN = (
     "It was trained from random weights, by distillation: in each step a teacher's scores for the "
@@ -54,19 +60,27 @@ def main() -> None:
             small = read_bundle(Path(shutil.copytree(given.run, Path(folder) / "small")))
         else:
             small = export(given.run, Path(folder) / "small", small=True)
-        titles, notes = learn_titles(
-            catalog,
-            {split: catalog.rows(split) for split in SPLITS},
-            given.titles,
-            encoder,
-            "words",
+        by_split = {split: catalog.rows(split) for split in SPLITS}
+        rows, predictor = by_split["validation"], Predictor(small)
+        films = small.films
+        known = small.provenance["notes"]
+        notes = tuple(note for note in known if note.startswith(_TITLES))
+        if films is None or given.titles is not None or encoder is not None:
+            titles, notes = learn_titles(catalog, by_split, given.titles, encoder, "words")
+            logits = catalog_logits(predictor, catalog, rows)
+            films = fuse_titles(titles, catalog, logits, rows, small.provenance["thresholds"])
+        spec = predictor.image_specs[0]
+        typical = learn_typical(
+            catalog, spec, lambda some: catalog_logits(predictor, catalog, some), by_split
         )
-        rows = catalog.rows("validation")
-        logits = catalog_logits(Predictor(small), catalog, rows)
-        films = fuse_titles(titles, catalog, logits, rows, small.provenance["thresholds"])
-        fused = write_bundle(Path(folder) / "fused", replace(content_of(small), films=films))
-        _, _, scored, _ = evaluate_model(Predictor(fused), catalog, ("validation", "test"))
-        table = replace(scored, name=_NAME, notes=(*_without_titles(scored.notes), *notes))
+        fused = write_bundle(
+            Path(folder) / "fused", replace(content_of(small), films=films, typical=typical)
+        )
+        decision, films, scored, _ = evaluate_model(
+            Predictor(fused), catalog, ("validation", "test"), DEFAULT_PRECISION
+        )
+        others = [note for note in scored.notes if not note.startswith(_TITLES)]
+        table = replace(scored, name=_NAME, notes=(*others, *notes))
         card = model_card(table, small.provenance["recipe"])
         head, data, rest = card.partition("## Data\n")
         facts = {
@@ -74,7 +88,7 @@ def main() -> None:
         }
         if BOX.exists():
             shutil.rmtree(BOX)
-        content = content_of(fused)
+        content = replace(content_of(fused), decisions=decision.decisions, films=films)
         box = write_bundle(
             BOX,
             replace(
@@ -87,11 +101,6 @@ def main() -> None:
     if size > _MOST:
         raise SystemExit(f"{box.path}: {size:,} bytes, more than {_MOST:,}")
     print(f"{box.path}: {size:,} bytes")
-
-
-def _without_titles(notes: Sequence[str]) -> list[str]:
-    """Notes that are not of the title model that the box had before."""
-    return [note for note in notes if not note.startswith("titles: ")]
 
 
 if __name__ == "__main__":

@@ -57,9 +57,9 @@ def test_posters_that_wait_are_scored_together_and_each_gets_its_own(
 
     async def ask() -> list[Any]:
         batcher = Batcher(tiny_predictor, Limits(batch=4), Metrics(), threads=1)
-        first = asyncio.create_task(batcher.logits([RED]))
+        first = asyncio.create_task(batcher.see([RED]))
         await gate.holds(1)
-        rest = asyncio.create_task(batcher.logits([GREEN, b"broken", RED, GREEN, DARK]))
+        rest = asyncio.create_task(batcher.see([GREEN, b"broken", RED, GREEN, DARK]))
         await settled()
         gate.open.set()
         answers = [*await first, *await rest]
@@ -69,10 +69,10 @@ def test_posters_that_wait_are_scored_together_and_each_gets_its_own(
     red, green, broken, red_again, green_again, dark = asyncio.run(ask())
     assert gate.sizes == [1, 3, 1]  # the broken one took a place of the batch of four
     assert isinstance(broken, PosterError)
-    assert (red == red_again).all()
-    assert (green == green_again).all()
-    assert [int(np.argmax(one)) for one in (red, green)] == [0, 1]
-    assert dark.max() < 0.01
+    assert (red.logits == red_again.logits).all()
+    assert (green.logits == green_again.logits).all()
+    assert [int(np.argmax(one.logits)) for one in (red, green)] == [0, 1]
+    assert dark.logits.max() < 0.01
 
 
 def test_a_batch_leaves_other_threads_their_share(
@@ -82,9 +82,9 @@ def test_a_batch_leaves_other_threads_their_share(
 
     async def ask() -> None:
         batcher = Batcher(tiny_predictor, Limits(batch=8), Metrics(), threads=2)
-        blockers = [asyncio.create_task(batcher.logits([RED])) for _ in range(2)]
+        blockers = [asyncio.create_task(batcher.see([RED])) for _ in range(2)]
         await gate.holds(2)
-        waiting = asyncio.create_task(batcher.logits([RED] * 8))
+        waiting = asyncio.create_task(batcher.see([RED] * 8))
         await settled()
         gate.open.set()
         await asyncio.gather(waiting, *blockers)
@@ -101,10 +101,10 @@ def test_a_full_queue_refuses_at_once_and_opens_again(
 
     async def ask() -> None:
         batcher = Batcher(tiny_predictor, Limits(waiting=3), Metrics(), threads=1)
-        accepted = [asyncio.create_task(batcher.logits([RED])) for _ in range(3)]
+        accepted = [asyncio.create_task(batcher.see([RED])) for _ in range(3)]
         await settled()
         with pytest.raises(Problem, match="3 posters are waiting"):
-            await batcher.logits([RED])
+            await batcher.see([RED])
         with pytest.raises(Problem):
             await batcher.run(RED, lambda: 1)
         gate.open.set()
@@ -123,13 +123,13 @@ def test_closing_answers_accepted_requests_and_nothing_more(
 
     async def ask() -> list[Any]:
         batcher = Batcher(tiny_predictor, Limits(), Metrics(), threads=2)
-        accepted = [asyncio.create_task(batcher.logits([RED])) for _ in range(10)]
+        accepted = [asyncio.create_task(batcher.see([RED])) for _ in range(10)]
         await settled()
         closing = asyncio.create_task(batcher.close())
         await settled()
         assert not batcher.alive
         with pytest.raises(Problem, match="stopping"):
-            await batcher.logits([RED])
+            await batcher.see([RED])
         gate.open.set()
         answers = await asyncio.gather(*accepted)
         await closing
@@ -146,10 +146,10 @@ def test_other_jobs_keep_their_place_and_their_errors(tiny_predictor: Predictor)
     async def ask() -> list[Any]:
         batcher = Batcher(tiny_predictor, Limits(), Metrics(), threads=1)
         tasks = [
-            asyncio.create_task(batcher.logits([RED])),
+            asyncio.create_task(batcher.see([RED])),
             asyncio.create_task(batcher.run(RED, lambda: "work")),
             asyncio.create_task(batcher.run(RED, broken)),
-            asyncio.create_task(batcher.logits([GREEN, RED])),
+            asyncio.create_task(batcher.see([GREEN, RED])),
         ]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await batcher.close()
@@ -158,8 +158,8 @@ def test_other_jobs_keep_their_place_and_their_errors(tiny_predictor: Predictor)
     red, work, error, (green, red_again) = asyncio.run(ask())
     assert work == "work"
     assert isinstance(error, PosterError)
-    assert (red[0] == red_again).all()
-    assert int(np.argmax(green)) == 1
+    assert (red[0].logits == red_again.logits).all()
+    assert int(np.argmax(green.logits)) == 1
 
 
 def test_a_network_that_breaks_is_an_error_of_all_in_its_batch(
@@ -172,7 +172,7 @@ def test_a_network_that_breaks_is_an_error_of_all_in_its_batch(
 
     async def ask() -> list[Any]:
         batcher = Batcher(tiny_predictor, Limits(), Metrics(), threads=1)
-        answers = await batcher.logits([RED, GREEN])
+        answers = await batcher.see([RED, GREEN])
         assert batcher.alive
         await batcher.close()
         return answers
@@ -201,15 +201,15 @@ def test_a_thread_that_is_stuck_is_replaced_and_meanwhile_the_service_is_not_rea
         limits = Limits(late=0.1, stuck=0.6)
         batcher = Batcher(tiny_predictor, limits, Metrics(), threads=1)
         assert ready(batcher)
-        held = asyncio.create_task(batcher.logits([GREEN]))
+        held = asyncio.create_task(batcher.see([GREEN]))
         await until(lambda: not ready(batcher))
-        behind = asyncio.create_task(batcher.logits([RED]))
+        behind = asyncio.create_task(batcher.see([RED]))
         (problem,) = await held
         assert isinstance(problem, Problem)
         assert problem.kind == "unavailable"
         (red,) = await behind
         assert not isinstance(red, Exception)
-        assert int(np.argmax(red)) == 0
+        assert int(np.argmax(red.logits)) == 0
         assert not ready(batcher)
         assert batcher.waiting == 0
         await asyncio.wait_for(batcher.close(), 10)  # a stuck thread is not waited for
@@ -225,12 +225,12 @@ def test_the_service_is_ready_again_when_a_stuck_thread_comes_back(
 
     async def ask() -> None:
         batcher = Batcher(tiny_predictor, Limits(late=0.1, stuck=0.4), Metrics(), threads=1)
-        (problem,) = await batcher.logits([RED])
+        (problem,) = await batcher.see([RED])
         assert isinstance(problem, Problem)
         assert not ready(batcher)
         gate.open.set()
         await until(lambda: ready(batcher))
-        assert not isinstance((await batcher.logits([RED]))[0], Exception)
+        assert not isinstance((await batcher.see([RED]))[0], Exception)
         assert batcher.waiting == 0
         await batcher.close()
 
@@ -253,11 +253,11 @@ def test_small_posters_pass_large_ones_and_few_large_ones_wait(
 
     async def ask() -> None:
         batcher = Batcher(tiny_predictor, Limits(large=2), Metrics(), threads=1)
-        first = asyncio.create_task(batcher.logits([large]))
+        first = asyncio.create_task(batcher.see([large]))
         await settled()
-        rest = [asyncio.create_task(batcher.logits([large])) for _ in range(3)]
+        rest = [asyncio.create_task(batcher.see([large])) for _ in range(3)]
         await settled()
-        assert not isinstance((await batcher.logits([RED]))[0], Exception)
+        assert not isinstance((await batcher.see([RED]))[0], Exception)
         assert [task.done() for task in rest] == [False, False, True]
         (busy,) = await rest[2]
         assert isinstance(busy, Problem)

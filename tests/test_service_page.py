@@ -7,13 +7,16 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from keyart.bundle import content_of, write_bundle
 from keyart.evidence import Kind
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
@@ -21,6 +24,8 @@ from keyart.service.app import create_app
 from keyart.service.server import running
 from keyart.service.tokens import Tokens, new_token
 from keyart.similar import Index
+from keyart.typical import Typical
+from tests.tiny import tiny_bundle
 from tests.tiny_titles import titled_bundle
 from tests.wire import DARK, GREEN, RED, encoded, plain
 
@@ -98,6 +103,36 @@ def test_many_posters_are_read_and_unsure_is_shown(page: Page) -> None:
     expect(page.locator("#count")).to_have_text("3 posters")
     unsure = page.locator(".card").nth(2)
     expect(unsure.locator(".hint")).to_contain_text("is closest: 0%, threshold 50%")
+
+
+def test_what_is_only_maybe_and_what_is_no_poster_are_told_apart(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    whole = content_of(tiny_bundle(tmp_path / "plain"))
+    strict = replace(
+        whole.decisions,
+        precision_thresholds={0.6: np.array([0.9999, 0.5, 1.0])},
+        precision=0.6,
+    )
+    typical = Typical(np.zeros(19), np.zeros((19, 19)), 1.0, 0.5, 1.0)
+    content = replace(whole, decisions=strict, typical=typical)
+    model = Predictor(write_bundle(tmp_path / "bundle", content))
+    wide = encoded(plain((130, 30, 30), (40, 80)))
+    with running(create_app(model)) as address:
+        page = context.new_page()
+        page.goto(address)
+        choose(page, red_jpg=RED, wide_png=wide)
+        first, second = page.locator(".card").nth(0), page.locator(".card").nth(1)
+        expect(first.locator(".verdict")).to_have_text("Unsuremaybe Red")
+        expect(first.locator(".bar").first).to_contain_text("threshold 100%, maybe")
+        expect(first.locator(".bar", has_text="Blue")).to_contain_text("never predicted")
+        expect(second.locator(".verdict")).to_have_text("Unsure")
+        expect(second.locator(".evidence")).to_contain_text("does not look like a poster")
+        with page.expect_download() as download:
+            page.click("#csv")
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    assert [(row["genres"], row["maybe"]) for row in rows] == [("", "Red"), ("", "")]
+    assert rows[1]["reason"] == "does not look like a poster"
 
 
 def test_bars_show_scores_and_thresholds(page: Page) -> None:
@@ -199,7 +234,7 @@ def test_downloads_hold_what_the_api_says(page: Page, url: str) -> None:
     assert download.value.suggested_filename == "keyart.csv"
     text = Path(download.value.path()).read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
-    head = ["title", "poster", "genres", "unsure", "evidence", "reason"]
+    head = ["title", "poster", "genres", "maybe", "unsure", "evidence", "reason"]
     assert list(rows[0]) == [*head, "Red", "Green", "Blue"]
     assert [row["poster"] for row in rows] == ["'=1+1.jpg", 'a "b", c.png']
     with page.expect_download() as download:

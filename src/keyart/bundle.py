@@ -49,6 +49,7 @@ from keyart.manifest import (
 )
 from keyart.text_encoder import TextEncoder
 from keyart.title_model import TextHead, TitleModel
+from keyart.typical import Typical
 from keyart.version import __version__
 
 BOX = Path(__file__).with_name("box")
@@ -121,7 +122,8 @@ class Bundle:
 
     spec: how its network takes posters; None for an ensemble, which has `members` instead.
     calibration, thresholds, precision_thresholds: for posters alone, as in Decisions. films: None
-    if it learned no titles. precision: the one that predicted genres keep, whatever they rest on;
+    if it learned no titles. typical: what posters look like; None if it was not learned. precision:
+    the one that predicted genres keep, whatever they rest on;
     None if they are predicted from the balanced `thresholds`. fingerprint: changes with any byte of
     the bundle. onnx_sha256: of the network; "" for an ensemble. probe: the network's logits (2,
     genres) of two known posters, see probe.py; () for an ensemble.
@@ -137,6 +139,7 @@ class Bundle:
     provenance: Mapping[str, Any]
     fingerprint: str
     films: Films | None = None
+    typical: Typical | None = None
     onnx_sha256: str = ""
     probe: tuple[tuple[float, ...], ...] = ()
     text_probe: tuple[tuple[float, ...], ...] = ()
@@ -227,7 +230,7 @@ class NetworkFiles:
 class Content:
     """What a bundle is written from. model: a network, or the members of an ensemble.
 
-    films: None if it learned no titles.
+    films: None if it learned no titles. typical: what posters look like; None if it is unknown.
     """
 
     model: NetworkFiles | Sequence[Member]
@@ -236,13 +239,15 @@ class Content:
     card: str
     provenance: Mapping[str, Any]
     films: Films | None = None
+    typical: Typical | None = None
 
     def unwritten(self, path: Path) -> Bundle:
         """The bundle that `path` will be. It decides as that one will, but has no network yet."""
         own = self.decisions
         return Bundle(
             path, self.vocabulary, None, (), own.calibration, own.thresholds,
-            own.precision_thresholds, self.provenance, "", self.films,
+            own.precision_thresholds, self.provenance, "", self.films, self.typical,
+            precision=own.precision,
         )  # fmt: skip
 
 
@@ -287,6 +292,7 @@ def _fill(folder: Path, content: Content) -> None:
         **model,
         **_decisions_to_json(names, content.decisions),
         "precision": content.decisions.precision,
+        "typical": content.typical.to_json() if content.typical else None,
         "provenance": dict(content.provenance),
         "files": {name: _identity(data) for name, data in files.items()},
     }
@@ -311,7 +317,13 @@ def content_of(bundle: Bundle) -> Content:
         weights = bundle.weights.read_bytes() if bundle.weights.exists() else None
         model = NetworkFiles(bundle.onnx.read_bytes(), bundle.spec, weights)
     return Content(
-        model, bundle.vocabulary, bundle.decisions, bundle.card, bundle.provenance, bundle.films
+        model,
+        bundle.vocabulary,
+        bundle.decisions,
+        bundle.card,
+        bundle.provenance,
+        bundle.films,
+        bundle.typical,
     )
 
 
@@ -320,18 +332,20 @@ def change_thresholds(
     decisions: Decisions,
     films: Films | None,
     *,
+    typical: Typical | None,
     card: str,
     provenance: Mapping[str, Any],
 ) -> Bundle:
     """Give a saved model other thresholds, and the card and provenance that describe them.
 
-    films: the model's own, with other thresholds.
+    films: the model's own, with other thresholds. typical: the model's own, or learned now.
     """
     data = card.encode("utf-8")
     manifest = read_manifest(bundle.path) | {
         "keyart": __version__,
         **_decisions_to_json(bundle.vocabulary, decisions),
         "precision": decisions.precision,
+        "typical": typical.to_json() if typical else None,
         "provenance": dict(provenance),
     }
     if films is not None:
@@ -380,6 +394,7 @@ def _read(path: Path, depth: int) -> Bundle:
         provenance=manifest["provenance"],
         fingerprint=manifest["digest"],
         films=_read_films(path, names, manifest),
+        typical=Typical.from_json(manifest["typical"]) if manifest["typical"] else None,
         onnx_sha256=manifest["files"].get(ONNX, {"sha256": ""})["sha256"],
         probe=tuple(map(tuple, manifest.get("probe", ()))),
         text_probe=tuple(map(tuple, manifest.get("titles", {}).get("text", {}).get("probe", ()))),

@@ -22,6 +22,7 @@ from keyart.genres import Vocabulary
 from keyart.graph import check_graph
 from keyart.reading import LARGEST_WEIGHTS, opened, read_json
 from keyart.title_model import DECADES
+from keyart.typical import NUMBERS
 from keyart.version import __version__
 
 FORMAT = 4
@@ -47,6 +48,7 @@ _TITLE_KEYS = {"titles", "evidence"}
 _EVIDENCE_KEYS = {"weights", "intercept", "thresholds", "precision_thresholds", "calibration"}
 _KEYS = {
     "format", "keyart", "vocabulary", "thresholds", "precision_thresholds", "precision",
+    "typical",
     "calibration", "provenance", "files", "digest",
 }  # fmt: skip
 
@@ -123,7 +125,7 @@ def _upgraded(manifest: Manifest) -> Manifest:
     return (
         manifest
         | silent
-        | {"format": FORMAT, "precision": None}
+        | {"format": FORMAT, "precision": None, "typical": None}
         | ({"evidence": evidence} if evidence else {})
     )
 
@@ -146,6 +148,8 @@ def _check(manifest: Manifest) -> None:
             for logit in _list(row, "probe", len(names), len(names)):
                 _number(logit, "probe", -1e30, 1e30)
     _check_decisions(manifest, "", names)
+    if manifest["typical"] is not None:
+        _check_typical(manifest["typical"], len(names) + NUMBERS)
     if (precision := manifest["precision"]) is not None:
         _number(precision, "precision", 0, 1)
         if precision not in map(float, manifest["precision_thresholds"]):
@@ -173,6 +177,16 @@ def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None
             raise ValueError(f"{where}: expected a precision above 0, up to 1")
         _check_thresholds(cuts, where, names)
     _check_calibration(plain["calibration"], len(names), before)
+
+
+def _check_typical(typical: Any, numbers: int) -> None:
+    _object(typical, "typical", {"mean", "whitening", "limit", "narrowest", "widest"})
+    for name in ("limit", "narrowest", "widest"):
+        _number(typical[name], f"typical {name}", 0, 1e9)
+    whitening = _list(typical["whitening"], "typical whitening", numbers, numbers)
+    for row, where in ((typical["mean"], "mean"), *((row, "whitening") for row in whitening)):
+        for number in _list(row, f"typical {where}", numbers, numbers):
+            _number(number, f"typical {where}", -1e9, 1e9)
 
 
 def _check_titles(titles: Any, genres: int) -> None:

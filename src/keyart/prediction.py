@@ -55,7 +55,8 @@ class Prediction:
     wrong. scores: each genre's calibrated probability. thresholds: the score from which each genre
     is in `genres`; 1 if it never is. evidence: what the scores rest on, "poster", "title" and
     "year" or some of them. film_id, title, year: as they were given, else None. problem: why the
-    poster was not used, if the title had to do without it; otherwise empty.
+    poster was not used, if the title had to do without it; otherwise empty. warning: that the
+    picture does not look like a poster; without a title it then gets no genres, only scores.
     """
 
     poster: str
@@ -70,6 +71,7 @@ class Prediction:
     year: int | None = None
     evidence: Evidence = POSTER
     problem: str = ""
+    warning: str = ""
 
     @property
     def name(self) -> str:
@@ -89,7 +91,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON: film_id, title, poster, genres, maybe, unsure, evidence, scores.
 
-        Also reason: why the poster was not used, if it was not.
+        Also reason and warning, if there are any.
         """
         return {
             "film_id": self.film_id,
@@ -100,6 +102,7 @@ class Prediction:
             "unsure": self.unsure,
             "evidence": list(self.evidence),
             **({"reason": self.problem} if self.problem else {}),
+            **({"warning": self.warning} if self.warning else {}),
             "scores": dict(self.scores),
         }
 
@@ -107,6 +110,8 @@ class Prediction:
         genres = ", ".join(self.genres) or "unsure"
         if self.maybe:
             genres += f", maybe {' or '.join(self.maybe)}"
+        if self.warning:
+            genres += f", {self.warning}"
         top = ", ".join(f"{name} {score:.2f}" for name, score in self.top().items())
         return f"<Prediction {self.name!r}: {genres} ({top})>"
 
@@ -130,6 +135,7 @@ class Prediction:
             )
         genres = html.escape(" · ".join(self.genres)) or "<i>unsure</i>"
         maybe = html.escape(", maybe " + " · ".join(self.maybe)) if self.maybe else ""
+        maybe += f"<br>{html.escape(self.warning)}" if self.warning else ""
         return (
             '<div style="display:flex;gap:16px;align-items:center">'
             f"{_thumbnail(self.picture)}<div><code>{html.escape(self.name)}</code><br>"

@@ -3,7 +3,7 @@
 import copy
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,11 +25,28 @@ from keyart.prediction import Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
 from keyart.title_model import check_year
 
-Prepared = tuple[Pixels, ...]
-"""One poster, once for each image spec of a model: (height, width, 3) each, uint8."""
+
+class Prepared(tuple[Pixels, ...]):
+    """One poster, once for each image spec of a model: (height, width, 3) each, uint8."""
+
+    aspect: float
+    """The width of the picture as found over its height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a model sees in a poster.
+
+    logits: (genres,), before calibration. warning: that it does not look like a poster; or empty.
+    """
+
+    logits: Logits
+    warning: str = ""
+
 
 Item = TypeVar("Item")
 _NO_POSTER = "it has no poster"
+_NOT_A_POSTER = "does not look like a poster"
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -174,7 +191,7 @@ class Predictor:
                 self.require("maps")
             network, specs = self.scorer.network, self.image_specs
             logits, maps = place_maps(poster, method, specs, self.logits, network, max_pixels)
-        (answer,) = self.answers([film], [logits])
+        (answer,) = self.answers([film], [None if logits is None else Seen(logits)])
         if isinstance(answer, Failure):
             raise PosterError(f"{answer.poster}: {answer.reason}")
         found = explain_evidence(self.bundle, logits, film, answer.evidence)
@@ -221,17 +238,32 @@ class Predictor:
         Raises PosterError, and PosterWaitsError after `patience`.
         """
         content = content_of(poster)
-        return tuple(spec.prepare(content, max_pixels, patience) for spec in self.image_specs)
+        found = [spec.prepare_sized(content, max_pixels, patience) for spec in self.image_specs]
+        prepared = Prepared(pixels for pixels, _ in found)
+        prepared.aspect = found[0][1]
+        return prepared
 
-    def scores(self, posters: Sequence[Prepared]) -> Scores:
+    def scores(self, posters: Sequence[tuple[Pixels, ...]]) -> Scores:
         """Calibrated scores (posters, genres) of prepared posters by themselves."""
         return self.bundle.calibration.apply(self.poster_logits(posters))
+
+    def see(self, posters: Sequence[Prepared]) -> list[Seen]:
+        """The logits of prepared posters, and whether they look like posters."""
+        logits = self.poster_logits(posters)
+        typical = self.bundle.typical
+        if typical is None:
+            return [Seen(row) for row in logits]
+        pixels = np.stack([pictures[0] for pictures in posters])
+        like = typical.includes(logits, pixels, [poster.aspect for poster in posters])
+        return [
+            Seen(row, "" if one else _NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
+        ]
 
     def logits(self, pictures: Pictures) -> Logits:
         """Logits (films, genres), before calibration. pictures: for each spec of the scorer."""
         return self.scorer.logits(pictures)
 
-    def embed_prepared(self, posters: Sequence[Prepared]) -> Embeddings:
+    def embed_prepared(self, posters: Sequence[tuple[Pixels, ...]]) -> Embeddings:
         """As `embed`, of prepared posters: (posters, channels)."""
         self.require("features")
         assert self.scorer.network is not None
@@ -251,17 +283,20 @@ class Predictor:
         *,
         film: Query | None = None,
         problem: str = "",
+        warning: str = "",
     ) -> Prediction:
         """The prediction that these scores (genres,) make.
 
         evidence: what they rest on. film: what else is known. problem: why its poster was not used.
+        warning: that it does not look like one; then only a title gives it genres.
         """
         known = film or Query()
         decisions, vocabulary = self.bundle.decisions_for(evidence), self.bundle.vocabulary
+        withheld = bool(warning) and "title" not in evidence
         return Prediction(
             name,
-            vocabulary.decode(decisions.predicted(scores)),
-            vocabulary.decode(decisions.possible(scores)),
+            () if withheld else vocabulary.decode(decisions.predicted(scores)),
+            () if withheld else vocabulary.decode(decisions.possible(scores)),
             dict(zip(self.genres, scores.tolist(), strict=True)),
             self._thresholds[evidence],
             picture,
@@ -270,6 +305,7 @@ class Predictor:
             known.year,
             evidence,
             problem,
+            warning,
         )
 
     def _answers(
@@ -291,18 +327,18 @@ class Predictor:
                 except PosterError as error:
                     problem = str(error)
             read.append(replace(film, problem=problem) if problem else film)
-        logits = iter(self.poster_logits(prepared) if prepared else ())
-        posters = [None if film.problem else next(logits) for film in read]
+        seen = iter(self.see(prepared) if prepared else ())
+        posters = [None if film.problem else next(seen) for film in read]
         return self.answers(read, posters, numbers, used)
 
     def answers(
         self,
         films: Sequence[Query],
-        posters: Sequence[Logits | None],
+        posters: Sequence[Seen | None],
         numbers: Sequence[int | None] | None = None,
         used: Collection[Kind] = KINDS,
     ) -> list[Prediction | Failure]:
-        """What the logits (genres,) of films' posters, and the rest that is known of them, make.
+        """What is seen in films' posters, and the rest that is known of them, make.
 
         posters: None for a film without a poster, or if its `problem` says why it was not read.
         numbers: of the films, for the names of those that have none; None for a single film. used:
@@ -310,8 +346,9 @@ class Predictor:
         """
         answers: list[Prediction | Failure] = []
         numbers = numbers or [None] * len(films)
-        found = fuse(self.bundle, posters, films, used)
-        for film, number, fused in zip(films, numbers, found, strict=True):
+        logits = [None if seen is None else seen.logits for seen in posters]
+        found = fuse(self.bundle, logits, films, used)
+        for film, number, seen, fused in zip(films, numbers, posters, found, strict=True):
             name, problem = _name(film, number), film.problem
             if fused is None:
                 problem = problem or _NO_POSTER
@@ -325,6 +362,7 @@ class Predictor:
                         _if_path(film.poster),
                         film=film,
                         problem="" if problem == _NO_POSTER else problem,
+                        warning=seen.warning if seen is not None else "",
                     )
                 )
         return answers
@@ -338,7 +376,7 @@ class Predictor:
             return "; this model has learned no titles to do without"
         return f"; nothing in the title {film.title!r} is known to this model"
 
-    def poster_logits(self, posters: Sequence[Prepared]) -> Logits:
+    def poster_logits(self, posters: Sequence[tuple[Pixels, ...]]) -> Logits:
         """Logits (posters, genres) of prepared posters, before calibration."""
         pictures = [np.stack(pictures) for pictures in zip(*posters, strict=True)]
         return self.logits(pictures)

@@ -70,8 +70,9 @@ def to_table(films: Iterable[Prediction | Failure]) -> "pa.Table":
 
     Columns: film_id and title (null if they are not known), poster, genres and maybe (joined by
     '|'), unsure, evidence (what the scores rest on, joined by '|'), reason (why a poster could not
-    be read, else null), then one column of scores for each genre, null for a film that could not be
-    predicted. One row for each film, in order. Needs pyarrow (`keyart[catalog]`).
+    be read, or that it does not look like one, else null), then one column of scores for each
+    genre, null for a film that could not be predicted. One row for each film, in order. Needs
+    pyarrow (`keyart[catalog]`).
     """
     answers = list(films)
     names = dict.fromkeys(name for one in answers for name in _scores(one))
@@ -137,7 +138,7 @@ def _head(film: Prediction | Failure) -> list[Any]:
         "|".join(film.maybe),
         film.unsure,
         "|".join(film.evidence),
-        film.problem or None,
+        film.problem or film.warning or None,
     ]
 
 

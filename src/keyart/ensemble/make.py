@@ -13,14 +13,22 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from keyart.bundle import Content, Member, write_bundle
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.split import SPLITS
 from keyart.ensemble.weights import Weights, learned_weights, log_loss
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import catalog_logits, evaluate_logits, fuse_titles
+from keyart.evaluation.evaluate import (
+    catalog_logits,
+    evaluate_logits,
+    fuse_titles,
+    learn_typical,
+)
 from keyart.files import new_folder, no_folder
+from keyart.network import Logits
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
@@ -87,6 +95,15 @@ def make_ensemble(
     films = fuse_titles(titles, opened, logits["validation"], rows, decision.criterion)
     table, scored = evaluate_logits(decision, opened, logits, name=name, films=films)
     recipe = _recipe(ensemble, predictors)
+
+    def score(rows: npt.NDArray[np.int64]) -> Logits:
+        found = [
+            one.bundle.calibration.apply(catalog_logits(one, opened, rows)) for one in predictors
+        ]
+        return average_logits(np.stack(found), weights)
+
+    spec = predictors[0].image_specs[0]
+    typical = learn_typical(opened, spec, score, {split: opened.rows(split) for split in SPLITS})
     content = Content(
         [
             Member(member, float(weight), one.bundle)
@@ -97,6 +114,7 @@ def make_ensemble(
         card=model_card(table, recipe),
         provenance=table.provenance() | {"recipe": recipe},
         films=films,
+        typical=typical,
     )
     with new_folder(folder) as partial:
         run = Run(partial)

@@ -1,6 +1,6 @@
 """Evaluation: a model's scores on the splits of a catalog, and the metrics they get."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
 from keyart.evaluation.title_vectors import keep_vectors
 from keyart.evidence import Evidence, Fusion
+from keyart.images.spec import ImageSpec
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
@@ -28,8 +29,11 @@ from keyart.run import ScoredFilms
 from keyart.scorer import Scores
 from keyart.text_encoder import TextEncoder
 from keyart.title_model import TitleModel, is_year
+from keyart.typical import FEWEST_FILMS, Typical, fit_typical, summary
 
 Rows = npt.NDArray[np.int64]
+_MOST_TYPICAL = 4_000  # films of a split that tell what posters look like
+_BLOCK = 256
 
 
 def evaluate_model(
@@ -159,6 +163,39 @@ def fuse_titles(
         criterion,
         known,
     )
+
+
+def learn_typical(
+    catalog: Catalog,
+    spec: ImageSpec,
+    score: Callable[[Rows], Logits],
+    rows: Mapping[str, Rows],
+) -> Typical | None:
+    """What a model's posters look like, see typical.py; None if there are too few.
+
+    score: the model's logits (rows, genres) of these rows of the catalog. rows: of the train and
+    validation splits.
+    """
+    pixels, table = catalog.pixels(spec), catalog.to_table()
+    width, height = (table[column].to_numpy() for column in ("width", "height"))
+
+    def numbers(part: Rows) -> npt.NDArray[np.float64]:
+        logits = score(part)
+        blocks = (slice(start, start + _BLOCK) for start in range(0, len(part), _BLOCK))
+        return np.concatenate([summary(logits[block], pixels[part[block]]) for block in blocks])
+
+    training, validation = (_spread(rows[split], _MOST_TYPICAL) for split in SPLITS[:2])
+    if len(training) < FEWEST_FILMS or not len(validation):
+        return None
+    both = np.concatenate([training, validation])
+    return fit_typical(numbers(training), numbers(validation), width[both] / height[both])
+
+
+def _spread(rows: Rows, most: int) -> Rows:
+    """All of the rows, or so many of them at even distances."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.arange(most) * len(rows) // most]
 
 
 def score_evidence(

@@ -44,12 +44,22 @@ class ImageSpec:
         wait for memory while others are decoded; None means without end. Returns (height, width,
         3) RGB. Raises PosterError, and PosterWaitsError after `patience`.
         """
+        return self.prepare_sized(poster, max_pixels, patience)[0]
+
+    def prepare_sized(
+        self,
+        poster: bytes | Pixels,
+        max_pixels: int = MAX_PIXELS,
+        patience: float | None = None,
+    ) -> tuple[Pixels, float]:
+        """As `prepare`, and the poster's own width over its height."""
         if not isinstance(poster, bytes):
-            return self.resize(self.decode(poster, max_pixels))
+            rgb = self.decode(poster, max_pixels)
+            return self.resize(rgb), rgb.shape[1] / rgb.shape[0]
         with decoding(
             poster, at_least=self.at_least, max_pixels=max_pixels, patience=patience
         ) as rgb:
-            return self.resize(rgb)
+            return self.resize(rgb), rgb.shape[1] / rgb.shape[0]
 
     def decode(self, poster: bytes | Pixels, max_pixels: int = MAX_PIXELS) -> Pixels:
         """The poster's pixels; a JPEG is decoded at a scale that suffices. Raises PosterError."""

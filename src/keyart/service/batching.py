@@ -17,9 +17,8 @@ from typing import Any, TypeVar
 
 from keyart.errors import PosterError
 from keyart.images.decode import is_large
-from keyart.network import Logits
 from keyart.parallel import cores
-from keyart.predictor import Predictor
+from keyart.predictor import Predictor, Seen
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem
@@ -111,8 +110,8 @@ class Batcher:
         if self.waiting >= self._limits.waiting * self._count:
             raise Problem("busy", f"{self.waiting} posters are waiting already")
 
-    async def logits(self, posters: Sequence[bytes]) -> list[Logits | Exception]:
-        """The logits (genres,) of each poster, or the PosterError of one that has none."""
+    async def see(self, posters: Sequence[bytes]) -> list[Seen | Exception]:
+        """What is seen in each poster, or the PosterError of one that cannot be read."""
         return await self._answers([_Job(self._loop.create_future(), data) for data in posters])
 
     async def run(self, poster: bytes, work: Callable[[], Result]) -> Result:
@@ -249,10 +248,10 @@ class Batcher:
                 job.outcome = error
         if prepared:
             worker.since = time.monotonic()
-            logits = iter(self._predictor.poster_logits(prepared))
+            seen = iter(self._predictor.see(prepared))
             for job in batch:
                 if job.outcome is None:
-                    job.outcome = next(logits)
+                    job.outcome = next(seen)
         self._metrics.batch.observe(len(prepared))
 
 

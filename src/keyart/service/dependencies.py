@@ -9,9 +9,8 @@ from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from keyart.errors import BundleError, PosterError, UnknownGenreError
-from keyart.network import Logits
 from keyart.prediction import Prediction, Query
-from keyart.predictor import Predictor
+from keyart.predictor import Predictor, Seen
 from keyart.review.corrections import Corrections
 from keyart.service import schemas
 from keyart.service.batching import Batcher
@@ -91,15 +90,15 @@ class Service:
                     good[place] = upload
             except Problem as problem:
                 problems[place] = problem
-        found = await self.batcher.logits([one.data for one in good.values()]) if good else []
-        posters: list[Logits | None] = [None] * len(uploads)
-        for place, logits in zip(good, found, strict=True):
-            if isinstance(logits, PosterError):
-                problems[place] = Problem("unreadable", str(logits))
-            elif isinstance(logits, Exception):
-                raise logits  # a Problem of the service, or one that nobody expected
+        found = await self.batcher.see([one.data for one in good.values()]) if good else []
+        posters: list[Seen | None] = [None] * len(uploads)
+        for place, seen in zip(good, found, strict=True):
+            if isinstance(seen, PosterError):
+                problems[place] = Problem("unreadable", str(seen))
+            elif isinstance(seen, Exception):
+                raise seen  # a Problem of the service, or one that nobody expected
             else:
-                posters[place] = logits
+                posters[place] = seen
         known = [
             replace(
                 film, poster=upload.name if upload else None, problem=_detail(problems.get(place))

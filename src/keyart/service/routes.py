@@ -290,6 +290,7 @@ def _prediction(upload: Upload | None, answer: Prediction) -> schemas.Prediction
         year=answer.year,
         genres=list(answer.genres),
         maybe=list(answer.maybe),
+        warning=answer.warning or None,
         unsure=answer.unsure,
         evidence=list(answer.evidence),
         reason=answer.problem or None,

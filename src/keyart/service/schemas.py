@@ -147,6 +147,7 @@ class Prediction(BaseModel):
     They keep the wanted precision. maybe: genres that do not, but reach a balanced threshold.
     evidence: what the scores rest on; thresholds are of this evidence. poster, sha256: null if no
     poster was sent. reason: why the poster was not used, if the title had to do without it.
+    warning: that the picture does not look like a poster; only a title gives it genres then.
     """
 
     poster: str | None
@@ -158,6 +159,7 @@ class Prediction(BaseModel):
     unsure: bool
     evidence: list[Kind]
     reason: str | None = None
+    warning: str | None = None
     scores: dict[str, Score]
     thresholds: dict[str, float]
 

@@ -126,7 +126,9 @@ def _draw_line(film: Prediction, console: Console) -> None:
 
 def _verdict(film: Prediction) -> Text:
     found = Text("unsure", "yellow") if film.unsure else Text(" · ".join(film.genres), "green")
-    return found.append(f", maybe {' · '.join(film.maybe)}", "yellow") if film.maybe else found
+    if film.maybe:
+        found.append(f", maybe {' · '.join(film.maybe)}", "yellow")
+    return found.append(f"  {film.warning}", "red") if film.warning else found
 
 
 def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = False) -> None:

@@ -9,7 +9,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
 from keyart.errors import RunError
 from keyart.evaluation.decide import Decision
-from keyart.evaluation.evaluate import evaluate_model
+from keyart.evaluation.evaluate import catalog_logits, evaluate_model, learn_typical
 from keyart.evaluation.thresholds import Criterion, check_criterion
 from keyart.files import no_folder
 from keyart.metric_table import MetricTable
@@ -102,10 +102,17 @@ def _keep_thresholds(
     catalog: Catalog,
 ) -> None:
     bundle = predictor.bundle
+    typical = bundle.typical or learn_typical(
+        catalog,
+        predictor.image_specs[0],
+        lambda rows: catalog_logits(predictor, catalog, rows),
+        {split: catalog.rows(split) for split in SPLITS},
+    )
     change_thresholds(
         bundle,
         decision.decisions,
         films,
+        typical=typical,
         card=model_card(table, str(bundle.provenance.get("recipe", ""))),
         provenance={**bundle.provenance, **table.provenance()},
     )

@@ -14,10 +14,10 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
 from keyart.evaluation.box import is_box, trained_on
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
+from keyart.evaluation.evaluate import evaluate_logits, fuse_titles, learn_typical
 from keyart.files import write_text
 from keyart.images.spec import ImageSpec
-from keyart.network import Logits
+from keyart.network import Logits, Network
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
@@ -148,6 +148,12 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
     )
     if known is not None:
         notes += _notes_of(known, catalog, trained.rows["test"])
+    network = Network(trained.onnx)
+
+    def score(rows: npt.NDArray[np.int64]) -> Logits:
+        return network.logits_of_rows(catalog.pixels(trained.spec), rows)
+
+    typical = learn_typical(catalog, trained.spec, score, trained.rows)
     decision = replace(decision, notes=(*trained.notes, *decision.notes, *notes))
     table, scored = evaluate_logits(
         decision, catalog, trained.logits, name=run.name, rows=trained.rows, films=films
@@ -161,6 +167,7 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         card=model_card(table, toml),
         provenance={**table.provenance(), "recipe": toml, **trained.provenance},
         films=films,
+        typical=typical,
     )
     bundle = content.unwritten(run.bundle_path)
     write_report([run.path], run.report_path, catalog=catalog.path, bundle=bundle)

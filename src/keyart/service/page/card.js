@@ -5,6 +5,8 @@ import { element, list, percent } from "/page/elements.js";
 import { Why } from "/page/why.js";
 
 const SHOWN = 6;
+// A genre that cannot keep the wanted precision has a threshold of 1.
+const limit = (threshold) => threshold < 1 ? `threshold ${percent(threshold)}` : "never predicted";
 
 export class Card {
   // file: null for a film without a poster. film: its title and year, "" if unknown.
@@ -107,17 +109,18 @@ export class Card {
   }
 
   showGenres() {
-    const { genres, scores, thresholds, unsure, evidence, reason } = this.answer;
+    const { genres, maybe, scores, thresholds, unsure, evidence, reason, warning } = this.answer;
     const answered = (name) => genres.includes(name);
+    const rank = (name) => answered(name) ? 2 : maybe.includes(name) ? 1 : 0;
     const ordered = this.model.genres.map((genre) => genre.name).sort(
-      (a, b) => answered(b) - answered(a) || scores[b] - scores[a]);
+      (a, b) => rank(b) - rank(a) || scores[b] - scores[a]);
     const verdict = this.find(".verdict");
     this.explained = this.model.offers.explanations || !evidence.includes("poster");
     if (unsure) {
-      const [near] = [...ordered].sort((a, b) => scores[b] / thresholds[b] - scores[a] / thresholds[a]);
       verdict.replaceChildren(element("span", { className: "unsure", text: "Unsure" }));
-      this.find(".hint").textContent = `No genre reaches its threshold. ${near} is closest: `
-        + `${percent(scores[near])}, threshold ${percent(thresholds[near])}.`;
+      const [near] = [...ordered].sort((a, b) => scores[b] / thresholds[b] - scores[a] / thresholds[a]);
+      this.find(".hint").textContent = warning ? "" : "No genre reaches its threshold. "
+        + `${near} is closest: ${percent(scores[near])}, ${limit(thresholds[near])}.`;
     } else {
       verdict.replaceChildren(
         ...ordered.filter(answered).map((text) => element("span", { className: "genre", text })));
@@ -125,17 +128,23 @@ export class Card {
         ? "Select a genre to see what it comes from."
         : "Select a genre to see which part of the poster it comes from.";
     }
+    verdict.append(...maybe.map((name) =>
+      element("span", { className: "genre maybe", text: `maybe ${name}` })));
+    const doubt = warning ? ` The picture ${warning}.` : "";
     const by = `By ${list.format(evidence.map((kind) => `the ${kind}`))}.`;
     const unread = reason ? ` The poster could not be read: ${reason}.` : "";
     const unknown = this.film.title && !evidence.includes("title") && !this.find(".about").hidden
       ? " The model knows nothing of this title." : "";
-    this.find(".evidence").textContent = by + unread + unknown;
+    this.find(".evidence").textContent = by + doubt + unread + unknown;
     this.find(".bars").replaceChildren(...ordered.map((genre, place) => this.bar(genre, place)));
     this.expand(false);
     const more = this.find(".more");
     more.hidden = ordered.length <= SHOWN;
     more.onclick = () => this.expand(more.getAttribute("aria-expanded") !== "true");
-    this.announce(`${this.name}: ${unsure ? "unsure" : list.format(genres)}`);
+    const said = unsure ? ["unsure"] : [list.format(genres)];
+    if (maybe.length) said.push(`maybe ${list.format(maybe)}`);
+    if (warning) said.push(warning);
+    this.announce(`${this.name}: ${said.join(", ")}`);
   }
 
   bar(genre, place) {
@@ -150,7 +159,7 @@ export class Card {
       element("span", { className: "score", text: percent(score) }),
       element("span", {
         className: "unseen",
-        text: `, threshold ${percent(threshold)}${chosen ? ", predicted" : ""}`,
+        text: `, ${limit(threshold)}${chosen ? ", predicted" : this.answer.maybe.includes(genre) ? ", maybe" : ""}`,
       }));
     button.setAttribute("aria-pressed", "false");
     button.disabled = !this.explained;

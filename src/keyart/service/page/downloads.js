@@ -7,14 +7,15 @@ function cell(value) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-const HEAD = ["title", "poster", "genres", "unsure", "evidence", "reason"];
+const HEAD = ["title", "poster", "genres", "maybe", "unsure", "evidence", "reason"];
 
 export function asCsv(answers, genres) {
   const corrected = answers.some((answer) => answer.corrected);
   const rows = [[...HEAD, ...genres, ...(corrected ? ["corrected"] : [])]];
   for (const one of answers) {
     const scores = genres.map((genre) => one.scores?.[genre].toFixed(6));
-    const row = [one.title, one.poster, one.genres?.join("|"), one.unsure, one.evidence?.join("|"), one.reason];
+    const joined = [one.genres, one.maybe].map((names) => names?.join("|"));
+    const row = [one.title, one.poster, ...joined, one.unsure, one.evidence?.join("|"), one.reason ?? one.warning];
     rows.push([...row, ...scores, ...(corrected ? [one.corrected?.join("|")] : [])]);
   }
   return rows.map((row) => row.map((value) => cell(value ?? "")).join(",")).join("\n") + "\n";
