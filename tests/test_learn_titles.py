@@ -267,6 +267,10 @@ def test_an_encoder_reads_a_word_as_most_titles_write_it(
     assert sorted(read) == ["Alien", "Matrix", "O", "The"]
     assert list(found.hashes) == sorted(map(hash_of, ["=alien", "=matrix", "=o", "=the"]))
     assert found.vectors.shape == (4, 2)
+    silent = word_vectors(["???"], encoder, tmp_path)
+    films = TitledFilms(["???"] * 9, [None] * 9, np.ones((9, 3), bool), np.ones(3, bool))
+    assert fit_titles([films], silent) is None
+    assert fit_titles([of(titled(90, 0))], silent) is not None
 
 
 def test_a_recipe_s_encoder_is_in_its_bundle_and_its_scores(

@@ -55,6 +55,8 @@ def word_vectors(
             if len(words) == len(as_written):
                 for word, form in zip(words, as_written, strict=True):
                     forms[word][form] += 1
+    if not forms:
+        return WordVectors(np.empty(0, np.uint32), np.empty((0, 0), np.float32))
     by_hash = {hash_of(f"={word}"): word for word in forms}
     hashes = np.array(sorted(by_hash), np.uint32)
     chosen = [forms[by_hash[hashed]].most_common(1)[0][0] for hashed in hashes.tolist()]
@@ -62,8 +64,8 @@ def word_vectors(
     films = np.array([forms[by_hash[hashed]].total() for hashed in hashes.tolist()])
     vectors = encoder.vectors(chosen).astype(np.float64)
     vectors -= np.average(vectors, axis=0, weights=films)
-    _, _, axes = np.linalg.svd(vectors, full_matrices=False)
-    reduced = vectors @ axes[:_NUMBERS].T
+    _, axes = np.linalg.eigh(vectors.T @ vectors)  # the largest component comes last
+    reduced = vectors @ axes[:, -_NUMBERS:]
     reduced *= _SCALE / max(float(np.sqrt((reduced**2).sum(1).mean())), 1e-12)
     return WordVectors(hashes, reduced.astype(np.float32))
 
