@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from keyart.catalog.catalog import Catalog
 from keyart.evaluation.baselines import fit_baselines
+from keyart.evaluation.box import box as _box
 from keyart.evaluation.scoring import score_split
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
@@ -45,6 +46,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what keyart remembers of models out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def without_box() -> Iterator[None]:
+    """Compare no model with the box: it would take as long as the rest of most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keyart.evaluation.box.box", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def next_to_box(without_box: None) -> Iterator[None]:
+    """Compare models with the box after all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keyart.evaluation.box.box", _box)
         yield
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from keyart.metric_table import METRICS, MetricTable
+from keyart.metric_table import MetricTable
+from keyart.model_metrics import METRICS
 from keyart.report.card import model_card
 from keyart.run import Run
 

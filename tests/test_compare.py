@@ -16,7 +16,7 @@ from keyart.__main__ import main
 from keyart.errors import RunError
 from keyart.evaluation.compare import Comparison, compare, joined_groups
 from keyart.evaluation.scoring import compare_scores
-from keyart.metric_table import Difference
+from keyart.model_metrics import Difference
 from keyart.run import Run
 
 

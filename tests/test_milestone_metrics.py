@@ -5,7 +5,6 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import hamming_loss, log_loss, precision_score, recall_score, roc_curve
 
-from keyart.metric_table import METRICS
 from keyart.milestone.metrics import (
     POINTS,
     STUDY_METRICS,
@@ -16,6 +15,7 @@ from keyart.milestone.metrics import (
     study_metrics,
     sweep,
 )
+from keyart.model_metrics import METRICS
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

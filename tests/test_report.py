@@ -18,15 +18,8 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import CatalogError, RunError
 from keyart.evaluation.scoring import compare_scores
 from keyart.genres import Vocabulary
-from keyart.metric_table import (
-    BASELINES,
-    HEADLINE,
-    METRICS,
-    Interval,
-    ModelMetrics,
-    Row,
-    SplitMetrics,
-)
+from keyart.metric_table import Row, SplitMetrics
+from keyart.model_metrics import BASELINES, HEADLINE, METRICS, Interval, ModelMetrics
 from keyart.report.card import model_card
 from keyart.report.findings import mistakes, standing_out, surest
 from keyart.report.gallery import Gallery

@@ -13,16 +13,8 @@ from keyart.evaluation.bootstrap import bootstrap
 from keyart.evaluation.ranking import Floats
 from keyart.evaluation.scoring import all_metrics, compare_scores, score_split
 from keyart.genres import Vocabulary
-from keyart.metric_table import (
-    BASELINES,
-    GENRE_METRICS,
-    METRICS,
-    Difference,
-    Interval,
-    MetricTable,
-    SplitMetrics,
-    Unsure,
-)
+from keyart.metric_table import MetricTable, SplitMetrics
+from keyart.model_metrics import BASELINES, GENRE_METRICS, METRICS, Difference, Interval, Unsure
 from keyart.run import ScoredFilms
 
 VOCABULARY = Vocabulary(("Action", "Comedy", "Drama", "Western"))

@@ -233,6 +233,13 @@ def rarity_of(films: npt.NDArray[np.int64], all_films: int) -> npt.NDArray[np.ui
     return np.clip(np.rint(exact / _RARITY_STEP), 1, 255).astype(np.uint8)
 
 
+def steps_of(weights: Floats) -> Floats:
+    """The step (genres,) in which 8 bits hold the weights (inputs, genres) of each genre."""
+    steps: Floats = np.abs(weights).max(0, initial=0.0) / 127
+    steps[steps == 0] = 1.0
+    return steps
+
+
 def stored_rarity(rarity: npt.NDArray[np.uint8]) -> Floats:
     """Rarities as numbers, from how they are stored."""
     return rarity.astype(np.float64) * _RARITY_STEP

@@ -15,8 +15,21 @@ def train(
     catalog: CatalogFolder,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     recipe: Annotated[
-        str, typer.Option(help="Name of a shipped recipe, or a TOML file.")
-    ] = "posternet",
+        str | None,
+        typer.Option(
+            help="Name of a shipped recipe, or a TOML file. Default: posternet; with --from, what "
+            "the number of films allows."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Start from a trained model: box, a run or a bundle. Best if it knows more films "
+            "than you have.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; may be repeated."),
@@ -41,6 +54,7 @@ def train(
             catalog,
             recipe,
             out=out,
+            start=start,
             resume=resume,
             callbacks=callbacks,
             agreement=agreement,

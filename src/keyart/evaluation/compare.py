@@ -14,7 +14,7 @@ from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.evaluate import evaluate_model
 from keyart.evaluation.scoring import Differences, compare_scores
 from keyart.files import StrPath, no_folder
-from keyart.metric_table import Difference
+from keyart.model_metrics import Difference
 from keyart.predictor import Predictor
 from keyart.run import Run, ScoredFilms
 

@@ -64,14 +64,16 @@ def decide(
     groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
     criterion: Criterion | float = "f1",
+    *,
+    calibrated: bool = False,
 ) -> Decision:
     """Fit the calibration, then choose thresholds on calibrated scores, on validation films.
 
     logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name.
     criterion: what the thresholds are best for, see `choose_thresholds`; or the precision that
-    predicted genres keep.
+    predicted genres keep. calibrated: as in `fit_calibration`.
     """
-    fitted = fit_calibration(logits, truth, groups)
+    fitted = fit_calibration(logits, truth, groups, calibrated=calibrated)
     scores = fitted.calibration.apply(logits)
     notes = tuple(
         f"{vocabulary.names[column]}: calibration: {reason}"

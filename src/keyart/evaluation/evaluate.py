@@ -1,6 +1,7 @@
 """Evaluation: a model's scores on the splits of a catalog, and the metrics they get."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from keyart.catalog.split import SPLITS
 from keyart.catalog.terms import terms_of
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
+from keyart.evaluation.box import box_metrics, is_box
 from keyart.evaluation.decide import Decision, decide_again
 from keyart.evaluation.fusing import Found, decide_films_again, fit_films, rows_with
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
 from keyart.evaluation.title_vectors import keep_vectors
+from keyart.evidence import Evidence, Fusion
 from keyart.images.spec import ImageSpec
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.network import BATCH, Logits
@@ -65,7 +68,10 @@ def evaluate_model(
             films = decide_films_again(films, found, truth, groups, bundle.vocabulary, decision)
     name = str(bundle.provenance.get("name", bundle.path.name))
     wanted = {split: logits[split] for split in splits}
-    return decision, films, *evaluate_logits(decision, catalog, wanted, name=name, films=films)
+    table, scored = evaluate_logits(
+        decision, catalog, wanted, name=name, films=films, is_box=is_box(bundle)
+    )
+    return decision, films, table, scored
 
 
 def evaluate_logits(
@@ -76,13 +82,17 @@ def evaluate_logits(
     name: str,
     rows: Mapping[str, Rows] | None = None,
     films: Films | None = None,
+    is_box: bool = False,
 ) -> tuple[MetricTable, dict[str, ScoredFilms]]:
     """Score splits of a catalog, next to constant guesses that know its training films.
 
+    The model that comes with keyart is scored next to the model on the test split, or on the only
+    one.
+
     logits: of the splits to score, (films, genres) each. name: of the model. rows: the films of
     each split; None takes the splits of the catalog. films: what the model knows of titles; its
-    answers are scored on the test split, for each evidence by itself. Raises CatalogError for an
-    empty split.
+    answers are scored on the test split, for each evidence by itself. is_box: whether the model is
+    itself the one that comes with keyart. Raises CatalogError for an empty split.
     """
     known = rows or {split: catalog.rows(split) for split in SPLITS}
     baselines = fit_baselines(catalog.truth[known["train"]])
@@ -100,6 +110,10 @@ def evaluate_logits(
             baselines,
             predicted=decision.decisions.predicted(scores),
         )
+    shown = "test" if "test" in logits else next(iter(logits))
+    if not is_box:
+        found = box_metrics(catalog, known[shown], scored[shown])
+        splits[shown] = replace(splits[shown], box=found)
     table = MetricTable(
         name,
         catalog.fingerprint,
@@ -131,11 +145,12 @@ def fuse_titles(
     posters: Logits,
     rows: Rows,
     criterion: Criterion | float,
+    known: Mapping[Evidence, Fusion] | None = None,
 ) -> Films | None:
     """How a model of posters uses titles and years, fitted on validation films.
 
     titles: None if the model learned no titles. posters: the logits (films, genres) of the films of
-    these rows.
+    these rows. known: as in `fit_films`.
     """
     if titles is None:
         return None
@@ -146,6 +161,7 @@ def fuse_titles(
         catalog.groups[rows],
         catalog.vocabulary,
         criterion,
+        known,
     )
 
 

@@ -23,10 +23,12 @@ from keyart.evidence import FUSED, Evidence, Fusion, Kind
 from keyart.genres import Vocabulary
 from keyart.title_model import TitleModel
 
-FEWEST_FILMS = 40  # with less, evidence is not used
+FEWEST_FILMS = 40  # with less, evidence is not used, unless it is known how to
 # Penalties: they decide only where films say next to nothing, of a genre that none or all have.
+# Weights that are known count as much as those of some hundred films.
 _SHRINK, _USUAL = 1.0, {"poster": 1.0, "title": 0.7, "year": 0.7}
-_STEADY = 0.1
+_SHRINK_TO_KNOWN = 200.0
+_STEADY, _STEADY_TO_KNOWN = 0.1, 3.0
 
 Found = Mapping[Kind, Floats]
 """The logits (films, genres) of each kind of evidence; NaN in the rows of films without it."""
@@ -39,26 +41,30 @@ def fit_films(
     groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
     criterion: Criterion | float,
+    known: Mapping[Evidence, Fusion] | None = None,
 ) -> Films:
     """Fusion, calibration and thresholds for each evidence that enough validation films have.
 
     found: the logits of validation films. truth: (films, genres). groups: (films,), near-duplicate
-    posters under one name.
+    posters under one name. known: how a model that this one started from adds up evidence; the
+    fusions stay near that.
     """
+    known = known or {}
     fusions: dict[Evidence, Fusion] = {}
     decisions: dict[Evidence, Decisions] = {}
     for evidence in FUSED:
         having = rows_with(found, evidence)
-        if len(having) < FEWEST_FILMS:
+        if len(having) < (1 if evidence in known else FEWEST_FILMS):
             continue
         chosen = {kind: found[kind][having] for kind in evidence}
-        fusions[evidence] = fusion = fit_fusion(chosen, truth[having])
+        fusions[evidence] = fusion = fit_fusion(chosen, truth[having], known.get(evidence))
         decisions[evidence] = decide(
             fusion.logits(chosen).astype(np.float32),
             truth[having],
             groups[having],
             vocabulary,
             criterion,
+            calibrated=evidence in known,
         ).decisions
     return Films(titles, fusions, decisions)
 
@@ -97,15 +103,15 @@ def rows_with(found: Found, evidence: Evidence) -> npt.NDArray[np.int64]:
     return np.flatnonzero(~np.any([np.isnan(found[kind][:, 0]) for kind in evidence], axis=0))
 
 
-def fit_fusion(found: Found, truth: Flags) -> Fusion:
+def fit_fusion(found: Found, truth: Flags, known: Fusion | None = None) -> Fusion:
     """The weights of least log loss, none below 0, and an intercept for each genre.
 
-    found: without NaN. truth: (films, genres).
+    found: without NaN. truth: (films, genres). known: the fusion to stay near, if there is one.
     """
     kinds = list(found)
     while True:
-        usual = np.array([_USUAL[kind] for kind in kinds])
-        weights, intercept = _fit([found[kind] for kind in kinds], usual, truth)
+        usual = np.array([(known.weights if known else _USUAL)[kind] for kind in kinds])
+        weights, intercept = _fit([found[kind] for kind in kinds], usual, truth, known)
         if not len(weights) or weights.min() >= 0:
             break
         del kinds[int(weights.argmin())]  # it would speak against itself: chance, of few films
@@ -119,18 +125,22 @@ def fit_parts(logits: list[Floats], truth: Flags) -> Floats:
     return np.maximum(weights, 0)
 
 
-def _fit(logits: list[Floats], usual: Floats, truth: Flags) -> tuple[Floats, Floats]:
+def _fit(
+    logits: list[Floats], usual: Floats, truth: Flags, known: Fusion | None = None
+) -> tuple[Floats, Floats]:
     """Newton's method on the penalised log loss, with steps that are halved until it falls."""
     genres = truth.shape[1]
     inputs = np.stack(logits, axis=-1) if logits else np.empty((*truth.shape, 0))
+    shrink = _SHRINK_TO_KNOWN if known else _SHRINK
+    steady = _STEADY_TO_KNOWN if known else _STEADY
     rate = (truth.sum(0) + 1) / (len(truth) + 2)
-    start = np.log(rate / (1 - rate))
+    start = known.intercept if known else np.log(rate / (1 - rate))
     signs = np.where(truth, 1.0, -1.0)
 
     def loss(weights: Floats, intercept: Floats) -> float:
         linear = inputs @ weights + intercept
         penalty = (
-            _SHRINK * ((weights - usual) ** 2).sum() + _STEADY * ((intercept - start) ** 2).sum()
+            shrink * ((weights - usual) ** 2).sum() + steady * ((intercept - start) ** 2).sum()
         )
         return float(np.logaddexp(0, -signs * linear).sum() + penalty / 2)
 
@@ -139,11 +149,11 @@ def _fit(logits: list[Floats], usual: Floats, truth: Flags) -> tuple[Floats, Flo
     for _ in range(100):
         chance = sigmoid(inputs @ weights + intercept)
         gap, bend = chance - truth, chance * (1 - chance)
-        slope = np.einsum("fgk,fg->k", inputs, gap) + _SHRINK * (weights - usual)
-        slopes = gap.sum(0) + _STEADY * (intercept - start)
+        slope = np.einsum("fgk,fg->k", inputs, gap) + shrink * (weights - usual)
+        slopes = gap.sum(0) + steady * (intercept - start)
         across = np.einsum("fgk,fg->kg", inputs, bend)
-        own = bend.sum(0) + _STEADY
-        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + _SHRINK * np.eye(len(usual))
+        own = bend.sum(0) + steady
+        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + shrink * np.eye(len(usual))
         # The intercepts are eliminated: each one meets the weights alone, not the others.
         step = np.linalg.solve(curve - (across / own) @ across.T, slope - (across / own) @ slopes)
         steps = (slopes - across.T @ step) / own

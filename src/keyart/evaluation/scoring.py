@@ -20,7 +20,8 @@ from keyart.evaluation.coverage import COVERAGES, unsure_metrics
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
 from keyart.genres import Vocabulary
-from keyart.metric_table import (
+from keyart.metric_table import SplitMetrics
+from keyart.model_metrics import (
     GENRE_METRICS,
     METRICS,
     CoveragePoint,
@@ -28,7 +29,6 @@ from keyart.metric_table import (
     GenreMetrics,
     Interval,
     ModelMetrics,
-    SplitMetrics,
     Unsure,
 )
 from keyart.run import ScoredFilms

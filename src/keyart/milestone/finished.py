@@ -12,8 +12,8 @@ from keyart.evaluation import metrics
 from keyart.evaluation.baselines import Baseline
 from keyart.evaluation.scoring import score_split
 from keyart.genres import Vocabulary
-from keyart.metric_table import Interval, ModelMetrics
 from keyart.milestone.metrics import HALF, STUDY_METRICS, StudyMetrics, Sweep, study_metrics, sweep
+from keyart.model_metrics import Interval, ModelMetrics
 from keyart.run import Run
 
 

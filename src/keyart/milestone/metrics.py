@@ -18,7 +18,7 @@ import numpy.typing as npt
 from keyart.evaluation import metrics
 from keyart.evaluation.curves import threshold_sweep
 from keyart.evaluation.ranking import Floats, ratio
-from keyart.metric_table import METRICS, Metric
+from keyart.model_metrics import METRICS, Metric
 
 POINTS = 101  # thresholds of the sweep: 0, 0.01 ... 1
 HALF = 0.5

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from keyart.metric_table import Interval, intervals_to_json
 from keyart.milestone.finished import Finished
 from keyart.milestone.metrics import TABLE
 from keyart.milestone.published import PUBLISHED, SOURCE, Published
 from keyart.milestone.rows import HONEST, LEAKY, Row
+from keyart.model_metrics import Interval, intervals_to_json
 
 
 @dataclass(frozen=True)

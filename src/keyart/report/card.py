@@ -1,6 +1,7 @@
 """The model card: what a model was trained on, how good it is, and what it must not be used for."""
 
-from keyart.metric_table import HEADLINE, METRICS, GenreMetrics, MetricTable, SplitMetrics
+from keyart.metric_table import MetricTable, SplitMetrics
+from keyart.model_metrics import HEADLINE, METRICS, GenreMetrics
 from keyart.report.numbers import interval_text, share_text, value_text
 
 
@@ -34,6 +35,7 @@ def model_card(table: MetricTable, recipe: str) -> str:
         "Label accuracy means little by itself: predicting nothing scores "
         f"{value_text(test.baselines['nothing']['label_accuracy'])}.",
         "",
+        *_box(test),
         f"These metrics are for balanced thresholds, chosen on validation films {table.aim}. What "
         "reaches them without keeping the promised precision is given as `maybe`.",
         "",
@@ -79,6 +81,13 @@ def _metrics(test: SplitMetrics) -> list[str]:
             f"| {value_text(row.best_guess)} |"
         )
     return lines
+
+
+def _box(test: SplitMetrics) -> list[str]:
+    """The model next to the one that comes with keyart, if they were compared."""
+    if test.box is None:
+        return []
+    return [f"The box is the model that comes with keyart. {test.box.verdict}", ""]
 
 
 def _evidence(table: MetricTable) -> list[str]:

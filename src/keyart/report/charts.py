@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from keyart.evaluation import curves
 from keyart.evaluation.coverage import answered, coverage_curve
-from keyart.metric_table import GenreMetrics, Interval
+from keyart.model_metrics import GenreMetrics, Interval
 from keyart.report.findings import mistakes, standing_out
 from keyart.report.svg import (
     UNIT,

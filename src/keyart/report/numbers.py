@@ -1,6 +1,6 @@
 """How reports and model cards write metrics, intervals, differences and shares."""
 
-from keyart.metric_table import Difference, Interval
+from keyart.model_metrics import Difference, Interval
 
 
 def value_text(found: Interval | None) -> str:

@@ -17,16 +17,8 @@ from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
 from keyart.errors import BundleError, RunError
 from keyart.files import StrPath, known_suffix, write_text
-from keyart.metric_table import (
-    BASELINES,
-    HEADLINE,
-    METRICS,
-    GenreMetrics,
-    Interval,
-    MetricTable,
-    Row,
-    SplitMetrics,
-)
+from keyart.metric_table import MetricTable, Row, SplitMetrics
+from keyart.model_metrics import BASELINES, HEADLINE, METRICS, GenreMetrics, Interval
 from keyart.report import charts
 from keyart.report.charts import Chart, GenreCurves
 from keyart.report.contents import Contents

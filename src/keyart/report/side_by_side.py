@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from keyart.evaluation.scoring import Differences, compare_scores
-from keyart.metric_table import METRICS, Difference, Interval, ModelMetrics
+from keyart.model_metrics import METRICS, Difference, Interval, ModelMetrics
 from keyart.reading import parse_toml
 from keyart.report.charts import Chart
 from keyart.report.contents import Contents

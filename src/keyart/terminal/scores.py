@@ -8,14 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from keyart.evaluation.compare import Comparison
-from keyart.metric_table import (
+from keyart.metric_table import MetricTable, SplitMetrics
+from keyart.model_metrics import (
     BASELINES,
+    HEADLINE,
     METRICS,
+    BoxMetrics,
     Difference,
     Interval,
     Metric,
-    MetricTable,
-    SplitMetrics,
     Unsure,
 )
 
@@ -41,14 +42,22 @@ def show_scores(metrics: MetricTable, split: str, *, as_json: bool = False) -> N
     table.add_column("", no_wrap=True)
     table.add_column("model", justify="right", style="bold")
     table.add_column("95% interval", justify="right", style="dim", no_wrap=True)
+    box = scored.box.model if scored.box and scored.box.is_whole else None
+    if box is not None:
+        table.add_column("box", justify="right")
     for label in BASELINES.values():
         table.add_column(label, justify="right")
     for row in scored.rows():
-        guesses = (_number(row.baselines[name]) for name in BASELINES)
-        table.add_row(_label(row.metric), _number(row.found), _interval(row.found), *guesses)
+        cells = [] if box is None else [box[row.name]]
+        cells += [row.baselines[name] for name in BASELINES]
+        table.add_row(
+            _label(row.metric), _number(row.found), _interval(row.found), *map(_number, cells)
+        )
     console.print(table)
     console.print("↓ lower is better", style="dim")
     console.print()
+    if scored.box is not None:
+        _show_box(console, scored.box)
     if scored.model.unsure:
         console.print(_unsure(scored.films, scored.model.unsure, metrics.precision), soft_wrap=True)
         console.print()
@@ -57,6 +66,16 @@ def show_scores(metrics: MetricTable, split: str, *, as_json: bool = False) -> N
         console.print()
         console.print(_evidence(rows, scored))
         console.print(_about_series(metrics), style="dim", soft_wrap=True)
+
+
+def _show_box(console: Console, box: BoxMetrics) -> None:
+    """The model that comes with keyart on the same films, and whether the model is better."""
+    if box.model is not None and not box.is_whole:
+        rows = [(METRICS[name], box.differences[name]) for name in HEADLINE]
+        console.print(_differences("next to the box", rows, other="box"))
+        console.print()
+    console.print(box.verdict, soft_wrap=True)
+    console.print()
 
 
 def show_comparison(found: Comparison, *, as_json: bool = False) -> None:
@@ -160,10 +179,12 @@ def _genres(scored: SplitMetrics) -> Table:
     return table
 
 
-def _differences(title: str, rows: Iterable[tuple[Metric, Difference | None]]) -> Table:
+def _differences(
+    title: str, rows: Iterable[tuple[Metric, Difference | None]], *, other: str = "other"
+) -> Table:
     # As narrow as it can be: a terminal has 80 columns.
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
-    for column in (title, "model", "other", "difference", "95% interval", ""):
+    for column in (title, "model", other, "difference", "95% interval", ""):
         justify = "left" if column in (title, "") else "right"
         table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for metric, row in rows:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from keyart.bundle import Content, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RunError
+from keyart.evaluation.box import is_box, trained_on
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits, fuse_titles, learn_typical
 from keyart.files import write_text
@@ -20,7 +22,8 @@ from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.text_encoder import TextEncoder, find_encoder
-from keyart.training.recipe import AnyRecipe, any_recipe, portable
+from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, portable
+from keyart.training.start import Start, open_start
 from keyart.training.titles import learn_titles
 
 
@@ -88,6 +91,26 @@ def _only_begun(run: Run) -> bool:
     )
 
 
+def _start_of(recipe: AnyRecipe) -> Start | None:
+    name = recipe.network.start if isinstance(recipe, Recipe) else None
+    return None if name is None else open_start(name)
+
+
+def _notes_of(start: Start, catalog: Catalog, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    """What the start means for the metrics. rows: of the test films."""
+    name = "the box" if is_box(start.bundle) else Path(start.name).name
+    note = f"It started from {name}"
+    if is_box(start.bundle):
+        seen = int(trained_on(catalog, rows).sum())
+        knows = f"{seen:,} of the {len(rows):,} test films" if seen else "none of the test films"
+        note += f", which was trained on {knows}" + ("; the metrics flatter it" if seen else "")
+    elif start.bundle.provenance.get("catalog") == catalog.fingerprint:
+        note += ", of the same catalog and splits"
+    else:
+        note += ", of another catalog; if that has some of the test films, the metrics flatter it"
+    return (f"{note}.",)
+
+
 def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
     """The sentence encoder that a recipe names. Raises WeightsError."""
     data = recipe.data
@@ -96,19 +119,35 @@ def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
 
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
-    validation = trained.rows["validation"]
+    validation, known = trained.rows["validation"], _start_of(recipe)
     decision = decide(
         trained.logits["validation"],
         catalog.truth[validation],
         catalog.groups[validation],
         catalog.vocabulary,
         recipe.ending.thresholds,
+        calibrated=known is not None,
     )
     data, rows = recipe.data, trained.rows
-    titles, notes = learn_titles(catalog, rows, data.titles, _encoder(recipe), data.encoder_reads)
-    films = fuse_titles(
-        titles, catalog, trained.logits["validation"], validation, recipe.ending.thresholds
+    vocabulary = catalog.vocabulary
+    titles, notes = learn_titles(
+        catalog,
+        rows,
+        data.titles,
+        _encoder(recipe),
+        data.encoder_reads,
+        start=known.titles(vocabulary) if known else None,
     )
+    films = fuse_titles(
+        titles,
+        catalog,
+        trained.logits["validation"],
+        validation,
+        recipe.ending.thresholds,
+        known.fusions(vocabulary) if known else {},
+    )
+    if known is not None:
+        notes += _notes_of(known, catalog, trained.rows["test"])
     network = Network(trained.onnx)
 
     def score(rows: npt.NDArray[np.int64]) -> Logits:

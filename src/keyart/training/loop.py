@@ -26,7 +26,7 @@ from keyart.training.optimizer import build_optimizer
 from keyart.training.recipe import Recipe
 from keyart.training.schedule import learning_rate, momentum_of
 from keyart.training.sources import Source
-from keyart.training.state import LoopState
+from keyart.training.state import LoopState, monitored
 
 # Writing a large head takes longer than training it for an epoch. A killed training loses at most
 # this much.
@@ -115,6 +115,14 @@ def fit(
         if best is not None:
             save_tensors(run.best_checkpoint, best, {"epoch": str(state.best_epoch)})
             best = None
+
+    if recipe.network.start is not None and not state.epochs_done:
+        # What the training starts from is kept if no epoch is better.
+        with evaluating(trainee, None):
+            known = all_logits(infer_, examples.source, examples.validation, batch_size)
+        row_ = validation_metrics(known, examples.truth[examples.validation.rows])
+        state.best = monitored(row_, recipe)
+        best = {name: tensor.detach().clone() for name, tensor in weights().items()}
 
     while state.epochs_done < opt.epochs and not state.stopped:
         epoch, started = state.epochs_done, time.monotonic()

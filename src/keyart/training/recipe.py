@@ -53,6 +53,13 @@ class Recipe(Tables):
                 f"{where}: frozen trains the head alone, on cached features; it works without "
                 "head_epochs, mixup, cutmix and teacher"
             )
+        if self.network.start is not None and (
+            self.network.weights is not None or optimisation.head_epochs or data.split != "catalog"
+        ):
+            raise RecipeError(
+                f"{where}: start has weights and fits the head first; it works without weights, "
+                'head_epochs and other splits than "catalog"'
+            )
         if regularisation.feature_weight and not regularisation.teachers:
             raise RecipeError(f"{where}: feature_weight needs a teacher")
         if optimisation.balance_by == "first_genre" and optimisation.balance == "none":
@@ -85,6 +92,15 @@ def any_recipe(
     return found.with_settings(**settings or {})
 
 
+def recipe_of(text: str, where: str) -> AnyRecipe:
+    """The recipe that a TOML text holds. where: names it in messages. Raises RecipeError."""
+    try:
+        tables = parse_toml(text)
+    except ValueError as error:
+        raise RecipeError(f"{where}: cannot be read ({why(error)})") from error
+    return _kind(tables, where).from_tables(tables, where)
+
+
 def load_recipe(
     recipe: AnyRecipe | str | os.PathLike[str], settings: Mapping[str, Any] | None = None
 ) -> Recipe:
@@ -112,7 +128,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
 def portable(recipe: AnyRecipe) -> AnyRecipe:
     """The recipe as a bundle shows it: names of files and runs, without their folders."""
     known = recipe.settings()
-    named = {key: known.get(key) for key in ("weights", "teacher", "titles", "encoder")}
+    named = {key: known.get(key) for key in ("weights", "teacher", "titles", "encoder", "start")}
     return recipe.with_settings(
         **{
             key: Path(value).name if isinstance(value, str) else [Path(one).name for one in value]

@@ -131,6 +131,12 @@ class Network(Table):
         "none.",
         "With every network of timm.",
     )
+    start: str | None = key(
+        None,
+        "A trained model to start from: `box`, or the folder of a run or a bundle. Your films move "
+        "its weights, and what it knows of titles, as far as they say more.",
+        "If you have fewer films than it has; `--from` sets it.",
+    )
     pad_type: Literal["same"] | None = key(
         None,
         "How timm pads convolutions.",

@@ -11,7 +11,7 @@ class LoopState:
     """The loop's state apart from tensors. history: one row per epoch, oldest first."""
 
     epochs_done: int = 0
-    best: float | None = None  # of the monitored metric, as a loss: lower is better
+    best: float | None = None  # of what is monitored
     best_epoch: int = 0
     waited: int = 0  # epochs since the best, or since the last cut
     stale: int = 0  # epochs since the best
@@ -23,9 +23,7 @@ class LoopState:
         """Add the row of a finished epoch: the best so far, a plateau cut, early stopping."""
         self.epochs_done += 1
         self.history.append(row)
-        value = row["validation_loss"]
-        if recipe.ending.monitor == "map":
-            value = -row["validation_mean_average_precision"]
+        value = monitored(row, recipe)
         if self.best is None or value < self.best - recipe.ending.min_delta:
             self.best, self.best_epoch = value, self.epochs_done
             self.waited = self.stale = 0
@@ -39,3 +37,10 @@ class LoopState:
             self.waited = 0
         patience = recipe.ending.early_stopping_patience
         self.stopped = patience is not None and self.stale >= patience
+
+
+def monitored(row: Row, recipe: Recipe) -> float:
+    """The validation metric that decides which epoch is best, as a loss: lower is better."""
+    if recipe.ending.monitor == "map":
+        return -row["validation_mean_average_precision"]
+    return row["validation_loss"]

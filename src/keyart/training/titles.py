@@ -23,10 +23,12 @@ from keyart.title_model import (
     TitleModel,
     known_ngrams,
     rarity_of,
+    steps_of,
     stored_rarity,
     year_vector,
 )
 from keyart.titles import Hashes, hashed_ngrams, title_parts
+from keyart.training.near import Weights, fit_near
 from keyart.training.title_head import with_encoder
 from keyart.training.title_words import WordVectors, fit_with_words, word_vectors
 
@@ -36,6 +38,8 @@ FEWEST_TITLES = 3
 _C = 2.0
 _YEAR_SCALE = 0.5  # years are penalised less than words if they count more, and more if less
 _FEWEST_FILMS = 10  # a genre that fewer films have, or lack, is left to the intercept
+# For the distance from known weights. A model from nothing has 1 / _C.
+_PENALTIES = (256.0, 64.0, 16.0, 4.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,23 @@ def learn_titles(
     encoder: TextEncoder | None = None,
     reads: Literal["titles", "words"] = "titles",
     progress: Callable[[int, int], None] | None = None,
+    *,
+    start: TitleModel | None = None,
 ) -> tuple[TitleModel | None, tuple[str, ...]]:
     """Learn from the titles and years of training films, with notes on it.
 
     rows: the films of each split. table: more films to learn titles from, which need no posters;
     those that are validation or test films are left out. encoder: reads whole titles, and
     is part of the model; or reads only their words, which then are part of the n-grams. progress:
-    called with (done, total) titles or words while it reads. None instead of a model if too few
-    films of the catalog have a title. Raises TableError for a table that cannot be read.
+    called with (done, total) titles or words while it reads. start: what is known of titles
+    already, for the genres of the catalog; it is kept until the films say more. None instead of a
+    model if too few films of the catalog have a title. Raises TableError for a table that cannot be
+    read.
     """
     films = catalog.to_table()
     titles, years = films["title"].to_pylist(), films["year"].to_pylist()
     titled = [sum(bool(titles[row].strip()) for row in rows[s]) for s in ("train", "validation")]
-    if min(titled) < FEWEST_FILMS:
+    if min(titled) < FEWEST_FILMS and start is None:
         return None, ()
     sources = [
         TitledFilms(
@@ -97,7 +105,12 @@ def learn_titles(
     words = None
     if encoder is not None and reads == "words":
         words = word_vectors(learned, encoder, catalog.path, progress)
-    model = fit_titles(sources, words)
+    if start is None:
+        model = fit_titles(sources, words)
+    else:
+        groups = [str(catalog.groups[row]) for row in rows["train"]]
+        groups += [f"more {number}" for number in range(sum(map(len, sources[1:])))]
+        model = fit_titles_near(sources, start, groups)
     if model is None or encoder is None or reads == "words":
         return model, notes
     heard = [titles[row] for row in rows["validation"]]
@@ -165,11 +178,7 @@ def fit_titles(
     known, films = found[kept], films[kept]
     rarity = rarity_of(films, len(hashed))
     ngrams = _matrix(hashed, known, rarity)
-    years = [year for source in sources for year in source.years]
-    decades = np.stack(
-        [np.zeros(DECADES) if year is None else year_vector(year) * _YEAR_SCALE for year in years]
-    )
-    inputs = sparse.hstack([ngrams[:, own], sparse.csr_matrix(decades)]).tocsr()
+    inputs = sparse.hstack([ngrams[:, own], _decades(sources)]).tocsr()
     truth, labelled = _truth(sources)
     genres = truth.shape[1]
     weights = np.zeros((inputs.shape[1], genres))
@@ -190,11 +199,20 @@ def fit_titles(
         by_ngram[places] = words.vectors @ head
     by_ngram[own] += weights[: len(own)]
     by_decade = weights[len(own) :] * _YEAR_SCALE
-    scale = np.abs(by_ngram).max(0) / 127
-    scale[scale == 0] = 1.0
+    scale = steps_of(by_ngram)
     series = stem_hashes(title for source in sources for title in source.titles)
     return TitleModel(
         known, rarity, np.rint(by_ngram / scale).astype(np.int8), scale, by_decade, series
+    )
+
+
+def _decades(sources: Sequence[TitledFilms]) -> Any:
+    """The years of all films as inputs of a regression, a sparse matrix (films, DECADES)."""
+    from scipy import sparse
+
+    years = [year for source in sources for year in source.years]
+    return sparse.csr_matrix(
+        [np.zeros(DECADES) if year is None else year_vector(year) * _YEAR_SCALE for year in years]
     )
 
 
@@ -238,3 +256,41 @@ def title_key(title: str, year: int | None) -> tuple[str, int | None]:
     """What a title and a year are compared by."""
     parts = title_parts(title)
     return parts[0] if parts else "", year
+
+
+def fit_titles_near(
+    sources: Sequence[TitledFilms], start: TitleModel, groups: Sequence[str]
+) -> TitleModel:
+    """A title model of the films of all sources that stays near another one, see near.py.
+
+    It knows the n-grams of `start`, and new ones that are in enough titles. groups: of the films of
+    all sources.
+    """
+    from scipy import sparse
+
+    titles = [title for source in sources for title in source.titles]
+    hashed = [hashed_ngrams(title) for title in titles]
+    nothing = np.empty(0, np.uint32)
+    found, films = np.unique(
+        np.concatenate([nothing, *(one for one, _ in hashed)]), return_counts=True
+    )
+    new = np.setdiff1d(found[films >= FEWEST_TITLES], start.hashes)
+    known, order = np.unique(np.concatenate([start.hashes, new]), return_index=True)
+    # What the other model has not met in all its titles is as rare as its rarest n-gram.
+    rarest = start.rarity.max(initial=1)
+    rarity = np.concatenate([start.rarity, np.full(len(new), rarest, np.uint8)])[order]
+    genres = start.weights.shape[1]
+    ngrams = np.concatenate([start.weights * start.scale, np.zeros((len(new), genres))])[order]
+    weights = np.concatenate([ngrams, start.years / _YEAR_SCALE])
+    inputs = sparse.hstack([_matrix(hashed, known, rarity), _decades(sources)]).tocsr()
+    used = np.unique(inputs.indices)  # the others cannot move
+    truth, labelled = _truth(sources)
+    near = Weights(weights[used], np.zeros(genres))
+    fitted = fit_near(inputs[:, used], truth, near, groups, _PENALTIES, counted=labelled)
+    weights[used] = fitted.weights.slopes
+    by_ngram, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
+    scale = steps_of(by_ngram)
+    series = np.union1d(start.series, stem_hashes(titles))
+    return TitleModel(
+        known, rarity, np.rint(by_ngram / scale).astype(np.int8), scale, by_decade, series
+    )

@@ -19,7 +19,7 @@ from keyart.models.heads import GenreHead
 from keyart.network import Network
 from keyart.run import Run
 from keyart.training.callbacks import Callbacks
-from keyart.training.checkpoint import load_tensors
+from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical, load_classical
 from keyart.training.classical_recipe import ClassicalRecipe
 from keyart.training.features import Changes, cached_features
@@ -32,6 +32,7 @@ from keyart.training.networks import build_network, load_best
 from keyart.training.onnx_export import PARITY_POSTERS, export_onnx
 from keyart.training.recipe import AnyRecipe, Recipe, any_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
+from keyart.training.start import fit_head, open_start, starting_recipe
 from keyart.training.teacher import open_teacher
 
 _HEAD_RATE = 1e-3  # learning rate of a head that is trained before its backbone
@@ -49,9 +50,10 @@ class Lesson:
 
 def train(
     catalog: Catalog | str | os.PathLike[str],
-    recipe: AnyRecipe | str | os.PathLike[str] = "posternet",
+    recipe: AnyRecipe | str | os.PathLike[str] | None = None,
     *,
     out: str | os.PathLike[str],
+    start: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callbacks: Callbacks | None = None,
     agreement: bool = False,
@@ -59,21 +61,30 @@ def train(
 ) -> Run:
     """Train a model on a catalog, and leave a run: weights, bundle, metrics and report.
 
-    recipe: the name of a shipped recipe, a TOML file, or a Recipe. out: the run's folder. resume:
-    continue a training that was stopped at any moment; it ends with the same weights. callbacks:
-    what to call meanwhile. agreement: whether you have the written agreement that a source of the
-    posters asks for (TMDb does). settings: recipe keys to override, `epochs=5`.
+    recipe: the name of a shipped recipe, a TOML file, or a Recipe; None is `posternet`, or what the
+    number of films allows with a `start`. out: the run's folder. start: a trained model to start
+    from, `box` or the folder of a run or a bundle; its genres may be others. resume: continue a
+    training that was stopped at any moment; it ends with the same weights. callbacks: what to call
+    meanwhile. agreement: whether you have the written agreement that a source of the posters asks
+    for (TMDb does). settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
-    TrainingError if the catalog cannot be trained on, and WeightsError for weights that are missing
-    or do not fit the backbone; TermsError if an agreement is missing.
+    TrainingError if the catalog cannot be trained on, WeightsError for weights that are missing or
+    do not fit the backbone, BundleError for a start that cannot be read, and TermsError if an
+    agreement is missing.
     """
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     check_agreement(opened, agreement)
-    chosen, run, call = any_recipe(recipe, settings), Run(out), callbacks or Callbacks()
+    run, call = Run(out), callbacks or Callbacks()
+    chosen = (
+        starting_recipe(start, recipe, settings, len(opened.rows("train")))
+        if start is not None
+        else any_recipe("posternet" if recipe is None else recipe, settings)
+    )
     with isolated(), saying_what_is_saved(run):
         if not isinstance(chosen, Recipe):
             _train_classical(opened, chosen, run, call, resume=resume)
+            _say_if_the_box_is_as_good(run, call)
             return run
         lesson = learn(opened, chosen, run, call, resume=resume)
         if lesson is None:
@@ -81,7 +92,15 @@ def train(
             return run
         call.message("scoring the validation and test splits")
         _finish(run, chosen, lesson)
+        _say_if_the_box_is_as_good(run, call)
     return run
+
+
+def _say_if_the_box_is_as_good(run: Run, callbacks: Callbacks) -> None:
+    """A model that does not beat the one that comes with keyart was hardly worth its training."""
+    found = run.metrics.split("test").box
+    if found is not None and not found.is_beaten:
+        callbacks.message(f"{run.path}: {found.verdict}")
 
 
 @isolated()
@@ -97,19 +116,19 @@ def learn(
         catalog, data.split, data.upsample, data.upsample_genres, optimisation.seed
     )
     torch.manual_seed(optimisation.seed)
-    # Test-time augmentation is for the end: in each epoch it would take most of the validation.
-    plain = recipe.with_settings(tta=1)
-    model = build_network(plain, len(catalog.vocabulary), weights=recipe.network.weights)
-    if isinstance(model.head, GenreHead):
-        known = catalog.truth[splits["train"].rows]
-        rates = (known.sum(0) + 1) / (len(known) + 2)  # never 0, never 1
-        model.head.start_at(torch.from_numpy(rates).float())
+    model = _first_model(catalog, recipe, splits["train"].rows)
     start_run(run, catalog, recipe, data.split, resume=resume)
     if run.is_finished:
         return None
     pixels = catalog.pixels(recipe.spec, callbacks.posters)
     lesson = Lesson(catalog, pixels, splits, callbacks)
-    if recipe.network.frozen:
+    if recipe.network.start is not None:
+        _fit_head_near(model, recipe, lesson)
+        if recipe.network.frozen:
+            save_tensors(run.best_checkpoint, model.state_dict(), {"epoch": "0"})
+            return lesson
+        callbacks.message("training the network")
+    elif recipe.network.frozen:
         _fit_head(model, recipe, lesson, run)
         return lesson
     if optimisation.head_epochs:
@@ -122,6 +141,35 @@ def learn(
         callbacks.message("training the whole network")
     _fit_whole(model, recipe, lesson, run)
     return lesson
+
+
+def _first_model(catalog: Catalog, recipe: Recipe, rows: npt.NDArray[np.int64]) -> GenreClassifier:
+    """The network before training. rows: the films to train on."""
+    known = catalog.truth[rows]
+    rates = torch.from_numpy((known.sum(0) + 1) / (len(known) + 2)).float()  # never 0, never 1
+    network = recipe.network
+    if network.start is not None:
+        start = open_start(network.start)
+        return start.classifier(catalog.vocabulary, rates, network.dropout)
+    # Test-time augmentation is for the end: in each epoch it would take most of the validation.
+    plain = recipe.with_settings(tta=1)
+    model = build_network(plain, len(catalog.vocabulary), weights=network.weights)
+    if isinstance(model.head, GenreHead):
+        model.head.start_at(rates)
+    return model
+
+
+def _fit_head_near(model: GenreClassifier, recipe: Recipe, lesson: Lesson) -> None:
+    """Fit the head to the training films, near the weights that it has."""
+    machine = choose_machine(recipe.optimisation.dtype, "off", 0)
+    unchanged = Changes(0, 0, 0, 0, 0, 0)
+    (features,) = cached_features(
+        lesson.catalog, lesson.pixels, model, recipe.spec, 1, unchanged, machine,
+        progress=lesson.callbacks.posters,
+    )  # fmt: skip
+    rows = lesson.splits["train"].rows
+    assert isinstance(model.head, GenreHead)
+    fit_head(model.head, features[rows], lesson.catalog.truth[rows], lesson.catalog.groups[rows])
 
 
 def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:

@@ -1,0 +1,306 @@
+"""Starting from a trained model: what it knows is kept, also by a model of other genres."""
+
+import html
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from keyart.bundle import boxed_bundle, content_of, read_bundle, write_bundle
+from keyart.calibration import sigmoid
+from keyart.catalog.catalog import Catalog
+from keyart.demo.painted import paint_films
+from keyart.errors import BundleError, RecipeError
+from keyart.evaluation.box import film_keys, trained_on
+from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
+from keyart.model_metrics import METRICS, BoxMetrics, Difference, ModelMetrics
+from keyart.models.heads import GenreHead
+from keyart.network import Network
+from keyart.predictor import Predictor
+from keyart.run import Run
+from keyart.terminal.scores import show_scores
+from keyart.titles import hash_of, title_parts
+from keyart.training.evaluate import evaluate
+from keyart.training.near import Weights, fit_near
+from keyart.training.networks import load_best
+from keyart.training.recipe import Recipe
+from keyart.training.start import Start, open_start, starting_recipe
+from keyart.training.train import learn, train
+from tests.test_finetune import SILENT, TINY
+from tests.tiny import tiny_bundle
+
+PENALTIES = (100.0, 10.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def box() -> Start:
+    torch.set_num_threads(1)
+    return open_start("box")
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    paint_films(60, folder)
+    return folder
+
+
+def rates(genres: int) -> torch.Tensor:
+    return torch.full((genres,), 0.25)
+
+
+def test_the_weights_in_the_box_score_posters_as_its_network_does(box: Start) -> None:
+    bundle = read_bundle(boxed_bundle())
+    model = box.network().eval()
+    noise = np.random.default_rng(0).integers(0, 256, (3, 192, 128, 3), dtype=np.uint8)
+    with torch.no_grad():
+        scores = torch.sigmoid(model(torch.from_numpy(noise))).numpy()
+    assert np.abs(scores - sigmoid(Network(bundle.onnx).logits(noise).astype(float))).max() < 1e-5
+
+
+def test_a_new_vocabulary_takes_the_alike_genres_and_starts_others_at_their_rates(
+    box: Start,
+) -> None:
+    vocabulary = Vocabulary(("Space", "Western", "Science Fiction"), {"Documentary": ("Space",)})
+    new = box.classifier(vocabulary, rates(3), 0.1).head
+    old = box.classifier(DEFAULT_VOCABULARY, rates(19), 0.1).head
+    assert isinstance(new, GenreHead)
+    assert isinstance(old, GenreHead)
+    for genre, name in enumerate(("Documentary", "Western", "Sci-Fi")):
+        column = DEFAULT_VOCABULARY.index(name)
+        torch.testing.assert_close(new.linear.weight[genre], old.linear.weight[column])
+        torch.testing.assert_close(new.linear.bias[genre], old.linear.bias[column])
+    unknown = box.classifier(Vocabulary(("Noir",)), rates(1), 0.1).head
+    assert isinstance(unknown, GenreHead)
+    assert not unknown.linear.weight.any()
+    assert torch.sigmoid(unknown.linear.bias).item() == pytest.approx(0.25)
+
+
+def made(films: int, seed: int, *, like: float) -> tuple[np.ndarray, np.ndarray, Weights]:
+    """Films of one genre, and weights that are `like` those that made them."""
+    random = np.random.default_rng(seed)
+    true = np.random.default_rng(99).normal(size=(20, 1))
+    inputs = random.normal(size=(films, 20))
+    truth = random.random((films, 1)) < sigmoid(inputs @ true)
+    return inputs, truth, Weights(like * true, np.zeros(1))
+
+
+def loss(weights: Weights) -> float:
+    inputs, truth, _ = made(4_000, 1, like=1)
+    logits = inputs @ weights.slopes + weights.intercepts
+    return float(np.logaddexp(0, np.where(truth, -logits, logits)).mean())
+
+
+@pytest.mark.parametrize("films", [20, 60, 200])
+def test_weights_that_are_right_already_hardly_move(films: int) -> None:
+    inputs, truth, start = made(films, films, like=1)
+    fitted = fit_near(inputs, truth, start, np.arange(films), PENALTIES)
+    assert loss(fitted.weights) < loss(start) + 0.03
+
+
+def test_weights_that_are_wrong_move_once_there_are_films_enough() -> None:
+    inputs, truth, start = made(400, 3, like=-0.5)
+    fitted = fit_near(inputs, truth, start, np.arange(400), PENALTIES)
+    best = loss(Weights(made(1, 0, like=1)[2].slopes, np.zeros(1)))
+    assert loss(fitted.weights) < best + 0.05 < loss(start)
+
+
+def test_cells_that_say_nothing_do_not_count() -> None:
+    inputs, truth, start = made(400, 4, like=0)
+    lies = np.concatenate([truth, ~truth])
+    counted = np.arange(800)[:, None] < 400
+    fitted = fit_near(
+        np.concatenate([inputs, inputs]), lies, start, np.arange(800), PENALTIES, counted=counted
+    )
+    assert loss(fitted.weights) < loss(start) - 0.2
+
+
+@pytest.fixture(scope="module")
+def own_genres(next_to_box: None, painted: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that starts from the box, of films with genres of their own, next to the box."""
+    folder = tmp_path_factory.mktemp("own")
+    names = folder / "genres.txt"
+    names.write_text("Drama\nFunny = Comedy\nHorror\n")
+    catalog = Catalog.build(
+        painted / "films.csv", painted / "posters", folder / "catalog", vocabulary=names
+    )
+    return train(catalog, out=folder / "run", start="box", callbacks=SILENT)
+
+
+def test_few_films_train_the_head_alone_and_leave_the_network(own_genres: Run, box: Start) -> None:
+    trained = open_start(own_genres.path)
+    assert trained.bundle.vocabulary.names == ("Drama", "Funny", "Horror")
+    ours = trained.classifier(trained.bundle.vocabulary, rates(3), 0.1).backbone.state_dict()
+    theirs = box.classifier(DEFAULT_VOCABULARY, rates(19), 0.1).backbone.state_dict()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name])
+
+
+def test_titles_are_known_from_the_start(own_genres: Run) -> None:
+    model = Predictor.load(own_genres.path)
+    films = model.bundle.films
+    assert films is not None
+    assert ("title",) in films.fusions
+    laughs = model.predict(title="The Funniest Comedy Show on Earth")
+    screams = model.predict(title="Blood of the Vampire")
+    assert laughs.scores["Funny"] > screams.scores["Funny"]
+    assert screams.scores["Horror"] > laughs.scores["Horror"]
+
+
+def test_a_recipe_for_another_network_is_refused(own_genres: Run, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="box has posternet-large"):
+        train(own_genres.catalog, "mobilenetv2", out=tmp_path / "run", start="box")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_compared_with_the_box_in_the_genres_that_both_know(own_genres: Run) -> None:
+    box = own_genres.metrics.split("test").box
+    assert box is not None
+    assert box.genres == ("Drama", "Funny", "Horror")
+    assert (box.films, box.seen, box.unlike) == (len(own_genres.catalog.rows("test")), 0, 0)
+    found, model = box.differences["top_class"], box.model
+    assert found is not None
+    assert model is not None
+    assert model["top_class"] is not None
+    assert found.other == model["top_class"].value
+    assert own_genres.metrics.split("validation").box is None
+
+
+def test_notes_say_whether_the_start_knows_test_films(
+    own_genres: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = own_genres.catalog
+    rows = catalog.rows("test")
+    assert "trained on none of the test films" in own_genres.metrics.notes[-1]
+    keys = np.sort(np.concatenate(list(film_keys(catalog, rows[:2]))))
+    monkeypatch.setattr("keyart.evaluation.box._trained_films", lambda: keys)
+    box = evaluate(own_genres.bundle_path, catalog).split("test").box
+    assert box is not None
+    assert box.seen == 2
+
+
+def test_the_box_is_scored_as_keyart_predicts(own_genres: Run) -> None:
+    catalog, model = own_genres.catalog, Predictor.load()
+    rows = catalog.rows("test")
+    answers = [model.predict(catalog.poster(row)) for row in rows]
+    predicted = sum("Comedy" in (*film.genres, *film.maybe) for film in answers)
+    box = own_genres.metrics.split("test").box
+    assert box is not None
+    assert box.model is not None
+    assert box.model.genres["Funny"].predicted == predicted
+
+
+def test_terminal_report_and_card_say_whether_the_box_is_beaten(
+    own_genres: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = own_genres.metrics.split("test").box
+    assert box is not None
+    show_scores(own_genres.metrics, "test")
+    printed = capsys.readouterr().out
+    for text in (printed, own_genres.report_path.read_text(), own_genres.bundle.card):
+        assert " ".join(box.verdict.split()) in " ".join(html.unescape(text).split())
+    header = next(line for line in printed.splitlines() if "95% interval" in line)
+    assert "box" in header.split()
+
+
+def compared(value: float, low: float, high: float, **facts: int) -> BoxMetrics:
+    """The box against a model that differs from it by this much mAP."""
+    every = dict.fromkeys(METRICS)
+    found = Difference(0.3 + value, 0.3, value, low, high)
+    counts = {"films": 100, "seen": 0, "unlike": 0, **facts}
+    return BoxMetrics(
+        **counts,
+        genres=("Drama", "Horror"),
+        model=ModelMetrics(every, {}),
+        differences={**every, "mean_average_precision": found},
+    )
+
+
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [
+        (compared(0.02, 0.01, 0.03), "Better than the box on 100 films: mAP 0.320 compared with"),
+        (compared(-0.1, -0.2, -0.05), "Worse than the box on 100 films"),
+        (compared(-0.1, -0.2, -0.05), "start from it with --from box"),
+        (compared(0.01, -0.01, 0.03), "No clear difference from the box"),
+        (compared(0.02, 0.01, 0.03, seen=7), "that it was not trained on (7 were left out)"),
+        (compared(0.02, 0.01, 0.03, unlike=1), "in the 2 genres that both know"),
+        (BoxMetrics(0, 95, 0, (), None, {}), "No comparison with the box is fair"),
+    ],
+)
+def test_a_verdict_says_who_is_better_and_on_what(box: BoxMetrics, says: str) -> None:
+    assert says in box.verdict
+    assert BoxMetrics.from_json(box.to_json()) == box
+
+
+def test_films_of_the_box_are_known_by_id_by_title_and_year_and_by_poster(
+    painted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog.build(painted / "films.csv", painted / "posters", tmp_path / "catalog")
+    rows = np.arange(len(catalog))
+    films = catalog.to_table().to_pylist()
+    texts = {
+        3: f"id {films[3]['film_id']}",
+        5: f"title {title_parts(films[5]['title'])[0]} {films[5]['year']}",
+        7: f"poster {films[7]['poster_hash']:016x}",
+    }
+    known = np.sort(np.array([hash_of(text) for text in texts.values()], np.uint32))
+    monkeypatch.setattr("keyart.evaluation.box._trained_films", lambda: known)
+    assert np.flatnonzero(trained_on(catalog, rows)).tolist() == list(texts)
+
+
+def test_no_painted_film_was_ever_in_the_box(own_genres: Run) -> None:
+    catalog = own_genres.catalog
+    assert not trained_on(catalog, np.arange(len(catalog))).any()
+
+
+@pytest.mark.parametrize(
+    ("films", "frozen", "stages"),
+    [(60, True, 0), (999, True, 0), (1_000, False, 6), (10_000, False, 0)],
+)
+def test_more_films_train_more_of_the_network(films: int, *, frozen: bool, stages: int) -> None:
+    network = starting_recipe("box", None, {}, films).network
+    assert (network.frozen, network.frozen_stages) == (frozen, stages)
+    assert network.backbone == "posternet-large"
+
+
+def test_a_setting_or_a_recipe_decides_instead_of_the_number_of_films() -> None:
+    assert not starting_recipe("box", None, {"frozen": False}, 60).network.frozen
+    assert not starting_recipe("box", "own-films", {}, 60).network.frozen
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        ('[classifier]\nkind = "qda"', "not linear"),
+        ('[network]\nbackbone = "milestone-scratch"', "not linear"),
+        ("[", "cannot be read"),
+    ],
+)
+def test_a_model_without_a_linear_head_is_no_start(recipe: str, says: str, tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "model", recipe=recipe)
+    with pytest.raises(RecipeError, match=says):
+        open_start(tmp_path / "model")
+
+
+def test_weights_that_are_not_those_of_the_recipe_are_refused(tmp_path: Path) -> None:
+    content = content_of(read_bundle(boxed_bundle()))
+    other = str(content.provenance["recipe"]).replace("posternet-large", "posternet")
+    write_bundle(tmp_path / "model", replace(content, provenance={"recipe": other}))
+    with pytest.raises(BundleError, match="not those of its recipe"):
+        open_start(tmp_path / "model").network()
+
+
+def test_the_start_is_kept_if_no_epoch_is_better(painted: Path, tmp_path: Path) -> None:
+    catalog = Catalog.build(painted / "films.csv", painted / "posters", tmp_path / "catalog")
+    tiny = Recipe().with_settings(backbone="posternet-small", **TINY)
+    first = train(catalog, tiny, out=tmp_path / "first", callbacks=SILENT)
+    wild = {"epochs": 1, "learning_rate": 1.0, "ema_decay": None, "compile": "off", "dtype": "fp32"}
+    recipe = starting_recipe(first.path, "own-films", wild, 60)
+    run = Run(tmp_path / "second")
+    learn(catalog, recipe, run, SILENT, resume=False)
+    before, after = (load_best(one)[0].backbone.state_dict() for one in (first, run))
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor)
