@@ -258,7 +258,7 @@ def test_no_painted_film_was_ever_in_the_box(own_genres: Run) -> None:
 
 @pytest.mark.parametrize(
     ("films", "frozen", "stages"),
-    [(60, True, 0), (999, True, 0), (1_000, False, 6), (10_000, False, 0)],
+    [(60, True, 0), (2_999, True, 0), (3_000, False, 6), (10_000, False, 0)],
 )
 def test_more_films_train_more_of_the_network(films: int, *, frozen: bool, stages: int) -> None:
     network = starting_recipe("box", None, {}, films).network

@@ -35,7 +35,7 @@ OWN_FILMS = "own-films"
 
 # Films to train on. With fewer than the first number the head alone learns; with fewer than the
 # second the last stages too (docs/results.md).
-_LAST_STAGES, _ALL_STAGES = 1_000, 10_000
+_LAST_STAGES, _ALL_STAGES = 3_000, 10_000
 _LAST = 2  # blocks of the backbone
 
 # For the distance from the head of the start.
