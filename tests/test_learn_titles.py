@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,13 @@ from keyart.title_model import TitleModel
 from keyart.titles import hash_of
 from keyart.training.evaluate import evaluate
 from keyart.training.title_words import word_vectors
-from keyart.training.titles import TitledFilms, fit_titles, learn_titles, read_titled_films
+from keyart.training.titles import (
+    TitledFilms,
+    fit_titles,
+    fit_titles_near,
+    learn_titles,
+    read_titled_films,
+)
 from keyart.training.train import train
 from tests.tiny_catalog import encoded, poster, write_posters
 from tests.tiny_encoder import write_encoder
@@ -295,3 +302,14 @@ def test_a_recipe_s_encoder_is_in_its_bundle_and_its_scores(
     with pytest.raises(WeightsError, match="encoder nowhere: no such folder"):
         train(catalog, "qda", out=tmp_path / "other", encoder="nowhere", **settings)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_model_that_starts_from_one_without_series_does_not_know_its_own() -> None:
+    films = of(titled(60, 5))
+    start = fit_titles([of(titled(60, 4))])
+    assert start is not None
+    groups = [str(number) for number in range(60)]
+    known = fit_titles_near([films], start, groups)
+    assert set(start.series.tolist()) < set(known.series.tolist())
+    older = replace(start, series=start.series[:0])
+    assert len(fit_titles_near([films], older, groups).series) == 0

@@ -21,6 +21,7 @@ from keyart.title_model import (
     DECADES,
     Floats,
     TitleModel,
+    joined_series,
     known_ngrams,
     rarity_of,
     steps_of,
@@ -290,7 +291,7 @@ def fit_titles_near(
     weights[used] = fitted.weights.slopes
     by_ngram, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
     scale = steps_of(by_ngram)
-    series = np.union1d(start.series, stem_hashes(titles))
+    series = joined_series([start.series, stem_hashes(titles)])
     return TitleModel(
         known, rarity, np.rint(by_ngram / scale).astype(np.int8), scale, by_decade, series
     )
