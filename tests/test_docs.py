@@ -40,7 +40,7 @@ def _smaller(code: str) -> str:
 
 def _masked(line: str) -> str:
     """A line without what may differ between two machines or sizes: numbers, bars and genres."""
-    names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure")))
+    names = "|".join(map(re.escape, (*DEFAULT_VOCABULARY.names, "unsure", "maybe")))
     line = re.sub(rf"(?:{names})(?:[ ,·|]+(?:{names}))*", "GENRES", line)
     line = re.sub(r"(?:mostly )?from (?:the|nowhere) .*", "from SOMEWHERE", line)
     # Words with digits: numbers, hashes, and JSON, which is one long word.

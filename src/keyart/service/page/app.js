@@ -116,9 +116,11 @@ const answers = () => cards.filter((card) => card.answer || card.problem).map(
     ...(answer
       ? {
         genres: answer.genres,
+        maybe: answer.maybe,
         unsure: answer.unsure,
         evidence: answer.evidence,
         ...(answer.reason && { reason: answer.reason }),
+        ...(answer.warning && { warning: answer.warning }),
         scores: answer.scores,
         ...(answer.corrected && { corrected: answer.corrected }),
       }
