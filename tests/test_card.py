@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,11 +68,19 @@ def test_a_genre_is_weak_if_its_interval_reaches_one_and_a_half_times_the_baseli
 def test_the_recipe_and_the_thresholds_are_in_it(table: MetricTable) -> None:
     card = model_card(table, "epochs = 8\n")
     assert "```toml\nepochs = 8\n```" in card
-    assert "Thresholds were chosen on validation films for each genre's F1." in card
+    assert "balanced thresholds, chosen on validation films for each genre's F1." in card
 
 
-def test_it_says_how_many_films_the_model_is_unsure_about(table: MetricTable) -> None:
+def test_it_says_what_predicted_genres_are_worth_and_how_many_films_have_none(
+    table: MetricTable,
+) -> None:
     unsure = table.split("test").model.unsure
     assert unsure is not None
     assert unsure.films > 0
-    assert f"unsure about {unsure.films} of 60 films" in model_card(table, "")
+    assert unsure.precision is not None
+    assert "## Predicted genres" not in model_card(table, "")
+    promised = model_card(replace(table, precision=0.6), "").partition("## Predicted genres")[2]
+    assert "at least 60% are right" in promised
+    _, precision, *_, without = row_of(promised, "poster")
+    assert precision.startswith(f"{unsure.precision.value:.1%}")
+    assert without.startswith(f"{unsure.films / 60:.1%}")

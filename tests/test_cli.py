@@ -128,9 +128,9 @@ def test_thresholds_and_calibration_never_see_the_test_split(
     seen: list[int] = []
     decide = module.decide
 
-    def watched(logits, truth, groups, vocabulary, *criterion):  # type: ignore[no-untyped-def]
+    def watched(logits, truth, groups, *rest, **options):  # type: ignore[no-untyped-def]
         seen.extend(groups.tolist())
-        return decide(logits, truth, groups, vocabulary, *criterion)
+        return decide(logits, truth, groups, *rest, **options)
 
     monkeypatch.setattr(finish, "decide", watched)
     # Its scores do not matter here, so the network need not be exported again.
@@ -153,7 +153,7 @@ def test_evaluate_gives_the_metrics_of_the_run(painted: Path) -> None:
     assert again.status == 0, again.err
     titles = {part: before[part] for part in ("evidence", "never_seen")}
     assert json.loads(again.out) == before["splits"]["test"] | titles
-    shown = here("evaluate", painted / "run", "--split", "validation")
+    shown = keyart("evaluate", painted / "run", "--split", "validation")
     assert "films of the validation split" in shown.out
     assert json.loads((painted / "run" / "metrics.json").read_text()) == before
 

@@ -149,7 +149,7 @@ def test_command_line_service_and_predictions_of_the_run_say_the_same(
     said = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text())))
     with client_of(create_app(Predictor.load(ensemble))) as api:
         posters = [("poster", (file.name, file.read_bytes(), "image/jpeg")) for file in files]
-        served = api.post("/v1/predictions", files=posters).json()["predictions"]
+        served = api.post("/v1/predictions?balanced=true", files=posters).json()["predictions"]
         assert api.get("/v1/model").json()["image"]["members"][1]["fit"] == "pad"
     for place, row in enumerate(rows):
         assert test["film_id"][place].as_py() == films[row]

@@ -148,10 +148,10 @@ def test_the_answers_may_differ_as_processors_do(folder: Path, drift: float, ref
         Predictor.load(folder)
 
 
-def test_the_format_before_is_refused_in_one_line(folder: Path) -> None:
+def test_a_format_that_is_too_old_is_refused_in_one_line(folder: Path) -> None:
     manifest = json.loads((folder / "keyart.json").read_text())
-    forge(folder, {**manifest, "format": FORMAT - 1})
-    assert f"format {FORMAT - 1}, of an older keyart" in refusal(folder)
+    forge(folder, {**manifest, "format": 2})
+    assert f"format 2, of an older keyart; this one reads formats 3 to {FORMAT}" in refusal(folder)
 
 
 def test_hidden_files_of_desktops_are_left_alone(folder: Path) -> None:

@@ -23,6 +23,7 @@ from keyart.model_metrics import BASELINES, HEADLINE, METRICS, Interval, ModelMe
 from keyart.report.card import model_card
 from keyart.report.findings import mistakes, standing_out, surest
 from keyart.report.gallery import Gallery
+from keyart.report.numbers import share_text
 from keyart.report.page import write_report
 from keyart.report.svg import Axis, thin
 from keyart.run import Run, ScoredFilms
@@ -182,12 +183,8 @@ def test_it_says_how_many_films_it_is_unsure_about_and_how_often_the_others_are_
     assert precision is not None
     assert unsure.films > 0
     assert f"unsure about {unsure.films} of 60 films" in words
-    assert f"its top genre is right {100 * top.value:.1f}% of the time" in words
-    low, high = 100 * precision.low, 100 * precision.high
-    assert (
-        f"{100 * precision.value:.1f}% (95% interval {low:.1f} to {high:.1f}) of all predicted"
-        in words
-    )
+    assert f"the top genre is right for {share_text(top)}" in words
+    assert f"On these films {share_text(precision)} are" in words
     table = rows(page, "trust")
     for point in unsure.curve:
         cells = table[f"{100 * point.coverage:.0f}%"]
@@ -281,8 +278,8 @@ def test_only_validation_scored_is_reported_as_such(
     ("name", "content", "says"),
     [
         ("metrics.json", "{", "metrics.json"),
-        ("metrics.json", '{"format": 3}', "metrics.json: damaged"),
-        ("metrics.json", '{"format": 9}', "format 9, but this keyart reads format 3"),
+        ("metrics.json", '{"format": 4}', "metrics.json: damaged"),
+        ("metrics.json", '{"format": 9}', "format 9, but this keyart reads format 4"),
         ("predictions-test.parquet", "PAR1", "predictions-test.parquet: damaged"),
         ("history.csv", "epoch,train_loss\n1,much\n", "history.csv: damaged"),
         ("history.csv", "epoch,train_loss\n,0.5\n", "history.csv: damaged"),

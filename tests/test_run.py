@@ -86,7 +86,7 @@ def test_metrics_of_an_older_format_are_named_with_the_remedy(tmp_path: Path) ->
         (lambda plain: plain.update(criterion="best"), "damaged"),
         (lambda plain: plain["splits"]["test"]["model"]["metrics"].pop("brier"), "brier"),
         (lambda plain: plain["splits"]["test"].update(model=[]), "damaged"),
-        (lambda plain: plain.update(format=4), "format 4"),
+        (lambda plain: plain.update(format=5), "format 5"),
     ],
 )
 def test_damaged_metrics_are_an_error_of_one_line(

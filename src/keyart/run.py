@@ -51,7 +51,7 @@ class ScoredFilms:
     """The films of a split as a model scored them.
 
     film_ids, titles, groups: one for each film. truth, predicted, scores: (films, genres), in the
-    order of the vocabulary.
+    order of the vocabulary. predicted: by the balanced thresholds, which the metrics are for.
     """
 
     vocabulary: Vocabulary
