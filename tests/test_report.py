@@ -184,7 +184,7 @@ def test_it_says_how_many_films_it_is_unsure_about_and_how_often_the_others_are_
     assert unsure.films > 0
     assert f"unsure about {unsure.films} of 60 films" in words
     assert f"the top genre is right for {share_text(top)}" in words
-    assert f"On these films {share_text(precision)} are" in words
+    assert f"On these films {share_text(precision)} of the predicted genres are right" in words
     table = rows(page, "trust")
     for point in unsure.curve:
         cells = table[f"{100 * point.coverage:.0f}%"]

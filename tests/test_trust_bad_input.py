@@ -53,7 +53,14 @@ def whole_way(
         scores = decision.calibration.apply(values)
         names = [f"{split}-{film}" for film in range(len(true))]
         splits[split] = score_split(
-            scores, true, decision.thresholds, names, vocabulary, fit_baselines(true), resamples=20
+            scores,
+            true,
+            decision.thresholds,
+            names,
+            vocabulary,
+            fit_baselines(true),
+            predicted=decision.decisions.predicted(scores),
+            resamples=20,
         )
         films[split] = ScoredFilms(
             vocabulary, names, names, names, true, scores >= decision.thresholds, scores
@@ -66,6 +73,7 @@ def whole_way(
         decision.criterion,
         decision.notes,
         splits,
+        precision=decision.precision,
     )
     folder.mkdir()
     run = Run(folder)
@@ -112,6 +120,9 @@ def test_a_genre_without_a_positive_in_validation_falls_back_and_says_so_everywh
     expected = [
         "Western: calibration: 0 of 400 films have it; calibrated on all genres together",
         "Western: threshold: none of 400 films has it; takes the threshold of all genres",
+        "posters alone: threshold: a precision of 0.8 is kept by no genre"
+        if criterion == 0.8
+        else "posters alone: threshold: a precision of 0.6 is kept by all but Western",
     ]
     assert metrics.notes == tuple(expected)
     for note in expected:
@@ -119,12 +130,10 @@ def test_a_genre_without_a_positive_in_validation_falls_back_and_says_so_everywh
         assert f"- {note}" in card
 
 
-def test_a_precision_that_no_threshold_reaches_is_in_the_notes(tmp_path: Path) -> None:
-    logits, truth = some(400)
-    truth[:, 2] = np.arange(400) % 40 == 0  # whatever the poster shows
-    metrics, page, card = whole_way(tmp_path / "run", logits, truth, 0.9)
-    note = "Western: threshold: no threshold reaches a precision of 0.9; is never predicted"
+def test_a_precision_that_no_threshold_keeps_is_in_the_notes(tmp_path: Path) -> None:
+    metrics, page, card = whole_way(tmp_path / "run", *some(400), 0.9)
+    note = "posters alone: threshold: a precision of 0.9 is kept by no genre"
     assert metrics.notes == (note,)
     assert note in page
     assert note in card
-    assert "thresholds for a precision of 0.9" in page
+    assert "At least 90% of the predicted genres are to be right" in page
