@@ -3,12 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keyart.bundle import read_bundle
 from keyart.errors import BundleError
-from keyart.manifest import FORMAT
+from keyart.evidence import POSTER
+from keyart.manifest import FORMAT, MANIFEST, digest_of
+from keyart.predictor import Predictor
 from tests.tiny import SPEC, VOCABULARY, tiny_bundle
+from tests.tiny_titles import titled_bundle
 
 
 def test_a_bundle_reads_back_as_written(tmp_path: Path) -> None:
@@ -79,6 +83,25 @@ def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path) -> None:
     file.write_text(json.dumps({**manifest, "format": FORMAT + 1}))
     with pytest.raises(BundleError, match="upgrade keyart"):
         read_bundle(tmp_path / "b")
+
+
+def test_a_bundle_of_format_3_is_read_as_balanced(tmp_path: Path) -> None:
+    folder = titled_bundle(tmp_path / "titled").path
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["precision"], manifest["typical"]
+    manifest["format"] = 3
+    manifest["digest"] = digest_of(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    model = Predictor.load(folder)
+    assert model.bundle.precision is None
+    for evidence in (POSTER, ("title",)):
+        own = model.bundle.decisions_for(evidence)
+        assert not own.precision_thresholds
+        np.testing.assert_array_equal(own.predicting, own.thresholds)
+    film = model.predict(np.zeros((60, 40, 3), np.uint8), title="Moon")
+    assert (film.maybe, film.warning) == ((), "")
+    with pytest.raises(BundleError, match="cannot promise a precision"):
+        Predictor.load(folder, precision=0.8)
 
 
 def test_anything_but_a_bundle_is_refused_with_the_reason(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import keyart
+from keyart.bundle import content_of, write_bundle
 from keyart.cli import app
 from keyart.errors import BundleError, KeyartError, PosterError
 from keyart.evidence import POSTER
@@ -294,6 +296,55 @@ def test_the_table_names_genres_and_says_unsure(model: Predictor, tmp_path: Path
     _, shown, _ = command(red, dark, "--model", model.bundle.path)
     assert "red.png  Red" in shown
     assert "dark.png  unsure" in shown
+
+
+@pytest.fixture
+def promising(tmp_path: Path) -> Path:
+    """A model that keeps a precision of 0.6 and can keep 0.8; its balanced thresholds are low."""
+    plain = content_of(tiny_bundle(tmp_path / "plain"))
+    promises = {0.6: np.full(3, 0.8), 0.8: np.array([0.99, 1.0, 1.0])}
+    decisions = replace(plain.decisions, precision_thresholds=promises, precision=0.6)
+    return write_bundle(tmp_path / "promising", replace(plain, decisions=decisions)).path
+
+
+def test_balanced_predicts_what_is_otherwise_maybe(promising: Path, tmp_path: Path) -> None:
+    # By the tiny network the score is 0.65 for Red and 0.94 for Green.
+    poster = paint(tmp_path / "both.png", (138, 172, 0))
+    usual = keyart.load(promising).predict(poster)
+    assert (usual.genres, usual.maybe) == (("Green",), ("Red",))
+    balanced = keyart.load(promising, balanced=True).predict(poster)
+    assert (balanced.genres, balanced.maybe) == (("Red", "Green"), ())
+    assert balanced.scores == usual.scores
+    strict = keyart.load(promising, precision=0.7).predict(poster)  # 0.8 is the next higher one
+    assert (strict.genres, strict.maybe, strict.unsure) == ((), ("Red", "Green"), True)
+    with pytest.raises(ValueError, match="give precision or balanced, not both"):
+        keyart.load(promising, precision=0.6, balanced=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "genres", "maybe"),
+    [
+        ([], "Green", "Red"),
+        (["--balanced"], "Red|Green", ""),
+        (["--precision", "0.8"], "", "Red|Green"),
+    ],
+)
+def test_the_command_decides_as_it_was_told(
+    promising: Path, tmp_path: Path, options: list[str], genres: str, maybe: str
+) -> None:
+    poster, out = paint(tmp_path / "both.png", (138, 172, 0)), tmp_path / "found.csv"
+    status, _, _ = command(poster, "--model", promising, "--out", out, *options)
+    (row,) = rows_of(out)
+    assert (status, row["genres"], row["maybe"]) == (0, genres, maybe)
+
+
+def test_the_command_refuses_a_precision_that_is_to_be_balanced(
+    promising: Path, tmp_path: Path
+) -> None:
+    poster = paint(tmp_path / "both.png", (138, 172, 0))
+    status, _, error = command(poster, "--model", promising, "--balanced", "--precision", "0.8")
+    assert status == 2
+    assert "give --precision or --balanced, not both" in error
 
 
 def test_unreadable_posters_are_counted_on_standard_error(model: Predictor, folder: Path) -> None:

@@ -5,6 +5,8 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,12 +16,14 @@ from fastapi import FastAPI
 from PIL import Image
 from pydantic import TypeAdapter
 
+from keyart.bundle import content_of, write_bundle
 from keyart.predictor import Predictor
 from keyart.review.corrections import Correction, Corrections
 from keyart.service import schemas
 from keyart.service.app import create_app
 from keyart.service.problems import ProblemDocument
 from keyart.similar import Index
+from tests.tiny import tiny_bundle
 from tests.wire import DARK, GREEN, RED, encoded, plain
 
 Serve = Callable[[FastAPI], AbstractContextManager[httpx.Client]]
@@ -87,6 +91,33 @@ def test_scores_are_those_of_the_command_line(api: httpx.Client, tiny_predictor:
         explained = api.post("/v1/explanations", content=data).json()["explanations"]
         scores = {one["genre"]: one["score"] for one in explained}
         assert scores == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_request_may_want_a_precision_or_balanced_genres(
+    tmp_path: Path, client_of: Serve
+) -> None:
+    whole = content_of(tiny_bundle(tmp_path / "plain"))
+    promises = {0.6: np.full(3, 0.8), 0.8: np.array([0.99, 1.0, 1.0])}
+    decisions = replace(whole.decisions, precision_thresholds=promises, precision=0.6)
+    model = Predictor(write_bundle(tmp_path / "b", replace(whole, decisions=decisions)))
+    poster = encoded(plain((138, 172, 0), (32, 24)), "PNG")  # Red 0.65, Green 0.94
+    with client_of(create_app(model)) as talking:
+
+        def found(wanted: str) -> tuple[list[str], list[str]]:
+            answer = talking.post(f"/v1/predictions{wanted}", content=poster)
+            (one,) = answer.json()["predictions"]
+            return one["genres"], one["maybe"]
+
+        assert found("") == (["Green"], ["Red"])
+        assert found("?balanced=true") == (["Red", "Green"], [])
+        assert found("?precision=0.7") == ([], ["Red", "Green"])
+        assert found("") == (["Green"], ["Red"])  # other requests are decided as before
+        for wanted, reason in (
+            ("?precision=0.9", "can promise 0.6 to 0.8"),
+            ("?precision=0.6&balanced=true", "not both"),
+        ):
+            answer = talking.post(f"/v1/predictions{wanted}", content=poster)
+            assert reason in problem(answer, 422)["detail"]
 
 
 def test_a_bad_poster_among_good_ones_is_a_problem_of_its_own(api: httpx.Client) -> None:
