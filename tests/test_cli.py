@@ -161,7 +161,7 @@ def test_evaluate_gives_the_metrics_of_the_run(painted: Path) -> None:
 def test_a_bundle_is_exported_evaluated_and_never_written_over(painted: Path) -> None:
     exported = keyart("export", painted / "run", "--out", painted / "bundle")
     assert exported.status == 0, exported.err
-    scored = here("evaluate", painted / "bundle", "--catalog", painted / "catalog", "--json")
+    scored = keyart("evaluate", painted / "bundle", "--catalog", painted / "catalog", "--json")
     metrics = json.loads((painted / "run" / "metrics.json").read_text())
     titles = {part: metrics[part] for part in ("evidence", "never_seen")}
     assert json.loads(scored.out) == metrics["splits"]["test"] | titles
