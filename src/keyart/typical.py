@@ -103,9 +103,12 @@ def summary(logits: npt.ArrayLike, pixels: Pixels) -> Floats:
     films, height, width, _ = pixels.shape
     rows = (np.arange(_ROWS) * height + height // 2) // _ROWS
     columns = (np.arange(_COLUMNS) * width + width // 2) // _COLUMNS
-    rgb = pixels[:, rows[:, None], columns].astype(np.float32) / 255
-    grey = rgb.mean(3)
-    colour = rgb.max(3) - rgb.min(3)
+    # Channel by channel: a mean over an axis of three takes NumPy several times as long.
+    found = pixels[:, rows[:, None], columns].astype(np.float32) / 255
+    red, green, blue = (np.ascontiguousarray(found[..., channel]) for channel in range(3))
+    grey = (red + green + blue) / 3
+    highest, lowest = np.maximum(red, green), np.minimum(red, green)
+    colour = np.maximum(highest, blue) - np.minimum(lowest, blue)
     across, down = np.abs(np.diff(grey, axis=2)), np.abs(np.diff(grey, axis=1))
     inner = grey[:, 1:-1, 1:-1]
     around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]

@@ -320,8 +320,8 @@ def coverage_chart(films: ScoredFilms) -> Chart:
         share, right = float(rest.share), float(rest.top_class)
         low = min(low, right)
         caption += (
-            f" Dot: the {100 * share:.1f}% of films that get a genre; the top genre is right for "
-            f"{100 * right:.1f}% of them."
+            f" Dot: the {100 * share:.1f}% of films with a genre or a maybe; the top genre is "
+            f"right for {100 * right:.1f}% of them."
         )
         points.append((share, right, f"{100 * share:.1f}% answered, {100 * right:.1f}% right"))
     return Chart.of_lines(
