@@ -42,7 +42,7 @@ def join_groups(
 
     Returns the group of each new film, None if it is rejected, and the rejections. A film with
     near-duplicates in two splits is rejected: in either split it would leak into the other. So is
-    one whose near-duplicates are in a split that its series is not in, and a near-duplicate of a
+    a film with near-duplicates in one split and its series in another, and a near-duplicate of a
     rejected film, because it may be an exact copy of it. A series that lies in two splits already,
     in a catalog that was split without series, takes new films into the first of them: no other
     split gets to know it. A new group is named after its first film, so a catalog that grows keeps

@@ -60,7 +60,7 @@ def check_agreement(catalog: CatalogTable, agreement: bool) -> None:
     asking = [one.source for one in terms_of(catalog) if one.agreement]
     if asking and not agreement:
         raise TermsError(
-            f"{catalog.path}: has posters of {listed(asking)}, whose terms ask for a written "
+            f"{catalog.path}: has posters of {listed(asking)}; the terms ask for a written "
             "agreement before they train a model; if you have one, add --i-have-an-agreement"
         )
 

@@ -49,7 +49,7 @@ def fetch_plan(
         Path | None, typer.Option(help="Posters: a folder, with files named after ids.")
     ] = None,
     tmdb: Annotated[
-        bool, typer.Option("--tmdb", help="Posters: TMDb, whose terms this command shows.")
+        bool, typer.Option("--tmdb", help="Take posters from TMDb. The command shows TMDb's terms.")
     ] = False,
     size: Annotated[str, typer.Option(help="With --tmdb: their size.")] = "w342",
     types: Annotated[
@@ -70,7 +70,7 @@ def fetch_plan(
     prefer: Annotated[
         str | None,
         typer.Option(
-            help="The source whose genres decide where it has any. Default: the union of all."
+            help="Use this source's genres if it has any for a film. Default: the genres of all."
         ),
     ] = None,
     id: IdColumn = None,
@@ -129,8 +129,8 @@ def fetch_run(
     allow_network: Annotated[
         list[str] | None,
         typer.Option(
-            help="A private network whose servers may be asked, as 10.0.0.0/8; redirects never "
-            "lead there. Default: none, not even this machine."
+            help="A private network to fetch from, such as 10.0.0.0/8. Redirects never lead "
+            "there. Default: none, not even this machine."
         ),
     ] = None,
     quiet: Quiet = False,

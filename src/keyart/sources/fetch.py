@@ -167,7 +167,7 @@ class Fetch:
 
         Posters that may not be kept any longer are removed first. refresh: ask again for posters
         that are here, which costs little if they have not changed. limits: how much to ask for.
-        allow_networks: private networks whose servers may be asked, as 10.0.0.0/8; redirects never
+        allow_networks: private networks to fetch from, such as 10.0.0.0/8; redirects never
         lead to one. key_file: of TMDb's key, which is otherwise in TMDB_API_KEY. tmdb, resolver:
         other servers, for tests.
 
