@@ -45,8 +45,8 @@ class Catalog(CatalogTable):
         usual ones. vocabulary: the genres, or a file of them; None means the 19 genres of the 2017
         study. split: train, validation and test, in per cent ("60/20/20") or as fractions that sum
         to 1. Films with near-duplicate posters get the same split, and so do films of one series,
-        which have titles with the same stem. seed: of the split. progress: called with (posters examined,
-        posters).
+        which have titles with the same stem. seed: of the split. progress: called with (posters
+        examined, posters).
 
         Each row of the table is a film of the catalog, or has a reason in `rejections`.
 

@@ -3,7 +3,7 @@
     FETCH/manifest.parquet      all films, and how they were planned (in the file's metadata)
     FETCH/journal-ID.ndjson     what has happened since: one line per request
     FETCH/posters/              what has arrived, each file whole
-    FETCH/films.parquet         the films with posters that have arrived, as a table for catalog build
+    FETCH/films.parquet         films with posters that have arrived, for catalog build
 
 A run appends to the journal, and now and then folds it into the manifest. So a request is written
 down in a millisecond whatever the size of the manifest, and memory stays flat: rows are read and
