@@ -15,9 +15,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from keyart.bundle import BOX, DEFAULT_PRECISION, content_of, read_bundle, write_bundle
+from keyart.bundle import BOX, content_of, read_bundle, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
+from keyart.decisions import DEFAULT_PRECISION
 from keyart.evaluation.evaluate import (
     catalog_logits,
     evaluate_model,

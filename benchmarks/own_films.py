@@ -24,9 +24,10 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.measure import Clock
-from keyart.bundle import Bundle, Films
+from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.films_table import read_films
+from keyart.decisions import Films
 from keyart.evaluation.decide import Decision, decide
 from keyart.evaluation.evaluate import evidence_of_rows, fuse_titles
 from keyart.evaluation.fusing import rows_with

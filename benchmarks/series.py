@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Films
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
+from keyart.decisions import Films
 from keyart.evaluation.evaluate import catalog_logits, evidence_of_rows, fuse_titles
 from keyart.evaluation.fusing import rows_with
 from keyart.evaluation.scoring import compare_scores

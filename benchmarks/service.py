@@ -53,8 +53,9 @@ def fresh_bundle(folder: Path) -> Path:
     """The default network with fresh weights: speed asks no more."""
     import torch
 
-    from keyart.bundle import Content, Decisions, NetworkFiles, write_bundle
+    from keyart.bundle import Content, NetworkFiles, write_bundle
     from keyart.calibration import Calibration
+    from keyart.decisions import Decisions
     from keyart.genres import DEFAULT_VOCABULARY
     from keyart.models.classifier import build_classifier
     from keyart.training.onnx_export import export_onnx

@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image, ImageFont
 
-from keyart.bundle import Bundle, Content, Decisions, NetworkFiles, write_bundle
+from keyart.bundle import Bundle, Content, NetworkFiles, write_bundle
 from keyart.calibration import Calibration
+from keyart.decisions import Decisions
 from keyart.errors import BundleError, PosterError, UnknownGenreError
 from keyart.explain import Explanation, Method
 from keyart.images.decode import Pixels

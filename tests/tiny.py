@@ -11,8 +11,9 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from keyart.bundle import Bundle, Content, Decisions, NetworkFiles, write_bundle
+from keyart.bundle import Bundle, Content, NetworkFiles, write_bundle
 from keyart.calibration import Calibration
+from keyart.decisions import Decisions
 from keyart.genres import Vocabulary
 from keyart.images.spec import ImageSpec
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keyart.bundle import Bundle, Decisions, Films, content_of, write_bundle
+from keyart.bundle import Bundle, content_of, write_bundle
 from keyart.calibration import Calibration
+from keyart.decisions import Decisions, Films
 from keyart.evidence import Evidence, Fusion
 from keyart.series import stem_hashes
 from keyart.title_model import DECADES, TitleModel

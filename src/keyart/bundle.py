@@ -17,7 +17,7 @@ members/1 ..., each a bundle, with a weight.
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.calibration import Calibration
+from keyart.decisions import (
+    Decisions,
+    Films,
+    Thresholds,
+    decisions_from_json,
+    decisions_to_json,
+    evidence_to_json,
+)
 from keyart.errors import BundleError
 from keyart.evidence import POSTER, Evidence, Fusion
 from keyart.files import new_folder, replacing_folder, write_json
@@ -53,58 +61,6 @@ from keyart.typical import Typical
 from keyart.version import __version__
 
 BOX = Path(__file__).with_name("box")
-
-Thresholds = npt.NDArray[np.float64]
-DEFAULT_PRECISION = 0.6
-"""The precision that predicted genres keep unless another is wanted."""
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """From logits to genres: what a bundle decides with.
-
-    thresholds: (genres,), balanced: the scores of the best F1, or another criterion.
-    precision_thresholds: those that keep several precisions; a genre that cannot keep it has 1.
-    precision: the one to keep; None if genres are predicted from the balanced thresholds.
-    """
-
-    calibration: Calibration
-    thresholds: Thresholds
-    precision_thresholds: Mapping[float, Thresholds] = field(default_factory=dict)
-    precision: float | None = None
-
-    @property
-    def predicting(self) -> Thresholds:
-        """(genres,), the score from which a genre is predicted; 1 if it never is."""
-        if self.precision is None:
-            return self.thresholds
-        return self.precision_thresholds[self.precision]
-
-    def predicted(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Which genres are predicted. scores: (..., genres), calibrated."""
-        return _reached(scores, self.predicting)
-
-    def possible(self, scores: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Which genres reach a balanced threshold, but are not predicted."""
-        return _reached(scores, self.thresholds) & ~self.predicted(scores)
-
-
-def _reached(scores: npt.ArrayLike, thresholds: Thresholds) -> npt.NDArray[np.bool_]:
-    # A score may be 1 to the last bit; a genre that is silent stays so.
-    reached: npt.NDArray[np.bool_] = (np.asarray(scores) >= thresholds) & (thresholds < 1)
-    return reached
-
-
-@dataclass(frozen=True)
-class Films:
-    """How a model answers for films of which it knows more than the poster.
-
-    fusions, decisions: for each evidence that it can use, besides the poster alone.
-    """
-
-    titles: TitleModel
-    fusions: Mapping[Evidence, Fusion]
-    decisions: Mapping[Evidence, Decisions]
 
 
 @dataclass(frozen=True)
@@ -282,7 +238,7 @@ def _fill(folder: Path, content: Content) -> None:
             titles["text"] |= {"prompt": text.encoder.prompt, "probe": _text_probe(text)}
             files[ENCODER] = text.encoder.onnx.read_bytes()
             files[TOKENIZER] = text.encoder.tokenizer.read_bytes()
-        model["evidence"] = _evidence_to_json(names, films)
+        model["evidence"] = evidence_to_json(names, films)
     for name, data in files.items():
         (folder / name).write_bytes(data)
     manifest: dict[str, Any] = {
@@ -290,7 +246,7 @@ def _fill(folder: Path, content: Content) -> None:
         "keyart": __version__,
         "vocabulary": list(names.names),
         **model,
-        **_decisions_to_json(names, content.decisions),
+        **decisions_to_json(names, content.decisions),
         "precision": content.decisions.precision,
         "typical": content.typical.to_json() if content.typical else None,
         "provenance": dict(content.provenance),
@@ -343,13 +299,13 @@ def change_thresholds(
     data = card.encode("utf-8")
     manifest = read_manifest(bundle.path) | {
         "keyart": __version__,
-        **_decisions_to_json(bundle.vocabulary, decisions),
+        **decisions_to_json(bundle.vocabulary, decisions),
         "precision": decisions.precision,
         "typical": typical.to_json() if typical else None,
         "provenance": dict(provenance),
     }
     if films is not None:
-        manifest["evidence"] = _evidence_to_json(bundle.vocabulary, films)
+        manifest["evidence"] = evidence_to_json(bundle.vocabulary, films)
     manifest["files"][CARD] = _identity(data)
     manifest["digest"] = digest_of(manifest)
     with replacing_folder(bundle.path) as partial:
@@ -381,7 +337,7 @@ def _read(path: Path, depth: int) -> Bundle:
     # A bundle keeps the names; the aliases of the default vocabulary come with keyart.
     known = DEFAULT_VOCABULARY if names == DEFAULT_VOCABULARY.names else Vocabulary(names)
     image = manifest.get("image")
-    decisions = _decisions(names, manifest)
+    decisions = decisions_from_json(names, manifest)
     return Bundle(
         path=path,
         vocabulary=known,
@@ -424,7 +380,7 @@ def _read_films(path: Path, names: tuple[str, ...], manifest: Mapping[str, Any])
             )
             for evidence, plain in found.items()
         },
-        {evidence: _decisions(names, plain) for evidence, plain in found.items()},
+        {evidence: decisions_from_json(names, plain) for evidence, plain in found.items()},
     )
 
 
@@ -460,46 +416,6 @@ def _text_probe(text: TextHead) -> list[list[float]]:
     logits: list[list[float]] = text.logits(PROBE_TITLES).tolist()
     remember(text.encoder.fingerprint)
     return logits
-
-
-def _decisions(names: tuple[str, ...], plain: Mapping[str, Any]) -> Decisions:
-    return Decisions(
-        Calibration.from_json(plain["calibration"]),
-        np.array([plain["thresholds"][name] for name in names], np.float64),
-        {
-            float(precision): np.array([cuts[name] for name in names], np.float64)
-            for precision, cuts in plain["precision_thresholds"].items()
-        },
-    )
-
-
-def _evidence_to_json(vocabulary: Vocabulary, films: Films) -> dict[str, Any]:
-    return {
-        "+".join(evidence): {
-            **fusion.to_json(),
-            **_decisions_to_json(vocabulary, films.decisions[evidence]),
-        }
-        for evidence, fusion in films.fusions.items()
-    }
-
-
-def _decisions_to_json(vocabulary: Vocabulary, decisions: Decisions) -> dict[str, Any]:
-    return {
-        "thresholds": _by_genre(vocabulary, decisions.thresholds),
-        "precision_thresholds": _by_precision(vocabulary, decisions.precision_thresholds),
-        "calibration": decisions.calibration.to_json(),
-    }
-
-
-def _by_genre(vocabulary: Vocabulary, thresholds: Thresholds) -> dict[str, float]:
-    return dict(zip(vocabulary.names, map(float, thresholds), strict=True))
-
-
-def _by_precision(
-    vocabulary: Vocabulary, thresholds: Mapping[float, Thresholds]
-) -> dict[str, dict[str, float]]:
-    """JSON names are text: "0.8"."""
-    return {f"{at:g}": _by_genre(vocabulary, cuts) for at, cuts in thresholds.items()}
 
 
 def _identity(content: bytes) -> dict[str, Any]:

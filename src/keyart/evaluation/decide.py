@@ -7,8 +7,9 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import DEFAULT_PRECISION, Bundle, Decisions
+from keyart.bundle import Bundle
 from keyart.calibration import Calibration
+from keyart.decisions import DEFAULT_PRECISION, Decisions
 from keyart.evaluation.calibrators import fit_calibration
 from keyart.evaluation.promise import SILENT, promised_thresholds
 from keyart.evaluation.thresholds import Criterion, choose_thresholds

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Bundle, Films
+from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
 from keyart.catalog.terms import terms_of
+from keyart.decisions import Films
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.box import box_metrics, is_box

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from keyart.bundle import Decisions, Films
 from keyart.calibration import sigmoid
+from keyart.decisions import Decisions, Films
 from keyart.evaluation.decide import Decision, decide, decide_again
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats

@@ -4,9 +4,10 @@ import logging
 import os
 from pathlib import Path
 
-from keyart.bundle import Films, change_thresholds
+from keyart.bundle import change_thresholds
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
+from keyart.decisions import Films
 from keyart.errors import RunError
 from keyart.evaluation.decide import Decision
 from keyart.evaluation.evaluate import catalog_logits, evaluate_model, learn_typical
