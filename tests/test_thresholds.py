@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keyart.evaluation import metrics, thresholds
@@ -111,7 +111,8 @@ def test_if_every_film_has_every_genre_all_are_predicted(
     assert found.fallbacks == {}
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["micro_f1", "hamming"]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["f1", "micro_f1", "hamming"]))
+@example(5405099, "hamming")  # drawn onto a score
 @settings(max_examples=40, deadline=None)
 def test_no_threshold_equals_a_score(seed: int, criterion: thresholds.Criterion) -> None:
     """So that scores stored as float32 give the same genres."""

@@ -42,8 +42,8 @@ def choose_thresholds(
     - "hamming": least Hamming loss; each genre's own threshold is drawn towards the shared one as
       above.
 
-    A genre that no film has gets the threshold of all genres together. Candidate thresholds are
-    midway between scores, so that a rounded score stays on its side.
+    A genre that no film has gets the threshold of all genres together. No threshold equals a
+    score, so that a rounded score stays on its side.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     films, genres = true.shape
@@ -61,7 +61,7 @@ def choose_thresholds(
             own = _best(values[:, genre], true[:, genre], criterion)
             assert own is not None  # a film has the genre
             trust = positives / (positives + SHRINKAGE)
-            chosen[genre] = trust * own + (1 - trust) * shared
+            chosen[genre] = _off_scores(trust * own + (1 - trust) * shared, values[:, genre])
     return Thresholds(chosen, fallbacks)
 
 
@@ -70,13 +70,23 @@ def _best(scores: Floats, truth: Flags, criterion: Criterion) -> float | None:
     if not truth.any():
         return None
     levels = np.unique(scores)[::-1]
-    # From predicting no cell to predicting all; of equals, the threshold that predicts less.
+    # Midway between scores, from predicting no cell to predicting all; of equals, the threshold
+    # that predicts less.
     thresholds = (np.append(1.0, levels) + np.append(levels, 0.0)) / 2
     predicted = len(scores) - np.searchsorted(np.sort(scores), thresholds)
     hits = truth.sum() - np.searchsorted(np.sort(scores[truth]), thresholds)
     if criterion == "hamming":
         return float(thresholds[np.argmin(predicted - 2 * hits)])
     return float(thresholds[np.argmax(2 * hits / (predicted + truth.sum()))])
+
+
+def _off_scores(threshold: float, scores: Floats) -> float:
+    """The threshold; if it is a score (as float32), midway to the next lower one."""
+    rounded, level = scores.astype(np.float32), np.float32(threshold)
+    if not (rounded == level).any():
+        return threshold
+    lower = scores[rounded < level].max(initial=0.0)
+    return float(lower + scores[rounded == level].min()) / 2
 
 
 def check_criterion(criterion: Criterion | float) -> None:
