@@ -24,7 +24,7 @@ from keyart.evaluation.ranking import Floats
 CONFIDENCE = 0.99
 """How sure a promise is, by the validation films. With it, a promise also holds in 95 of 100
 samples of as many other films, which deviate from the truth as much as the validation films do."""
-# A genre contradicts the precision if chance gives it so few right predictions less often than this.
+# A genre contradicts the precision if chance gives so few right predictions less often than this.
 _REFUTED = 0.1
 _FEWEST = 5  # predictions that show which higher threshold keeps it
 _LEVELS = np.arange(1, 100) / 100  # the thresholds to choose from
