@@ -37,18 +37,23 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share each batch, for more machines or GPUs.")
+    ] = 1,
     agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
     from keyart.terminal.scores import show_scores
     from keyart.terminal.training import watch_training
+    from keyart.training.join import follows
     from keyart.training.machine import keep_freed_memory
     from keyart.training.recipe import parse_settings
     from keyart.training.train import train
 
     keep_freed_memory()
     overrides = parse_settings(settings or [])
+    quiet = quiet or follows()  # the worker that leads prints
     with watch_training(quiet=quiet) as callbacks:
         run = train(
             catalog,
@@ -58,6 +63,7 @@ def train(
             resume=resume,
             callbacks=callbacks,
             agreement=agreement,
+            workers=workers,
             **overrides,
         )
     if not quiet:
