@@ -156,7 +156,7 @@ def test_without_an_exchange_a_kill_between_two_renames_is_recovered(
 def test_leftovers_of_dead_processes_are_removed_and_files_being_written_are_not(
     tmp_path: Path,
 ) -> None:
-    machine, me = files._machine(), files._owner()
+    machine, me = files._machine(), files.owner()
     dead = tmp_path / f".x.txt.{machine}-99999999-1.0123abcd.partial"
     reused = tmp_path / f".x.txt.{machine}-{os.getpid()}-1.0123abcd.partial"
     mine = tmp_path / f".x.txt.{me}.0123abcd.partial"

@@ -30,6 +30,9 @@ _HOMES = {
     "write_predictions": "keyart.writers",
     "find_films": "keyart.queries",
     "Bundle": "keyart.bundle",
+    "run_job": "keyart.jobs.run",
+    "job_status": "keyart.jobs.status",
+    "JobStatus": "keyart.jobs.status",
     # catalogs
     "Catalog": "keyart.catalog.catalog",
     "Fetch": "keyart.sources.fetch",
@@ -75,6 +78,9 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.explain import Explanation as Explanation
     from keyart.film import Film as Film
     from keyart.genres import Vocabulary as Vocabulary
+    from keyart.jobs.run import run_job as run_job
+    from keyart.jobs.status import JobStatus as JobStatus
+    from keyart.jobs.status import job_status as job_status
     from keyart.lit_poster import draw_explanations as draw_explanations
     from keyart.metric_table import MetricTable as MetricTable
     from keyart.milestone.experiment import run_milestone as run_milestone

@@ -80,12 +80,13 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
     """Yield a partial file to write; on success it replaces the file at `path`.
 
     After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
-    its mode. A symbolic link stays a link: its target is replaced. Raises OutputError if there is
-    a device, a pipe or a folder at `path`.
+    its mode. A symbolic link stays a link: its target is replaced. create_only: replace nothing.
+    Raises OutputError if there is a device, a pipe or a folder at `path`, and FileExistsError if
+    there is a file after all, which another process may have written meanwhile.
     """
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,10 @@ def replacing(path: Path) -> Iterator[Path]:
             yield partial
             _keep_mode(target, partial)
             sync_file(partial)
-            os.replace(partial, target)
+            if create_only:
+                _link(partial, target)
+            else:
+                os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(target.parent)
@@ -302,8 +306,18 @@ _PARTIAL, _OLD = ".partial", ".old"
 _FORGOTTEN = 7 * 86_400  # seconds after which another machine's partial counts as left behind
 
 
+def _link(partial: Path, target: Path) -> None:
+    """Give a file its name unless there is one already. Raises FileExistsError."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        if isinstance(error, FileExistsError) or target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        os.rename(partial, target)  # this disk has no links
+
+
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{_owner()}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
+    return path.with_name(f".{path.name}.{owner()}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
 
 
 def _target(partial: Path) -> str:
@@ -343,7 +357,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 @cache
-def _owner() -> str:
+def owner() -> str:
     """A name of this process, unique on all machines that share the disk."""
     return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
 
@@ -351,12 +365,19 @@ def _owner() -> str:
 def _is_alive(partial: Path) -> bool:
     """Whether the process that writes a partial is alive, as far as this machine can know."""
     before, _, _ = partial.name.rpartition(_PARTIAL)
-    machine, pid, started = [*before.split(".")[-2].split("-"), "", ""][:3]
+    alive = is_alive(before.split(".")[-2])
+    if alive is None:
+        with suppress(OSError):
+            return time.time() - partial.stat().st_mtime < _FORGOTTEN
+    return bool(alive)
+
+
+def is_alive(process: str) -> bool | None:
+    """Whether the process with this name (see `owner`) is alive; None on another machine."""
+    machine, pid, started = [*process.split("-"), "", ""][:3]
     if machine == _machine() and pid.isdigit():
         return _started(int(pid)) == started
-    with suppress(OSError):
-        return time.time() - partial.stat().st_mtime < _FORGOTTEN
-    return False
+    return None
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from keyart.catalog.films_table import Columns, film_of, find_columns, unnamed_columns
+from keyart.catalog.kept import catalog_films, is_catalog
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import is_table, read_table
 from keyart.errors import PosterError
@@ -40,7 +41,7 @@ def find_films(
     row's poster is the file that it names, by its path from the table's folder or from `posters`,
     or else the file in `posters` that is named after its id. A row whose poster is not found is
     answered by its title, if the model has learned titles, and otherwise becomes a Failure. A table
-    of titles needs no posters.
+    of titles needs no posters. A catalog stands for its films, with the posters it keeps.
 
     posters: the folder of the tables' posters. columns: names of the tables' columns, as in
     `Catalog.build`. Raises PosterError if a path does not exist or a folder has no pictures;
@@ -48,7 +49,9 @@ def find_films(
     """
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     for path in map(Path, several):
-        if path.is_dir():
+        if is_catalog(path):
+            yield from (Query(*film) for film in catalog_films(path))
+        elif path.is_dir():
             files = sorted(files_below(path))
             found = [file for file in files if is_picture(file)]
             if not found:
