@@ -44,6 +44,7 @@ _HOMES = {
     "compare": "keyart.evaluation.compare",
     "write_report": "keyart.report.page",
     "Recipe": "keyart.training.recipe",
+    "TrainingLog": "keyart.training.logs",
     "Run": "keyart.run",
     "MetricTable": "keyart.metric_table",
     # similar posters
@@ -96,6 +97,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.sources.fetch import Fetch as Fetch
     from keyart.training.evaluate import evaluate as evaluate
     from keyart.training.export import export as export
+    from keyart.training.logs import TrainingLog as TrainingLog
     from keyart.training.recipe import Recipe as Recipe
     from keyart.training.train import train as train
     from keyart.writers import to_table as to_table
