@@ -11,7 +11,8 @@ from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import is_table, read_table
 from keyart.errors import PosterError
 from keyart.files import StrPath, printable
-from keyart.images.folder import files_below, is_picture, no_pictures, stem
+from keyart.images.folder import files_below, no_pictures, stem
+from keyart.library.folder import FolderFilm, read_folder
 from keyart.prediction import Query
 
 _log = logging.getLogger(__name__)
@@ -36,7 +37,9 @@ def find_films(
     A file is a poster; 'Alien (1979).jpg' and 'Alien (1979)/poster.jpg' (folder.jpg, cover.jpg)
     give the film's title and year as well, and other names do not, nor do numbered ones, as
     'poster (1950).jpg', or 'scan-a (1950).jpg' next to 'scan-a (1).jpg'. A folder stands for all
-    pictures in it and below it, sorted. A table stands for its rows, each of them, in order; a
+    pictures in it and below it, sorted. In a media library, with videos or NFO files, it stands for
+    its films, each with its poster and with the title and year of its NFO; fan art, logos and the
+    like are no posters. A table stands for its rows, each of them, in order; a
     row's poster is the file that it names, by its path from the table's folder or from `posters`,
     or else the file in `posters` that is named after its id. A row whose poster is not found is
     answered by its title, if the model has learned titles, and otherwise becomes a Failure. A table
@@ -49,11 +52,7 @@ def find_films(
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     for path in map(Path, several):
         if path.is_dir():
-            files = sorted(files_below(path))
-            found = [file for file in files if is_picture(file)]
-            if not found:
-                raise PosterError(no_pictures(path, files))
-            yield from map(_named, found)
+            yield from _in_folder(path)
         elif not path.exists():
             raise PosterError(f"{path}: no such file or folder")
         elif is_table(path):
@@ -62,9 +61,32 @@ def find_films(
             yield _named(path)
 
 
+def _in_folder(path: Path) -> Iterator[Query]:
+    """The films of a media library, and the pictures that may be other films' posters, by path."""
+    contents = read_folder(path)
+    films, pictures = contents.films, contents.pictures
+    if not films and not pictures:
+        raise PosterError(no_pictures(path, files_below(path)))
+    if films or contents.left_out:
+        _log.info("%s", contents.note(path))
+    for film in films:
+        if film.problem:
+            _log.warning("%s: %s; its name says what it is", path / film.name, film.problem)
+    found: list[tuple[Path, Path | FolderFilm]] = [(picture, picture) for picture in pictures]
+    found += [(film.poster or path / film.name, film) for film in films]
+    for _, one in sorted(found, key=lambda pair: pair[0]):
+        yield _named(one) if isinstance(one, Path) else _of_library(one)
+
+
+def _of_library(film: FolderFilm) -> Query:
+    return Query(film.poster, film.known_id, film.title, film.year)
+
+
 def _named(poster: Path) -> Query:
     """A poster, with the title and the year of its name or of its folder's name, if it has them."""
     named, name = poster, stem(poster.name)
+    if name.casefold().endswith("-poster"):  # Alien (1979)-poster.jpg
+        name = name[: -len("-poster")]
     if name.casefold() in _OF_ITS_FOLDER:
         named = Path(os.path.abspath(poster)).parent  # it may be the working directory
         name = named.name
