@@ -87,9 +87,9 @@ def library_plan(
                 progress=advance,
             )
         else:
-            from keyart.library.servers import Server
+            from keyart.library.servers import MediaServer
 
-            with Server.open(server, library) as opened:
+            with MediaServer.open(server, library) as opened:
                 plan = opened.plan(
                     Predictor.load(model, precision=precision),
                     writes=writes,
@@ -133,7 +133,7 @@ def library_apply(
 
     with progress("films", quiet=quiet) as advance:
         outcome = apply_plan(plan, journal, progress=advance)
-    show_outcome(outcome, "given what the plan says", quiet=quiet, as_json=as_json)
+    show_outcome(outcome, "written", quiet=quiet, as_json=as_json)
     if not outcome.whole:
         raise typer.Exit(1)
 
@@ -147,13 +147,13 @@ def library_undo(
     as_json: AsJson = False,
 ) -> None:
     """Take back all that was written by a journal. What was changed since is left alone."""
-    from keyart.library.apply import undo
+    from keyart.library.apply import undo_changes
     from keyart.terminal.library import show_outcome
     from keyart.terminal.progress import progress
 
     with progress("changes", quiet=quiet) as advance:
-        outcome = undo(journal, progress=advance)
-    show_outcome(outcome, "as they were before", quiet=quiet, as_json=as_json)
+        outcome = undo_changes(journal, progress=advance)
+    show_outcome(outcome, "undone", quiet=quiet, as_json=as_json)
     if not outcome.whole:
         raise typer.Exit(1)
 

@@ -80,7 +80,7 @@ def _make(target: Target, film: PlannedFilm, records: Sequence[Record], outcome:
         outcome.already += made == 0
 
 
-def undo(journal: StrPath, *, progress: Progress | None = None) -> Outcome:
+def undo_changes(journal: StrPath, *, progress: Progress | None = None) -> Outcome:
     """Take back all changes of a journal, the last one first: each file gets its old bytes.
 
     What was changed since is left alone and listed. Undone again, it changes nothing. Raises

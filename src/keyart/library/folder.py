@@ -99,8 +99,8 @@ class Contents:
         if self.films and self.pictures:
             found.append(f"{len(self.pictures):,} other pictures")
         if self.left_out:
-            kinds = " and ".join(_KINDS[kind] for kind in sorted(self.left_out))
-            found.append(f"{self.left_out.total():,} pictures are left out, as {kinds}")
+            kinds = ", ".join(_KINDS[kind] for kind in sorted(self.left_out))
+            found.append(f"{self.left_out.total():,} pictures are left out: {kinds}")
         return f"{path}: {'; '.join(found)}"
 
 
@@ -120,7 +120,13 @@ def read_folder(root: Path) -> Contents:
     """Read a folder and all below it. Raises OSError if it cannot be read."""
     folders = {root: _Folder(root, [])}
     for file in sorted(files_below(root)):
-        folders.setdefault(file.parent, _Folder(file.parent, [])).files.append(file.name)
+        parent = file.parent
+        if parent not in folders:
+            for path in (parent, *parent.parents):  # also those that hold folders alone
+                if path in folders:
+                    break
+                folders[path] = _Folder(path, [])
+        folders[parent].files.append(file.name)
     _sort_out(root, folders)
     with_films = {folder.path for folder in folders.values() if folder.films or folder.disc}
     above = {parent for path in with_films for parent in path.parents}
@@ -155,8 +161,7 @@ def _sort_out(root: Path, folders: dict[Path, _Folder]) -> None:
             folder.kind = "extras"
         elif path != root and name in names.DISCS:
             folder.kind = "disc"
-            outer = folders.setdefault(path.parent, _Folder(path.parent, []))
-            outer.disc = outer.disc or path
+            folders[path.parent].disc = folders[path.parent].disc or path
         elif _SERIES in lower or (path != root and names.is_season_folder(name)):
             folder.kind = "series"
         elif path != root and names.is_extras(name) and _has_film(path.parent, folders):
@@ -250,7 +255,8 @@ def _named(root: Path, folder: _Folder, stems: Sequence[str]) -> names.Named:
     """What the names of the video and of its own folder say; the one with a year says more."""
     found = [names.parse_name(_base(stem)) for stem in stems[:1]]
     if folder.own and folder.path != root:
-        found.append(names.parse_name(folder.path.name))
+        found.insert(0, names.parse_name(folder.path.name))
+    # A folder with a year is named after its film; another may be called Downloads.
     best = next((one for one in found if one.title and one.year), None)
     best = best or next((one for one in reversed(found) if one.title), names.Named(""))
     ids = {kind: value for one in reversed(found) for kind, value in one.ids}

@@ -25,6 +25,7 @@ class FolderTarget:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._handle = -1
+        self._swept: set[Path] = set()
 
     def __enter__(self) -> Self:
         """Raises LibraryError if there is no such folder, or another process changes it."""
@@ -54,7 +55,6 @@ class FolderTarget:
         path = self._path(change.path)
         data = self._read(path)
         if data is not None and digest(data) == change.after:
-            sweep(path.parent, path.name)  # what a killed process left next to it
             return None
         if change.sha256 is None:
             return self._new(film, change, path, plan)
@@ -140,11 +140,13 @@ class FolderTarget:
     def _path(self, name: str) -> Path:
         """The file of a name in a plan or a journal. Raises ChangedError if it lies elsewhere."""
         path = self._root / name
-        inside = os.path.realpath(path.parent) == os.path.realpath(self._root) or Path(
-            os.path.realpath(path.parent)
-        ).is_relative_to(os.path.realpath(self._root))
+        folder = Path(os.path.realpath(path.parent))
+        inside = folder.is_relative_to(os.path.realpath(self._root))
         if not inside or path.suffix.casefold() != ".nfo":
             raise ChangedError(f"{name}: is no NFO in {self._root}")
+        if path.parent not in self._swept:
+            self._swept.add(path.parent)
+            sweep(path.parent)  # what a killed process left half-written
         return path
 
     def _read(self, path: Path) -> bytes | None:

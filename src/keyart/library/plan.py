@@ -359,6 +359,8 @@ def _planned(film: Candidate, answer: Prediction | Failure, writes: As) -> Plann
         changes = film.changes(list(names), writes)
     except NfoError as error:
         return _left(film, f"{_UNREADABLE}: {error}")
+    if not changes:
+        return _left(film, f"has these {writes}s")
     scores = {genre: round(answer.scores[genre], 6) for genre in names.values()}
     return _left(film, "").model_copy(
         update={

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import textwrap
 from pathlib import Path
 
 from PIL import Image
@@ -15,17 +16,8 @@ from keyart.images.spec import ImageSpec
 from keyart.library.plan import FileChange, Plan, PlannedFilm
 
 _HEADER = (
-    "film",
-    "title",
-    "year",
-    "has",
-    "writes",
-    "scores",
-    "evidence",
-    "files",
-    "poster",
-    "left",
-)
+    "film", "title", "year", "has", "writes", "scores", "evidence", "files", "poster", "left",
+)  # fmt: skip
 _THUMBNAIL = ImageSpec(height=120, width=80, fit="pad")
 _MOST_THUMBNAILS = 2_000  # of about 3 kB each
 
@@ -81,7 +73,7 @@ def write_plan_page(plan: Plan, path: Path) -> None:
     page = _PAGE.format(
         title=f"{len(changed):,} of {len(plan.films):,} films get {what}",
         where=html.escape(plan.library.where),
-        made=html.escape(plan.made),
+        made=html.escape(plan.made.replace("T", " ").replace("+00:00", " UTC")),
         model=html.escape(plan.model.name),
         fingerprint=html.escape(plan.model.fingerprint[:12]),
         precision=f"{plan.model.precision:.0%}",
@@ -120,9 +112,10 @@ def _change(plan: Plan, change: object) -> str:
     new = change.sha256 is None
     where = "a new file" if new else f"at byte {change.at:,}"
     old = f"<del>{html.escape(change.replaces.strip())}</del>" if change.replaces.strip() else ""
+    inserts = "\n".join(line for line in change.inserts.splitlines() if line.strip())
+    text = html.escape(inserts if new else textwrap.dedent(inserts))
     return (
-        f"<p><code>{html.escape(change.path)}</code>, {where}</p>"
-        f"<pre>{old}<ins>{html.escape(change.inserts.strip())}</ins></pre>"
+        f"<p><code>{html.escape(change.path)}</code>, {where}</p><pre>{old}<ins>{text}</ins></pre>"
     )
 
 
@@ -170,12 +163,12 @@ ul {{ list-style: none; margin: 0; padding: 0; }}
 .counts li {{ border: 1px solid var(--line); border-radius: 99px; padding: 2px 12px;
   font-size: .9rem; }}
 main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr));
-  gap: 12px; }}
+  gap: 12px; align-items: start; }}
 article {{ display: flex; gap: 14px; min-width: 0; padding: 12px; border-radius: 8px;
   border: 1px solid var(--line); background: var(--card); }}
 article > div:last-child {{ flex: 1; min-width: 0; }}
 article > img, .frame {{ flex: none; width: 80px; height: 120px; border-radius: 4px;
-  object-fit: cover; background: var(--line); }}
+  object-fit: contain; background: var(--line); }}
 .scores li {{ display: grid; grid-template-columns: 7.5em 1fr 3em; gap: 8px; align-items: center;
   font-size: .9rem; }}
 .scores span {{ overflow: hidden; text-overflow: ellipsis; }}
