@@ -8,7 +8,13 @@ from pathlib import Path
 
 from keyart.catalog.films_table import Columns, Listing, read_films
 from keyart.catalog.listed import ListedFilms
-from keyart.catalog.poster_folder import PosterFolder, no_match_note, shared_note, unused_note
+from keyart.catalog.poster_folder import (
+    PosterFile,
+    PosterFolder,
+    no_match_note,
+    shared_note,
+    unused_note,
+)
 from keyart.catalog.rejections import Rejection
 from keyart.errors import PosterError
 from keyart.film import Film
@@ -194,7 +200,7 @@ def kept_as_it_was(film_id: str, has: Sequence[str], given: Sequence[str]) -> Re
 
 
 def _locate(
-    chosen: Iterable[tuple[Film, Listing]], find: Callable[[Listing], Path | str]
+    chosen: Iterable[tuple[Film, Listing]], find: Callable[[Listing], PosterFile | str]
 ) -> tuple[list[tuple[Film, Path]], list[Rejection]]:
     """The poster's file of each film, and the films without one."""
     located: list[tuple[Film, Path]] = []
@@ -204,7 +210,7 @@ def _locate(
         if isinstance(found, Path):
             located.append((film, found))
         else:
-            missing.append(Rejection(film.film_id, found))
+            missing.append(Rejection(film.film_id, str(found)))
     return located, missing
 
 
