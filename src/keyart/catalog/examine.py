@@ -2,12 +2,19 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keyart.catalog.films_table import Columns, Listing, read_films
-from keyart.catalog.poster_folder import PosterFolder, no_match_note, shared_note, unused_note
+from keyart.catalog.listed import ListedFilms
+from keyart.catalog.poster_folder import (
+    PosterFile,
+    PosterFolder,
+    no_match_note,
+    shared_note,
+    unused_note,
+)
 from keyart.catalog.rejections import Rejection
 from keyart.errors import PosterError
 from keyart.film import Film
@@ -18,6 +25,7 @@ from keyart.near_duplicates import poster_hash, thumbnail
 from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters in one task
+_NO_POSTER = "no poster found"
 _LONGEST_CELL = 200  # letters of a cell in a message
 
 
@@ -68,35 +76,35 @@ class Offer:
 
 
 def read_offer(
-    films: Path,
-    posters: Path,
+    films: Path | ListedFilms,
+    posters: Path | None,
     vocabulary: Vocabulary,
     *,
     columns: Columns | None = None,
     known: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> Offer:
-    """Read a films table and examine the posters of its films.
+    """Read a films table, or take the films that something else lists, and examine their posters.
 
     columns: names of the table's columns, as in `Catalog.build`. known: the genres of the films
     that the catalog has. progress: called with (posters examined, posters). Raises TableError.
     """
-    listings, notes = read_films(films, vocabulary, columns)
-    choice = choose_films(listings, vocabulary, known)
-    folder = PosterFolder(posters, films)
-    located, missing = _locate(choice.new, folder)
+    notes: list[str] = []
+    if isinstance(films, ListedFilms):
+        listings = list(films.listings)
+        choice = choose_films(listings, vocabulary, known)
+        located, missing = _locate(choice.new, lambda one: films.posters.get(one.line, _NO_POSTER))
+    else:
+        assert posters is not None, "a table comes with a folder of posters"
+        listings, notes = read_films(films, vocabulary, columns)
+        choice = choose_films(listings, vocabulary, known)
+        folder = PosterFolder(posters, films)
+        located, missing = _locate(choice.new, lambda one: folder.find(one.film_id, one.poster))
+        notes += _notes(films, folder, listings, located, missing)
     examined, unread = _examine_posters(located, progress)
     rejections = [*choice.rejections, *missing, *unread]
     rows = len(examined) + len(choice.other_genres) + len(rejections)
     assert rows == len(listings), f"{films}: {len(listings)} rows read, {rows} accounted for"
-    if folder.note:
-        notes.append(folder.note)
-    elif missing and not located:
-        notes += no_match_note(folder, [one.film_id for one in missing])
-    else:
-        paths = [folder.find(one.film_id, one.poster) for one in listings if not one.problem]
-        notes += shared_note(folder, [path for _, path in located])
-        notes += unused_note(folder, [path for path in paths if isinstance(path, Path)], films.name)
     return Offer(
         rows,
         examined,
@@ -106,6 +114,24 @@ def read_offer(
         choice.unmapped_cells,
         notes,
     )
+
+
+def _notes(
+    films: Path,
+    folder: PosterFolder,
+    listings: Iterable[Listing],
+    located: Sequence[tuple[Film, Path]],
+    missing: Sequence[Rejection],
+) -> list[str]:
+    """On posters that belong to no film of a table, to several, or to none at all."""
+    if folder.note:
+        return [folder.note]
+    if missing and not located:
+        return no_match_note(folder, [one.film_id for one in missing])
+    paths = [folder.find(one.film_id, one.poster) for one in listings if not one.problem]
+    used = [path for path in paths if isinstance(path, Path)]
+    shared = shared_note(folder, [path for _, path in located])
+    return [*shared, *unused_note(folder, used, films.name)]
 
 
 def choose_films(
@@ -126,7 +152,7 @@ def choose_films(
     by_id: dict[str, list[tuple[Film, Listing]]] = {}
     for listing in listings:
         if listing.problem or not listing.film_id:
-            reason = f"line {listing.line}: {listing.problem or 'no film id'}"
+            reason = f"{listing.place}: {listing.problem or 'no film id'}"
             rejections.append(Rejection(listing.film_id, reason))
             continue
         if listing.film_id not in known:  # or a table read twice would count twice
@@ -142,14 +168,14 @@ def choose_films(
     for film_id, entries in by_id.items():
         (film, listing), *again = entries
         if any(other.genres != film.genres for other, _ in again):
-            lines = "; ".join(f"line {entry.line}: {'|'.join(f.genres)}" for f, entry in entries)
+            lines = "; ".join(f"{entry.place}: {'|'.join(f.genres)}" for f, entry in entries)
             rejections += [
-                Rejection(film_id, f"line {entry.line}: listed with different genres ({lines})")
+                Rejection(film_id, f"{entry.place}: listed with different genres ({lines})")
                 for _, entry in entries
             ]
             continue
         for _, repeat in again:
-            reason = f"line {repeat.line} lists it again with the same genres; counted once"
+            reason = f"{repeat.place} lists it again with the same genres; counted once"
             rejections.append(Rejection(film_id, reason))
         if film_id in known and film.genres and film.genres != tuple(known[film_id]):
             other_genres[film_id] = film.genres
@@ -174,13 +200,13 @@ def kept_as_it_was(film_id: str, has: Sequence[str], given: Sequence[str]) -> Re
 
 
 def _locate(
-    chosen: Iterable[tuple[Film, Listing]], folder: PosterFolder
+    chosen: Iterable[tuple[Film, Listing]], find: Callable[[Listing], PosterFile | str]
 ) -> tuple[list[tuple[Film, Path]], list[Rejection]]:
     """The poster's file of each film, and the films without one."""
     located: list[tuple[Film, Path]] = []
     missing: list[Rejection] = []
     for film, listing in chosen:
-        found = folder.find(film.film_id, listing.poster)
+        found = find(listing)
         if isinstance(found, Path):
             located.append((film, found))
         else:
