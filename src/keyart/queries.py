@@ -3,7 +3,8 @@
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from keyart.catalog.films_table import Columns, film_of, find_columns, unnamed_columns
@@ -46,20 +47,51 @@ def find_films(
     `Catalog.build`. Raises PosterError if a path does not exist or a folder has no pictures;
     TableError if a table cannot be read, or does not say which posters it is about.
     """
-    several = [paths] if isinstance(paths, str | os.PathLike) else paths
-    for path in map(Path, several):
-        if path.is_dir():
-            files = sorted(files_below(path))
-            found = [file for file in files if is_picture(file)]
-            if not found:
-                raise PosterError(no_pictures(path, files))
-            yield from map(_named, found)
-        elif not path.exists():
-            raise PosterError(f"{path}: no such file or folder")
-        elif is_table(path):
-            yield from _listed(path, Path(posters) if posters else None, columns or {})
-        else:
-            yield _named(path)
+    yield from NamedFilms(paths, posters=posters, columns=columns)
+
+
+class NamedFilms:
+    """The films that paths name, as `find_films` gives them, as often as they are asked for.
+
+    Tables are read again each time: one may have a million rows.
+    """
+
+    def __init__(
+        self,
+        paths: StrPath | Iterable[StrPath],
+        *,
+        posters: StrPath | None = None,
+        columns: Columns | None = None,
+    ) -> None:
+        """Look into folders and open tables, with the errors of `find_films`."""
+        several = [paths] if isinstance(paths, str | os.PathLike) else paths
+        folder = Path(posters) if posters else None
+        self._parts: list[Sequence[Path] | _ListedFilms] = []
+        for path in map(Path, several):
+            if path.is_dir():
+                files = sorted(files_below(path))
+                found = [file for file in files if is_picture(file)]
+                if not found:
+                    raise PosterError(no_pictures(path, files))
+                self._parts.append(found)
+            elif not path.exists():
+                raise PosterError(f"{path}: no such file or folder")
+            elif is_table(path):
+                self._parts.append(_ListedFilms(path, folder, columns or {}))
+            else:
+                self._parts.append([path])
+
+    def __iter__(self) -> Iterator[Query]:
+        for part in self._parts:
+            yield from part if isinstance(part, _ListedFilms) else map(_named, part)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @property
+    def without_posters(self) -> int:
+        """How many are in tables that name no posters: titles are all that they can go by."""
+        return sum(part.without_posters for part in self._parts if isinstance(part, _ListedFilms))
 
 
 def _named(poster: Path) -> Query:
@@ -83,35 +115,50 @@ def _is_numbered(named: Path, title: str, suffix: str) -> bool:
     return any(map(os.path.exists, others))
 
 
-def _listed(path: Path, posters: Path | None, given: Columns) -> Iterator[Query]:
-    table = read_table(path)
-    found = find_columns(table, given)
-    if "poster" not in found and (column := table.column(_FILES)) is not None:
-        found["poster"] = column
-    has_posters = "poster" in found or (posters is not None and "id" in found)
-    if not has_posters and (posters is not None or "title" not in found):
-        shown = ", ".join(table.columns) or "(none)"
-        missing = "no poster column, and no titles"
-        remedy = "name the folder of posters that are named after the ids with --posters, or say "
-        remedy += "with --title which column holds titles"
-        if posters is not None:
-            missing = "neither a poster column nor ids"
-            remedy = "say with --id which one holds the ids that the posters are named after"
-        raise table.error(
-            f"{missing}; its columns are {shown}; say with --poster-column which one names files, "
-            f"or {remedy}"
-        )
-    for note in [*table.notes, *unnamed_columns(table, found)]:
-        _log.info("%s", note)
-    folder = PosterFolder(posters, path) if has_posters else None
-    for row in table.rows:
-        film = film_of(row, found)
-        where, film_id, title = f"line {film.line}", film.film_id or None, film.title or None
-        if row.problem:  # its cells may stand in the wrong columns: it has no title to answer by
-            yield Query(film.poster or where, film_id, problem=f"{where}: {row.problem}")
-        elif folder is None:
-            yield Query(None, film_id, title, film.year)
-        else:
-            file = folder.find(film.film_id, film.poster)
-            poster, problem = (file, "") if isinstance(file, Path) else (film.poster or where, file)
-            yield Query(poster, film_id, title, film.year, problem)
+class _ListedFilms:
+    """The films of a table."""
+
+    def __init__(self, path: Path, posters: Path | None, given: Columns) -> None:
+        table = self._table = read_table(path)
+        found = self._columns = find_columns(table, given)
+        if "poster" not in found and (column := table.column(_FILES)) is not None:
+            found["poster"] = column
+        has_posters = "poster" in found or (posters is not None and "id" in found)
+        if not has_posters and (posters is not None or "title" not in found):
+            shown = ", ".join(table.columns) or "(none)"
+            missing = "no poster column, and no titles"
+            remedy = "name the folder of posters that are named after the ids with --posters, or "
+            remedy += "say with --title which column holds titles"
+            if posters is not None:
+                missing = "neither a poster column nor ids"
+                remedy = "say with --id which one holds the ids that the posters are named after"
+            raise table.error(
+                f"{missing}; its columns are {shown}; say with --poster-column which one names "
+                f"files, or {remedy}"
+            )
+        for note in [*table.notes, *unnamed_columns(table, found)]:
+            _log.info("%s", note)
+        self._folder = PosterFolder(posters, path) if has_posters else None
+
+    def __len__(self) -> int:
+        return len(self._table.rows)
+
+    @cached_property
+    def without_posters(self) -> int:
+        """How many films have no poster, because the table names none at all."""
+        return 0 if self._folder else sum(not row.problem for row in self._table.rows)
+
+    def __iter__(self) -> Iterator[Query]:
+        for row in self._table.rows:
+            film = film_of(row, self._columns)
+            where, film_id, title = f"line {film.line}", film.film_id or None, film.title or None
+            if row.problem:  # its cells may stand in the wrong columns: no title to answer by
+                yield Query(film.poster or where, film_id, problem=f"{where}: {row.problem}")
+            elif self._folder is None:
+                yield Query(None, film_id, title, film.year)
+            else:
+                file = self._folder.find(film.film_id, film.poster)
+                if isinstance(file, Path):
+                    yield Query(file, film_id, title, film.year)
+                else:
+                    yield Query(film.poster or where, film_id, title, film.year, file)

@@ -2,12 +2,18 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyart.catalog.films_table import Columns, Listing, read_films
-from keyart.catalog.poster_folder import PosterFolder, no_match_note, shared_note, unused_note
+from keyart.catalog.films_table import Columns, FilmsTable, Listing
+from keyart.catalog.poster_folder import (
+    NOT_PLANNED,
+    PosterFolder,
+    no_match_note,
+    shared_note,
+    unused_note,
+)
 from keyart.catalog.rejections import Rejection
 from keyart.errors import PosterError
 from keyart.film import Film
@@ -18,6 +24,7 @@ from keyart.near_duplicates import poster_hash, thumbnail
 from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters in one task
+_EXAMPLES = 2  # ids in a note
 _LONGEST_CELL = 200  # letters of a cell in a message
 
 
@@ -54,11 +61,13 @@ class Choice:
 class Offer:
     """What a table and a folder of posters offer to a catalog.
 
-    rows: of the table; each is one of examined, other_genres and rejections. notes: on how the
-    table and the folder were read.
+    rows: of the table; each is one of examined, other_genres and rejections, or one of the
+    `without_poster`, for whose films no poster was planned. notes: on how the table and the folder
+    were read.
     """
 
     rows: int
+    without_poster: int
     examined: list[Examined]
     other_genres: dict[str, tuple[str, ...]]
     rejections: list[Rejection]
@@ -81,24 +90,27 @@ def read_offer(
     columns: names of the table's columns, as in `Catalog.build`. known: the genres of the films
     that the catalog has. progress: called with (posters examined, posters). Raises TableError.
     """
-    listings, notes = read_films(films, vocabulary, columns)
-    choice = choose_films(listings, vocabulary, known)
+    table = FilmsTable(films, vocabulary, columns)
     folder = PosterFolder(posters, films)
+    sifted = _Sifted(table, folder, known or {})
+    choice = choose_films(sifted, vocabulary, known)
     located, missing = _locate(choice.new, folder)
     examined, unread = _examine_posters(located, progress)
     rejections = [*choice.rejections, *missing, *unread]
     rows = len(examined) + len(choice.other_genres) + len(rejections)
-    assert rows == len(listings), f"{films}: {len(listings)} rows read, {rows} accounted for"
+    assert rows == sifted.kept, f"{films}: {sifted.kept} rows kept, {rows} accounted for"
+    notes = list(table.notes)
     if folder.note:
         notes.append(folder.note)
-    elif missing and not located:
-        notes += no_match_note(folder, [one.film_id for one in missing])
+    elif not sifted.files and (missing or sifted.without_poster):
+        ids = [*sifted.without, *(one.film_id for one in missing)]
+        notes += no_match_note(folder, ids)
     else:
-        paths = [folder.find(one.film_id, one.poster) for one in listings if not one.problem]
         notes += shared_note(folder, [path for _, path in located])
-        notes += unused_note(folder, [path for path in paths if isinstance(path, Path)], films.name)
+        notes += unused_note(folder, sifted.files, films.name)
     return Offer(
-        rows,
+        rows + sifted.without_poster,
+        sifted.without_poster,
         examined,
         choice.other_genres,
         rejections,
@@ -106,6 +118,47 @@ def read_offer(
         choice.unmapped_cells,
         notes,
     )
+
+
+class _Sifted:
+    """The rows of a table that a catalog has to look at.
+
+    A table may have a million films, of which a few thousand have posters. A film for which no
+    poster was planned is counted and left out: no row of it names one, no file is named after its
+    id, and the catalog does not have it. So memory depends on the posters alone.
+
+    files: posters that belong to any film. without: the first ids that were left out. kept,
+    without_poster: how many rows were kept and left out, when all have been read.
+    """
+
+    def __init__(
+        self, table: FilmsTable, folder: PosterFolder, known: Mapping[str, object]
+    ) -> None:
+        self._table, self._known = table, known
+        self._planned: set[str] = set()
+        self.files: set[Path] = set()
+        self.without: list[str] = []
+        self.kept = self.without_poster = 0
+        for listing in table:
+            if listing.problem:
+                continue
+            found = folder.find(listing.film_id, listing.poster)
+            if isinstance(found, Path):
+                self.files.add(found)
+            if found != NOT_PLANNED:
+                self._planned.add(listing.film_id)
+            elif len(self.without) < _EXAMPLES and listing.film_id not in known:
+                self.without.append(listing.film_id)
+
+    def __iter__(self) -> Iterator[Listing]:
+        # In a second pass: another row of a film may name its poster, and must not be lost.
+        for listing in self._table:
+            film = listing.film_id
+            if listing.problem or not film or film in self._planned or film in self._known:
+                self.kept += 1
+                yield listing
+            else:
+                self.without_poster += 1
 
 
 def choose_films(

@@ -73,7 +73,7 @@ def predict(
     from keyart.evidence import KINDS, POSTER
     from keyart.files import writing_text
     from keyart.predictor import Predictor
-    from keyart.queries import find_films
+    from keyart.queries import NamedFilms
     from keyart.terminal.predictions import (
         failure_lines,
         precision_line,
@@ -91,7 +91,7 @@ def predict(
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
     named = columns(id=id, title=title, year=year, poster=poster_column)
-    queries = list(find_films(paths, posters=posters, columns=named))
+    queries = NamedFilms(paths, posters=posters, columns=named)
     if not quiet and (line := titles_line(queries)):
         typer.echo(line, err=True)
     table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
@@ -102,9 +102,7 @@ def predict(
         films = advancing(films, len(queries), advance)
         if table:
             with writing_text(out) as file:
-                written = show_predictions(films, len(queries), file)
-            if errors:
-                written.write_errors(errors)
+                written = show_predictions(films, len(queries), file, errors)
         else:
             kind = None if format == "table" else format
             written = write_predictions(
