@@ -12,7 +12,8 @@ EXTRAS = {
     "httpx2": "fetch",
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
-    **dict.fromkeys(("huggingface_hub", "tokenizers"), "text"),
+    "huggingface_hub": "hub",
+    "tokenizers": "text",
 }
 
 

@@ -19,8 +19,12 @@ Agreement = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Model = Annotated[
-    Path | None,
-    typer.Option(help="A run or a bundle.", show_default="the model that comes with keyart"),
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A run or a bundle; or hf:OWNER/NAME on a hub, also with @REVISION.",
+        show_default="the model that comes with keyart",
+    ),
 ]
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[

@@ -143,6 +143,8 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
     for one in explanations:
         predicted = "predicted" if one.score >= one.threshold else "not predicted"
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
+        if one.threshold >= 1:
+            verdict = "(never predicted: it does not keep the precision)"
         where = f", mostly from the {one.where}" if one.where else ""
         if one.where.startswith("nowhere"):
             where = f", from {one.where}"
