@@ -4,6 +4,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ _IMDB_ID = re.compile(r"tt[0-9]{6,}")
 _IMDB_PAGE = re.compile(r"imdb\.com/(?:[a-z-]+/)?title/(tt[0-9]+)", re.IGNORECASE)
 _TMDB_PAGE = re.compile(r"themoviedb\.org/(?:movie|tv)/([0-9]+)", re.IGNORECASE)
 _DATE = re.compile(r"([0-9]{1,2}[ ./-])*[0-9]{4}([./-][0-9]{1,2}){0,2}(T.*|\.0)?")
+_SHORT = 200  # letters of a cell of genres that others may equal
 _LONG = 0.2  # of the films of a table with one row per genre have several genres
 
 Columns = Mapping[str, str]
@@ -86,6 +88,8 @@ class FilmsTable:
                 f"no column of film ids; its columns are {_shown(table)}; name one of them "
                 f"{', '.join(_USUAL['id'])}, or say which one it is with --id"
             )
+        # The same few hundred texts name the genres of a million films.
+        self._genres_in = lru_cache(4_096)(partial(genre_names, vocabulary=vocabulary))
         self._flags = None
         if not {"genres", "genre_ids"} & found.keys():
             others = [name for name in table.columns if name not in found.values()]
@@ -108,8 +112,26 @@ class FilmsTable:
         return self._by_line() if self._joined is None else iter(self._joined)
 
     def _by_line(self) -> Iterator[Listing]:
-        found, flags, vocabulary = self.columns, self._flags, self._vocabulary
-        return (_listing(row, found, flags, vocabulary) for row in self.file.rows)
+        return (self._listing(row) for row in self.file.rows)
+
+    def _listing(self, row: Row) -> Listing:
+        columns = self.columns
+        if row.problem:
+            return film_of(row, columns)
+        if self._flags is not None:
+            genres, problem = self._flags.read(row.cells)
+            return film_of(row, columns, genres, problem=problem)
+        named, genres = "", ()
+        for kind in ("genres", "genre_ids"):
+            if kind not in columns:
+                continue
+            cell, tmdb = row.cells.get(columns[kind]), kind == "genre_ids"
+            named = named or text_of(cell)
+            if isinstance(cell, str) and len(cell) <= _SHORT:
+                genres = genres or self._genres_in(cell, tmdb=tmdb)
+            else:
+                genres = genres or genre_names(cell, self._vocabulary, tmdb=tmdb)
+        return film_of(row, columns, genres, cell=named)
 
 
 def read_films(
@@ -180,11 +202,12 @@ def film_id_of(value: Any, column: str) -> str:
     text = text_of(value)
     if folded(column) == "filename":
         return stem(text.replace("\\", "/").rpartition("/")[2])
-    if page := _IMDB_PAGE.search(text) or _TMDB_PAGE.search(text):
-        text = page[1]
-    # Spreadsheets and pandas turn numbers with gaps into floats: 85549.0.
-    if number := re.fullmatch(r"([0-9]+)\.0", text):
-        text = number[1]
+    if "." in text:  # in few of a million rows
+        if page := _IMDB_PAGE.search(text) or _TMDB_PAGE.search(text):
+            text = page[1]
+        # Spreadsheets and pandas turn numbers with gaps into floats: 85549.0.
+        if number := re.fullmatch(r"([0-9]+)\.0", text):
+            text = number[1]
     imdb = folded(column) in _IMDB
     match = re.fullmatch(r"(?:tt)?0*([0-9]+)" if imdb else r"tt0*([0-9]+)", text, re.IGNORECASE)
     return f"tt{match[1]:0>7}" if match else text
@@ -220,35 +243,31 @@ def _column_of_ids(table: TableFile) -> str | None:
     return None
 
 
-def film_of(row: Row, columns: Columns) -> Listing:
-    """What a row says about its film, apart from its genres. columns: as `find_columns` gives."""
+def film_of(
+    row: Row,
+    columns: Columns,
+    genres: tuple[str, ...] = (),
+    *,
+    problem: str = "",
+    cell: str = "",
+) -> Listing:
+    """What a row says about its film. columns: as `find_columns` gives.
 
-    def cell(kind: str) -> str:
+    genres, cell: of `Listing`, which are not read here. problem: with the genres.
+    """
+
+    def text(kind: str) -> str:
         return text_of(row.cells.get(columns[kind])) if kind in columns else ""
 
-    title, year = cell("title"), _year(cell("year"))
-    if year is None and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
+    title, year = text("title"), _year(text("year"))
+    if year is None and title and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
         year, title = int(match[1]), title[: match.start()].strip()
-    original = cell("original_title")
+    original = text("original_title")
     if original.casefold() not in ("", title.casefold()):
         title = f"{title} / {original}" if title else original  # as title_parts reads them
     film_id = film_id_of(row.cells.get(columns["id"]), columns["id"]) if "id" in columns else ""
-    return Listing(row.line, film_id, title, year, (), cell("poster") or None, row.problem)
-
-
-def _listing(row: Row, columns: Columns, flags: Flags | None, vocabulary: Vocabulary) -> Listing:
-    film = film_of(row, columns)
-    if film.problem:
-        return film
-    if flags is not None:
-        genres, problem = flags.read(row.cells)
-        return replace(film, genres=genres, problem=problem)
-    named, genres = "", ()
-    for kind in ("genres", "genre_ids"):
-        cell = row.cells.get(columns[kind]) if kind in columns else None
-        named = named or text_of(cell)
-        genres = genres or genre_names(cell, vocabulary, tmdb=kind == "genre_ids")
-    return replace(film, genres=genres, cell=named)
+    poster = text("poster") or None
+    return Listing(row.line, film_id, title, year, genres, poster, row.problem or problem, cell)
 
 
 def _year(text: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ class TableFile:
         return found
 
 
+@lru_cache(1_024)  # asked for the same columns in every row
 def folded(name: str) -> str:
     """The letters and digits of a column's name, in lower case."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
