@@ -16,7 +16,7 @@ from keyart.evidence import POSTER
 from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction
 from keyart.queries import NamedFilms
-from keyart.writers import Written, counting
+from keyart.writers import Ranked, Written, counting
 
 _SHOWN = 5  # genres of a poster
 _DETAILED = 12  # posters up to which bars are drawn
@@ -28,18 +28,21 @@ def show_predictions(
     films: Iterable[Prediction | Failure],
     count: int,
     file: IO[str] | None = None,
+    ranks: Ranked | None = None,
     errors: Path | None = None,
 ) -> Written:
     """Print predictions as they come.
 
-    count: how many there will be. file: None for the terminal. errors: as for `write_predictions`.
+    count: how many there will be. file: None for the terminal. ranks: which genres have bars; in
+    the lines of many films, those that follow the predicted ones, with their scores. errors: as for
+    `write_predictions`.
     """
     console = Console(file=file, highlight=False)
     draw = _draw_bars if count <= _DETAILED else _draw_line
     with counting(films, errors) as (written, counted):
         for film in counted:
             if isinstance(film, Prediction):
-                draw(film, console)
+                draw(film, console, ranks)
     return written
 
 
@@ -90,7 +93,7 @@ def precision_line(bundle: Bundle) -> str:
     return f"at least {bundle.precision:.0%} of the predicted genres are right{never}"
 
 
-def _draw_bars(film: Prediction, console: Console) -> None:
+def _draw_bars(film: Prediction, console: Console, ranks: Ranked | None) -> None:
     console.print(
         Text.assemble(
             (film.title or Path(film.poster).name, "bold"),
@@ -100,7 +103,7 @@ def _draw_bars(film: Prediction, console: Console) -> None:
         )
     )
     table = Table.grid(padding=(0, 1))
-    for name, score in film.top(_SHOWN).items():
+    for name, score in (ranks or Ranked(_SHOWN)).of(film).items():
         chosen, maybe = name in film.genres, name in film.maybe
         table.add_row(
             Text("  ●", "green") if chosen else Text("  ○" if maybe else "   ", "yellow"),
@@ -123,8 +126,12 @@ def _bar(score: float, threshold: float, chosen: bool) -> Text:
     return bar
 
 
-def _draw_line(film: Prediction, console: Console) -> None:
-    console.print(Text.assemble(film.name, "  ", _verdict(film)), soft_wrap=True)
+def _draw_line(film: Prediction, console: Console, ranks: Ranked | None) -> None:
+    line = Text.assemble(film.name, "  ", _verdict(film))
+    if ranks:
+        best = " · ".join(f"{name} {score:.0%}" for name, score in ranks.of(film).items())
+        line.append(f"  top: {best or 'none'}", "dim")
+    console.print(line, soft_wrap=True)
 
 
 def _verdict(film: Prediction) -> Text:
