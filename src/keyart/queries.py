@@ -21,6 +21,7 @@ from keyart.images.archive import Archive, is_archive
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
 from keyart.images.kind import HEAD
 from keyart.images.poster import MAX_BYTES, KeptPoster, check_size
+from keyart.library.folder import FolderFilm, read_folder
 from keyart.prediction import Query
 
 _log = logging.getLogger(__name__)
@@ -49,16 +50,17 @@ def find_films(
     A file is a poster; 'Alien (1979).jpg' and 'Alien (1979)/poster.jpg' (folder.jpg, cover.jpg)
     give the film's title and year as well, and other names do not, nor do numbered ones, as
     'poster (1950).jpg', or 'scan-a (1950).jpg' next to 'scan-a (1).jpg'. A folder stands for all
-    pictures in it and below it, sorted; so does an archive (.zip, .tar, also compressed), which is
-    read without unpacking it. A pattern ('posters/*.jpg', with ** for folders at any depth) stands
-    for what it matches, sorted. '-' is standard input: one picture, or lines of paths, each of
-    which may be any of these; a line that names nothing becomes a Failure.
+    pictures in it and below it, sorted; in a media library, with videos or NFO files, it stands for
+    its films, each with its poster and with the title and year of its NFO, and fan art, logos and
+    the like are no posters. An archive (.zip, .tar, also compressed) stands for its pictures,
+    sorted, and is read without unpacking it. A pattern ('posters/*.jpg', with ** for folders at any
+    depth) stands for what it matches, sorted. '-' is standard input: one picture, or lines of
+    paths, each of which may be any of these; a line that names nothing becomes a Failure.
 
-    A table stands for its rows, each of them, in order; a
-    row's poster is the file that it names, by its path from the table's folder or from `posters`,
-    or else the file in `posters` that is named after its id. A row whose poster is not found is
-    answered by its title, if the model has learned titles, and otherwise becomes a Failure. A table
-    of titles needs no posters.
+    A table stands for its rows, each of them, in order; a row's poster is the file that it names,
+    by its path from the table's folder or from `posters`, or else the file in `posters` that is
+    named after its id. A row whose poster is not found is answered by its title, if the model has
+    learned titles, and otherwise becomes a Failure. A table of titles needs no posters.
 
     posters: the folder or the archive of the tables' posters. columns: names of the tables'
     columns, as in `Catalog.build`. Raises PosterError if a path does not exist, a pattern matches
@@ -119,11 +121,7 @@ def _parts_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator
     if given == STANDARD_INPUT:
         yield _given(posters, columns)
     elif path.is_dir():
-        files = sorted(files_below(path))
-        found = [file for file in files if is_picture(file)]
-        if not found:
-            raise PosterError(no_pictures(path, files))
-        yield map(_of_file, found)
+        yield _in_folder(path)
     elif not os.path.lexists(path) and glob.has_magic(given):
         for match in _matching(given):
             yield from _parts_of(str(match), posters, columns)
@@ -136,6 +134,27 @@ def _parts_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator
         yield (_named(member, path / member.place, archive.has) for member in archive.pictures())
     else:
         yield [_of_file(path)]
+
+
+def _in_folder(path: Path) -> Iterator[Query]:
+    """The films of a media library, and the pictures that may be other films' posters, by path."""
+    contents = read_folder(path)
+    films, pictures = contents.films, contents.pictures
+    if not films and not pictures:
+        raise PosterError(no_pictures(path, files_below(path)))
+    if films or contents.left_out:
+        _log.info("%s", contents.note(path))
+    for film in films:
+        if film.problem:
+            _log.warning("%s: %s; its name says what it is", path / film.name, film.problem)
+    found: list[tuple[Path, Path | FolderFilm]] = [(picture, picture) for picture in pictures]
+    found += [(film.poster or path / film.name, film) for film in films]
+    for _, one in sorted(found, key=lambda pair: pair[0]):
+        yield _of_file(one) if isinstance(one, Path) else _of_library(one)
+
+
+def _of_library(film: FolderFilm) -> Query:
+    return Query(film.poster, film.known_id, film.title, film.year)
 
 
 def _matching(pattern: str) -> list[Path]:
@@ -218,6 +237,8 @@ def _named(poster: Path | KeptPoster, path: Path, exists: Callable[[Path], bool]
     path: where it is. exists: whether there is another file where it is.
     """
     named, name = path, stem(path.name)
+    if name.casefold().endswith("-poster"):  # Alien (1979)-poster.jpg
+        name = name[: -len("-poster")]
     if name.casefold() in _OF_ITS_FOLDER:
         named = Path(os.path.abspath(path)).parent  # it may be the working directory
         name = named.name

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from keyart.catalog.films_table import Columns, FilmsTable, Listing
+from keyart.catalog.listed import ListedFilms
 from keyart.catalog.poster_folder import (
     NOT_PLANNED,
+    PosterFile,
     PosterFolder,
     no_match_note,
     shared_note,
@@ -77,37 +79,45 @@ class Offer:
 
 
 def read_offer(
-    films: Path,
-    posters: Path,
+    films: Path | ListedFilms,
+    posters: Path | None,
     vocabulary: Vocabulary,
     *,
     columns: Columns | None = None,
     known: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> Offer:
-    """Read a films table and examine the posters of its films.
+    """Read a films table, or take the films that something else lists, and examine their posters.
 
     columns: names of the table's columns, as in `Catalog.build`. known: the genres of the films
     that the catalog has. progress: called with (posters examined, posters). Raises TableError.
     """
-    table = FilmsTable(films, vocabulary, columns)
-    folder = PosterFolder(posters, films)
-    sifted = _Sifted(table, folder, known or {})
+    listings: Iterable[Listing]
+    notes: list[str] = []
+    folder = None
+    if isinstance(films, ListedFilms):
+        listings, posters_by_line = films.listings, films.posters
+
+        def find(listing: Listing) -> PosterFile | str:
+            return posters_by_line.get(listing.line, NOT_PLANNED)
+    else:
+        assert posters is not None, "a table comes with a folder of posters"
+        listings = table = FilmsTable(films, vocabulary, columns)
+        notes += table.notes
+        pictures = folder = PosterFolder(posters, films)
+
+        def find(listing: Listing) -> PosterFile | str:
+            return pictures.find(listing.film_id, listing.poster)
+
+    sifted = _Sifted(listings, find, known or {})
     choice = choose_films(sifted, vocabulary, known)
-    located, missing = _locate(choice.new, folder)
+    located, missing = _locate(choice.new, find)
     examined, unread = _examine_posters(located, progress)
     rejections = [*choice.rejections, *missing, *unread]
     rows = len(examined) + len(choice.other_genres) + len(rejections)
     assert rows == sifted.kept, f"{films}: {sifted.kept} rows kept, {rows} accounted for"
-    notes = list(table.notes)
-    if folder.note:
-        notes.append(folder.note)
-    elif not sifted.files and (missing or sifted.without_poster):
-        ids = [*sifted.without, *(one.film_id for one in missing)]
-        notes += no_match_note(folder, ids)
-    else:
-        notes += shared_note(folder, [path for _, path in located])
-        notes += unused_note(folder, sifted.files, films.name)
+    if folder and isinstance(films, Path):
+        notes += _notes(films, folder, sifted, located, missing)
     return Offer(
         rows + sifted.without_poster,
         sifted.without_poster,
@@ -132,17 +142,20 @@ class _Sifted:
     """
 
     def __init__(
-        self, table: FilmsTable, folder: PosterFolder, known: Mapping[str, object]
+        self,
+        listings: Iterable[Listing],
+        find: Callable[[Listing], PosterFile | str],
+        known: Mapping[str, object],
     ) -> None:
-        self._table, self._known = table, known
+        self._listings, self._known = listings, known
         self._planned: set[str] = set()
         self.files: set[Path] = set()
         self.without: list[str] = []
         self.kept = self.without_poster = 0
-        for listing in table:
+        for listing in listings:
             if listing.problem:
                 continue
-            found = folder.find(listing.film_id, listing.poster)
+            found = find(listing)
             if isinstance(found, Path):
                 self.files.add(found)
             if found != NOT_PLANNED:
@@ -152,13 +165,29 @@ class _Sifted:
 
     def __iter__(self) -> Iterator[Listing]:
         # In a second pass: another row of a film may name its poster, and must not be lost.
-        for listing in self._table:
+        for listing in self._listings:
             film = listing.film_id
             if listing.problem or not film or film in self._planned or film in self._known:
                 self.kept += 1
                 yield listing
             else:
                 self.without_poster += 1
+
+
+def _notes(
+    films: Path,
+    folder: PosterFolder,
+    sifted: _Sifted,
+    located: Sequence[tuple[Film, Path]],
+    missing: Sequence[Rejection],
+) -> list[str]:
+    """On posters that belong to no film of a table, to several, or to none at all."""
+    if folder.note:
+        return [folder.note]
+    if not sifted.files and (missing or sifted.without_poster):
+        return no_match_note(folder, [*sifted.without, *(one.film_id for one in missing)])
+    shared = shared_note(folder, [path for _, path in located])
+    return [*shared, *unused_note(folder, sifted.files, films.name)]
 
 
 def choose_films(
@@ -179,7 +208,7 @@ def choose_films(
     by_id: dict[str, list[tuple[Film, Listing]]] = {}
     for listing in listings:
         if listing.problem or not listing.film_id:
-            reason = f"line {listing.line}: {listing.problem or 'no film id'}"
+            reason = f"{listing.place}: {listing.problem or 'no film id'}"
             rejections.append(Rejection(listing.film_id, reason))
             continue
         if listing.film_id not in known:  # or a table read twice would count twice
@@ -195,14 +224,14 @@ def choose_films(
     for film_id, entries in by_id.items():
         (film, listing), *again = entries
         if any(other.genres != film.genres for other, _ in again):
-            lines = "; ".join(f"line {entry.line}: {'|'.join(f.genres)}" for f, entry in entries)
+            lines = "; ".join(f"{entry.place}: {'|'.join(f.genres)}" for f, entry in entries)
             rejections += [
-                Rejection(film_id, f"line {entry.line}: listed with different genres ({lines})")
+                Rejection(film_id, f"{entry.place}: listed with different genres ({lines})")
                 for _, entry in entries
             ]
             continue
         for _, repeat in again:
-            reason = f"line {repeat.line} lists it again with the same genres; counted once"
+            reason = f"{repeat.place} lists it again with the same genres; counted once"
             rejections.append(Rejection(film_id, reason))
         if film_id in known and film.genres and film.genres != tuple(known[film_id]):
             other_genres[film_id] = film.genres
@@ -227,13 +256,13 @@ def kept_as_it_was(film_id: str, has: Sequence[str], given: Sequence[str]) -> Re
 
 
 def _locate(
-    chosen: Iterable[tuple[Film, Listing]], folder: PosterFolder
+    chosen: Iterable[tuple[Film, Listing]], find: Callable[[Listing], PosterFile | str]
 ) -> tuple[list[tuple[Film, Path]], list[Rejection]]:
     """The poster's file of each film, and the films without one."""
     located: list[tuple[Film, Path]] = []
     missing: list[Rejection] = []
     for film, listing in chosen:
-        found = folder.find(film.film_id, listing.poster)
+        found = find(listing)
         if isinstance(found, Path):
             located.append((film, found))
         else:

@@ -46,7 +46,7 @@ class Listing:
 
     line: in the file. genres: names as found. poster: a file name, if the table gives one. cell:
     the text of the genres, as found. problem: why the line cannot be used; empty if it can. lines:
-    how many rows of the table it stands for.
+    how many rows of the table it stands for. where: what people call it, if not by its line.
     """
 
     line: int
@@ -58,6 +58,12 @@ class Listing:
     problem: str = ""
     cell: str = field(default="", compare=False)
     lines: int = field(default=1, compare=False)
+    where: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> str:
+        """Where the film is listed, for people."""
+        return self.where or f"line {self.line}"
 
 
 class FilmsTable:
