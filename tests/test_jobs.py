@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -29,7 +31,7 @@ from keyart.jobs import machines, plan, status, worker
 from keyart.jobs.plan import Choices, Plan, write_plan
 from keyart.jobs.run import run_job
 from keyart.jobs.shard import compute_shard
-from keyart.jobs.status import job_status
+from keyart.jobs.status import JobStatus, job_status
 from keyart.prediction import Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films
@@ -39,7 +41,7 @@ from tests.tiny import tiny_bundle
 from tests.tiny_catalog import encoded, poster, tiny_films
 
 FILMS = 40
-CHOICES = Choices("0" * 64, "tiny", None, False, KINDS, 16)
+CHOICES = Choices("0" * 64, "tiny", None, False, KINDS, None, None, 16)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +73,9 @@ def scores_in(folder: Path) -> pa.Table:
     return pa.concat_tables([pq.read_table(file).replace_schema_metadata() for file in files])
 
 
-def at_once(predictor: Predictor, films: object) -> pa.Table:
+def at_once(predictor: Predictor, films: Path | list[Path]) -> pa.Table:
     """The predictions of all films in one sitting, in single precision."""
-    answers: list[Prediction | Failure] = list(predictor.predict_many(find_films(films)))  # type: ignore[arg-type]
+    answers: list[Prediction | Failure] = list(predictor.predict_many(find_films(films)))
     table = to_table(answers)
     single = [pa.float32() if one.type == pa.float64() else one.type for one in table.schema]
     return table.cast(pa.schema(list(zip(table.column_names, single, strict=True))))
@@ -92,7 +94,9 @@ def test_a_job_gives_the_scores_of_one_sitting_to_the_last_bit(
     assert (manifest["films"], manifest["failed"]) == (FILMS, 1)
     # As the documentation reads them.
     files = str(finished / "scores-*.parquet")
-    assert duckdb.sql(f"SELECT count(*) FROM '{files}' WHERE reason IS NULL").fetchall() == [(39,)]
+    with duckdb.connect() as database:
+        database.execute(f"SELECT count(*) FROM '{files}' WHERE reason IS NULL")
+        assert database.fetchall() == [(39,)]
     assert polars.read_parquet(files)["poster"].to_list() == expected["poster"].to_pylist()
 
 
@@ -190,14 +194,16 @@ def test_another_model_or_another_choice_is_refused(
     job: Path, posters: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     other = tiny_bundle(tmp_path / "other", name="other").path
-    for match, choices in [
+    cases: list[tuple[str, dict[str, Any]]] = [
         (r"a job of the model tiny \(\w{12}\), not other", {"model": other}),
         ("a job with balanced False, not True", {"balanced": True}),
         ("a job with evidence .*, not \\('poster',\\)", {"evidence": ("poster",)}),
         ("a job with shard size 16, not 32", {"shard_size": 32}),
-    ]:
+        ("a job with top None, not 3", {"top": 3}),
+    ]
+    for match, choices in cases:
         with pytest.raises(JobError, match=match):
-            run_job(posters, job, **{"model": tiny_model, **choices})  # type: ignore[arg-type]
+            run_job(posters, job, **{"model": tiny_model, **choices})
 
 
 def test_shards_of_another_job_are_refused_by_name(
@@ -206,9 +212,11 @@ def test_shards_of_another_job_are_refused_by_name(
     first, second, _ = sorted(job.glob("scores-*"))
     stray = job / "scores-000000-0123456789ab.parquet"
     shutil.copy(first, stray)
-    for check in (lambda: job_status(job), lambda: run_job(posters, job, model=tiny_model)):
-        with pytest.raises(JobError, match=f"{stray.name}: not of this job; move it out"):
-            check()
+    message = f"{stray.name}: not of this job; move it out"
+    with pytest.raises(JobError, match=message):
+        job_status(job)
+    with pytest.raises(JobError, match=message):
+        run_job(posters, job, model=tiny_model)
     stray.unlink()
     shutil.copy(first, second)
     with pytest.raises(JobError, match=f"{second.name}: of a job with another plan"):
@@ -280,19 +288,22 @@ def test_a_plan_has_the_same_films_in_the_same_order_and_no_others(
     assert (folder / plan.PLAN).read_bytes() == content
 
 
-def test_a_catalog_and_a_table_of_titles_make_jobs_too(
+def test_catalogs_archives_and_tables_make_jobs_too(
     tmp_path: Path, tiny_predictor: Predictor, tiny_model: Path
 ) -> None:
     Catalog.build(*tiny_films(tmp_path, range(20)), tmp_path / "catalog")
-    (tmp_path / "titles.csv").write_text("film_id,title,year\na,Alien,1979\n,,\nb,,\n")
-    both = [tmp_path / "catalog", tmp_path / "titles.csv"]
-    run_job(both, tmp_path / "job", model=tiny_model, shard_size=16, workers=1)
+    (tmp_path / "titles.csv").write_text("film_id,title,year\na,Alien,1979\nb,,\n")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        for film in range(3):
+            archive.writestr(f"a/{film}.png", encoded(poster(film, (24, 36)), "PNG"))
+    all_kinds = [tmp_path / name for name in ("catalog", "titles.csv", "more.zip")]
+    run_job(all_kinds, tmp_path / "job", model=tiny_model, shard_size=16, workers=1)
     found = scores_in(tmp_path / "job")
-    assert found.equals(at_once(tiny_predictor, both))
+    assert found.equals(at_once(tiny_predictor, all_kinds))
     assert found["film_id"].to_pylist()[:20] == [f"f{film:04d}" for film in range(20)]
     assert found["poster"][3].as_py().endswith("films-00000.parquet row 3")
-    assert found["reason"].to_pylist()[19:] == [None, *["it has no poster and no title"] * 2] or (
-        found["reason"].to_pylist()[:20] == [None] * 20
+    assert [reason is None for reason in found["reason"].to_pylist()] == (
+        [True] * 20 + [False] * 2 + [True] * 3
     )
 
 
@@ -358,7 +369,8 @@ def test_a_line_a_minute_says_how_far_the_job_is(
     posters: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "EVERY", 0)
-    job, seen = tmp_path / "job", []
+    job = tmp_path / "job"
+    seen: list[JobStatus] = []
     run_job(
         posters, job, model=tiny_model, shard_size=16, workers=1, progress=seen.append,
         errors=tmp_path / "errors.csv",

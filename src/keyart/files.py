@@ -11,21 +11,19 @@ import errno
 import json
 import os
 import shutil
-import socket
 import stat
 import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from zlib import crc32
 
 from keyart.errors import OutputError
 from keyart.exchange import exchange
+from keyart.owners import is_alive, owner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,9 +82,10 @@ def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
     """Yield a partial file to write; on success it replaces the file at `path`.
 
     After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
-    its mode. A symbolic link stays a link: its target is replaced. create_only: replace nothing.
-    Raises OutputError if there is a device, a pipe or a folder at `path`, and FileExistsError if
-    there is a file after all, which another process may have written meanwhile.
+    its mode, and its owner if this process may give files away. A symbolic link stays a link: its
+    target is replaced. create_only: replace nothing. Raises OutputError if there is a device, a
+    pipe or a folder at `path`, and FileExistsError if there is a file after all, which another
+    process may have written meanwhile.
     """
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -192,6 +191,12 @@ def lock_folder(folder: Path, name: str) -> int:
     """
     windows = sys.platform == "win32"
     handle = os.open(folder / name, os.O_RDWR | os.O_CREAT) if windows else os.open(folder, 0)
+    lock_handle(handle)
+    return handle
+
+
+def lock_handle(handle: int) -> None:
+    """Lock an open file for this process, as `lock_folder`; the handle is closed if it cannot."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -206,7 +211,6 @@ def lock_folder(folder: Path, name: str) -> int:
         raise BlockingIOError(*error.args) from error
     except OSError:
         pass
-    return handle
 
 
 def no_folder(path: Path) -> str:
@@ -243,6 +247,27 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Write a new file, whole or not at all. Raises FileExistsError if there is one."""
+    sweep(path.parent, path.name)
+    partial = _partial(path)
+    try:
+        with _named(path):
+            partial.write_bytes(content)
+            sync_file(partial)
+            try:
+                os.link(partial, path)  # unlike a rename, it never replaces a file
+            except FileExistsError:
+                raise
+            except OSError:  # a disk without hard links
+                if path.exists() or path.is_symlink():
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+                os.rename(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -340,7 +365,11 @@ def _regular_target(path: Path) -> Path:
 
 def _keep_mode(target: Path, partial: Path) -> None:
     with suppress(OSError):
-        os.chmod(partial, stat.S_IMODE(target.stat().st_mode))
+        before, now = target.stat(), partial.stat()
+        if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+            with suppress(OSError):
+                os.chown(partial, before.st_uid, before.st_gid)
+        os.chmod(partial, stat.S_IMODE(before.st_mode))
 
 
 @contextmanager
@@ -356,12 +385,6 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-@cache
-def owner() -> str:
-    """A name of this process, unique on all machines that share the disk."""
-    return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
-
-
 def _is_alive(partial: Path) -> bool:
     """Whether the process that writes a partial is alive, as far as this machine can know."""
     before, _, _ = partial.name.rpartition(_PARTIAL)
@@ -370,30 +393,3 @@ def _is_alive(partial: Path) -> bool:
         with suppress(OSError):
             return time.time() - partial.stat().st_mtime < _FORGOTTEN
     return bool(alive)
-
-
-def is_alive(process: str) -> bool | None:
-    """Whether the process with this name (see `owner`) is alive; None on another machine."""
-    machine, pid, started = [*process.split("-"), "", ""][:3]
-    if machine == _machine() and pid.isdigit():
-        return _started(int(pid)) == started
-    return None
-
-
-@cache
-def _machine() -> str:
-    return f"{crc32(socket.gethostname().encode()):08x}"
-
-
-def _started(pid: int) -> str:
-    """When a process was started, in the system's own count; empty if there is no such process."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return fields[19]
-    try:  # no /proc: a process id may be used again, but a partial is never lost by that
-        os.kill(pid, 0)
-    except PermissionError:
-        return "0"
-    except (OSError, ValueError):
-        return ""
-    return "0"

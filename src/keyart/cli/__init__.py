@@ -10,6 +10,7 @@ from keyart.cli import (
     evaluation,
     fetch,
     jobs,
+    library,
     prediction,
     service,
     similar,
@@ -33,6 +34,7 @@ for group in (prediction, training, evaluation, similar, service, study):
 app.add_typer(catalogs.commands, name="catalog")
 app.add_typer(fetch.commands, name="fetch")
 app.add_typer(jobs.commands, name="job")
+app.add_typer(library.commands, name="library")
 app.add_typer(corrections.commands, name="corrections")
 
 

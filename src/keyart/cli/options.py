@@ -31,6 +31,10 @@ Vocabulary_ = Annotated[
     Path | None,
     typer.Option("--vocabulary", help="One genre per line, aliases after '='. Default: 19 genres."),
 ]
+Posters = Annotated[
+    Path | None,
+    typer.Option(help="Folder or archive (.zip, .tar) of the posters of the films in tables."),
+]
 IdColumn = Annotated[str | None, typer.Option("--id", help="The table's column of film ids.")]
 TitleColumn = Annotated[str | None, typer.Option("--title", help="Its column of titles.")]
 YearColumn = Annotated[str | None, typer.Option("--year", help="Its column of years.")]

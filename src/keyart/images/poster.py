@@ -71,10 +71,15 @@ def read_file(path: Path) -> bytes:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):  # reading a pipe or a device may never end
             raise PosterError("is a folder" if stat.S_ISDIR(facts.st_mode) else "not a file")
-        if facts.st_size > MAX_BYTES:
-            raise PosterError(f"{facts.st_size:,} bytes; a poster has at most {MAX_BYTES:,}")
+        check_size(facts.st_size)
         return path.read_bytes()
     except OSError as error:
         raise PosterError(why(error)) from error
     except ValueError as error:  # a null character in the path
         raise PosterError(str(error)) from error
+
+
+def check_size(size: int) -> None:
+    """Raise PosterError if a file has too many bytes for a poster."""
+    if size > MAX_BYTES:
+        raise PosterError(f"{size:,} bytes; a poster has at most {MAX_BYTES:,}")

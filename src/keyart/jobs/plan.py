@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 from keyart.catalog.kept import CatalogPoster
 from keyart.errors import JobError, other_format
 from keyart.evidence import Evidence
-from keyart.files import printable, replacing
-from keyart.images.poster import KeptPoster, Poster
+from keyart.files import StrPath, printable, replacing
+from keyart.images.archive import Archive, Member, is_archive
+from keyart.images.poster import KeptPoster, Poster, name_of
 from keyart.network import BATCH
 from keyart.parallel import batches
 from keyart.prediction import Query
@@ -36,7 +37,7 @@ SHARD = 1_024
 SCHEMA = pa.schema(
     [
         ("poster", pa.binary()),  # a path, which need not be UTF-8, or a name if there is a problem
-        ("row", pa.int64()),  # if the path is a catalog's file
+        ("place", pa.string()),  # in a file of many: the row of a catalog's, the name in an archive
         ("size", pa.int64()),  # null if the file could not be read
         ("changed_ns", pa.int64()),
         ("film_id", pa.string()),
@@ -55,7 +56,8 @@ class Choices:
     """What all shards of a job have in common.
 
     model: the fingerprint of its bundle. name: of the model, for people. precision, balanced: as
-    for `Predictor.load`. evidence: as for `Predictor.predict_many`. shard_size: films in a shard.
+    for `Predictor.load`. evidence: as for `Predictor.predict_many`. top, min_score: as for
+    `to_table`. shard_size: films in a shard.
     """
 
     model: str
@@ -63,6 +65,8 @@ class Choices:
     precision: float | None
     balanced: bool
     evidence: Evidence
+    top: int | None
+    min_score: float | None
     shard_size: int
 
     def __post_init__(self) -> None:
@@ -172,23 +176,24 @@ def _row(number: int, film: Query) -> dict[str, Any]:
         if film.film_id or film.title:
             return about
         return about | {"poster": f"film {number}".encode(), "problem": "it has no poster"}
-    row = film.poster.row if isinstance(film.poster, CatalogPoster) else None
-    path = _path(film.poster)
+    file, place = _place(film.poster)
+    # Absolute: other processes, on other machines, must find it as well.
+    path = os.path.abspath(file)
     size, changed = state_of(path)
-    about |= {"poster": os.fsencode(path), "row": row}
+    about |= {"poster": os.fsencode(path), "place": place}
     return about | {"size": size, "changed_ns": changed}
 
 
-def _path(poster: Poster | None) -> str:
-    """The file of a poster. Absolute: other processes, on other machines, must find it as well."""
+def _place(poster: Poster) -> tuple[StrPath, str | None]:
+    """The file that a poster is in, and its place there if the file has many."""
     if isinstance(poster, CatalogPoster):
-        return os.path.abspath(poster.file)
+        return poster.file, str(poster.row)
+    if isinstance(poster, Member):
+        return poster.archive.path, poster.place
     if isinstance(poster, KeptPoster) or not isinstance(poster, str | os.PathLike):
-        raise JobError(
-            f"{printable(poster) if isinstance(poster, KeptPoster) else 'a poster in memory'}: a "
-            "job reads posters from files of their own or from catalogs; save it as one"
-        )
-    return os.path.abspath(poster)
+        name = name_of(poster, "a poster in memory")
+        raise JobError(f"{name}: a job reads posters from files; save it as one")
+    return poster, None
 
 
 def state_of(path: str) -> tuple[int | None, int | None]:
@@ -215,15 +220,29 @@ def _difference(planned: list[Row], found: list[Row]) -> str:
 
 def _same(row: Row, other: Row) -> bool:
     """Whether two rows are of one film."""
-    return all(row[name] == other[name] for name in ("poster", "row", "film_id"))
+    return all(row[name] == other[name] for name in ("poster", "place", "film_id"))
 
 
 def name_in(row: Row) -> str:
     """What people call a film of a plan."""
     if row["poster"] is None:
         return str(row["film_id"] or row["title"])
-    name = printable(os.fsdecode(row["poster"]))
-    return name if row["row"] is None else f"{name} row {row['row']}"
+    name = os.fsdecode(row["poster"])
+    if row["place"] is not None:
+        name = os.fspath(kept(name, row["place"]))
+    return printable(name)
+
+
+def kept(path: str, place: str) -> KeptPoster:
+    """A poster in a file of many."""
+    if is_archive(Path(path)):
+        return _archive(path)[place]
+    return CatalogPoster(Path(path), int(place))
+
+
+@lru_cache(maxsize=4)
+def _archive(path: str) -> dict[str, Member]:
+    return {member.place: member for member in Archive(Path(path)).members}
 
 
 def _opened(path: Path) -> pq.ParquetFile:

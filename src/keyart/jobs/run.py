@@ -44,6 +44,8 @@ def run_job(
     evidence: Collection[Kind] = KINDS,
     precision: float | None = None,
     balanced: bool = False,
+    top: int | None = None,
+    min_score: float | None = None,
     shard_size: int | None = None,
     workers: int | None = None,
     ray: str | None = None,
@@ -59,11 +61,11 @@ def run_job(
     of `Predictor.predict_many` on the same kind of processor.
 
     paths, posters, columns: as for `find_films`. model, precision, balanced, device: as for `load`.
-    evidence: as for `Predictor.predict_many`. shard_size: films in a shard, a multiple of 16; None
-    means 1,024. workers: processes; None means one for each core, or GPU. ray: the address of a Ray
-    cluster that computes ('auto': the one of this machine), or 'local' to start one here. errors: a
-    CSV (film_id, poster, reason) of the posters that could not be read. progress: called with a
-    JobStatus now and then.
+    evidence: as for `Predictor.predict_many`. top, min_score: as for `to_table`. shard_size: films
+    in a shard, a multiple of 16; None means 1,024. workers: processes; None means one for each core
+    or GPU. ray: the address of a Ray cluster that computes ('auto': the one of this machine), or
+    'local' to start one here. errors: a CSV (film_id, poster, reason) of the posters that could not
+    be read. progress: called with a JobStatus now and then.
 
     A poster that ends its process twice becomes a row with that reason. Raises JobError if the
     folder is not this job's, another process works on it, or films or posters have changed since
@@ -86,6 +88,8 @@ def run_job(
         precision,
         balanced,
         tuple(kind for kind in KINDS if kind in evidence),
+        top,
+        min_score,
         shard_size or (known.choices.shard_size if known else SHARD),
     )
     if known is not None:
@@ -97,6 +101,8 @@ def run_job(
         precision,
         balanced,
         choices.evidence,
+        top,
+        min_score,
         tuple(one.onnx_sha256 for one in networks_of(bundle)),
     )
     folder.mkdir(parents=True, exist_ok=True)

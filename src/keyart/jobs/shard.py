@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from keyart.catalog.kept import CatalogPoster
 from keyart.errors import JobError
 from keyart.evidence import Evidence
 from keyart.files import printable
 from keyart.images.poster import KeptPoster, read_file
-from keyart.jobs.plan import Row, name_in, state_of
+from keyart.jobs.plan import Row, kept, name_in, state_of
 from keyart.prediction import Query
 from keyart.predictor import Predictor
 from keyart.writers import Written, parquet_bytes
@@ -47,8 +46,8 @@ class PlannedPoster(KeptPoster):
                 f"{printable(path)}: {what} since the plan was written, as {socket.gethostname()} "
                 "sees it; restore it, or name another folder with --out for a new job"
             )
-        if self.row["row"] is not None:
-            return CatalogPoster(Path(path), self.row["row"]).read()
+        if self.row["place"] is not None:
+            return kept(path, self.row["place"]).read()
         return read_file(Path(path))
 
 
@@ -61,23 +60,27 @@ def compute_shard(
     killers: Mapping[int, str],
     announce: Announce,
     threads: int | None = 1,
+    top: int | None = None,
+    min_score: float | None = None,
 ) -> bytes:
     """The Parquet file of a shard.
 
     rows: of the plan. about: metadata of the file, to which counts are added. killers: posters that
     are not read again, by their row, with the reasons. announce: called with the row of each poster
-    that is about to be read. Raises JobError if a poster has changed.
+    that is about to be read. top, min_score: as for `to_table`. Raises JobError if a poster has
+    changed.
     """
     films = (
         _query(row, number, killers.get(number), announce)
         for number, row in enumerate(rows.to_pylist())
     )
-    written = Written()
-    answers = list(written.count(predictor.predict_many(films, evidence=evidence, workers=threads)))
-    counts = {"failed": len(written.failures), "by_title": len(written.by_title)}
-    return parquet_bytes(
-        answers, predictor.genres, {**about, **{name: str(n) for name, n in counts.items()}}
-    )
+    written, answers = Written(), []
+    for answer in predictor.predict_many(films, evidence=evidence, workers=threads):
+        written.add(answer)
+        answers.append(answer)
+    counts = {"failed": written.failed, "by_title": written.by_title}
+    about = {**about, **{name: str(count) for name, count in counts.items()}}
+    return parquet_bytes(answers, predictor.genres, about, top=top, min_score=min_score)
 
 
 def _query(row: dict[str, Any], number: int, killed: str | None, announce: Announce) -> Query:

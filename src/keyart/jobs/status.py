@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from keyart.errors import JobError, why
-from keyart.files import StrPath, is_alive, owner, write_json
+from keyart.files import StrPath, write_json
 from keyart.jobs.plan import Plan
+from keyart.owners import is_alive, owner
 from keyart.version import __version__
 
 PROGRESS, MANIFEST = "progress.jsonl", "manifest.json"

@@ -46,6 +46,8 @@ class Setup:
     precision: float | None
     balanced: bool
     evidence: Evidence
+    top: int | None
+    min_score: float | None
     known: tuple[str, ...] = ()
     gpu: int | None = None
     threads: int | None = 1
@@ -207,6 +209,8 @@ def serve() -> None:
                 killers=dict(request["killers"]),
                 announce=lambda at: say(_AT, at),
                 threads=request["threads"],
+                top=setup.top,
+                min_score=setup.min_score,
             )
         except KeyartError as error:
             text = str(error).encode("utf-8", "replace")
