@@ -9,7 +9,8 @@ line with another number of fields than the header is a record with a problem, n
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 _SEPARATORS = (",", "\t", ";", "|")
@@ -28,41 +29,70 @@ _ITEM_LINE = re.compile(r"[0-9]+(\|[^|]*){4}(\|[01]){19}")
 
 
 class Record(NamedTuple):
-    """One record: the line in which it ends, from 1, its fields, and what is wrong with it."""
+    """One record: the line in which it ends, from 1, its fields, and what is wrong with it.
+
+    first: the line in which it begins.
+    """
 
     line: int
     fields: list[str]
     problem: str
+    first: int = 0
 
 
-def read_delimited(text: str, *, tabs: bool = False) -> tuple[tuple[str, ...], list[Record]]:
-    """The columns and records of delimited text, without empty lines.
+@dataclass(frozen=True)
+class Delimited:
+    """Delimited text that was read, without its empty lines.
 
-    tabs: a tab is the likeliest separator. A record without a problem has a field for each column.
+    A record without a problem has a field for each column. header: None if the text has none.
     """
+
+    columns: tuple[str, ...]
+    records: list[Record]
+    header: Record | None
+    dialect: "Dialect"
+    lines: Sequence[str]
+
+    def spans(self, record: Record) -> list[tuple[int, int]]:
+        """Where a record's fields begin and end in the text, with their quotation marks.
+
+        Of all fields that are written there, also empty ones past the last column.
+        """
+        start = self._starts[record.first - 1]
+        text = "\n".join(self.lines[record.first - 1 : record.line])
+        columns = None if record is self.header else len(self.columns)
+        return [(start + at, start + end) for at, end in self.dialect.spans(text, columns)]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return list(accumulate((len(line) + 1 for line in self.lines), initial=0))
+
+
+def read_delimited(text: str, *, tabs: bool = False) -> Delimited:
+    """Read delimited text. tabs: a tab is the likeliest separator."""
     if "\n" not in text:
         text = text.replace("\r", "\n")  # line ends of old Macs
     lines = text.split("\n")
     start = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
     header = lines[start].strip("\r") if start < len(lines) else ""
     if _DAT_LINE.fullmatch(header):
-        return _DAT, list(_Dialect("::", quotes=False).records(lines, start, len(_DAT)))
+        return Dialect("::", quotes=False).read(lines, start, _DAT)
     if _ITEM_LINE.fullmatch(header):
-        return _ITEM, list(_Dialect("|", quotes=False).records(lines, start, len(_ITEM)))
+        return Dialect("|", quotes=False).read(lines, start, _ITEM)
     if named := re.fullmatch("sep=(.)", header.strip(), re.IGNORECASE):  # it is for Excel
         separator, start = named[1], start + 1
     else:
         # The first of equals: a table of one column has no separator to count.
         unquoted = re.sub('"[^"]*"', "", header)
         separator = max(("\t", *_SEPARATORS) if tabs else _SEPARATORS, key=unquoted.count)
-    dialect = _Dialect(separator, quotes=separator != "\t" or _quotes_tabs(lines[start:]))
+    dialect = Dialect(separator, quotes=separator != "\t" or _quotes_tabs(lines[start:]))
     first = next(dialect.records(lines, start, None), None)
     if first is None:
-        return (), []
+        return Delimited((), [], None, dialect, lines)
     columns = first.fields
     while columns and not columns[-1].strip():
         del columns[-1]
-    return tuple(columns), list(dialect.records(lines, first.line, len(columns)))
+    return dialect.read(lines, first.line, columns, first)
 
 
 def _quotes_tabs(lines: Sequence[str]) -> bool:
@@ -73,7 +103,7 @@ def _quotes_tabs(lines: Sequence[str]) -> bool:
     header = lines[0].split("\t") if lines else []
     if any(field.startswith('"') for field in header):
         return True
-    dialect, needed, lone, at = _Dialect("\t", quotes=True), 0, 0, 0
+    dialect, needed, lone, at = Dialect("\t", quotes=True), 0, 0, 0
     while at < len(lines):
         line = lines[at]
         at += 1
@@ -92,11 +122,22 @@ def _quotes_tabs(lines: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class Dialect:
     """How fields are separated, and whether they are quoted."""
 
     separator: str
     quotes: bool
+
+    def read(
+        self,
+        lines: Sequence[str],
+        start: int,
+        columns: Sequence[str],
+        header: Record | None = None,
+    ) -> Delimited:
+        """The records from line `start` on."""
+        records = list(self.records(lines, start, len(columns)))
+        return Delimited(tuple(columns), records, header, self, lines)
 
     def records(self, lines: Sequence[str], start: int, columns: int | None) -> Iterator[Record]:
         """The records from line `start` on. columns: their number; None if it is not known."""
@@ -110,9 +151,22 @@ class _Dialect:
                     after, quoted = self.over_lines(lines, at, columns) or (after, quoted)
                 if after > at + 1 or len(quoted) == columns or len(fields) != columns:
                     fields = quoted
-            at = after
+            first, at = at + 1, after
             if any(fields):
-                yield Record(at, *_fitted(fields, columns))
+                yield Record(at, *_fitted(fields, columns), first)
+
+    def spans(self, text: str, columns: int | None) -> list[tuple[int, int]]:
+        """Where the fields of a record that has this text begin and end, see `records`."""
+        if self.quotes and '"' in text:
+            quoted = self._parse(text)[3]
+            split = text.count(self.separator) + 1
+            if "\n" in text or len(quoted) == columns or split != columns:
+                return quoted
+        spans, at = [], 0
+        for field in text.removesuffix("\r").split(self.separator):
+            spans.append((at, at + len(field)))
+            at += len(field) + len(self.separator)
+        return spans
 
     def fields(self, text: str) -> tuple[list[str], bool]:
         """The fields of a record, and whether a mark opens one and nothing closes it.
@@ -121,11 +175,13 @@ class _Dialect:
         """
         return self._parse(text)[:2]
 
-    def _parse(self, text: str) -> tuple[list[str], bool, int]:
-        """As `fields`, and how many lines the record has."""
+    def _parse(self, text: str) -> tuple[list[str], bool, int, list[tuple[int, int]]]:
+        """As `fields`, how many lines the record has, and where its fields begin and end."""
         fields: list[str] = []
+        spans: list[tuple[int, int]] = []
         at, unclosed = 0, False
         while True:
+            begin = at
             if quoted := _quoted(self.separator).match(text, at):
                 fields.append(quoted[1].replace('""', '"'))
                 at = quoted.end()
@@ -138,8 +194,9 @@ class _Dialect:
                 fields.append(text[at:stop])
                 unclosed = unclosed or fields[-1].lstrip(" ").startswith('"')
                 at = stop
+            spans.append((begin, at))
             if not text.startswith(self.separator, at):
-                return fields, unclosed, text.count("\n", 0, at) + 1
+                return fields, unclosed, text.count("\n", 0, at) + 1, spans
             at += len(self.separator)
 
     def over_lines(
@@ -155,7 +212,7 @@ class _Dialect:
         while last < len(lines) and last - at < _LINES and letters < _LETTERS:
             letters += len(lines[last])
             last += 1
-        fields, _, count = self._parse("\n".join(lines[at:last]))
+        fields, _, count, _ = self._parse("\n".join(lines[at:last]))
         if count == 1:
             return None
         span = lines[at : at + count]

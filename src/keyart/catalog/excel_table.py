@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,24 @@ _MOST_ROWS = 1_048_576  # Excel's own limit; a damaged file counts to billions
 _MOST_CELLS = 50_000_000  # empty ones left of others among them: a few bytes name column XFD
 
 
-def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered], list[str]]:
-    """The columns and rows of the first sheet that has any, and notes.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a table is in a workbook.
+
+    sheet: its title. header: the row of the columns' names, from 1. places: the column of each
+    name, from 1. width: the last column that has a value anywhere.
+    """
+
+    sheet: str
+    header: int
+    places: Sequence[tuple[str, int]]
+    width: int
+
+
+def read_excel(
+    path: Path, data: bytes
+) -> tuple[tuple[str, ...], list[Numbered], list[str], Layout | None]:
+    """The columns and rows of the first sheet that has any, notes, and where they are.
 
     A row's number is the one that Excel shows. Formulas have the values that Excel stored. Raises
     TableError, and MissingExtraError without openpyxl.
@@ -45,30 +62,33 @@ def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered]
         raise TableError(f"{path}: damaged Excel file ({one_line(error)})") from error
     filled = [title for title, rows in sheets.items() if rows]
     if not filled:
-        return (), [], []
+        return (), [], [], None
     notes = []
     if len(filled) > 1:
         notes.append(
             f"{path.name} has {len(filled)} sheets with rows; the first, {filled[0]!r}, was read"
         )
-    (_, header), *rows = sheets[filled[0]]
+    (number, header), *rows = sheets[filled[0]]
     columns = {at: str(name).strip() for at, name in enumerate(header) if name is not None}
-    return tuple(columns.values()), [(number, _cells(columns, row)) for number, row in rows], notes
+    places = [(name, at + 1) for at, name in columns.items()]
+    layout = Layout(filled[0], number, places, max(len(row) for _, row in sheets[filled[0]]))
+    cells: list[Numbered] = [(number, _cells(columns, row)) for number, row in rows]
+    return tuple(columns.values()), cells, notes, layout
 
 
 def _filled_rows(path: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
-    """The rows that have a value, with their numbers, as wide as the first one."""
+    """The rows that have a value, with their numbers, up to their last value."""
     sheet.reset_dimensions()  # some programs write a size that is too small; rows would be lost
-    width, cells = None, 0
+    cells = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells += len(row)
         if number > _MOST_ROWS or cells > _MOST_CELLS:
             raise TableError(
                 f"{path}: over {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells; save it as CSV"
             )
-        if any(value is not None and str(value).strip() for value in row):
-            width = width or len(row)
-            yield number, row[:width]
+        filled = [at for at, value in enumerate(row) if value is not None and str(value).strip()]
+        if filled:
+            yield number, row[: filled[-1] + 1]
 
 
 def _cells(columns: dict[int, str], row: Sequence[Any]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
+from keyart.catalog.decoding import Decoded, decode
 from keyart.catalog.delimited import read_delimited
-from keyart.catalog.excel_table import OLD_EXCEL, read_excel
+from keyart.catalog.excel_table import OLD_EXCEL, Layout, read_excel
 from keyart.catalog.json_table import read_json
 from keyart.errors import TableError, nearest, one_line, why
 from keyart.extras import extras
@@ -42,13 +43,24 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A table's file, decompressed. decoded: of text. tabs: its name says that tabs separate."""
+
+    kind: Literal["parquet", "excel", "json", "delimited"]
+    data: bytes
+    decoded: Decoded | None = None
+    tabs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TableFile:
-    """A table that was read. notes: for people, on how it was read."""
+    """A table that was read. notes: for people, on how it was read. layout: where Excel has it."""
 
     path: Path
     columns: tuple[str, ...]
     rows: Sequence[Row]
     notes: Sequence[str] = ()
+    layout: Layout | None = None
 
     def column(self, names: Iterable[str]) -> str | None:
         """The first of these columns that the table has, by its name there.
@@ -94,13 +106,11 @@ def read_table(path: StrPath) -> TableFile:
     The content decides what it is, not the name. Raises TableError if it cannot be read or has no
     rows, and MissingExtraError for Parquet without pyarrow and Excel without openpyxl.
     """
-    table = _read(Path(path))
-    if not table.rows:
-        raise table.error("no films in it; give a table with one row per film")
-    return table
+    return read_content(Path(path), load_table(Path(path)))
 
 
-def _read(path: Path) -> TableFile:
+def load_table(path: Path) -> Content:
+    """The content of a table's file. Raises TableError if it cannot be read."""
     try:
         if path.is_block_device() or path.is_char_device():  # it may never end
             raise TableError(f"{path}: is a device, not a file; name a table")
@@ -115,22 +125,46 @@ def _read(path: Path) -> TableFile:
     if data.startswith(b"\x1f\x8b"):
         data = _decompressed(path, data)
     if data.startswith(b"PAR1"):
-        return _read_parquet(path, data)
+        return Content("parquet", data)
     if data.startswith((b"PK\x03\x04", OLD_EXCEL)):
-        columns, cells, notes = read_excel(path, data)
-        return TableFile(path, columns, [Row(*one) for one in cells], notes)
-    text, notes = _decode(path, data)
+        return Content("excel", data)
+    try:
+        decoded = decode(data)
+    except TableError as error:
+        raise TableError(f"{path}: not text; give {FORMATS}") from error
     suffix = Path(path.name.casefold().removesuffix(".gz")).suffix
-    if suffix in _JSON or text.lstrip().startswith(("{", "[{")):
+    if suffix in _JSON or decoded.text.lstrip().startswith(("{", "[{")):
+        return Content("json", data, decoded)
+    return Content("delimited", data, decoded, tabs=suffix == ".tsv")
+
+
+def read_content(path: Path, content: Content) -> TableFile:
+    """The table in a file's content. Raises TableError, and MissingExtraError."""
+    table = _read(path, content)
+    if not table.rows:
+        raise table.error("no films in it; give a table with one row per film")
+    return table
+
+
+def _read(path: Path, content: Content) -> TableFile:
+    if content.kind == "parquet":
+        return _read_parquet(path, content.data)
+    if content.kind == "excel":
+        columns, cells, notes, layout = read_excel(path, content.data)
+        return TableFile(path, columns, [Row(*one) for one in cells], notes, layout)
+    assert content.decoded is not None
+    text, note = content.decoded.text, content.decoded.note
+    notes = [f"{path.name} is not UTF-8; {note}"] if note else []
+    if content.kind == "json":
         rows = [Row(*one) for one in read_json(path, text)]
         columns = tuple(dict.fromkeys(name for row in rows for name in row.cells))
         return TableFile(path, columns, rows, notes)
-    columns, records = read_delimited(text, tabs=suffix == ".tsv")
+    found = read_delimited(text, tabs=content.tabs)
     rows = [
-        Row(line, dict(zip(columns, fields, strict=False)), problem)
-        for line, fields, problem in records
+        Row(one.line, dict(zip(found.columns, one.fields, strict=False)), one.problem)
+        for one in found.records
     ]
-    return TableFile(path, columns, rows, notes)
+    return TableFile(path, found.columns, rows, notes)
 
 
 def _decompressed(path: Path, data: bytes) -> bytes:
@@ -152,46 +186,6 @@ def _content(file: BinaryIO | gzip.GzipFile, most: int) -> bytes:
     while content.tell() <= most and (piece := file.read(_PIECE)):
         content.write(piece)
     return content.getvalue()
-
-
-_MARKS = {
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-    b"\xef\xbb\xbf": "utf-8-sig",
-}
-
-
-def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
-    """The text of a file, and notes."""
-    encoding = next((_MARKS[mark] for mark in _MARKS if data.startswith(mark)), None)
-    if encoding is None and b"\x00" in data[:200]:  # UTF-16 without a mark
-        encoding = "utf-16-le" if data[1:200:2].count(0) > data[:200:2].count(0) else "utf-16-be"
-    notes: list[str] = []
-    try:
-        text = data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        if encoding not in (None, "utf-8-sig"):
-            raise TableError(f"{path}: not text; give {FORMATS}") from error
-        text, note = _damaged(data)
-        notes.append(f"{path.name} is not UTF-8; {note}")
-    if "\x00" in text:
-        raise TableError(f"{path}: not text; give {FORMATS}")
-    return text, notes
-
-
-def _damaged(data: bytes) -> tuple[str, str]:
-    """Text that is not UTF-8 throughout, and a note: Windows-1252, or UTF-8 with some damage."""
-    text = data.decode("utf-8", "surrogateescape")
-    wrong = sum("\udc80" <= letter <= "\udcff" for letter in text)
-    other = sum(letter > "\x7f" for letter in text) - wrong
-    if other > wrong:
-        text = data.decode("utf-8", "replace")
-        return text.removeprefix(
-            "\ufeff"
-        ), f"{wrong:,} of its bytes were read as \N{REPLACEMENT CHARACTER}"
-    return data.decode("cp1252", "replace"), "it was read as Windows-1252 (Latin-1)"
 
 
 def _read_parquet(path: Path, data: bytes) -> TableFile:
