@@ -17,8 +17,7 @@ PROSE = st.lists(WORDS.map(", ".join), min_size=2, max_size=3).map("\n".join)
 
 def rows_of(text: str, *, tabs: bool = False) -> list[list[str]]:
     """The fields of all records, which have no problem."""
-    found = read_delimited(text, tabs=tabs)
-    columns, records = found.columns, found.records
+    columns, records = read_delimited(text, tabs=tabs)
     assert columns == COLUMNS
     assert [record.problem for record in records] == [""] * len(records)
     return [record.fields for record in records]
@@ -26,7 +25,7 @@ def rows_of(text: str, *, tabs: bool = False) -> list[list[str]]:
 
 def spans(text: str) -> int:
     """How many lines the records have, and the empty lines between them."""
-    records = read_delimited(text).records
+    _, records = read_delimited(text)
     ends = [1, *(record.line for record in records)]
     assert ends == sorted(set(ends))
     return ends[-1]
@@ -78,8 +77,7 @@ def test_marks_in_text_without_quoting_are_text(rows: list[tuple[str, str, str]]
 )
 def test_no_mark_swallows_a_row(rows: list[tuple[str, str, str]], separator: str) -> None:
     text = "\n".join(separator.join(row) for row in [COLUMNS, *rows])
-    found = read_delimited(text)
-    columns, records = found.columns, found.records
+    columns, records = read_delimited(text)
     assert columns == COLUMNS
     assert [record.line for record in records] == list(range(2, len(rows) + 2))
 
@@ -118,8 +116,7 @@ def test_rows_with_a_field_for_each_column_are_not_joined_to_one_without() -> No
 
 def test_a_title_in_marks_may_go_over_lines() -> None:
     text = 'id,title,genres\r\n1,"A film,\r\nin two ""parts""",Drama\r\n\r\n2,Up,Comedy\r\n'
-    found = read_delimited(text)
-    columns, records = found.columns, found.records
+    columns, records = read_delimited(text)
     assert [(record.line, record.fields[1]) for record in records] == [
         (3, 'A film,\r\nin two "parts"'),
         (5, "Up"),
@@ -144,20 +141,17 @@ def test_marks_may_be_escaped_by_a_backslash() -> None:
     ],
 )
 def test_other_dialects(text: str, rows: list[list[str]]) -> None:
-    found = read_delimited(text)
-    columns, records = found.columns, found.records
+    columns, records = read_delimited(text)
     assert tuple(name.strip() for name in columns) == COLUMNS
     assert [record.fields for record in records] == rows
 
 
 def test_the_tables_of_movielens_have_no_header() -> None:
-    found = read_delimited("1::Toy Story (1995)::Animation|Children's|Comedy\n")
-    columns, (record,) = found.columns, found.records
+    columns, (record,) = read_delimited("1::Toy Story (1995)::Animation|Children's|Comedy\n")
     assert columns == ("movie_id", "title", "genres")
     assert record.fields == ["1", "Toy Story (1995)", "Animation|Children's|Comedy"]
     flags = "|".join("1" if at in (3, 5) else "0" for at in range(19))
-    found = read_delimited(f"1|Toy Story (1995)|01-Jan-1995||http://x/?a|{flags}\n")
-    columns, (record,) = found.columns, found.records
+    columns, (record,) = read_delimited(f"1|Toy Story (1995)|01-Jan-1995||http://x/?a|{flags}\n")
     row = dict(zip(columns, record.fields, strict=True))
     assert {name for name, cell in row.items() if cell == "1"} == {
         "movie_id",
@@ -170,5 +164,5 @@ def test_a_long_field_takes_no_longer_than_its_length() -> None:
     cell = 'a"' * 100_000
     assert rows_of(f"id,title,genres\n1,{cell},War\n") == [["1", cell, "War"]]
     escaped = "\\" * 200_000
-    (record,) = read_delimited(f'id,title,genres\n1,"{escaped},War\n').records
+    _, (record,) = read_delimited(f'id,title,genres\n1,"{escaped},War\n')
     assert len(record.fields) == 3

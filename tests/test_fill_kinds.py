@@ -23,7 +23,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.table import Table
 from PIL import Image
 
-from keyart.catalog.table_file import load_table, read_content
+from keyart.catalog.table_file import read_table
 from keyart.errors import TableError
 from keyart.tables.excel import Excel
 from keyart.tables.filling import Filling, Value
@@ -38,10 +38,9 @@ REFUSED: list[Value] = [None, None, None, None, "=not a \x01picture"]
 
 def filled(path: Path, filling: Filling) -> Path:
     """Fill a file."""
-    content = load_table(path)
-    kind: Any = {"excel": Excel, "parquet": Parquet}[content.kind]
+    kind: Any = Excel if path.suffix == ".xlsx" else Parquet
     out = path.with_name(f"filled-{path.name}")
-    kind(read_content(path, content), content).write(filling, out)
+    kind(read_table(path)).write(filling, out)
     return out
 
 
@@ -135,9 +134,8 @@ def test_a_column_of_a_workbook_is_filled_where_it_is_empty_and_holds_no_formula
     book = openpyxl.load_workbook(path)
     book["films"]["E5"] = '=""'  # Excel has not computed it: it has no value yet
     book.save(path)
-    content = load_table(path)
-    table = read_content(path, content)
-    source = Excel(table, content)
+    table = read_table(path)
+    source = Excel(table)
     assert [source.has_no_value(row, "genres") for row in table.rows][:3] == [False, True, False]
     rows: list[Sequence[Value] | None] = [None, ["War"], None, None, None]
     after = openpyxl.load_workbook(filled(path, Filling(("genres",), rows, only_empty=True)))
@@ -149,8 +147,7 @@ def test_a_column_of_a_workbook_is_filled_where_it_is_empty_and_holds_no_formula
 
 def test_what_openpyxl_cannot_keep_is_named(tmp_path: Path) -> None:
     def lost(path: Path) -> list[str]:
-        content = load_table(path)
-        return Excel(read_content(path, content), content).lost
+        return Excel(read_table(path)).lost
 
     path = workbook(tmp_path / "films.xlsx")
     assert lost(path) == []

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyart.catalog.decoding import decode
-from keyart.catalog.table_file import load_table, read_content
+from keyart.catalog.table_file import read_table
 from keyart.errors import TableError
 from keyart.tables.delimited_text import DelimitedText
 from keyart.tables.filling import Filling, Value
@@ -26,11 +26,10 @@ PROSE = st.lists(WORDS.map(", ".join), min_size=2, max_size=3).map("\n".join)
 def filled(path: Path, content: bytes, filling: Filling) -> bytes:
     """What filling a file of this content gives."""
     path.write_bytes(content)
-    loaded = load_table(path)
-    table = read_content(path, loaded)
-    kind = JsonText if loaded.kind == "json" else DelimitedText
+    table = read_table(path)
+    kind = JsonText if path.suffix == ".json" else DelimitedText
     out = path.with_name(f"filled-{path.name}")
-    kind(table, loaded).write(filling, out)
+    kind(table).write(filling, out)
     return out.read_bytes()
 
 
@@ -70,22 +69,22 @@ def test_wild_text_is_refused_or_changed_by_insertions_alone(
 ) -> None:
     path = tmp_path_factory.mktemp("csv") / "films.csv"
     path.write_bytes(f"{header}\n1{text}\n".encode())
-    content = load_table(path)
-    table = read_content(path, content)
-    source = DelimitedText(table, content)
-    filling = Filling(("new",), [["ZZ"]] * len(table.rows))
-    edits = list(source._edits(filling))
-    assert all(start == end for start, end, _ in edits)
-    news = {new.strip(",;\t|").strip('"') for _, _, new in edits}
-    assert {"new"} <= news
-    assert all("but the header has" in new for new in news - {"new", "ZZ"})
+    table = read_table(path)
     out = path.with_name("out.csv")
     try:
-        source.write(filling, out)
+        DelimitedText(table).write(Filling(("new",), [["ZZ"]] * len(table.rows)), out)
     except TableError as error:
         assert "quotation marks" in str(error)  # noqa: PT017
         return
-    again = read_content(out, load_table(out))
+
+    def without(text: str, what: str) -> str:
+        return re.sub(what, "", text)
+
+    at_ends = r"[,;|\t]+(?=\r?\n|\r?\Z)"
+    added = r'[,;|\t]+"?(?:ZZ|new|line [0-9]+: [0-9]+ fields?, but [^"\r\n]*)"?'
+    old, new = (one.read_bytes().decode() for one in (path, out))
+    assert without(without(new, added), at_ends) == without(old, at_ends)
+    again = read_table(out)
     assert [name for name in again.columns if name] == [*table.columns, "new"]
     for before, after in zip(table.rows, again.rows, strict=True):
         assert after.line == before.line
@@ -121,15 +120,13 @@ def test_odd_tables_are_filled_where_a_person_would(
     rows = before.count("\n") + before.count("\r")
     path = tmp_path / "films.csv"
     path.write_bytes(before.encode())
-    count = len(read_content(path, load_table(path)).rows)
+    count = len(read_table(path).rows)
     assert rows
     assert filled(path, before.encode(), Filling(("n",), [["Z"]] * count)).decode() == after
 
 
 def test_text_that_is_not_utf8_throughout_keeps_its_bytes(tmp_path: Path) -> None:
-    damaged = "title,a\né\n".encode() * 3 + b"\xff\xc3,b\n\xe2\x82,c\n"
     before = b"title,a\n" + "éé,ü\n".encode() * 3 + b"\xff\xc3,b\n\xe2\x82,c\n"
-    assert decode(damaged).note
     after = filled(tmp_path / "films.csv", before, Filling(("n",), [["Z"]] * 5))
     assert after == before.replace(b"\n", b",Z\n").replace(b"title,a,Z", b"title,a,n")
 
@@ -153,8 +150,7 @@ def test_an_encoding_that_cannot_hold_a_genre_and_a_table_without_a_header_are_r
     def source(content: bytes) -> DelimitedText:
         path = tmp_path / "films.csv"
         path.write_bytes(content)
-        loaded = load_table(path)
-        return DelimitedText(read_content(path, loaded), loaded)
+        return DelimitedText(read_table(path))
 
     source("title\né\n".encode("cp1252")).check(["Comédie"], NEW)
     with pytest.raises(TableError, match="its encoding, cp1252, cannot hold 'Комедия'; save it as"):
@@ -227,6 +223,5 @@ def test_numbers_spaces_and_escapes_of_json_stay_as_they_are_written(tmp_path: P
 def test_json_that_holds_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "films.json"
     path.write_text('{"title": {"0": "Heat", "1": "Alien"}, "year": {"0": 1995, "1": 1979}}')
-    content = load_table(path)
     with pytest.raises(TableError, match="holds its columns as objects; save it as an array"):
-        JsonText(read_content(path, content), content)
+        JsonText(read_table(path))

@@ -9,7 +9,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from keyart.catalog.table_file import Content, Row, TableFile
+from keyart.catalog.table_file import Row, TableFile
 from keyart.errors import TableError, one_line
 from keyart.extras import extras
 from keyart.tables.filling import JOINED_BY, Filling, Value, is_empty
@@ -44,21 +44,23 @@ class Excel:
 
     suffixes = (".xlsx",)
 
-    def __init__(self, table: TableFile, content: Content) -> None:
+    def __init__(self, table: TableFile) -> None:
         """Raises TableError for a workbook that openpyxl cannot read."""
         with extras():
             import openpyxl
 
-        assert table.layout is not None
-        self._table, self._layout = table, table.layout
-        self.lost = _lost(content.data)
+        assert table.file is not None
+        assert table.file.sheet is not None
+        self._table, self._layout = table, table.file.sheet
+        data = b"".join(table.file.content.pieces())
+        self.lost = _lost(data)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about what `lost` names
-                self._book: Any = openpyxl.load_workbook(io.BytesIO(content.data), rich_text=True)
+                self._book: Any = openpyxl.load_workbook(io.BytesIO(data), rich_text=True)
         except Exception as error:  # whatever openpyxl's readers of ZIP and XML raise
             raise TableError(f"{table.path}: damaged Excel file ({one_line(error)})") from error
-        self._sheet = self._book[self._layout.sheet]
+        self._sheet = self._book[self._layout.title]
 
     def check(self, names: Sequence[str], filling: Sequence[str]) -> None:
         """Raise TableError if the sheet has no columns left for new ones."""
@@ -68,12 +70,12 @@ class Excel:
 
     def has_no_value(self, row: Row, column: str) -> bool:
         """Whether a cell is empty and may be filled: no formula, and not hidden by a merged one."""
-        cell = self._sheet.cell(row.line, dict(self._layout.places)[column])
+        cell = self._sheet.cell(row.line, self._layout.places[column])
         return type(cell).__name__ != "MergedCell" and is_empty(cell.value)
 
     def write(self, filling: Filling, out: Path) -> None:
         """Write the filled workbook."""
-        sheet, places = self._sheet, dict(self._layout.places)
+        sheet, places = self._sheet, self._layout.places
         new = [name for name in filling.columns if name not in places]
         for place, name in enumerate(new, start=self._layout.width + 1):
             places[name] = place

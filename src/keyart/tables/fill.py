@@ -1,6 +1,5 @@
 """A person's own table, given back with genres: every row and column as it was, in order."""
 
-import logging
 import os
 import shutil
 import sys
@@ -8,19 +7,20 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from gzip import GzipFile
+from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from keyart.catalog.films_table import Columns
-from keyart.catalog.table_file import TableFile, load_table, read_content
+from keyart.catalog.table_file import TableFile, read_table
 from keyart.errors import OutputError, TableError, listed
 from keyart.evidence import KINDS, Kind
 from keyart.files import StrPath, replacing
 from keyart.parallel import Progress
-from keyart.prediction import Prediction, Query
+from keyart.prediction import Failure, Prediction
 from keyart.predictor import Predictor
-from keyart.queries import table_films
+from keyart.queries import TableFilms
 from keyart.tables.delimited_text import DelimitedText
 from keyart.tables.excel import Excel
 from keyart.tables.filling import (
@@ -35,9 +35,7 @@ from keyart.tables.filling import (
 from keyart.tables.frames import Frame, kind_of_frame
 from keyart.tables.json_text import JsonText
 from keyart.tables.parquet import Parquet
-from keyart.writers import Written, errors_file
-
-_log = logging.getLogger(__name__)
+from keyart.writers import Written, counting, errors_file
 
 _KINDS: Any = {"delimited": DelimitedText, "json": JsonText, "excel": Excel, "parquet": Parquet}
 _BACKUP = ".bak"
@@ -47,17 +45,21 @@ _BACKUP = ".bak"
 class Filled(Written):
     """What `fill` did with the rows of a table's file.
 
-    out: the filled table. backup: the table as it was, if it was filled in place. rows: of the
-    table; each is one of `films`, or has `kept` what it had in the column to fill. unsure: films
-    without a genre that keeps the wanted precision. notes: for people.
+    out: the filled table. backup: the table as it was, if it was filled in place. kept: rows that
+    had something in the column to fill, and keep it; all others are `films`. unsure: films without
+    a genre that keeps the wanted precision. notes: for people.
     """
 
     out: Path = field(default_factory=Path)
     backup: Path | None = None
-    rows: int = 0
     kept: int = 0
     unsure: int = 0
     notes: Sequence[str] = ()
+
+    @property
+    def rows(self) -> int:
+        """All rows of the table."""
+        return self.films + self.kept
 
 
 def fill(
@@ -98,78 +100,75 @@ def fill(
     """
     if errors is not None:
         errors_file(errors)
+    target, before = Path(), None
     if kind_of_frame(table) is not None:
         if out is not None or in_place:
             raise TypeError("a DataFrame is returned; out and in_place are for files")
-        frame = Frame(table)
-        source: Any = None
-        known = frame.table
+        source: Any = Frame(table)
+        known: TableFile = source.table
     else:
-        path = Path(table)
-        target = _target(path, out, in_place=in_place)
-        before = _state(path)
-        content = load_table(path)
-        known = read_content(path, content)
-        source = _KINDS[content.kind](known, content)
+        target = _target(Path(table), out, in_place=in_place)
+        before = _state(Path(table))
+        known = read_table(table)
+        assert known.file is not None
+        source = _KINDS[known.file.kind](known)
         if out is not None and str(target) != "-":
-            _check_suffix(target, path, source.suffixes)
+            _check_suffix(target, known.path, source.suffixes)
     predictor = _predictor(model, precision, balanced=balanced)
     names, style = new_columns(predictor.genres, scores=scores), None
     if into is not None:
         names = (known.named(into),)
         style = Style.of(known, names[0], predictor.bundle.vocabulary)
     _check_columns(known, names)
-    chosen = _chosen(known, source, names[0] if style else None)
-    filled = Filled(rows=len(known.rows), kept=len(known.rows) - sum(chosen))
-    if source is not None:
-        source.check(predictor.genres, names)
-        filled.notes = _notes(known, source, names, in_place=in_place)
+    source.check(predictor.genres, names)
+    notes = _notes(known, source, names, in_place=in_place)
+    films = TableFilms(known, posters, columns or {})
+    asked = _asked(known, source, names[0] if style else None)
+    answers = predictor.predict_many(compress(films, asked), evidence=evidence)
+    unsure = 0
 
-    queries = _queries(known, posters, columns or {}, chosen)
-    films = filled.count(predictor.predict_many(queries, evidence=evidence))
-    rows: list[Sequence[Value] | None] = [None] * len(known.rows)
-    places = [number for number, one in enumerate(chosen) if one]
-    for done, (place, film) in enumerate(zip(places, films, strict=True), start=1):
-        filled.unsure += isinstance(film, Prediction) and film.unsure
-        if style is None:
-            rows[place] = new_cells(film, predictor.genres, scores=scores)
-        elif isinstance(film, Prediction) and film.genres:
-            rows[place] = [style.cell(film.genres)]
-        if progress:
-            progress(done, len(places))
-    filling = Filling(names, rows, only_empty=style is not None)
-    assert filled.rows == filled.films + filled.kept
-    if source is None:
-        result: Any = frame.filled(filling)
-    else:
-        filled.out = target
-        with _writing(path, target, packed=_is_packed(path, target)) as partial:
+    def rows(counted: Iterator[Prediction | Failure]) -> Iterator[Sequence[Value] | None]:
+        nonlocal unsure
+        done, total = 0, sum(asked)
+        for wanted in asked:
+            if not wanted:
+                yield None
+                continue
+            film = next(counted)
+            done += 1
+            unsure += isinstance(film, Prediction) and film.unsure
+            if progress:
+                progress(done, total)
+            if style is None:
+                yield new_cells(film, predictor.genres, scores=scores)
+            else:
+                sure = isinstance(film, Prediction) and film.genres
+                yield [style.cell(sure)] if sure else None
+
+    with counting(answers, errors) as (written, counted):
+        filling = Filling(names, rows(counted), only_empty=style is not None)
+        if isinstance(source, Frame):
+            return source.filled(filling)
+        backup = None
+        with _writing(target, packed=_is_packed(known, target)) as partial:
             source.write(filling, partial)
             if in_place:
-                if _state(path) != before:
-                    raise TableError(f"{path}: was changed while it was read; run it again")
-                filled.backup = _back_up(path)
-        result = filled
-    if errors is not None:
-        filled.write_errors(errors)
-    return result
+                if _state(known.path) != before:
+                    raise TableError(f"{known.path}: changed while it was read; run it again")
+                backup = _back_up(known.path)
+    assert written.films == sum(asked)
+    kept = len(asked) - sum(asked)
+    return Filled(**vars(written), out=target, backup=backup, kept=kept, unsure=unsure, notes=notes)
 
 
-def _queries(
-    table: TableFile, posters: StrPath | None, columns: Columns, chosen: Sequence[bool]
-) -> Iterator[Query]:
-    films = table_films(table, posters, columns)
-    return (film for film, wanted in zip(films, chosen, strict=True) if wanted)
-
-
-def _chosen(table: TableFile, source: Any, into: str | None) -> list[bool]:
-    """Which rows are asked about: all, or those that have nothing in a column."""
+def _asked(table: TableFile, source: Any, into: str | None) -> bytearray:
+    """Which rows are asked about, as 1 and 0: all, or those that have nothing in a column."""
     if into is None:
-        return [True] * len(table.rows)
+        return bytearray([1]) * len(table.rows)
     if isinstance(source, Excel):
-        return [source.has_no_value(row, into) for row in table.rows]
+        return bytearray(source.has_no_value(row, into) for row in table.rows)
     # A row whose cells may be shifted has a cell that nobody knows: it is refused.
-    return [bool(row.problem) or has_no_value(row, into) for row in table.rows]
+    return bytearray(bool(row.problem) or has_no_value(row, into) for row in table.rows)
 
 
 def _predictor(
@@ -232,11 +231,11 @@ def _check_suffix(target: Path, path: Path, suffixes: Sequence[str]) -> None:
         )
 
 
-def _is_packed(path: Path, target: Path) -> bool:
+def _is_packed(table: TableFile, target: Path) -> bool:
     """Whether the filled table is gzipped: its name says so, or it is filled in place and was."""
-    if path != target:
+    if table.path != target:
         return target.name.casefold().endswith(".gz")
-    with path.open("rb") as file:
+    with target.open("rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
 
@@ -260,7 +259,7 @@ def _back_up(path: Path) -> Path:
 
 
 @contextmanager
-def _writing(path: Path, target: Path, *, packed: bool) -> Iterator[Path]:
+def _writing(target: Path, *, packed: bool) -> Iterator[Path]:
     """A file to write the table to, which then goes to `target`, whole or not at all."""
     if str(target) == "-":
         with TemporaryDirectory() as folder:

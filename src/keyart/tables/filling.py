@@ -28,11 +28,12 @@ class Filling:
     """What to write into a table.
 
     columns: their names. rows: for each row of the table the values of these columns, or None for a
-    row that stays as it is. only_empty: the column exists, and only its empty cells change.
+    row that stays as it is; read once. only_empty: the column exists, and only its empty cells
+    change.
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[Value] | None]
+    rows: Iterable[Sequence[Value] | None]
     only_empty: bool = False
 
 
@@ -74,28 +75,42 @@ class Style:
     @classmethod
     def of(cls, table: TableFile, column: str, vocabulary: Vocabulary) -> "Style":
         """The style of a column's filled cells. Raises TableError if they are not genres."""
-        cells = [row.cells.get(column) for row in table.rows if not row.problem]
-        filled = [cell for cell in cells if not is_empty(cell)]
-        names = _names(filled, vocabulary)
-        known = sum(any(map(vocabulary.resolve, genre_names(one, vocabulary))) for one in filled)
-        if known < _LIKELY * len(filled):
+        known, filled, lists, written, quotes = 0, 0, 0, 0, 0
+        names: dict[str, Counter[str]] = {}
+        between: Counter[str] = Counter()
+        for row in table.rows:
+            cell = row.cells.get(column)
+            lists += isinstance(cell, list | tuple)
+            if row.problem or is_empty(cell):
+                continue
+            filled += 1
+            known += _count(cell, vocabulary, names)
+            if isinstance(cell, str):
+                written += cell.lstrip().startswith("[")
+                quotes += "'" in cell
+                between.update(_BETWEEN.findall(cell))
+            elif not isinstance(cell, list | tuple):
+                raise table.error(
+                    f"{column!r} holds numbers, not names of genres; name another column"
+                )
+            elif any(isinstance(one, Mapping) for one in cell):
+                raise table.error(
+                    f"{column!r} holds objects, not names of genres; fill new columns"
+                )
+        if known < _LIKELY * filled:
             raise table.error(
-                f"only {known:,} of the {len(filled):,} filled cells of {column!r} name a genre of "
-                "this model; name the column of genres with --into"
+                f"only {known:,} of the {filled:,} filled cells of {column!r} name a genre of this "
+                "model; name the column of genres with --into"
             )
-        lists = [cell for cell in filled or cells if isinstance(cell, list | tuple)]
+        best = {
+            genre: max(found, key=lambda name: (found[name], name == genre))
+            for genre, found in names.items()
+        }
         if lists:
-            if any(isinstance(one, Mapping) for cell in lists for one in cell):
-                raise table.error(f"{column!r} holds objects, not names of genres; fill a column")
-            return cls(names, form="list")
-        texts = [cell for cell in filled if isinstance(cell, str)]
-        if len(texts) < len(filled):
-            raise table.error(f"{column!r} holds numbers, not names of genres; name another column")
-        written = [text for text in texts if text.lstrip().startswith("[")]
-        if 2 * len(written) > len(texts):
-            return cls(names, form="python" if any("'" in text for text in written) else "json")
-        between = Counter(mark for text in texts for mark in _BETWEEN.findall(text))
-        return cls(names, max(between, key=between.__getitem__, default=JOINED_BY))
+            return cls(best, form="list")
+        if 2 * written > filled:
+            return cls(best, form="python" if quotes else "json")
+        return cls(best, max(between, key=between.__getitem__, default=JOINED_BY))
 
     def cell(self, genres: Iterable[str]) -> str | list[str]:
         """Genres as this column writes them."""
@@ -107,18 +122,15 @@ class Style:
         return str(found) if self.form == "python" else self.join.join(found)
 
 
-def _names(cells: Iterable[Any], vocabulary: Vocabulary) -> dict[str, str]:
-    """The name that the cells use most for each genre that one of their names stands for."""
-    counts: dict[str, Counter[str]] = {}
-    for cell in cells:
-        for name in genre_names(cell, vocabulary):
-            genres = vocabulary.resolve(name)
-            for genre in genres:
-                counts.setdefault(genre, Counter())[name if len(genres) == 1 else genre] += 1
-    return {
-        genre: max(names, key=lambda name: (names[name], name == genre))
-        for genre, names in counts.items()
-    }
+def _count(cell: Any, vocabulary: Vocabulary, names: dict[str, Counter[str]]) -> bool:
+    """Count the names that a cell uses for genres. Returns whether it names one at all."""
+    known = False
+    for name in genre_names(cell, vocabulary):
+        genres = vocabulary.resolve(name)
+        known = known or bool(genres)
+        for genre in genres:
+            names.setdefault(genre, Counter())[name if len(genres) == 1 else genre] += 1
+    return known
 
 
 def has_no_value(row: Row, column: str) -> bool:

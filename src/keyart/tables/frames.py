@@ -1,10 +1,11 @@
 """Filling a DataFrame: pandas, Polars, Arrow, or what offers Arrow's streams."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from keyart.catalog.table_file import Row, TableFile
+from keyart.catalog.table_file import Row, Rows, TableFile
 from keyart.extras import extras
 from keyart.tables.filling import JOINED_BY, SCORE, UNSURE, Filling, Value
 from keyart.tables.parquet import filled_columns
@@ -34,10 +35,14 @@ class Frame:
             self._frame = frame if isinstance(frame, pa.Table) else pa.table(frame)
         self.table = _rows(self._frame, self._kind)
 
+    def check(self, names: Sequence[str], filling: Sequence[str]) -> None:
+        """A DataFrame holds any name in any column."""
+
     def filled(self, filling: Filling) -> Any:
         """A new DataFrame of the same kind, with the same columns, types and index."""
+        filling = replace(filling, rows=list(filling.rows))
         if self._kind == "arrow":
-            return filled_columns(self._frame, filling, filling.rows, self.table)
+            return filled_columns(self._frame, filling, list(filling.rows), self.table)
         columns = self._columns(filling)
         if self._kind == "polars":
             import polars
@@ -64,7 +69,7 @@ class Frame:
     def _columns(self, filling: Filling) -> Mapping[str, list[Any]]:
         columns: dict[str, list[Any]] = {}
         for number, name in enumerate(filling.columns):
-            old: Sequence[Any] = [None] * len(filling.rows)
+            old: Sequence[Any] = [None] * len(self.table.rows)
             if filling.only_empty:
                 old = [row.cells[name] for row in self.table.rows]
             columns[name] = [
@@ -97,4 +102,4 @@ def _rows(frame: Any, kind: str | None) -> TableFile:
         Row(number, dict(zip(names, cells, strict=True)))
         for number, cells in enumerate(zip(*columns, strict=True), start=1)
     ]
-    return TableFile(NAME, tuple(names), rows)
+    return TableFile(NAME, tuple(names), Rows(lambda: iter(rows)))

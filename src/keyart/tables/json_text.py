@@ -8,7 +8,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any
 
-from keyart.catalog.table_file import Content, TableFile
+from keyart.catalog.table_file import TableFile
 from keyart.errors import TableError
 from keyart.tables.filling import Filling, Value
 
@@ -43,14 +43,15 @@ class JsonText:
 
     suffixes = (".json", ".jsonl", ".ndjson")
 
-    def __init__(self, table: TableFile, content: Content) -> None:
-        assert content.decoded is not None
-        self._decoded = content.decoded
-        self._text = self._decoded.exact
+    def __init__(self, table: TableFile) -> None:
+        assert table.file is not None
+        assert table.file.text is not None
+        self._source = table.file.text.exact()
+        self._text = self._source.whole()
         self._objects = list(_objects(table.path, self._text))
         if len(self._objects) != len(table.rows):
             raise table.error("holds its columns as objects; save it as an array of rows")
-        self._ascii = not self._decoded.encoding.startswith("utf")
+        self._ascii = not self._source.encoding.startswith("utf")
 
     def check(self, names: Sequence[str], filling: Sequence[str]) -> None:
         """JSON holds any name in any column."""
@@ -63,8 +64,13 @@ class JsonText:
             if values is not None
             for edit in self._edits(one, filling.columns, values)
         )
+        encoding, at = self._source.encoding, 0
         with out.open("wb") as file:
-            file.writelines(self._decoded.edited(edits))
+            file.write(self._source.mark)
+            for start, end, new in edits:
+                file.write((self._text[at:start] + new).encode(encoding, "surrogateescape"))
+                at = end
+            file.write(self._text[at:].encode(encoding, "surrogateescape"))
 
     def _edits(
         self, row: _Object, columns: Sequence[str], values: Sequence[Value]

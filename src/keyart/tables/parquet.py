@@ -1,12 +1,12 @@
 """Filling Parquet: row group by row group; other columns keep their types and metadata."""
 
-import io
 import os
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keyart.catalog.table_file import Content, TableFile
+from keyart.catalog.table_file import TableFile
 from keyart.errors import TableError, one_line
 from keyart.extras import extras
 from keyart.tables.filling import JOINED_BY, SCORE, UNSURE, Filling, Value
@@ -23,12 +23,14 @@ class Parquet:
 
     suffixes = (".parquet", ".pq")
 
-    def __init__(self, table: TableFile, content: Content) -> None:
+    def __init__(self, table: TableFile) -> None:
         with extras():
+            import pyarrow as pa
             import pyarrow.parquet as pq
 
-        self._table = table
-        self._file: pq.ParquetFile = pq.ParquetFile(io.BytesIO(content.data))
+        assert table.file is not None
+        self._table, self._content = table, table.file.content
+        self._file = pq.ParquetFile(pa.PythonFile(self._content.file, mode="r"))
 
     def check(self, names: Sequence[str], filling: Sequence[str]) -> None:
         """Parquet holds any name in any column."""
@@ -38,21 +40,19 @@ class Parquet:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        done = 0
+        rows_left = iter(filling.rows)
         writer: Any = None
         facts = self._file.metadata
         with pa.OSFile(os.fsencode(out), "wb") as sink:
             for group in range(facts.num_row_groups):
                 rows = self._file.read_row_group(group)
-                values = filling.rows[done : done + rows.num_rows]
-                done += rows.num_rows
+                values = list(islice(rows_left, rows.num_rows))
                 filled = filled_columns(rows, filling, values, self._table)
                 if writer is None:
                     writer = pq.ParquetWriter(sink, filled.schema, **_options(self._file, filled))
                 writer.write_table(filled, row_group_size=max(1, filled.num_rows))
             if writer is not None:
                 writer.close()
-        assert done == len(filling.rows), f"{self._table.path}: {done} rows, {len(filling.rows)}"
 
 
 def filled_columns(
