@@ -168,11 +168,8 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
         if one.threshold >= 1:
             verdict = "(never predicted: it does not keep the precision)"
-        where = f", mostly from the {one.where}" if one.where else ""
-        if one.where.startswith("nowhere"):
-            where = f", from {one.where}"
         console.print(
-            Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{where}"),
+            Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{one.whence}"),
             soft_wrap=True,
         )
         if one.rate is not None or tuple(one.steps) != POSTER:
