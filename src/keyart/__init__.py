@@ -29,6 +29,7 @@ _HOMES = {
     "to_table": "keyart.writers",
     "write_predictions": "keyart.writers",
     "find_films": "keyart.queries",
+    "fill": "keyart.tables.fill",
     "Bundle": "keyart.bundle",
     "run_job": "keyart.jobs.run",
     "job_status": "keyart.jobs.status",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.service.tokens import new_token as new_token
     from keyart.similar import Index as Index
     from keyart.sources.fetch import Fetch as Fetch
+    from keyart.tables.fill import fill as fill
     from keyart.training.evaluate import evaluate as evaluate
     from keyart.training.export import export as export
     from keyart.training.logs import TrainingLog as TrainingLog

@@ -15,6 +15,7 @@ from keyart.cli import (
     service,
     similar,
     study,
+    tables,
     training,
 )
 from keyart.cli.usage import Commands
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 # Help lists commands in this order.
-for group in (prediction, training, evaluation, similar, service, study):
+for group in (prediction, tables, training, evaluation, similar, service, study):
     app.add_typer(group.commands)
 app.add_typer(catalogs.commands, name="catalog")
 app.add_typer(fetch.commands, name="fetch")

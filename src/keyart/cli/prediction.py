@@ -7,10 +7,14 @@ import typer
 
 from keyart.cli.options import (
     AsJson,
+    Balanced,
+    Errors,
+    Evidence,
     IdColumn,
     Model,
     PosterColumn,
     Posters,
+    Precision,
     Quiet,
     TitleColumn,
     YearColumn,
@@ -46,28 +50,10 @@ def predict(
             "in /, makes a job: Parquet in shards, and the same command goes on after a kill.",
         ),
     ] = None,
-    errors: Annotated[
-        Path | None,
-        typer.Option(help="CSV of the films whose posters could not be read, with the reasons."),
-    ] = None,
-    evidence: Annotated[
-        Literal["all", "poster"],
-        typer.Option(help="What predictions may rest on: also titles and years, or posters alone."),
-    ] = "all",
-    precision: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of the predicted genres that is to be right: 0.5 to 0.95. Default: the "
-            "model's own, usually 0.6."
-        ),
-    ] = None,
-    balanced: Annotated[
-        bool,
-        typer.Option(
-            "--balanced",
-            help="Predict more genres, of which fewer are right: for the best F1.",
-        ),
-    ] = False,
+    errors: Errors = None,
+    evidence: Evidence = "all",
+    precision: Precision = None,
+    balanced: Balanced = False,
     top: Annotated[
         int | None,
         typer.Option(min=1, help="Also rank the N genres with the highest scores, in a column."),
