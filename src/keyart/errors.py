@@ -8,6 +8,8 @@
     ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already exists
     ├── FetchError              posters cannot be planned or fetched
+    ├── LibraryError            a media library, a plan or a journal of changes cannot be used
+    │   └── NfoError                an NFO file is broken, hostile or of no film
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
     ├── TermsError              the terms of a source do not allow this
@@ -21,6 +23,7 @@
     │   ├── AlreadyCorrectedError   the poster has another correction already
     │   └── CorrectionsFullError    the store takes no more corrections, or none today
     ├── ServiceError            the service cannot start with these options
+    ├── JobError                a long job cannot start or continue in a folder
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
 
@@ -65,6 +68,14 @@ class CatalogError(KeyartError):
 
 class FetchError(KeyartError):
     """Posters cannot be planned or fetched: a manifest, a key or a server is not as it must be."""
+
+
+class LibraryError(KeyartError):
+    """A media library, a plan of changes or their journal cannot be used."""
+
+
+class NfoError(LibraryError):
+    """An NFO file is broken, hostile or of no film. The message is the reason alone."""
 
 
 class RecipeError(KeyartError):
@@ -117,6 +128,10 @@ class CorrectionsFullError(CorrectionsError):
 
 class ServiceError(KeyartError):
     """The service cannot start with these options."""
+
+
+class JobError(KeyartError):
+    """A long job cannot start or continue: its input or its folder is not as its plan says."""
 
 
 class OutputError(KeyartError):

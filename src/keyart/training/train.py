@@ -1,7 +1,7 @@
 """Training: from a catalog and a recipe to a run, of a network or of a classical model."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,8 +27,9 @@ from keyart.training.features import Changes, cached_features
 from keyart.training.finish import Trained, finish_run, saying_what_is_saved, start_run
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import Images, choose_images
-from keyart.training.join import joined_by_torchrun, restarted, under_torchrun
+from keyart.training.join import follows, joined_by_torchrun, restarted, under_torchrun
 from keyart.training.launch import Job, train_here
+from keyart.training.logs import TrainingLog, reporting
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import choose_machine, isolated
 from keyart.training.networks import build_network, load_best
@@ -61,6 +62,7 @@ def train(
     start: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callbacks: Callbacks | None = None,
+    logs: Sequence[TrainingLog | str] = (),
     agreement: bool = False,
     workers: int = 1,
     **settings: Any,
@@ -71,8 +73,9 @@ def train(
     number of films allows with a `start`. out: the run's folder. start: a trained model to start
     from, `box` or the folder of a run or a bundle; its genres may be others. resume: continue a
     training that was stopped at any moment; it ends with the same weights. callbacks: what to call
-    meanwhile. agreement: whether you have the written agreement that a source of the posters asks
-    for (TMDb does). workers: processes that share every batch. They train the network that one
+    meanwhile. logs: what to report each epoch to, "tensorboard" or objects of your own, see
+    `TrainingLog`. agreement: whether you have the written agreement that a source of the posters
+    asks for (TMDb does). workers: processes that share every batch. They train the network that one
     process would. settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
@@ -80,6 +83,8 @@ def train(
     do not fit the backbone, BundleError for a start that cannot be read, and TermsError if an
     agreement is missing.
     """
+    if follows():
+        logs = ()  # the worker that leads reports
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     check_agreement(opened, agreement)
     run, call = Run(out), callbacks or Callbacks()
@@ -88,7 +93,7 @@ def train(
         if start is not None
         else any_recipe("posternet" if recipe is None else recipe, settings)
     )
-    with isolated(), saying_what_is_saved(run):
+    with isolated(), saying_what_is_saved(run), reporting(run, chosen, logs, call) as call:
         if not isinstance(chosen, Recipe):
             if workers > 1 or under_torchrun():
                 raise RecipeError(f"{chosen.classifier.kind} trains in one process: use no workers")
