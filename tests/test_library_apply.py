@@ -49,8 +49,9 @@ def one_film(root: Path, *more: str, genre: str = "Red") -> Path:
 
 
 def test_200_films_are_given_genres_that_servers_read_and_undoing_gives_back_each_byte(
-    tmp_path: Path, model: Predictor
+    tmp_path: Path, model: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # a thousand of them take their time
     root, journal = tmp_path / "library", tmp_path / "journal.jsonl"
     films = make_library(root, 200)
     before = contents(root)
