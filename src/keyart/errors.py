@@ -7,6 +7,8 @@
     ├── PosterError             a poster that cannot be read
     ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already exists
+    ├── StoreError              an object store cannot be reached, read or written
+    │   └── StoreChangedError   another writer was there before
     ├── FetchError              posters cannot be planned or fetched
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
@@ -60,6 +62,14 @@ class PosterWaitsError(KeyartError):
 
 class CatalogError(KeyartError):
     """A catalog is missing, damaged, or exists already."""
+
+
+class StoreError(KeyartError):
+    """An object store cannot be reached, read or written."""
+
+
+class StoreChangedError(StoreError):
+    """Another writer was there before: the object is there already, or is another one by now."""
 
 
 class FetchError(KeyartError):

@@ -26,6 +26,8 @@ from zlib import crc32
 
 from keyart.errors import OutputError
 from keyart.exchange import exchange
+from keyart.stores.paths import RemotePath, staging_folder
+from keyart.stores.upload import upload_new
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,8 +87,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
     After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
     its mode. A symbolic link stays a link: its target is replaced. Raises OutputError if there is
-    a device, a pipe or a folder at `path`.
+    a device, a pipe or a folder at `path`. An object of a store is written at the end, at once.
     """
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            yield file
+            path.bucket.put(path.key, file)
+        return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent, target.name)
@@ -106,12 +113,30 @@ def replacing(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a partial folder to fill; on success it becomes `path`, which must not exist.
 
-    After an error nothing is left. The caller has checked that there is nothing at `path`.
+    After an error nothing is left. The caller has checked that there is nothing at `path`. In a
+    store, data is written first, and last the file that says it is whole, see `upload_new`.
     """
+    if isinstance(path, RemotePath):
+        with staged(path) as folder:
+            folder.mkdir()
+            yield folder
+            upload_new(folder, path)
+        return
     with _filling(path) as partial:
         yield partial
         _sync_all(partial)
         os.rename(partial, path)
+
+
+@contextmanager
+def staged(path: RemotePath) -> Iterator[Path]:
+    """Yield a free name on this machine for what goes to a store next; it is removed at the end.
+
+    Raises StoreError if the store cannot be reached, before any work is done.
+    """
+    path.bucket.check(path.key)
+    with _filling(staging_folder() / path.name) as partial:
+        yield partial / path.name
 
 
 @contextmanager
@@ -281,6 +306,12 @@ def writing_text(path: Path | None) -> Iterator[IO[str]]:
     if path is None or str(path) == "-":
         yield sys.stdout
         sys.stdout.flush()
+        return
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            with file.open("w", encoding="utf-8", errors=ESCAPE, newline="") as text:
+                yield text
+            path.bucket.put(path.key, file)
         return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)

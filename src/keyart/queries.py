@@ -9,10 +9,12 @@ from pathlib import Path
 from keyart.catalog.films_table import Columns, film_of, find_columns, unnamed_columns
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import is_table, read_table
+from keyart.copies import local_file
 from keyart.errors import PosterError
 from keyart.files import StrPath, printable
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
 from keyart.prediction import Query
+from keyart.stores.paths import place
 
 _log = logging.getLogger(__name__)
 _FILES = ("path", "file", "image")  # columns of posters, in tables that need not be of films
@@ -47,7 +49,7 @@ def find_films(
     TableError if a table cannot be read, or does not say which posters it is about.
     """
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
-    for path in map(Path, several):
+    for path in map(place, several):
         if path.is_dir():
             files = sorted(files_below(path))
             found = [file for file in files if is_picture(file)]
@@ -57,7 +59,7 @@ def find_films(
         elif not path.exists():
             raise PosterError(f"{path}: no such file or folder")
         elif is_table(path):
-            yield from _listed(path, Path(posters) if posters else None, columns or {})
+            yield from _listed(path, place(posters) if posters else None, columns or {})
         else:
             yield _named(path)
 
@@ -84,7 +86,7 @@ def _is_numbered(named: Path, title: str, suffix: str) -> bool:
 
 
 def _listed(path: Path, posters: Path | None, given: Columns) -> Iterator[Query]:
-    table = read_table(path)
+    table = read_table(local_file(path))
     found = find_columns(table, given)
     if "poster" not in found and (column := table.column(_FILES)) is not None:
         found["poster"] = column

@@ -9,6 +9,7 @@ from pathlib import Path
 from keyart.catalog.films_table import Columns, Listing, read_films
 from keyart.catalog.poster_folder import PosterFolder, no_match_note, shared_note, unused_note
 from keyart.catalog.rejections import Rejection
+from keyart.copies import copy_posters
 from keyart.errors import PosterError
 from keyart.film import Film
 from keyart.genres import Vocabulary
@@ -205,6 +206,7 @@ def _examine_posters(
 
 
 def _examine_batch(batch: list[tuple[Film, Path]]) -> list[Examined | Rejection]:
+    copy_posters(path for _, path in batch)
     return [_examine(film, path) for film, path in batch]
 
 

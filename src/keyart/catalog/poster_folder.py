@@ -10,6 +10,7 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from keyart.copies import local_poster
 from keyart.errors import TableError
 from keyart.files import no_folder
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
@@ -210,7 +211,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _content(file: Path) -> str:
     try:
-        with file.open("rb") as content:
+        with local_poster(file).open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
         return str(file)
