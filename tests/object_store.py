@@ -90,7 +90,9 @@ class Store:
 def moto_port() -> int:
     """The port of moto's server, which runs as long as this process."""
     from moto.server import ThreadedMotoServer
+    from werkzeug.serving import WSGIRequestHandler
 
+    WSGIRequestHandler.disable_nagle_algorithm = True  # 40 ms an answer
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -124,6 +126,8 @@ def object_store(buckets: Sequence[str] = (BUCKET,)) -> Iterator[Store]:
 
     class Proxy(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer leaves in one piece
+        disable_nagle_algorithm = True
 
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -156,6 +160,7 @@ def object_store(buckets: Sequence[str] = (BUCKET,)) -> Iterator[Store]:
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
+            self.wfile.flush()
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _any
 
