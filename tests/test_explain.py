@@ -106,6 +106,16 @@ def test_scores_and_thresholds_are_the_predictions(predictor: Predictor) -> None
     assert [one.threshold for one in explained] == [0.5, 0.5, 0.9]
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_threshold_is_the_one_that_predicts(balanced: bool) -> None:
+    box = Predictor.load(balanced=balanced)
+    film = box.predict(title="Saw II", year=2005)
+    explained = box.explain(genres=box.genres, title="Saw II", year=2005)
+    assert {one.genre: one.threshold for one in explained} == film.thresholds
+    reached = [one.genre for one in explained if one.score >= one.threshold]
+    assert set(reached) == set(film.genres) != set()
+
+
 def padded_bundle(folder: Path) -> Predictor:
     """The tiny model, but with posters padded to its input, not squashed."""
     onnx = tiny_bundle(folder / "squash").onnx.read_bytes()

@@ -17,6 +17,7 @@
     ├── RunError                a run folder is missing, incomplete or already exists
     ├── SearchError             a search cannot start or continue in a folder
     ├── BundleError             a bundle is missing, damaged or of another format
+    │   └── HubError                a model cannot be had from a hub or an address, or published
     ├── PosterIndexError        an index is missing, damaged or of another model
     ├── CorrectionsError        corrections cannot be read or stored
     │   ├── AlreadyCorrectedError   the poster has another correction already
@@ -104,6 +105,10 @@ class BundleError(KeyartError):
     """A bundle is missing, damaged, or of another format."""
 
 
+class HubError(BundleError):
+    """A model cannot be had from a hub or from an address, or cannot be published."""
+
+
 class PosterIndexError(KeyartError):
     """An index of posters is missing, damaged, or made with another model."""
 
@@ -147,7 +152,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """An error's message in one line, not too long; the error's kind if it has none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 

@@ -46,6 +46,8 @@ class Explanation:
     genre's logit, for 'occlusion' how far the logit falls if the place is hidden; negative if a
     place speaks against the genre. A film without a poster has an empty map and no method.
 
+    threshold: the score from which the genre is predicted; 1 if it never is.
+
     steps: the score as the evidence comes in, by the poster, then with the title, then with the
     year, as far as they were used; each is the model's answer if it knows no more than that. rate:
     the share of all films that have the genre; None if the model does not say. words: what each
@@ -150,7 +152,7 @@ def explain_evidence(
     """
     by_step = steps(bundle, poster, film, evidence)
     words = word_parts(bundle, film.title or "", by_step)
-    thresholds, rates = bundle.decisions_for(evidence).thresholds, bundle.rates
+    thresholds, rates = bundle.decisions_for(evidence).predicting, bundle.rates
     return [
         Explanation(
             name,

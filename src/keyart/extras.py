@@ -13,7 +13,8 @@ EXTRAS = {
     "obstore": "remote",
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
-    **dict.fromkeys(("huggingface_hub", "tokenizers"), "text"),
+    "huggingface_hub": "hub",
+    "tokenizers": "text",
 }
 
 

@@ -4,14 +4,13 @@ import copy
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from keyart.bundle import Bundle, boxed_bundle, read_bundle
+from keyart.bundle import Bundle, read_bundle
 from keyart.copies import copy_posters
 from keyart.errors import BundleError, PosterError
 from keyart.evidence import KINDS, POSTER, Evidence, Kind
@@ -22,6 +21,7 @@ from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
 from keyart.network import BATCH, Logits
 from keyart.parallel import batches, ordered
+from keyart.places import find_model
 from keyart.prediction import Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
 from keyart.title_model import check_year
@@ -72,15 +72,14 @@ class Predictor:
     ) -> "Predictor":
         """Load a model.
 
-        path: a run's or a bundle's folder; None for the model that comes with keyart. precision:
-        the share of the predicted genres that is to be right, see `Bundle.at_precision`; None takes
-        the model's own, usually 0.6. balanced: predict each genre from its balanced threshold
-        instead, which finds more and promises nothing. Raises BundleError, and ValueError for a
-        precision that is to be balanced.
+        path: a run's or a bundle's folder, or where else a model is, see `find_model`; None for the
+        model that comes with keyart. precision: the share of the predicted genres that is to be
+        right, see `Bundle.at_precision`; None takes the model's own, usually 0.6. balanced: predict
+        each genre from its balanced threshold instead, which finds more and promises nothing.
+        Raises BundleError, and ValueError for a precision that is to be balanced.
         """
-        folder = boxed_bundle() if path is None else Path(path)
-        inner = folder / "bundle"
-        bundle = read_bundle(inner if inner.is_dir() else folder)
+        place = find_model(path)
+        bundle = replace(read_bundle(place.bundle), source=place.source)
         return cls(_deciding(bundle, precision, balanced))
 
     def deciding(self, *, precision: float | None = None, balanced: bool = False) -> "Predictor":
@@ -110,7 +109,8 @@ class Predictor:
 
     def __repr__(self) -> str:
         name = self.bundle.provenance.get("name") or self.bundle.path.name
-        return f"<Predictor {name!r}: {len(self.genres)} genres>"
+        source = f", {self.bundle.source}" if self.bundle.source else ""
+        return f"<Predictor {name!r}: {len(self.genres)} genres{source}>"
 
     def predict(
         self, poster: Poster | None = None, *, title: str | None = None, year: int | None = None
@@ -402,11 +402,14 @@ def load(
     precision: float | None = None,
     balanced: bool = False,
 ) -> Predictor:
-    """Load a model: the one that comes with keyart, or that of a run's or a bundle's folder.
+    """Load a model: the one that comes with keyart, or another one.
 
-    precision: the share of the predicted genres that is to be right, 0.5 to 0.95; None takes the
-    model's own, usually 0.6. balanced: predict more genres instead, each from the threshold that
-    balances precision and recall. Raises BundleError, and ValueError if both are given.
+    path: a run's or a bundle's folder; hf:OWNER/NAME or hf:OWNER/NAME@REVISION on a hub; None for
+    the model that comes with keyart. What is fetched is kept in the user's cache, and
+    `bundle.source` of the model has the commit that was loaded. precision: the share of the
+    predicted genres that is to be right, 0.5 to 0.95; None takes the model's own, usually 0.6.
+    balanced: predict more genres instead, each from the threshold that balances precision and
+    recall. Raises BundleError, and ValueError if both are given.
     """
     return Predictor.load(path, precision=precision, balanced=balanced)
 

@@ -65,18 +65,50 @@ class Written:
         write_csv(errors_file(path), ("film_id", "poster", "reason"), rows)
 
 
-def to_table(films: Iterable[Prediction | Failure]) -> "pa.Table":
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Which genres are ranked next to the predicted ones, see `Prediction.top`.
+
+    count: at most so many; None for all. min_score: only those with at least this score.
+    """
+
+    count: int | None = None
+    min_score: float = 0
+
+    def of(self, film: Prediction) -> dict[str, float]:
+        """A film's genres with their scores, highest first."""
+        return film.top(self.count, self.min_score)
+
+
+def ranked(top: int | None, min_score: float | None) -> Ranked | None:
+    """What is ranked; None if neither is given. Raises ValueError."""
+    if top is None and min_score is None:
+        return None
+    if top is not None and top < 1:
+        raise ValueError(f"top: expected at least 1, got {top}")
+    if min_score is not None and not 0 <= min_score <= 1:
+        raise ValueError(f"min_score: expected 0 to 1, got {min_score}")
+    return Ranked(top, min_score or 0)
+
+
+def to_table(
+    films: Iterable[Prediction | Failure],
+    *,
+    top: int | None = None,
+    min_score: float | None = None,
+) -> "pa.Table":
     """Predictions as an Arrow table; `.to_pandas()` and `polars.from_arrow()` take it from there.
 
     Columns: film_id and title (null if they are not known), poster, genres and maybe (joined by
     '|'), unsure, evidence (what the scores rest on, joined by '|'), reason (why a poster could not
     be read, or that it does not look like one, else null), then one column of scores for each
-    genre, null for a film that could not be predicted. One row for each film, in order. Needs
+    genre, null for a film that could not be predicted. top, min_score: another column `top`, before
+    the scores, ranks the genres, as `Prediction.top` does. One row for each film, in order. Needs
     pyarrow (`keyart[catalog]`).
     """
     answers = list(films)
     names = dict.fromkeys(name for one in answers for name in _scores(one))
-    return _arrow(answers, list(names), "double")
+    return _arrow(answers, list(names), ranked(top, min_score), "double")
 
 
 def write_predictions(
@@ -86,14 +118,19 @@ def write_predictions(
     genres: Sequence[str],
     format: Format | None = None,
     errors: StrPath | None = None,
+    top: int | None = None,
+    min_score: float | None = None,
 ) -> Written:
     """Write predictions as they come, to the file `out`: one record for each film, in order.
 
     out: None or "-" for standard output. genres: the columns of scores, `Predictor.genres`. format:
-    None takes it from the suffix of `out`; columns as in `to_table`. errors: a CSV (film_id,
-    poster, reason) of the posters that could not be read. Raises OutputError for an unknown suffix,
+    None takes it from the suffix of `out`; columns as in `to_table`. Each line of ndjson is there
+    as soon as it is known. errors: a CSV (film_id,
+    poster, reason) of the posters that could not be read. top, min_score: as for `to_table`; JSON
+    has the ranked genres with their scores. Raises OutputError for an unknown suffix,
     before the first film is asked for, and KeyartError for Parquet to standard output.
     """
+    ranks = ranked(top, min_score)
     if errors is not None:
         errors_file(errors)
     path = None if out is None or os.fspath(out) == "-" else Path(out)
@@ -103,13 +140,15 @@ def write_predictions(
     if format == "parquet":
         if path is None:
             raise KeyartError("Parquet is not text; name a file to write it to with --out")
-        _write_parquet(counted, genres, path)
+        _write_parquet(counted, genres, ranks, path)
     else:
         with writing_text(path) as file:
             if format == "csv":
-                _write_csv(counted, genres, file)
+                _write_csv(counted, genres, ranks, file)
+            elif format == "ndjson":
+                _write_lines(counted, ranks, file)
             else:
-                _write_json(counted, file, lines=format == "ndjson")
+                _write_json(counted, ranks, file)
     if errors is not None:
         written.write_errors(errors)
     return written
@@ -127,11 +166,16 @@ def _by_suffix(out: Path | None) -> Format:
     return _FORMATS[known_suffix(out, _FORMATS)]
 
 
-def _head(film: Prediction | Failure) -> list[Any]:
+def _columns(ranks: Ranked | None) -> tuple[str, ...]:
+    """The columns before the scores."""
+    return _HEAD if ranks is None else (*_HEAD, "top")
+
+
+def _head(film: Prediction | Failure, ranks: Ranked | None) -> list[Any]:
     """The values of the columns before the scores."""
     about = [film.film_id, film.title, film.poster]
     if isinstance(film, Failure):
-        return [*about, None, None, None, None, film.reason]
+        return [*about, None, None, None, None, film.reason, *([None] if ranks else [])]
     return [
         *about,
         "|".join(film.genres),
@@ -139,6 +183,7 @@ def _head(film: Prediction | Failure) -> list[Any]:
         film.unsure,
         "|".join(film.evidence),
         film.problem or film.warning or None,
+        *(["|".join(ranks.of(film))] if ranks else []),
     ]
 
 
@@ -146,55 +191,83 @@ def _scores(film: Prediction | Failure) -> Mapping[str, float]:
     return film.scores if isinstance(film, Prediction) else {}
 
 
-def _write_csv(films: Iterable[Prediction | Failure], names: Sequence[str], file: IO[str]) -> None:
+def _write_csv(
+    films: Iterable[Prediction | Failure],
+    names: Sequence[str],
+    ranks: Ranked | None,
+    file: IO[str],
+) -> None:
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*_HEAD, *names])
+    writer.writerow([*_columns(ranks), *names])
     words = {True: "true", False: "false"}
     for film in films:
         scores = _scores(film)
-        head = [words.get(cell, cell) for cell in _head(film)]
+        head = [words.get(cell, cell) for cell in _head(film, ranks)]
         writer.writerow([*head, *(f"{scores[name]:.6f}" if scores else None for name in names)])
 
 
-def _write_json(films: Iterable[Prediction | Failure], file: IO[str], *, lines: bool) -> None:
-    first, between, last = ("", "\n", "\n") if lines else ("[\n ", ",\n ", "\n]\n")
-    file.write(first)
+def _record(film: Prediction | Failure, ranks: Ranked | None) -> str:
+    """A film as JSON, in one line."""
+    record = film.to_dict()
+    if isinstance(film, Prediction):
+        scores = record.pop("scores")
+        if ranks:
+            record["top"] = {name: round(score, 6) for name, score in ranks.of(film).items()}
+        record["scores"] = {name: round(score, 6) for name, score in scores.items()}
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _write_json(films: Iterable[Prediction | Failure], ranks: Ranked | None, file: IO[str]) -> None:
+    file.write("[\n ")
     for number, film in enumerate(films):
-        record = film.to_dict()
-        if isinstance(film, Prediction):
-            record["scores"] = {name: round(score, 6) for name, score in film.scores.items()}
-        file.write(between if number else "")
-        file.write(json.dumps(record, ensure_ascii=False))
-    file.write(last)
+        file.write(",\n " if number else "")
+        file.write(_record(film, ranks))
+    file.write("\n]\n")
 
 
-def _write_parquet(films: Iterable[Prediction | Failure], names: Sequence[str], path: Path) -> None:
+def _write_lines(
+    films: Iterable[Prediction | Failure], ranks: Ranked | None, file: IO[str]
+) -> None:
+    for film in films:
+        file.write(f"{_record(film, ranks)}\n")
+        file.flush()  # the reader of a pipe need not wait for the rest
+
+
+def _write_parquet(
+    films: Iterable[Prediction | Failure],
+    names: Sequence[str],
+    ranks: Ranked | None,
+    path: Path,
+) -> None:
     # Imported before the first poster is read; the base install does not have it.
     with extras():
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-    schema = _arrow([], names, "float").schema
+    schema = _arrow([], names, ranks, "float").schema
     with (
         replacing(path) as partial,
         pa.OSFile(os.fsencode(partial), "wb") as sink,
         pq.ParquetWriter(sink, schema) as writer,
     ):
         for block in batches(films, _BLOCK):
-            writer.write_table(_arrow(block, names, "float"))
+            writer.write_table(_arrow(block, names, ranks, "float"))
 
 
-def _arrow(films: Sequence[Prediction | Failure], names: Sequence[str], kind: str) -> "pa.Table":
+def _arrow(
+    films: Sequence[Prediction | Failure], names: Sequence[str], ranks: Ranked | None, kind: str
+) -> "pa.Table":
     """Films as an Arrow table, with scores as 'float' or 'double'."""
     with extras():
         import pyarrow as pa
 
-    heads = [_head(film) for film in films]
-    columns = [list(column) for column in zip(*heads, strict=True)] or [[] for _ in _HEAD]
+    head = _columns(ranks)
+    heads = [_head(film, ranks) for film in films]
+    columns = [list(column) for column in zip(*heads, strict=True)] or [[] for _ in head]
     columns += [[_scores(film).get(name) for film in films] for name in names]
-    kinds = [pa.bool_() if name == "unsure" else pa.string() for name in _HEAD]
+    kinds = [pa.bool_() if name == "unsure" else pa.string() for name in head]
     kinds += [pa.type_for_alias(kind)] * len(names)
     return pa.table(
         [pa.array(column, to) for column, to in zip(columns, kinds, strict=True)],
-        names=[*_HEAD, *names],
+        names=[*head, *names],
     )

@@ -185,7 +185,7 @@ def _locate(
         if isinstance(found, Path):
             located.append((film, found))
         else:
-            missing.append(Rejection(film.film_id, found))
+            missing.append(Rejection(film.film_id, str(found)))
     return located, missing
 
 

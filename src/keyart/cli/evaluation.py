@@ -12,7 +12,10 @@ commands = typer.Typer()
 
 @commands.command("evaluate")
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="What to score.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A run or a bundle; or hf:OWNER/NAME on a hub."),
+    ],
     catalog: Annotated[
         Path | None,
         typer.Option(help="Catalog to score on. Default: the one that the run was trained on."),
@@ -34,8 +37,8 @@ def evaluate(
         bool, typer.Option("--save", help="Keep the new thresholds in the run and its bundle.")
     ] = False,
     against: Annotated[
-        Path | None,
-        typer.Option(help="Compare with this run or bundle, metric by metric."),
+        str | None,
+        typer.Option(metavar="MODEL", help="Compare with this model, metric by metric."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

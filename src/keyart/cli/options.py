@@ -19,13 +19,21 @@ Agreement = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Model = Annotated[
-    Path | None,
-    typer.Option(help="A run or a bundle.", show_default="the model that comes with keyart"),
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A run or a bundle; or hf:OWNER/NAME on a hub, also with @REVISION.",
+        show_default="the model that comes with keyart",
+    ),
 ]
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[
     Path | None,
     typer.Option("--vocabulary", help="One genre per line, aliases after '='. Default: 19 genres."),
+]
+Posters = Annotated[
+    Path | None,
+    typer.Option(help="Folder or archive (.zip, .tar) of the posters of the films in tables."),
 ]
 IdColumn = Annotated[str | None, typer.Option("--id", help="The table's column of film ids.")]
 TitleColumn = Annotated[str | None, typer.Option("--title", help="Its column of titles.")]

@@ -10,6 +10,7 @@ from keyart.cli.options import (
     IdColumn,
     Model,
     PosterColumn,
+    Posters,
     Quiet,
     TitleColumn,
     YearColumn,
@@ -23,16 +24,14 @@ commands = typer.Typer()
 @commands.command("predict")
 def predict(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
-            help="Posters, folders of them, or tables of films.",
-            readable=False,  # a poster that cannot be read does not stop the others
+            help="Posters, folders or archives (.zip, .tar) of them, quoted patterns, tables of "
+            "films, or - for standard input.",
         ),
     ],
-    posters: Annotated[
-        Path | None, typer.Option(help="Folder of the posters of the films in tables.")
-    ] = None,
+    posters: Posters = None,
     model: Model = None,
     format: Annotated[
         Literal["table", "csv", "json", "ndjson", "parquet"] | None,
@@ -63,6 +62,14 @@ def predict(
             help="Predict more genres, of which fewer are right: for the best F1.",
         ),
     ] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, help="Also rank the N genres with the highest scores, in a column."),
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Also rank the genres with at least this score."),
+    ] = None,
     id: IdColumn = None,
     title: TitleColumn = None,
     year: YearColumn = None,
@@ -73,7 +80,7 @@ def predict(
     from keyart.evidence import KINDS, POSTER
     from keyart.files import writing_text
     from keyart.predictor import Predictor
-    from keyart.queries import find_films
+    from keyart.queries import STANDARD_INPUT, find_films
     from keyart.terminal.predictions import (
         failure_lines,
         precision_line,
@@ -81,7 +88,7 @@ def predict(
         titles_line,
     )
     from keyart.terminal.progress import advancing, progress
-    from keyart.writers import errors_file, write_predictions
+    from keyart.writers import errors_file, ranked, write_predictions
 
     if balanced and precision is not None:
         raise typer.BadParameter("give --precision or --balanced, not both")
@@ -91,24 +98,36 @@ def predict(
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
     named = columns(id=id, title=title, year=year, poster=poster_column)
-    queries = list(find_films(paths, posters=posters, columns=named))
-    if not quiet and (line := titles_line(queries)):
-        typer.echo(line, err=True)
+    used = KINDS if evidence == "all" else POSTER
+    queries = find_films(paths, posters=posters, columns=named)
+    to_screen = out in (None, Path("-"))
+    total = 0
+    # What comes on standard input is answered as it comes: no one knows how much it will be.
+    if not (format == "ndjson" and to_screen and STANDARD_INPUT in paths):
+        known = list(queries)
+        queries, total = iter(known), len(known)
+        if not quiet and (line := titles_line(known)):
+            typer.echo(line, err=True)
     table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
-    with progress("posters", quiet=quiet or out in (None, Path("-"))) as advance:
-        used = KINDS if evidence == "all" else POSTER
+    with progress("posters", quiet=quiet or to_screen) as advance:
         films = predictor.predict_many(queries, evidence=used)
-        films = advancing(films, len(queries), advance)
+        films = advancing(films, total, advance)
         if table:
             with writing_text(out) as file:
-                written = show_predictions(films, len(queries), file)
+                written = show_predictions(films, total, file, ranked(top, min_score))
             if errors:
                 written.write_errors(errors)
         else:
             kind = None if format == "table" else format
             written = write_predictions(
-                films, out, genres=predictor.genres, format=kind, errors=errors
+                films,
+                out,
+                genres=predictor.genres,
+                format=kind,
+                errors=errors,
+                top=top,
+                min_score=min_score,
             )
     for line in failure_lines(written, errors):
         typer.echo(line, err=True)

@@ -26,8 +26,8 @@ def train(
         typer.Option(
             "--from",
             metavar="MODEL",
-            help="Start from a trained model: box, a run or a bundle. Best if it knows more films "
-            "than you have.",
+            help="Start from a trained model: box, a run, a bundle, or hf:OWNER/NAME on a hub. "
+            "Best if it knows more films than you have.",
         ),
     ] = None,
     settings: Annotated[

@@ -5,7 +5,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from keyart.errors import why
 from keyart.files import printable
@@ -75,16 +75,18 @@ def _begins_like_a_picture(file: Path) -> bool:
         return False
 
 
-def no_pictures(folder: Path, files: Iterable[Path]) -> str:
+def no_pictures(
+    folder: Path, files: Iterable[PurePath], where: str = "in this folder or below it"
+) -> str:
     """The message that a folder has no pictures, and what it holds instead.
 
-    files: all files in it and below it.
+    files: all files in it and below it. where: as people say it.
     """
     counts = Counter(file.suffix.casefold() or "no suffix" for file in files)
     if not counts:
-        return f"{folder}: no files in this folder or below it"
+        return f"{folder}: no files {where}"
     kinds = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.most_common(5))
     more = ", ..." if len(counts) > 5 else ""
     count = counts.total()
     others = f"{count:,} file{'' if count == 1 else 's'} of other kinds ({kinds}{more})"
-    return f"{folder}: no pictures in this folder or below it, but {others}"
+    return f"{folder}: no pictures {where}, but {others}"

@@ -15,7 +15,7 @@ from keyart.errors import listed
 from keyart.evidence import POSTER
 from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction, Query
-from keyart.writers import Written
+from keyart.writers import Ranked, Written
 
 _SHOWN = 5  # genres of a poster
 _DETAILED = 12  # posters up to which bars are drawn
@@ -24,18 +24,22 @@ _BAR = 24  # characters of a full bar
 
 
 def show_predictions(
-    films: Iterable[Prediction | Failure], count: int, file: IO[str] | None = None
+    films: Iterable[Prediction | Failure],
+    count: int,
+    file: IO[str] | None = None,
+    ranks: Ranked | None = None,
 ) -> Written:
     """Print predictions as they come.
 
-    count: how many there will be. file: None for the terminal.
+    count: how many there will be. file: None for the terminal. ranks: which genres have bars; in
+    the lines of many films, those that follow the predicted ones, with their scores.
     """
     written = Written()
     console = Console(file=file, highlight=False)
     draw = _draw_bars if count <= _DETAILED else _draw_line
     for film in written.count(films):
         if isinstance(film, Prediction):
-            draw(film, console)
+            draw(film, console, ranks)
     return written
 
 
@@ -87,7 +91,7 @@ def precision_line(bundle: Bundle) -> str:
     return f"at least {bundle.precision:.0%} of the predicted genres are right{never}"
 
 
-def _draw_bars(film: Prediction, console: Console) -> None:
+def _draw_bars(film: Prediction, console: Console, ranks: Ranked | None) -> None:
     console.print(
         Text.assemble(
             (film.title or Path(film.poster).name, "bold"),
@@ -97,7 +101,7 @@ def _draw_bars(film: Prediction, console: Console) -> None:
         )
     )
     table = Table.grid(padding=(0, 1))
-    for name, score in film.top(_SHOWN).items():
+    for name, score in (ranks or Ranked(_SHOWN)).of(film).items():
         chosen, maybe = name in film.genres, name in film.maybe
         table.add_row(
             Text("  ●", "green") if chosen else Text("  ○" if maybe else "   ", "yellow"),
@@ -120,8 +124,12 @@ def _bar(score: float, threshold: float, chosen: bool) -> Text:
     return bar
 
 
-def _draw_line(film: Prediction, console: Console) -> None:
-    console.print(Text.assemble(film.name, "  ", _verdict(film)), soft_wrap=True)
+def _draw_line(film: Prediction, console: Console, ranks: Ranked | None) -> None:
+    line = Text.assemble(film.name, "  ", _verdict(film))
+    if ranks:
+        best = " · ".join(f"{name} {score:.0%}" for name, score in ranks.of(film).items())
+        line.append(f"  top: {best or 'none'}", "dim")
+    console.print(line, soft_wrap=True)
 
 
 def _verdict(film: Prediction) -> Text:
@@ -140,6 +148,8 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
     for one in explanations:
         predicted = "predicted" if one.score >= one.threshold else "not predicted"
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
+        if one.threshold >= 1:
+            verdict = "(never predicted: it does not keep the precision)"
         where = f", mostly from the {one.where}" if one.where else ""
         if one.where.startswith("nowhere"):
             where = f", from {one.where}"
