@@ -64,7 +64,7 @@ def download(repo: Repo, patterns: Sequence[str]) -> tuple[Path, Repo]:
     The files in the folder may be symbolic links. Raises HubError, and MissingExtraError without
     keyart[hub].
     """
-    with asking(repo), _quiet_bars():
+    with asking(repo):
         from huggingface_hub import snapshot_download
 
         folder = snapshot_download(
@@ -84,7 +84,8 @@ def asking(repo: Repo) -> Iterator[None]:
     with extras():
         import huggingface_hub
     try:
-        yield
+        with _quiet_bars():
+            yield
     except HubError:
         raise
     except Exception as error:  # of the hub, of its HTTP library, of the system
@@ -125,9 +126,17 @@ def _reason(error: Exception, repo: Repo) -> str:
         return f"{hub} refuses this ({status}); {_LOGIN}, with a token that may do it"
     if status:
         said = answered.server_message
-        return f"{hub} answers {status}{f' ({one_line(said)})' if said else ''}; try again later"
-    broken = chain[-1]
-    return f"{hub} cannot be reached ({one_line(broken)}); check the connection, or HF_ENDPOINT"
+        remedy = "change that" if 400 <= status < 429 and said else "try again later"
+        return f"{hub} answers {status}{f' ({one_line(said)})' if said else ''}; {remedy}"
+    of_the_network = any(
+        isinstance(one, OSError) or type(one).__module__.startswith("httpx") for one in chain
+    )
+    if of_the_network:
+        reason = one_line(chain[-1])
+        return f"{hub} cannot be reached ({reason}); check the connection, or HF_ENDPOINT"
+    return (
+        f"huggingface_hub failed ({type(error).__name__}: {one_line(error)}); try another version"
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[Any]:

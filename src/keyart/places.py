@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from keyart.archives import Address, fetch
 from keyart.bundle import boxed_bundle
 from keyart.cache import cache_folder
 from keyart.errors import BundleError, HubError
@@ -22,8 +23,6 @@ from keyart.manifest import LARGEST, MANIFEST, MEMBERS, read_manifest
 
 BOX = "box"
 """The name of the model that comes with keyart."""
-
-_FILES = (MANIFEST, *LARGEST)
 
 _log = logging.getLogger("keyart.places")
 
@@ -59,10 +58,9 @@ def find_model(name: StrPath | None = None) -> Place:
     """Where a model is, after fetching it if it is elsewhere.
 
     name: the folder of a run or a bundle; None or "box" for the model that comes with keyart;
-    hf:OWNER/NAME or hf:OWNER/NAME@REVISION on a hub. Whether a local folder exists is not checked.
-    Raises HubError
-    for what cannot be fetched, BundleError if no model comes with this keyart, and
-    MissingExtraError.
+    hf:OWNER/NAME or hf:OWNER/NAME@REVISION on a hub; https://HOST/MODEL.zip#sha256=HEX for an
+    archive. Whether a local folder exists is not checked. Raises HubError for what cannot be
+    fetched, BundleError if no model comes with this keyart, and MissingExtraError.
     """
     if name is None or (isinstance(name, str) and name == BOX):
         return Place(boxed_bundle(), BOX)
@@ -88,14 +86,30 @@ def _on_hub(text: str) -> Place:
 
     def fill(partial: Path) -> None:
         # By exact names: a repository may hold other files, which nobody asked for.
-        download(pinned, [*_FILES, *(f"{MEMBERS}/*/{name}" for name in _FILES)])
+        download(pinned, [*LARGEST, *(f"{MEMBERS}/*/{name}" for name in LARGEST)])
         shutil.copytree(folder, partial, ignore=_others, copy_function=_link, dirs_exist_ok=True)
 
     name = str(pinned)
     return Place(_kept(_folder("hub", pinned), name, fill), name, name)
 
 
-_ELSEWHERE: dict[str, Callable[[str], Place]] = {SCHEME: _on_hub}
+def _archived(text: str) -> Place:
+    address = Address.parse(text)
+
+    def fill(partial: Path) -> None:
+        fetch(address, partial)
+        if not (partial / MANIFEST).is_file():
+            raise _no_bundle(str(address))
+
+    name = str(address)
+    return Place(_kept(_models() / "sha256" / address.sha256, name, fill), name, name)
+
+
+_ELSEWHERE: dict[str, Callable[[str], Place]] = {
+    SCHEME: _on_hub,
+    "https://": _archived,
+    "http://": _archived,
+}
 """How the names of models that are not on this machine begin, and what finds them."""
 
 
@@ -135,7 +149,7 @@ def _no_bundle(name: str) -> HubError:
 
 def _others(_: str, names: list[str]) -> list[str]:
     """What else others have put into the hub's cache."""
-    return [name for name in names if name not in (*_FILES, MEMBERS) and not name.isdecimal()]
+    return [name for name in names if name not in (*LARGEST, MEMBERS) and not name.isdecimal()]
 
 
 def _link(source: str, target: str) -> None:

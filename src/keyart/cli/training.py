@@ -1,7 +1,7 @@
 """Commands that train models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,6 +37,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    log: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Also report each epoch to this; its files are in the run."),
+    ] = None,
     agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
@@ -57,6 +61,7 @@ def train(
             start=start,
             resume=resume,
             callbacks=callbacks,
+            logs=[log] if log else [],
             agreement=agreement,
             **overrides,
         )
@@ -166,3 +171,34 @@ def export_run(
 
     export(run, out, small=small)
     typer.echo(f"{out}: written and checked")
+
+
+@commands.command("publish")
+def publish_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run or a bundle.")],
+    to: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO",
+            help="OWNER/NAME on a hub, or a file that ends in .zip to put at an address of yours.",
+        ),
+    ],
+    licence: Annotated[
+        str,
+        typer.Option(
+            "--licence", "--license", help="Of the model, as a hub writes it: apache-2.0, mit."
+        ),
+    ] = "unknown",
+    private: Annotated[
+        bool | None,
+        typer.Option(
+            "--private/--public", help="Who may see a new repository. Default: as the hub has it."
+        ),
+    ] = None,
+) -> None:
+    """Publish a model with its card, and print the name by which others load it."""
+    from keyart.publish import publish
+
+    done = publish(model, to, licence=licence, private=private)
+    typer.echo(f"{done.url}: published")
+    typer.echo(f"load it as: {done.name}")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
-from keyart.catalog.terms import terms_of
+from keyart.catalog.terms import terms_lines, terms_of
 from keyart.decisions import Films
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
@@ -121,7 +121,7 @@ def evaluate_logits(
         catalog.vocabulary.names,
         {split: len(known[split]) for split in SPLITS},
         decision.criterion,
-        with_attributions(decision.notes, catalog),
+        with_terms(decision.notes, catalog),
         splits,
         score_evidence(films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
@@ -134,9 +134,9 @@ def evaluate_logits(
     return table, scored
 
 
-def with_attributions(notes: Sequence[str], catalog: Catalog) -> tuple[str, ...]:
+def with_terms(notes: Sequence[str], catalog: Catalog) -> tuple[str, ...]:
     """Notes, and what the sources of the catalog ask to be said wherever a model is described."""
-    lines = [f"{one.source}: {one.attribution}" for one in terms_of(catalog) if one.attribution]
+    lines = terms_lines(terms_of(catalog))
     return (*(note for note in notes if note not in lines), *lines)
 
 
