@@ -108,6 +108,8 @@ def test_what_needs_more_says_what_to_install(
     assert not (place / "out.parquet").exists()
 
 
+# One that another one brings comes before it.
+EXTRA_NAMES = ("catalog", "fetch", "train", "hub", "text", "remote", "cluster", "tensorboard")
 MODULES = {"scikit-learn": "sklearn"}  # if they have other names than their packages
 
 
