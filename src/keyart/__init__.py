@@ -33,6 +33,12 @@ _HOMES = {
     # catalogs
     "Catalog": "keyart.catalog.catalog",
     "Fetch": "keyart.sources.fetch",
+    "Library": "keyart.library.library",
+    "MediaServer": "keyart.library.servers",
+    "Plan": "keyart.library.plan",
+    "read_plan": "keyart.library.plan",
+    "apply_plan": "keyart.library.apply",
+    "undo_changes": "keyart.library.apply",
     "Film": "keyart.film",
     "Vocabulary": "keyart.genres",
     # training and scoring
@@ -45,6 +51,7 @@ _HOMES = {
     "compare": "keyart.evaluation.compare",
     "write_report": "keyart.report.page",
     "Recipe": "keyart.training.recipe",
+    "TrainingLog": "keyart.training.logs",
     "Run": "keyart.run",
     "MetricTable": "keyart.metric_table",
     # similar posters
@@ -76,6 +83,12 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.explain import Explanation as Explanation
     from keyart.film import Film as Film
     from keyart.genres import Vocabulary as Vocabulary
+    from keyart.library.apply import apply_plan as apply_plan
+    from keyart.library.apply import undo_changes as undo_changes
+    from keyart.library.library import Library as Library
+    from keyart.library.plan import Plan as Plan
+    from keyart.library.plan import read_plan as read_plan
+    from keyart.library.servers import MediaServer as MediaServer
     from keyart.lit_poster import draw_explanations as draw_explanations
     from keyart.metric_table import MetricTable as MetricTable
     from keyart.milestone.experiment import run_milestone as run_milestone
@@ -98,6 +111,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.sources.fetch import Fetch as Fetch
     from keyart.training.evaluate import evaluate as evaluate
     from keyart.training.export import export as export
+    from keyart.training.logs import TrainingLog as TrainingLog
     from keyart.training.recipe import Recipe as Recipe
     from keyart.training.train import train as train
     from keyart.writers import to_table as to_table

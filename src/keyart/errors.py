@@ -8,6 +8,8 @@
     ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already exists
     ├── FetchError              posters cannot be planned or fetched
+    ├── LibraryError            a media library, a plan or a journal of changes cannot be used
+    │   └── NfoError                an NFO file is broken, hostile or of no film
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
     ├── TermsError              the terms of a source do not allow this
@@ -65,6 +67,14 @@ class CatalogError(KeyartError):
 
 class FetchError(KeyartError):
     """Posters cannot be planned or fetched: a manifest, a key or a server is not as it must be."""
+
+
+class LibraryError(KeyartError):
+    """A media library, a plan of changes or their journal cannot be used."""
+
+
+class NfoError(LibraryError):
+    """An NFO file is broken, hostile or of no film. The message is the reason alone."""
 
 
 class RecipeError(KeyartError):

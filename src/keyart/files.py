@@ -84,8 +84,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a partial file to write; on success it replaces the file at `path`.
 
     After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
-    its mode. A symbolic link stays a link: its target is replaced. Raises OutputError if there is
-    a device, a pipe or a folder at `path`.
+    its mode, and its owner if this process may give files away. A symbolic link stays a link: its
+    target is replaced. Raises OutputError if there is a device, a pipe or a folder at `path`.
     """
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +188,12 @@ def lock_folder(folder: Path, name: str) -> int:
     """
     windows = sys.platform == "win32"
     handle = os.open(folder / name, os.O_RDWR | os.O_CREAT) if windows else os.open(folder, 0)
+    lock_handle(handle)
+    return handle
+
+
+def lock_handle(handle: int) -> None:
+    """Lock an open file for this process, as `lock_folder`; the handle is closed if it cannot."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -202,7 +208,6 @@ def lock_folder(folder: Path, name: str) -> int:
         raise BlockingIOError(*error.args) from error
     except OSError:
         pass
-    return handle
 
 
 def no_folder(path: Path) -> str:
@@ -239,6 +244,27 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Write a new file, whole or not at all. Raises FileExistsError if there is one."""
+    sweep(path.parent, path.name)
+    partial = _partial(path)
+    try:
+        with _named(path):
+            partial.write_bytes(content)
+            sync_file(partial)
+            try:
+                os.link(partial, path)  # unlike a rename, it never replaces a file
+            except FileExistsError:
+                raise
+            except OSError:  # a disk without hard links
+                if path.exists() or path.is_symlink():
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+                os.rename(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -326,7 +352,11 @@ def _regular_target(path: Path) -> Path:
 
 def _keep_mode(target: Path, partial: Path) -> None:
     with suppress(OSError):
-        os.chmod(partial, stat.S_IMODE(target.stat().st_mode))
+        before, now = target.stat(), partial.stat()
+        if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+            with suppress(OSError):
+                os.chown(partial, before.st_uid, before.st_gid)
+        os.chmod(partial, stat.S_IMODE(before.st_mode))
 
 
 @contextmanager

@@ -172,11 +172,12 @@ class Predictor:
         """What moved the scores of a film's genres: its poster, title and year, and where in them.
 
         poster, title, year: as for `predict`; scores, thresholds and genres are those that it
-        gives. genres: names or aliases; None means the predicted ones, or the one with the highest
-        score if there are none. method: how to find the places on the poster: 'activation' (a class
-        activation map: fast, needs a linear head) or 'occlusion' (hides one part after another:
-        slow, works for every model); None takes the first if the model has it. Raises PosterError,
-        UnknownGenreError, and BundleError for a method that the model does not have.
+        gives. genres: names or aliases; None means the predicted ones, with those of the next
+        highest scores if they are fewer than three. method: how to find the places on the poster:
+        'activation' (a class activation map: fast, needs a linear head) or 'occlusion' (hides one
+        part after another: slow, works for every model); None takes the first if the model has it.
+        Raises PosterError, UnknownGenreError, and BundleError for a method that the model does not
+        have.
         """
         film = Query(None, None, title, year)
         check_year(year)
@@ -196,7 +197,9 @@ class Predictor:
             raise PosterError(f"{answer.poster}: {answer.reason}")
         found = explain_evidence(self.bundle, logits, film, answer.evidence)
         if wanted is None:
-            wanted = [self.genres.index(name) for name in answer.genres or answer.top(1)]
+            near = [name for name in answer.top(3) if name not in answer.genres]
+            names = [*answer.genres, *near[: max(0, 3 - len(answer.genres))]]
+            wanted = [self.genres.index(name) for name in names]
             wanted.sort(key=lambda genre: -found[genre].score)
         return [replace(found[genre], method=method, map=maps[genre]) for genre in wanted]
 

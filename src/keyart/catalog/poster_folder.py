@@ -18,6 +18,8 @@ from keyart.images.folder import files_below, is_picture, no_pictures, stem
 _WEB = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SHOWN = 3  # examples in a note
 _LONGEST = 200  # letters of a name in a message
+NOT_PLANNED = "no poster found"
+"""Why a film has no file if its table names none, and none is named after its id."""
 
 PosterFile = Path | Member
 """A poster on the disk or in an archive."""
@@ -89,7 +91,7 @@ class PosterFolder:
             )
             return f"no poster found: {missing}; name the folder of posters with --posters"
         files = self._of(film_id)
-        return self._only(files) if files else "no poster found"
+        return self._only(files) if files else NOT_PLANNED
 
     def relative(self, file: PosterFile) -> str:
         """A file's path, for people: from the folder if it is in it."""

@@ -9,6 +9,7 @@ from keyart.cli import (
     corrections,
     evaluation,
     fetch,
+    library,
     prediction,
     service,
     similar,
@@ -31,6 +32,7 @@ for group in (prediction, training, evaluation, similar, service, study):
     app.add_typer(group.commands)
 app.add_typer(catalogs.commands, name="catalog")
 app.add_typer(fetch.commands, name="fetch")
+app.add_typer(library.commands, name="library")
 app.add_typer(corrections.commands, name="corrections")
 
 

@@ -25,13 +25,19 @@ commands = typer.Typer(
 
 @commands.command("build")
 def catalog_build(
-    films: Annotated[
-        Path, typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, also gzipped.")
-    ],
-    posters: Annotated[
-        Path, typer.Option(help="Folder of posters, as the table names them or by film ids.")
-    ],
     out: Annotated[Path, typer.Option(help="Folder of the catalog.")],
+    films: Annotated[
+        Path | None,
+        typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, also gzipped."),
+    ] = None,
+    posters: Annotated[
+        Path | None,
+        typer.Option(help="Folder of posters, as the table names them or by film ids."),
+    ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(help="Instead of both: a media library, with NFO files and posters."),
+    ] = None,
     grow: Annotated[
         bool, typer.Option("--grow", help="Add to the catalog at --out; no film changes its split.")
     ] = False,
@@ -55,7 +61,11 @@ def catalog_build(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a catalog from a table of films and a folder of posters."""
+    """Make a catalog from a table of films and a folder of posters, or from a media library."""
+    if (library is None) != (films is not None and posters is not None) or (
+        library is not None and (films or posters)
+    ):
+        raise typer.BadParameter("give --films and --posters, or --library")
     if replace_genres and not grow:
         raise typer.BadParameter("needs --grow: a new catalog has no genres to replace")
     from keyart.catalog.catalog import Catalog
@@ -64,7 +74,21 @@ def catalog_build(
 
     named = columns(id=id, title=title, year=year, genres=genres, poster=poster_column)
     with progress("posters", quiet=quiet) as advance:
-        if grow:
+        if library is not None:
+            from keyart.library.library import Library
+
+            opened = Library.open(library)
+            if grow:
+                catalog = opened.grow_catalog(
+                    Catalog.open(out), replace_genres=replace_genres, progress=advance
+                )
+            else:
+                catalog = opened.build_catalog(
+                    out, vocabulary=vocabulary, split=split, seed=seed, progress=advance
+                )
+        elif films is None or posters is None:
+            raise AssertionError("checked above")
+        elif grow:
             catalog = Catalog.open(out).grow(
                 films, posters, columns=named, replace_genres=replace_genres, progress=advance
             )

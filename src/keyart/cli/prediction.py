@@ -80,7 +80,7 @@ def predict(
     from keyart.evidence import KINDS, POSTER
     from keyart.files import writing_text
     from keyart.predictor import Predictor
-    from keyart.queries import STANDARD_INPUT, find_films
+    from keyart.queries import STANDARD_INPUT, NamedFilms, find_films
     from keyart.terminal.predictions import (
         failure_lines,
         precision_line,
@@ -99,15 +99,14 @@ def predict(
         typer.echo(precision_line(predictor.bundle), err=True)
     named = columns(id=id, title=title, year=year, poster=poster_column)
     used = KINDS if evidence == "all" else POSTER
-    queries = find_films(paths, posters=posters, columns=named)
     to_screen = out in (None, Path("-"))
-    total = 0
     # What comes on standard input is answered as it comes: no one knows how much it will be.
-    if not (format == "ndjson" and to_screen and STANDARD_INPUT in paths):
-        known = list(queries)
-        queries, total = iter(known), len(known)
-        if not quiet and (line := titles_line(known)):
-            typer.echo(line, err=True)
+    streamed = format == "ndjson" and to_screen and STANDARD_INPUT in paths
+    known = None if streamed else NamedFilms(paths, posters=posters, columns=named)
+    if known and not quiet and (line := titles_line(known)):
+        typer.echo(line, err=True)
+    total = len(known) if known else 0
+    queries = find_films(paths, posters=posters, columns=named) if streamed else iter(known or ())
     table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
     with progress("posters", quiet=quiet or to_screen) as advance:
@@ -115,9 +114,7 @@ def predict(
         films = advancing(films, total, advance)
         if table:
             with writing_text(out) as file:
-                written = show_predictions(films, total, file, ranked(top, min_score))
-            if errors:
-                written.write_errors(errors)
+                written = show_predictions(films, total, file, ranked(top, min_score), errors)
         else:
             kind = None if format == "table" else format
             written = write_predictions(

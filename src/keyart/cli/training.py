@@ -1,7 +1,7 @@
 """Commands that train models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,6 +37,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    log: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Also report each epoch to this; its files are in the run."),
+    ] = None,
     agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
@@ -57,6 +61,7 @@ def train(
             start=start,
             resume=resume,
             callbacks=callbacks,
+            logs=[log] if log else [],
             agreement=agreement,
             **overrides,
         )

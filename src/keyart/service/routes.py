@@ -316,4 +316,5 @@ def _explanation(one: Explanation) -> schemas.Explanation:
         where=one.where or None,
         map=one.map.round(4).tolist(),
         heat=one.heat.round(3).tolist(),
+        peak=one.peak,
     )

@@ -1,7 +1,7 @@
 """Training: from a catalog and a recipe to a run, of a network or of a classical model."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from keyart.training.features import Changes, cached_features
 from keyart.training.finish import Trained, finish_run, saying_what_is_saved, start_run
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import Images, choose_images
+from keyart.training.logs import TrainingLog, reporting
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import choose_machine, isolated
 from keyart.training.networks import build_network, load_best
@@ -56,6 +57,7 @@ def train(
     start: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callbacks: Callbacks | None = None,
+    logs: Sequence[TrainingLog | str] = (),
     agreement: bool = False,
     **settings: Any,
 ) -> Run:
@@ -65,8 +67,9 @@ def train(
     number of films allows with a `start`. out: the run's folder. start: a trained model to start
     from, `box` or the folder of a run or a bundle; its genres may be others. resume: continue a
     training that was stopped at any moment; it ends with the same weights. callbacks: what to call
-    meanwhile. agreement: whether you have the written agreement that a source of the posters asks
-    for (TMDb does). settings: recipe keys to override, `epochs=5`.
+    meanwhile. logs: what to report each epoch to, "tensorboard" or objects of your own, see
+    `TrainingLog`. agreement: whether you have the written agreement that a source of the posters
+    asks for (TMDb does). settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
     TrainingError if the catalog cannot be trained on, WeightsError for weights that are missing or
@@ -81,7 +84,7 @@ def train(
         if start is not None
         else any_recipe("posternet" if recipe is None else recipe, settings)
     )
-    with isolated(), saying_what_is_saved(run):
+    with isolated(), saying_what_is_saved(run), reporting(run, chosen, logs, call) as call:
         if not isinstance(chosen, Recipe):
             _train_classical(opened, chosen, run, call, resume=resume)
             _say_if_the_box_is_as_good(run, call)
