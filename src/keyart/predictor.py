@@ -22,7 +22,7 @@ from keyart.images.spec import ImageSpec
 from keyart.network import BATCH, Device, Logits
 from keyart.parallel import batches, ordered
 from keyart.places import find_model
-from keyart.prediction import Failure, Prediction, Query
+from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
 from keyart.title_model import check_year
 
@@ -47,7 +47,6 @@ class Seen:
 
 Item = TypeVar("Item")
 _NO_POSTER = "it has no poster"
-_NOT_A_POSTER = "does not look like a poster"
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -263,7 +262,7 @@ class Predictor:
         pixels = np.stack([pictures[0] for pictures in posters])
         like = typical.includes(logits, pixels, [poster.aspect for poster in posters])
         return [
-            Seen(row, "" if one else _NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
+            Seen(row, "" if one else NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
         ]
 
     def logits(self, pictures: Pictures) -> Logits:
