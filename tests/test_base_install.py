@@ -118,7 +118,7 @@ def test_every_package_of_the_extras_is_known_with_its_extra() -> None:
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
     declared = {
         Requirement(line).name: extra
-        for extra in ("catalog", "fetch", "train", "hub", "text")
+        for extra in ("catalog", "fetch", "train", "hub", "text", "cluster", "tensorboard")
         for line in extras[extra]
     }
     declared.pop("keyart")  # one extra brings the other

@@ -23,6 +23,7 @@
     │   ├── AlreadyCorrectedError   the poster has another correction already
     │   └── CorrectionsFullError    the store takes no more corrections, or none today
     ├── ServiceError            the service cannot start with these options
+    ├── JobError                a long job cannot start or continue in a folder
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
 
@@ -127,6 +128,10 @@ class CorrectionsFullError(CorrectionsError):
 
 class ServiceError(KeyartError):
     """The service cannot start with these options."""
+
+
+class JobError(KeyartError):
+    """A long job cannot start or continue: its input or its folder is not as its plan says."""
 
 
 class OutputError(KeyartError):

@@ -13,6 +13,7 @@ EXTRAS = {
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
     "huggingface_hub": "hub",
+    "ray": "cluster",
     "tensorboardX": "tensorboard",
     "tokenizers": "text",
 }

@@ -18,10 +18,10 @@ from keyart.fusion import fuse
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
-from keyart.network import BATCH, Logits
+from keyart.network import BATCH, Device, Logits
 from keyart.parallel import batches, ordered
 from keyart.places import find_model
-from keyart.prediction import Failure, Prediction, Query
+from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
 from keyart.title_model import check_year
 
@@ -46,7 +46,6 @@ class Seen:
 
 Item = TypeVar("Item")
 _NO_POSTER = "it has no poster"
-_NOT_A_POSTER = "does not look like a poster"
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -56,10 +55,10 @@ class Predictor:
     bundle: the saved model, with its vocabulary, thresholds and provenance.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, device: Device = "cpu") -> None:
         """Load the network of a bundle. Raises BundleError."""
         self._use(bundle)
-        self.scorer = open_scorer(bundle)
+        self.scorer = open_scorer(bundle, device)
 
     @classmethod
     def load(
@@ -68,6 +67,7 @@ class Predictor:
         *,
         precision: float | None = None,
         balanced: bool = False,
+        device: Device = "cpu",
     ) -> "Predictor":
         """Load a model.
 
@@ -75,11 +75,12 @@ class Predictor:
         model that comes with keyart. precision: the share of the predicted genres that is to be
         right, see `Bundle.at_precision`; None takes the model's own, usually 0.6. balanced: predict
         each genre from its balanced threshold instead, which finds more and promises nothing.
+        device: 'cuda' for a GPU, through ONNX Runtime's CUDA provider.
         Raises BundleError, and ValueError for a precision that is to be balanced.
         """
         place = find_model(path)
         bundle = replace(read_bundle(place.bundle), source=place.source)
-        return cls(_deciding(bundle, precision, balanced))
+        return cls(_deciding(bundle, precision, balanced), device)
 
     def deciding(self, *, precision: float | None = None, balanced: bool = False) -> "Predictor":
         """This model with other thresholds, as for `load`; the network is shared."""
@@ -259,7 +260,7 @@ class Predictor:
         pixels = np.stack([pictures[0] for pictures in posters])
         like = typical.includes(logits, pixels, [poster.aspect for poster in posters])
         return [
-            Seen(row, "" if one else _NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
+            Seen(row, "" if one else NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
         ]
 
     def logits(self, pictures: Pictures) -> Logits:
@@ -402,6 +403,7 @@ def load(
     *,
     precision: float | None = None,
     balanced: bool = False,
+    device: Device = "cpu",
 ) -> Predictor:
     """Load a model: the one that comes with keyart, or another one.
 
@@ -410,9 +412,10 @@ def load(
     `bundle.source` of the model has the commit that was loaded. precision: the share of the
     predicted genres that is to be right, 0.5 to 0.95; None takes the model's own, usually 0.6.
     balanced: predict more genres instead, each from the threshold that balances precision and
-    recall. Raises BundleError, and ValueError if both are given.
+    recall. device: 'cuda' for a GPU, which needs onnxruntime-gpu. Raises BundleError, and
+    ValueError if precision and balanced are both given.
     """
-    return Predictor.load(path, precision=precision, balanced=balanced)
+    return Predictor.load(path, precision=precision, balanced=balanced, device=device)
 
 
 def _deciding(bundle: Bundle, precision: float | None, balanced: bool) -> Bundle:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from keyart.catalog.films_table import Columns, film_of, find_columns, unnamed_columns
+from keyart.catalog.kept import catalog_films, is_catalog
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import TableFile, is_table, read_table
 from keyart.errors import KeyartError, PosterError, why
@@ -60,7 +61,8 @@ def find_films(
     A table stands for its rows, each of them, in order; a row's poster is the file that it names,
     by its path from the table's folder or from `posters`, or else the file in `posters` that is
     named after its id. A row whose poster is not found is answered by its title, if the model has
-    learned titles, and otherwise becomes a Failure. A table of titles needs no posters.
+    learned titles, and otherwise becomes a Failure. A table of titles needs no posters. A catalog
+    stands for its films, with the posters that it keeps.
 
     posters: the folder or the archive of the tables' posters. columns: names of the tables'
     columns, as in `Catalog.build`. Raises PosterError if a path does not exist, a pattern matches
@@ -120,6 +122,8 @@ def _parts_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator
     path = Path(given)
     if given == STANDARD_INPUT:
         yield _given(posters, columns)
+    elif is_catalog(path):
+        yield (Query(*film) for film in catalog_films(path))
     elif path.is_dir():
         yield _in_folder(path)
     elif not os.path.lexists(path) and glob.has_magic(given):
