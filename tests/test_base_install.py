@@ -60,7 +60,7 @@ def place(
         (("explain", "{p}", "--model", "{m}", "--genre", "Red", "--out", "{o}.png"), "Red"),
         (("similar", "{p}", "--model", "{m}", "--index", "{i}"), "Carrie"),
         (("similar", "--model", "{m}", "--index", "{i}"), "0 pairs"),
-        (("similar", "{p}", "{k}", "--model", "{m}"), "green.png"),
+        (("similar", "{p}", "{k}", "--model", "{m}"), "known"),
         (("fill", "{t}", "--model", "{m}", "--out", "-"), "red.jpg,Red,,false,"),
         (("corrections", "export", "--from", "sqlite:///{o}.sqlite", "--out", "{o}"), "0 films"),
         (("token", "ada"), "ada:"),
