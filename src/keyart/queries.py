@@ -1,6 +1,6 @@
 """The films that paths name: posters, folders and archives of them, patterns, tables.
 
-`_films_of` is the only place that tells kinds of paths apart.
+`_parts_of` is the only place that tells kinds of paths apart.
 """
 
 import glob
@@ -9,11 +9,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 from keyart.catalog.films_table import Columns, film_of, find_columns, unnamed_columns
+from keyart.catalog.kept import catalog_films, is_catalog
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import TableFile, is_table, read_table
+from keyart.copies import local_file
 from keyart.errors import KeyartError, PosterError, why
 from keyart.files import StrPath, printable
 from keyart.images.archive import Archive, is_archive
@@ -22,6 +25,7 @@ from keyart.images.kind import HEAD
 from keyart.images.poster import MAX_BYTES, KeptPoster, check_size
 from keyart.library.folder import FolderFilm, read_folder
 from keyart.prediction import Query
+from keyart.stores.paths import RemotePath, place
 
 _log = logging.getLogger(__name__)
 STANDARD_INPUT = "-"
@@ -59,37 +63,83 @@ def find_films(
     A table stands for its rows, each of them, in order; a row's poster is the file that it names,
     by its path from the table's folder or from `posters`, or else the file in `posters` that is
     named after its id. A row whose poster is not found is answered by its title, if the model has
-    learned titles, and otherwise becomes a Failure. A table of titles needs no posters.
+    learned titles, and otherwise becomes a Failure. A table of titles needs no posters. A catalog
+    stands for its films, with the posters that it keeps.
 
     posters: the folder or the archive of the tables' posters. columns: names of the tables'
     columns, as in `Catalog.build`. Raises PosterError if a path does not exist, a pattern matches
     nothing, or a folder has no pictures; TableError if a table cannot be read, or does not say
     which posters it is about.
     """
+    for part in _parts(paths, posters, columns):
+        yield from part
+
+
+class NamedFilms:
+    """The films that paths name, as `find_films` gives them, as often as they are asked for.
+
+    Tables stay where they are, because one may have a million rows; anything else is a list here.
+    """
+
+    def __init__(
+        self,
+        paths: StrPath | Iterable[StrPath],
+        *,
+        posters: StrPath | None = None,
+        columns: Columns | None = None,
+    ) -> None:
+        """Look into folders and open tables, with the errors of `find_films`."""
+        self._parts = [
+            part if isinstance(part, TableFilms) else list(part)
+            for part in _parts(paths, posters, columns)
+        ]
+
+    def __iter__(self) -> Iterator[Query]:
+        return (film for part in self._parts for film in part)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @property
+    def without_posters(self) -> int:
+        """How many have no poster, because their table names none: they go by their titles."""
+        return sum(
+            part.without_posters
+            if isinstance(part, TableFilms)
+            else sum(film.poster is None for film in part)
+            for part in self._parts
+        )
+
+
+def _parts(
+    paths: StrPath | Iterable[StrPath], posters: StrPath | None, columns: Columns | None
+) -> Iterator[Iterable[Query]]:
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     for path in several:
-        yield from _films_of(os.fspath(path), posters, columns or {})
+        yield from _parts_of(os.fspath(path), posters, columns or {})
 
 
-def _films_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator[Query]:
-    """The films of one path."""
-    path = Path(given)
+def _parts_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator[Iterable[Query]]:
+    """The films of one path: those of each table, and others."""
+    path = place(given)
     if given == STANDARD_INPUT:
-        yield from _given(posters, columns)
+        yield _given(posters, columns)
+    elif is_catalog(path):
+        yield (Query(*film) for film in catalog_films(path))
     elif path.is_dir():
-        yield from _in_folder(path)
+        yield _in_folder(path)
     elif not os.path.lexists(path) and glob.has_magic(given):
-        yield from _matching(given, posters, columns)
+        for match in _matching(given):
+            yield from _parts_of(str(match), posters, columns)
     elif not path.exists():
         raise PosterError(f"{path}: no such file or folder")
     elif is_table(path):
-        yield from table_films(read_table(path), posters, columns)
+        yield TableFilms(read_table(local_file(path)), posters, columns)
     elif is_archive(path):
-        archive = Archive(path)
-        for member in archive.pictures():
-            yield _named(member, path / member.place, archive.has)
+        archive = Archive(local_file(path))
+        yield (_named(member, path / member.place, archive.has) for member in archive.pictures())
     else:
-        yield _of_file(path)
+        yield [_of_file(path)]
 
 
 def _in_folder(path: Path) -> Iterator[Query]:
@@ -105,16 +155,19 @@ def _in_folder(path: Path) -> Iterator[Query]:
             _log.warning("%s: %s; its name says what it is", path / film.name, film.problem)
     found: list[tuple[Path, Path | FolderFilm]] = [(picture, picture) for picture in pictures]
     found += [(film.poster or path / film.name, film) for film in films]
+    exists: Callable[[Path], bool] = os.path.exists
+    if isinstance(path, RemotePath):  # it was listed: nothing needs to be asked again
+        exists = set(pictures).__contains__
     for _, one in sorted(found, key=lambda pair: pair[0]):
-        yield _of_file(one) if isinstance(one, Path) else _of_library(one)
+        yield _named(one, one, exists) if isinstance(one, Path) else _of_library(one)
 
 
 def _of_library(film: FolderFilm) -> Query:
     return Query(film.poster, film.known_id, film.title, film.year)
 
 
-def _matching(pattern: str, posters: StrPath | None, columns: Columns) -> Iterator[Query]:
-    """The films of what a pattern matches, but not of files that are neither poster nor table.
+def _matching(pattern: str) -> list[Path]:
+    """What a pattern matches, but not files that are neither poster nor table.
 
     ** goes into folders by itself: those that it matches do not count again.
     """
@@ -127,8 +180,7 @@ def _matching(pattern: str, posters: StrPath | None, columns: Columns) -> Iterat
     ]
     if not found:
         raise PosterError(f"{pattern}: no file of this name, and no picture fits it as a pattern")
-    for path in found:
-        yield from _films_of(str(path), posters, columns)
+    return found
 
 
 class _Given(KeptPoster):
@@ -168,7 +220,8 @@ def _given(posters: StrPath | None, columns: Columns) -> Iterator[Query]:
         try:
             if path == STANDARD_INPUT:
                 raise PosterError("standard input cannot name itself")
-            yield from _films_of(path, posters, columns)
+            for part in _parts_of(path, posters, columns):
+                yield from part
         except (KeyartError, OSError, ValueError) as error:
             yield Query(path, problem=why(error).removeprefix(f"{path}: "))
     if empty:
@@ -196,7 +249,8 @@ def _named(poster: Path | KeptPoster, path: Path, exists: Callable[[Path], bool]
     if name.casefold().endswith("-poster"):  # Alien (1979)-poster.jpg
         name = name[: -len("-poster")]
     if name.casefold() in _OF_ITS_FOLDER:
-        named = Path(os.path.abspath(path)).parent  # it may be the working directory
+        # It may be the working directory.
+        named = (path if isinstance(path, RemotePath) else Path(os.path.abspath(path))).parent
         name = named.name
     match = _NAMED.fullmatch(name)
     if match is None or printable(name) != name:  # broken text is no title
@@ -215,40 +269,57 @@ def _is_numbered(named: Path, title: str, suffix: str, exists: Callable[[Path], 
     return any(map(exists, others))
 
 
-def table_films(table: TableFile, posters: StrPath | None, given: Columns) -> Iterator[Query]:
+class TableFilms:
     """The films of a table, one for each of its rows, as `find_films` gives them."""
-    found = find_columns(table, given)
-    if "poster" not in found and (column := table.column(_FILES)) is not None:
-        found["poster"] = column
-    has_posters = "poster" in found or (posters is not None and "id" in found)
-    if not has_posters and (posters is not None or "title" not in found):
-        shown = ", ".join(table.columns) or "(none)"
-        missing = "no poster column, and no titles"
-        remedy = "name the folder of posters that are named after the ids with --posters, or say "
-        remedy += "with --title which column holds titles"
-        if posters is not None:
-            missing = "neither a poster column nor ids"
-            remedy = "say with --id which one holds the ids that the posters are named after"
-        raise table.error(
-            f"{missing}; its columns are {shown}; say with --poster-column which one names files, "
-            f"or {remedy}"
-        )
-    for note in [*table.notes, *unnamed_columns(table, found)]:
-        _log.info("%s", note)
-    folder = PosterFolder(_folder(posters), table.path) if has_posters else None
-    for row in table.rows:
-        film = film_of(row, found)
-        where, film_id, title = f"line {film.line}", film.film_id or None, film.title or None
-        if row.problem:  # its cells may stand in the wrong columns: it has no title to answer by
-            yield Query(film.poster or where, film_id, problem=f"{where}: {row.problem}")
-        elif folder is None:
-            yield Query(None, film_id, title, film.year)
-        else:
-            file = folder.find(film.film_id, film.poster)
-            poster, problem = (film.poster or where, file) if isinstance(file, str) else (file, "")
-            yield Query(poster, film_id, title, film.year, problem)
+
+    def __init__(self, table: TableFile, posters: StrPath | None, given: Columns) -> None:
+        """Find the columns, and look into the folder of posters. Raises TableError."""
+        self._table = table
+        found = self._columns = find_columns(table, given)
+        if "poster" not in found and (column := table.column(_FILES)) is not None:
+            found["poster"] = column
+        has_posters = "poster" in found or (posters is not None and "id" in found)
+        if not has_posters and (posters is not None or "title" not in found):
+            shown = ", ".join(table.columns) or "(none)"
+            missing = "no poster column, and no titles"
+            remedy = "name the folder of posters that are named after the ids with --posters, or "
+            remedy += "say with --title which column holds titles"
+            if posters is not None:
+                missing = "neither a poster column nor ids"
+                remedy = "say with --id which one holds the ids that the posters are named after"
+            raise table.error(
+                f"{missing}; its columns are {shown}; say with --poster-column which one names "
+                f"files, or {remedy}"
+            )
+        for note in [*table.notes, *unnamed_columns(table, found)]:
+            _log.info("%s", note)
+        self._folder = PosterFolder(_folder(posters), table.path) if has_posters else None
+
+    def __len__(self) -> int:
+        return len(self._table.rows)
+
+    @cached_property
+    def without_posters(self) -> int:
+        """How many films have no poster, because the table names none at all."""
+        return 0 if self._folder else sum(not row.problem for row in self._table.rows)
+
+    def __iter__(self) -> Iterator[Query]:
+        for row in self._table.rows:
+            film = film_of(row, self._columns)
+            where, film_id, title = f"line {film.line}", film.film_id or None, film.title or None
+            if row.problem:  # its cells may stand in the wrong columns: no title to answer by
+                yield Query(film.poster or where, film_id, problem=f"{where}: {row.problem}")
+            elif self._folder is None:
+                yield Query(None, film_id, title, film.year)
+            else:
+                found = self._folder.find(film.film_id, film.poster)
+                if isinstance(found, str):
+                    yield Query(film.poster or where, film_id, title, film.year, found)
+                else:
+                    yield Query(found, film_id, title, film.year)
 
 
 def _folder(posters: StrPath | None) -> Path | Archive | None:
-    path = Path(posters) if posters else None
-    return Archive(path) if path and path.is_file() and is_archive(path) else path
+    path = place(posters) if posters else None
+    is_one = path is not None and is_archive(path) and path.is_file()
+    return Archive(local_file(path)) if path and is_one else path

@@ -4,13 +4,14 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from keyart.errors import KeyartError
 from keyart.extras import extras
-from keyart.files import StrPath, known_suffix, replacing, write_csv, writing_text
+from keyart.files import StrPath, known_suffix, replacing, writing_text
 from keyart.parallel import batches
 from keyart.prediction import Failure, Prediction
 
@@ -28,41 +29,66 @@ _FORMATS: dict[str, Format] = {
 }
 _HEAD = ("film_id", "title", "poster", "genres", "maybe", "unsure", "evidence", "reason")
 _BLOCK = 4_096  # rows of a Parquet row group
+_KEPT = 1_000  # failures in memory
 
 
 @dataclass
 class Written:
     """What `write_predictions` wrote.
 
-    failures: the films that were not predicted. by_title: those whose poster could not be read, and
-    that were predicted by their title.
+    predictions: how many films were predicted. by_title: those of them whose poster could not be
+    read, and that were predicted by their title. failed: how many were not predicted. failures: the
+    first thousand of these; all are in the file of errors, if one is asked for. titled: whether any
+    of them has a title.
     """
 
     predictions: int = 0
+    by_title: int = 0
+    failed: int = 0
     failures: list[Failure] = field(default_factory=list)
-    by_title: list[Prediction] = field(default_factory=list)
+    titled: bool = False
 
     @property
     def films(self) -> int:
         """All films, predicted or not."""
-        return self.predictions + len(self.failures)
+        return self.predictions + self.failed
 
-    def count(self, films: Iterable[Prediction | Failure]) -> Iterator[Prediction | Failure]:
-        """The films, each counted when it comes."""
-        for film in films:
-            if isinstance(film, Failure):
-                self.failures.append(film)
-            else:
-                self.predictions += 1
-                if film.problem:
-                    self.by_title.append(film)
-            yield film
+    def add(self, film: Prediction | Failure) -> str:
+        """Count a film. Returns why its poster could not be read; empty if it was."""
+        if isinstance(film, Prediction):
+            self.predictions += 1
+            self.by_title += bool(film.problem)
+            return film.problem
+        self.failed += 1
+        self.titled = self.titled or film.title is not None
+        if len(self.failures) < _KEPT:
+            self.failures.append(film)
+        return film.reason
 
-    def write_errors(self, path: StrPath) -> None:
-        """Write a CSV of the posters that could not be read: film_id, poster, reason."""
-        rows = [(one.film_id, one.poster, one.reason) for one in self.failures]
-        rows += [(one.film_id, one.poster, one.problem) for one in self.by_title]
-        write_csv(errors_file(path), ("film_id", "poster", "reason"), rows)
+
+@contextmanager
+def counting(
+    films: Iterable[Prediction | Failure], errors: StrPath | None
+) -> Iterator[tuple[Written, Iterator[Prediction | Failure]]]:
+    """Yield the films, and what counts them as they come.
+
+    errors: a CSV of those whose posters could not be read, written as they come: film_id, poster,
+    reason.
+    """
+    written = Written()
+    with nullcontext() if errors is None else writing_text(errors_file(errors)) as file:
+        rows = csv.writer(file, lineterminator="\n") if file else None
+        if rows:
+            rows.writerow(("film_id", "poster", "reason"))
+
+        def counted() -> Iterator[Prediction | Failure]:
+            for film in films:
+                problem = written.add(film)
+                if problem and rows:
+                    rows.writerow((film.film_id, film.poster, problem))
+                yield film
+
+        yield written, counted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,23 +161,45 @@ def write_predictions(
         errors_file(errors)
     path = None if out is None or os.fspath(out) == "-" else Path(out)
     format = format or _by_suffix(path)
-    written = Written()
-    counted = written.count(films)
-    if format == "parquet":
-        if path is None:
-            raise KeyartError("Parquet is not text; name a file to write it to with --out")
-        _write_parquet(counted, genres, ranks, path)
-    else:
-        with writing_text(path) as file:
-            if format == "csv":
-                _write_csv(counted, genres, ranks, file)
-            elif format == "ndjson":
-                _write_lines(counted, ranks, file)
-            else:
-                _write_json(counted, ranks, file)
-    if errors is not None:
-        written.write_errors(errors)
+    if format == "parquet" and path is None:
+        raise KeyartError("Parquet is not text; name a file to write it to with --out")
+    with counting(films, errors) as (written, counted):
+        if format == "parquet":
+            assert path is not None
+            _write_parquet(counted, genres, ranks, path)
+        else:
+            with writing_text(path) as file:
+                if format == "csv":
+                    _write_csv(counted, genres, ranks, file)
+                elif format == "ndjson":
+                    _write_lines(counted, ranks, file)
+                else:
+                    _write_json(counted, ranks, file)
     return written
+
+
+def parquet_bytes(
+    films: Iterable[Prediction | Failure],
+    genres: Sequence[str],
+    about: Mapping[str, str],
+    *,
+    top: int | None = None,
+    min_score: float | None = None,
+) -> bytes:
+    """A Parquet file of predictions, as `write_predictions` writes it. about: its metadata."""
+    ranks = ranked(top, min_score)
+    with extras():
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    schema = _arrow([], genres, ranks, "float").schema.with_metadata(dict(about))
+    with pq.ParquetWriter(sink, schema) as writer:
+        for block in batches(films, _BLOCK):
+            rows = _arrow(block, genres, ranks, "float")
+            writer.write_table(rows.replace_schema_metadata(dict(about)))
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def errors_file(path: StrPath) -> Path:

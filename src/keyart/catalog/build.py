@@ -47,6 +47,8 @@ def build_catalog(
     folder = posters or table
     if not offer.examined:
         first = [f"the first: {one.film_id}: {one.reason}" for one in offer.rejections[:1]]
+        if offer.without_poster:
+            first.insert(0, f"{offer.without_poster:,} of {offer.rows:,} rows have no poster")
         nothing = f"{table}: no film with a genre and a poster in {folder}"
         raise CatalogError("; ".join([nothing, *offer.notes, *first]))
 
@@ -138,8 +140,16 @@ def grow_catalog(
 
 def _account(films: Path, offer: Offer, taken: int, rejected: int) -> dict[str, Any]:
     """What became of the rows of a table."""
-    assert taken + rejected == offer.rows, f"{films}: {offer.rows} rows, {taken} + {rejected}"
-    return {"name": films.name, "rows": offer.rows, "films": taken, "rejections": rejected}
+    without = offer.without_poster
+    accounted = taken + rejected + without
+    assert accounted == offer.rows, f"{films}: {offer.rows} rows, {accounted} accounted for"
+    return {
+        "name": films.name,
+        "rows": offer.rows,
+        "films": taken,
+        "rejections": rejected,
+        "without_poster": without,
+    }
 
 
 @dataclass(frozen=True, slots=True)

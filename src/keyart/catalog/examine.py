@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyart.catalog.films_table import Columns, Listing, read_films
+from keyart.catalog.films_table import Columns, FilmsTable, Listing
 from keyart.catalog.listed import ListedFilms
 from keyart.catalog.poster_folder import (
+    NOT_PLANNED,
     PosterFile,
     PosterFolder,
     no_match_note,
@@ -16,6 +17,7 @@ from keyart.catalog.poster_folder import (
     unused_note,
 )
 from keyart.catalog.rejections import Rejection
+from keyart.copies import copy_posters
 from keyart.errors import PosterError
 from keyart.film import Film
 from keyart.genres import Vocabulary
@@ -25,7 +27,7 @@ from keyart.near_duplicates import poster_hash, thumbnail
 from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters in one task
-_NO_POSTER = "no poster found"
+_EXAMPLES = 2  # ids in a note
 _LONGEST_CELL = 200  # letters of a cell in a message
 
 
@@ -62,11 +64,13 @@ class Choice:
 class Offer:
     """What a table and a folder of posters offer to a catalog.
 
-    rows: of the table; each is one of examined, other_genres and rejections. notes: on how the
-    table and the folder were read.
+    rows: of the table; each is one of examined, other_genres and rejections, or one of the
+    `without_poster`, for whose films no poster was planned. notes: on how the table and the folder
+    were read.
     """
 
     rows: int
+    without_poster: int
     examined: list[Examined]
     other_genres: dict[str, tuple[str, ...]]
     rejections: list[Rejection]
@@ -89,24 +93,35 @@ def read_offer(
     columns: names of the table's columns, as in `Catalog.build`. known: the genres of the films
     that the catalog has. progress: called with (posters examined, posters). Raises TableError.
     """
+    listings: Iterable[Listing]
     notes: list[str] = []
+    folder = None
     if isinstance(films, ListedFilms):
-        listings = list(films.listings)
-        choice = choose_films(listings, vocabulary, known)
-        located, missing = _locate(choice.new, lambda one: films.posters.get(one.line, _NO_POSTER))
+        listings, posters_by_line = films.listings, films.posters
+
+        def find(listing: Listing) -> PosterFile | str:
+            return posters_by_line.get(listing.line, NOT_PLANNED)
     else:
         assert posters is not None, "a table comes with a folder of posters"
-        listings, notes = read_films(films, vocabulary, columns)
-        choice = choose_films(listings, vocabulary, known)
-        folder = PosterFolder(posters, films)
-        located, missing = _locate(choice.new, lambda one: folder.find(one.film_id, one.poster))
-        notes += _notes(films, folder, listings, located, missing)
+        listings = table = FilmsTable(films, vocabulary, columns)
+        notes += table.notes
+        pictures = folder = PosterFolder(posters, films)
+
+        def find(listing: Listing) -> PosterFile | str:
+            return pictures.find(listing.film_id, listing.poster)
+
+    sifted = _Sifted(listings, find, known or {})
+    choice = choose_films(sifted, vocabulary, known)
+    located, missing = _locate(choice.new, find)
     examined, unread = _examine_posters(located, progress)
     rejections = [*choice.rejections, *missing, *unread]
     rows = len(examined) + len(choice.other_genres) + len(rejections)
-    assert rows == len(listings), f"{films}: {len(listings)} rows read, {rows} accounted for"
+    assert rows == sifted.kept, f"{films}: {sifted.kept} rows kept, {rows} accounted for"
+    if folder and isinstance(films, Path):
+        notes += _notes(films, folder, sifted, located, missing)
     return Offer(
-        rows,
+        rows + sifted.without_poster,
+        sifted.without_poster,
         examined,
         choice.other_genres,
         rejections,
@@ -116,22 +131,64 @@ def read_offer(
     )
 
 
+class _Sifted:
+    """The rows of a table that a catalog has to look at.
+
+    A table may have a million films, of which a few thousand have posters. A film for which no
+    poster was planned is counted and left out: no row of it names one, no file is named after its
+    id, and the catalog does not have it. So memory depends on the posters alone.
+
+    files: posters that belong to any film. without: the first ids that were left out. kept,
+    without_poster: how many rows were kept and left out, when all have been read.
+    """
+
+    def __init__(
+        self,
+        listings: Iterable[Listing],
+        find: Callable[[Listing], PosterFile | str],
+        known: Mapping[str, object],
+    ) -> None:
+        self._listings, self._known = listings, known
+        self._planned: set[str] = set()
+        self.files: set[Path] = set()
+        self.without: list[str] = []
+        self.kept = self.without_poster = 0
+        for listing in listings:
+            if listing.problem:
+                continue
+            found = find(listing)
+            if isinstance(found, Path):
+                self.files.add(found)
+            if found != NOT_PLANNED:
+                self._planned.add(listing.film_id)
+            elif len(self.without) < _EXAMPLES and listing.film_id not in known:
+                self.without.append(listing.film_id)
+
+    def __iter__(self) -> Iterator[Listing]:
+        # In a second pass: another row of a film may name its poster, and must not be lost.
+        for listing in self._listings:
+            film = listing.film_id
+            if listing.problem or not film or film in self._planned or film in self._known:
+                self.kept += 1
+                yield listing
+            else:
+                self.without_poster += 1
+
+
 def _notes(
     films: Path,
     folder: PosterFolder,
-    listings: Iterable[Listing],
+    sifted: _Sifted,
     located: Sequence[tuple[Film, Path]],
     missing: Sequence[Rejection],
 ) -> list[str]:
     """On posters that belong to no film of a table, to several, or to none at all."""
     if folder.note:
         return [folder.note]
-    if missing and not located:
-        return no_match_note(folder, [one.film_id for one in missing])
-    paths = [folder.find(one.film_id, one.poster) for one in listings if not one.problem]
-    used = [path for path in paths if isinstance(path, Path)]
+    if not sifted.files and (missing or sifted.without_poster):
+        return no_match_note(folder, [*sifted.without, *(one.film_id for one in missing)])
     shared = shared_note(folder, [path for _, path in located])
-    return [*shared, *unused_note(folder, used, films.name)]
+    return [*shared, *unused_note(folder, sifted.files, films.name)]
 
 
 def choose_films(
@@ -231,6 +288,7 @@ def _examine_posters(
 
 
 def _examine_batch(batch: list[tuple[Film, Path]]) -> list[Examined | Rejection]:
+    copy_posters(path for _, path in batch)
     return [_examine(film, path) for film, path in batch]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from keyart.copies import local_poster
 from keyart.errors import PosterError, TableError
 from keyart.files import no_folder
 from keyart.images.archive import Archive, Member
@@ -18,6 +19,8 @@ from keyart.images.folder import files_below, is_picture, no_pictures, stem
 _WEB = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SHOWN = 3  # examples in a note
 _LONGEST = 200  # letters of a name in a message
+NOT_PLANNED = "no poster found"
+"""Why a film has no file if its table names none, and none is named after its id."""
 
 PosterFile = Path | Member
 """A poster on the disk or in an archive."""
@@ -89,7 +92,7 @@ class PosterFolder:
             )
             return f"no poster found: {missing}; name the folder of posters with --posters"
         files = self._of(film_id)
-        return self._only(files) if files else "no poster found"
+        return self._only(files) if files else NOT_PLANNED
 
     def relative(self, file: PosterFile) -> str:
         """A file's path, for people: from the folder if it is in it."""
@@ -225,7 +228,7 @@ def _content(file: PosterFile) -> str:
     try:
         if isinstance(file, Member):
             return hashlib.sha256(file.read()).hexdigest()
-        with file.open("rb") as content:
+        with local_poster(file).open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except (OSError, PosterError):
         return str(file)

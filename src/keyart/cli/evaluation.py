@@ -80,3 +80,23 @@ def report(
     from keyart.report.page import write_report
 
     write_report(runs, out, catalog=catalog)
+
+
+@commands.command("watch")
+def watch(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run that is being trained.")],
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
+) -> None:
+    """Show a training while it runs, in the browser: how far it is, loss and metrics by epoch.
+
+    The page is for this machine alone. Ctrl-C ends it, not the training.
+    """
+    from contextlib import suppress
+
+    from keyart.report.watch import watching
+
+    with suppress(KeyboardInterrupt), watching(run, port=port) as server:
+        typer.echo(f"http://127.0.0.1:{server.server_port}/ follows {run}; Ctrl-C ends this page")
+        server.serve_forever()

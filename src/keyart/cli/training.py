@@ -1,7 +1,7 @@
 """Commands that train models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,18 +37,27 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share each batch, for more machines or GPUs.")
+    ] = 1,
+    log: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Also report each epoch to this; its files are in the run."),
+    ] = None,
     agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
     from keyart.terminal.scores import show_scores
     from keyart.terminal.training import watch_training
+    from keyart.training.join import follows
     from keyart.training.machine import keep_freed_memory
     from keyart.training.recipe import parse_settings
     from keyart.training.train import train
 
     keep_freed_memory()
     overrides = parse_settings(settings or [])
+    quiet = quiet or follows()  # the worker that leads prints
     with watch_training(quiet=quiet) as callbacks:
         run = train(
             catalog,
@@ -57,7 +66,9 @@ def train(
             start=start,
             resume=resume,
             callbacks=callbacks,
+            logs=[log] if log else [],
             agreement=agreement,
+            workers=workers,
             **overrides,
         )
     if not quiet:

@@ -95,7 +95,8 @@ class Library:
     ) -> "Catalog":
         """Make a catalog of its films, as `Catalog.build` does of a table and a folder of posters.
 
-        Films without a genre or a poster are rejections. Raises what `Catalog.build` raises.
+        Films without a poster are counted, those without a genre rejected. Raises what
+        `Catalog.build` raises.
         """
         from keyart.catalog.build import build_catalog
         from keyart.catalog.catalog import Catalog
