@@ -29,7 +29,12 @@ _HOMES = {
     "to_table": "keyart.writers",
     "write_predictions": "keyart.writers",
     "find_films": "keyart.queries",
+    "browse": "keyart.browsing.page",
+    "fill": "keyart.tables.fill",
     "Bundle": "keyart.bundle",
+    "run_job": "keyart.jobs.run",
+    "job_status": "keyart.jobs.status",
+    "JobStatus": "keyart.jobs.status",
     # catalogs
     "Catalog": "keyart.catalog.catalog",
     "Fetch": "keyart.sources.fetch",
@@ -73,6 +78,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:  # so that type checkers and editors know the names
+    from keyart.browsing.page import browse as browse
     from keyart.bundle import Bundle as Bundle
     from keyart.catalog.catalog import Catalog as Catalog
     from keyart.demo.run import run_demo as run_demo
@@ -83,6 +89,9 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.explain import Explanation as Explanation
     from keyart.film import Film as Film
     from keyart.genres import Vocabulary as Vocabulary
+    from keyart.jobs.run import run_job as run_job
+    from keyart.jobs.status import JobStatus as JobStatus
+    from keyart.jobs.status import job_status as job_status
     from keyart.library.apply import apply_plan as apply_plan
     from keyart.library.apply import undo_changes as undo_changes
     from keyart.library.library import Library as Library
@@ -109,6 +118,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.service.tokens import new_token as new_token
     from keyart.similar import Index as Index
     from keyart.sources.fetch import Fetch as Fetch
+    from keyart.tables.fill import fill as fill
     from keyart.training.evaluate import evaluate as evaluate
     from keyart.training.export import export as export
     from keyart.training.logs import TrainingLog as TrainingLog

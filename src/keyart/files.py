@@ -11,21 +11,21 @@ import errno
 import json
 import os
 import shutil
-import socket
 import stat
 import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from zlib import crc32
 
-from keyart.errors import OutputError
+from keyart.errors import OutputError, StoreChangedError
 from keyart.exchange import exchange
+from keyart.owners import is_alive, owner
+from keyart.stores.paths import RemotePath, staging_folder
+from keyart.stores.upload import upload_new
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,13 +80,25 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
     """Yield a partial file to write; on success it replaces the file at `path`.
 
     After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
     its mode, and its owner if this process may give files away. A symbolic link stays a link: its
-    target is replaced. Raises OutputError if there is a device, a pipe or a folder at `path`.
+    target is replaced. create_only: replace nothing. Raises OutputError if there is a device, a
+    pipe or a folder at `path`, and FileExistsError if there is a file after all, which another
+    process may have written meanwhile. An object of a store
+    is written at the end, at once.
     """
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            yield file
+            try:
+                write = path.bucket.put_new if create_only else path.bucket.put
+                write(path.key, file)
+            except StoreChangedError as error:
+                raise FileExistsError(errno.EEXIST, "is there already", str(path)) from error
+        return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent, target.name)
@@ -96,7 +108,10 @@ def replacing(path: Path) -> Iterator[Path]:
             yield partial
             _keep_mode(target, partial)
             sync_file(partial)
-            os.replace(partial, target)
+            if create_only:
+                _link(partial, target)
+            else:
+                os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(target.parent)
@@ -106,12 +121,30 @@ def replacing(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a partial folder to fill; on success it becomes `path`, which must not exist.
 
-    After an error nothing is left. The caller has checked that there is nothing at `path`.
+    After an error nothing is left. The caller has checked that there is nothing at `path`. In a
+    store, data is written first, and last the file that says it is whole, see `upload_new`.
     """
+    if isinstance(path, RemotePath):
+        with staged(path) as folder:
+            folder.mkdir()
+            yield folder
+            upload_new(folder, path)
+        return
     with _filling(path) as partial:
         yield partial
         _sync_all(partial)
         os.rename(partial, path)
+
+
+@contextmanager
+def staged(path: RemotePath) -> Iterator[Path]:
+    """Yield a free name on this machine for what goes to a store next; it is removed at the end.
+
+    Raises StoreError if the store cannot be reached, before any work is done.
+    """
+    path.bucket.check(path.key)
+    with _filling(staging_folder() / path.name) as partial:
+        yield partial / path.name
 
 
 @contextmanager
@@ -308,6 +341,12 @@ def writing_text(path: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         sys.stdout.flush()
         return
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            with file.open("w", encoding="utf-8", errors=ESCAPE, newline="") as text:
+                yield text
+            path.bucket.put(path.key, file)
+        return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     incomplete = _regular_target(target.with_name(f"{target.name}.incomplete"))
@@ -328,8 +367,18 @@ _PARTIAL, _OLD = ".partial", ".old"
 _FORGOTTEN = 7 * 86_400  # seconds after which another machine's partial counts as left behind
 
 
+def _link(partial: Path, target: Path) -> None:
+    """Give a file its name unless there is one already. Raises FileExistsError."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        if isinstance(error, FileExistsError) or target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        os.rename(partial, target)  # this disk has no links
+
+
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{_owner()}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
+    return path.with_name(f".{path.name}.{owner()}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
 
 
 def _target(partial: Path) -> str:
@@ -372,37 +421,11 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-@cache
-def _owner() -> str:
-    """A name of this process, unique on all machines that share the disk."""
-    return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
-
-
 def _is_alive(partial: Path) -> bool:
     """Whether the process that writes a partial is alive, as far as this machine can know."""
     before, _, _ = partial.name.rpartition(_PARTIAL)
-    machine, pid, started = [*before.split(".")[-2].split("-"), "", ""][:3]
-    if machine == _machine() and pid.isdigit():
-        return _started(int(pid)) == started
-    with suppress(OSError):
-        return time.time() - partial.stat().st_mtime < _FORGOTTEN
-    return False
-
-
-@cache
-def _machine() -> str:
-    return f"{crc32(socket.gethostname().encode()):08x}"
-
-
-def _started(pid: int) -> str:
-    """When a process was started, in the system's own count; empty if there is no such process."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return fields[19]
-    try:  # no /proc: a process id may be used again, but a partial is never lost by that
-        os.kill(pid, 0)
-    except PermissionError:
-        return "0"
-    except (OSError, ValueError):
-        return ""
-    return "0"
+    alive = is_alive(before.split(".")[-2])
+    if alive is None:
+        with suppress(OSError):
+            return time.time() - partial.stat().st_mtime < _FORGOTTEN
+    return bool(alive)

@@ -178,6 +178,30 @@ def write_predictions(
     return written
 
 
+def parquet_bytes(
+    films: Iterable[Prediction | Failure],
+    genres: Sequence[str],
+    about: Mapping[str, str],
+    *,
+    top: int | None = None,
+    min_score: float | None = None,
+) -> bytes:
+    """A Parquet file of predictions, as `write_predictions` writes it. about: its metadata."""
+    ranks = ranked(top, min_score)
+    with extras():
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    schema = _arrow([], genres, ranks, "float").schema.with_metadata(dict(about))
+    with pq.ParquetWriter(sink, schema) as writer:
+        for block in batches(films, _BLOCK):
+            rows = _arrow(block, genres, ranks, "float")
+            writer.write_table(rows.replace_schema_metadata(dict(about)))
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
 def errors_file(path: StrPath) -> Path:
     """The file of errors, which is a CSV. Raises OutputError if its name says something else."""
     known_suffix(Path(path), (".csv",))

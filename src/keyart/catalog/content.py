@@ -9,10 +9,12 @@ import gzip
 import os
 import re
 import stat
+import sys
 import tempfile
 import weakref
 import zlib
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import IO
 
@@ -154,11 +156,37 @@ class Text:
         start = True
         for piece in self._content.pieces():
             if text := decoder.decode(piece):
-                damaged = (self._encoding, self._errors) == ("utf-8", "replace")
+                damaged = self._encoding == "utf-8" and self._errors != "strict"
                 yield text.removeprefix("\ufeff") if start and damaged else text
                 start = False
         if text := decoder.decode(b"", final=True):
             yield text
+
+    def exact(self) -> "Text":
+        """The same text, with each byte that is none as a character of its own."""
+        other = copy(self)
+        if self._errors == "replace":
+            other._errors = "surrogateescape"
+        return other
+
+    def of(self, path: Path) -> "Text":
+        """The text of another file, read in the same way."""
+        other = copy(self)
+        other._content = Content(path, most=sys.maxsize, most_times=0, any_size=sys.maxsize)
+        return other
+
+    @property
+    def mark(self) -> bytes:
+        """The byte order mark that the file begins with, if it does."""
+        start = self._content.start(4)
+        return next((mark for mark in _MARKS if start.startswith(mark)), b"")
+
+    @property
+    def encoding(self) -> str:
+        """What turns pieces of `exact` into the file's bytes, with surrogateescape."""
+        if self._encoding in ("utf-16", "utf-32"):
+            return f"{self._encoding}-{'le' if self.mark.startswith(bytes([255, 254])) else 'be'}"
+        return self._encoding.removesuffix("-sig")
 
     def lines(self) -> Iterator[str]:
         r"""What "\n" separates: all of the text, also the empty line at its end."""

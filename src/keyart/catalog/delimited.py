@@ -30,18 +30,22 @@ _ITEM_LINE = re.compile(r"[0-9]+(\|[^|]*){4}(\|[01]){19}")
 
 
 class Record(NamedTuple):
-    """One record: the line in which it ends, from 1, its fields, and what is wrong with it."""
+    """One record: the line in which it ends, from 1, its fields, and what is wrong with it.
+
+    first: the line in which it begins.
+    """
 
     line: int
     fields: list[str]
     problem: str
+    first: int = 0
 
 
 class Delimited:
     """Delimited text, which is read again each time that it is needed.
 
     columns: their names. A record without a problem has a field for each column. Empty lines are
-    none.
+    none. header: where the columns are named; None if nothing names them.
     """
 
     def __init__(self, lines: Callable[[], Iterable[str]], *, tabs: bool = False) -> None:
@@ -59,11 +63,12 @@ class Delimited:
             start += 1
         self._start = start
         self.columns: tuple[str, ...] = _DAT
+        self.header: Record | None = None
         if _DAT_LINE.fullmatch(header):
-            self._dialect = _Dialect("::", quotes=False)
+            self.dialect = Dialect("::", quotes=False)
             return
         if _ITEM_LINE.fullmatch(header):
-            self._dialect, self.columns = _Dialect("|", quotes=False), _ITEM
+            self.dialect, self.columns = Dialect("|", quotes=False), _ITEM
             return
         if named := re.fullmatch("sep=(.)", header.strip(), re.IGNORECASE):  # it is for Excel
             separator, start = named[1], start + 1
@@ -72,15 +77,24 @@ class Delimited:
             unquoted = re.sub('"[^"]*"', "", header)
             separator = max(("\t", *_SEPARATORS) if tabs else _SEPARATORS, key=unquoted.count)
         quotes = separator != "\t" or _quotes_tabs(self._from(start))
-        self._dialect = _Dialect(separator, quotes=quotes)
-        first = next(self._dialect.records(self._from(start), start, None), Record(start, [], ""))
+        self.dialect = Dialect(separator, quotes=quotes)
+        first = next(self.dialect.records(self._from(start), start, None), Record(start, [], ""))
         while first.fields and not first.fields[-1].strip():
             del first.fields[-1]
-        self._start, self.columns = first.line, tuple(first.fields)
+        self._start, self.columns, self.header = first.line, tuple(first.fields), first
 
     def records(self) -> Iterator[Record]:
         """The records, from the first one."""
-        return self._dialect.records(self._from(self._start), self._start, len(self.columns))
+        return self.dialect.records(self._from(self._start), self._start, len(self.columns))
+
+    def lines(self) -> Iterator[str]:
+        """All lines, also those before the header and empty ones."""
+        return self._from(0)
+
+    @property
+    def line_end(self) -> str:
+        """What is between lines, besides what these end with."""
+        return "\n" if len(list(islice(self._lines(), 2))) > 1 else "\r"
 
     def _from(self, start: int) -> Iterator[str]:
         """The lines from this one on."""
@@ -132,7 +146,7 @@ def _quotes_tabs(lines: Iterator[str]) -> bool:
     header = line.split("\t") if line is not None else []
     if any(field.startswith('"') for field in header):
         return True
-    dialect, needed, lone = _Dialect("\t", quotes=True), 0, 0
+    dialect, needed, lone = Dialect("\t", quotes=True), 0, 0
     while line is not None:
         if '"' in line:
             fields, unclosed = dialect.fields(line)
@@ -150,7 +164,7 @@ def _quotes_tabs(lines: Iterator[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class Dialect:
     """How fields are separated, and whether they are quoted."""
 
     separator: str
@@ -161,6 +175,7 @@ class _Dialect:
         ahead, at = _Ahead(lines), start
         while (found := ahead.take()) is not None:
             line, at = found.removesuffix("\r"), at + 1
+            first = at
             fields = line.split(self.separator)
             if self.quotes and '"' in line:
                 quoted, unclosed = self.fields(line)
@@ -173,7 +188,23 @@ class _Dialect:
                 if over is not None or len(quoted) == columns or len(fields) != columns:
                     fields = quoted
             if any(fields):
-                yield Record(at, *_fitted(fields, columns))
+                yield Record(at, *_fitted(fields, columns), first)
+
+    def spans(self, text: str, columns: int | None) -> list[tuple[int, int]]:
+        """Where the fields of a record of this text begin and end, with their quotation marks.
+
+        Also of empty ones past the last column. columns: as for `records`.
+        """
+        if self.quotes and '"' in text:
+            quoted = self._parse(text)[3]
+            split = text.count(self.separator) + 1
+            if "\n" in text or len(quoted) == columns or split != columns:
+                return quoted
+        spans, at = [], 0
+        for field in text.removesuffix("\r").split(self.separator):
+            spans.append((at, at + len(field)))
+            at += len(field) + len(self.separator)
+        return spans
 
     def fields(self, text: str) -> tuple[list[str], bool]:
         """The fields of a record, and whether a mark opens one and nothing closes it.
@@ -182,11 +213,13 @@ class _Dialect:
         """
         return self._parse(text)[:2]
 
-    def _parse(self, text: str) -> tuple[list[str], bool, int]:
-        """As `fields`, and how many lines the record has."""
+    def _parse(self, text: str) -> tuple[list[str], bool, int, list[tuple[int, int]]]:
+        """As `fields`, how many lines the record has, and where its fields begin and end."""
         fields: list[str] = []
+        spans: list[tuple[int, int]] = []
         at, unclosed = 0, False
         while True:
+            begin = at
             if quoted := _quoted(self.separator).match(text, at):
                 fields.append(quoted[1].replace('""', '"'))
                 at = quoted.end()
@@ -199,8 +232,9 @@ class _Dialect:
                 fields.append(text[at:stop])
                 unclosed = unclosed or fields[-1].lstrip(" ").startswith('"')
                 at = stop
+            spans.append((begin, at))
             if not text.startswith(self.separator, at):
-                return fields, unclosed, text.count("\n", 0, at) + 1
+                return fields, unclosed, text.count("\n", 0, at) + 1, spans
             at += len(self.separator)
 
     def over_lines(self, lines: Sequence[str], columns: int | None) -> tuple[int, list[str]] | None:
@@ -210,7 +244,7 @@ class _Dialect:
         all of them have, and together they have not. Its text may have as many commas; in prose a
         space follows each.
         """
-        fields, _, count = self._parse("\n".join(lines))
+        fields, _, count, _ = self._parse("\n".join(lines))
         if count == 1:
             return None
         span = lines[:count]

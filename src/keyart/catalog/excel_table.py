@@ -22,10 +22,17 @@ _MOST_CELLS = 50_000_000  # empty ones left of others among them: a few bytes na
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The first sheet with rows. columns: their names. notes: for people."""
+    """The first sheet with rows. columns: their names. notes: for people.
+
+    title: its own. header: the row of the columns' names, from 1. width: the last column that has a
+    value anywhere.
+    """
 
     columns: tuple[str, ...]
     notes: list[str]
+    title: str
+    header: int
+    width: int
     _places: Mapping[int, str]
     _rows: Sequence[tuple[int, Sequence[Any]]]
 
@@ -33,6 +40,11 @@ class Sheet:
         """The rows with their numbers, which are those that Excel shows."""
         for number, row in self._rows:
             yield number, {name: row[at] for at, name in self._places.items() if at < len(row)}
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The column of each name, from 1."""
+        return {name: at + 1 for at, name in self._places.items()}
 
 
 def read_excel(content: Content) -> Sheet:
@@ -71,27 +83,30 @@ def read_excel(content: Content) -> Sheet:
     except Exception as error:  # whatever openpyxl's readers of ZIP and XML raise
         raise TableError(f"{path}: damaged Excel file ({one_line(error)})") from error
     if not filled:
-        return Sheet((), [], {}, ())
+        return Sheet((), [], "", 0, 0, {}, ())
     notes = []
     if len(filled) > 1:
         notes.append(
             f"{path.name} has {len(filled)} sheets with rows; the first, {filled[0]!r}, was read"
         )
-    header = found.pop(0)[1]
+    width = max(len(row) for _, row in found)
+    number, header = found.pop(0)
     places = {at: str(name).strip() for at, name in enumerate(header) if name is not None}
-    return Sheet(tuple(places.values()), notes, places, found)
+    return Sheet(tuple(places.values()), notes, filled[0], number, width, places, found)
 
 
 def _filled_rows(path: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
-    """The rows that have a value, with their numbers, as wide as the first one."""
+    """The rows that have a value, with their numbers, up to their last value."""
     sheet.reset_dimensions()  # some programs write a size that is too small; rows would be lost
-    width, cells = None, 0
+    cells = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells += len(row)
         if number > _MOST_ROWS or cells > _MOST_CELLS:
             raise TableError(
                 f"{path}: over {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells; save it as CSV"
             )
-        if any(value is not None and str(value).strip() for value in row):
-            width = width or len(row)
+        width = len(row)
+        while width and (row[width - 1] is None or not str(row[width - 1]).strip()):
+            width -= 1
+        if width:
             yield number, row[:width]

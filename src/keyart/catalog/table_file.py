@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from keyart.catalog.content import FORMATS as FORMATS
 from keyart.catalog.content import Content, Text
 from keyart.catalog.delimited import Delimited
-from keyart.catalog.excel_table import OLD_EXCEL, read_excel
+from keyart.catalog.excel_table import OLD_EXCEL, Sheet, read_excel
 from keyart.catalog.json_table import JsonTable, Numbered
 from keyart.catalog.parquet_table import ParquetTable
 from keyart.errors import TableError, nearest
@@ -40,6 +40,17 @@ class Row:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The file of a table. text: if it is text. tabs: whether its name says that tabs separate."""
+
+    kind: Literal["parquet", "excel", "json", "delimited"]
+    content: Content
+    text: Text | None = None
+    sheet: Sheet | None = None
+    tabs: bool = False
+
+
 class Rows:
     """The rows of a table, in order. They are read from its file each time."""
 
@@ -59,12 +70,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A table that was opened. notes: for people, on how it was read."""
+    """A table that was opened. notes: for people, on how it was read. file: what it was read of."""
 
     path: Path
     columns: tuple[str, ...]
     rows: Rows
     notes: Sequence[str] = ()
+    file: "Opened | None" = None
 
     @cached_property
     def first_rows(self) -> Sequence[Row]:
@@ -130,20 +142,23 @@ def _read(path: Path) -> TableFile:
         return _parquet(path, content)
     if start in (b"PK\x03\x04", OLD_EXCEL):
         sheet = read_excel(content)
-        return TableFile(path, sheet.columns, _numbered(sheet.rows), sheet.notes)
+        file = Opened("excel", content, sheet=sheet)
+        return TableFile(path, sheet.columns, _numbered(sheet.rows), sheet.notes, file)
     text = Text(content)
     suffix = Path(path.name.casefold().removesuffix(".gz")).suffix
     if suffix in _JSON or text.first_letters().startswith(("{", "[{")):
         json = JsonTable(path, text)
-        return TableFile(path, json.columns, _numbered(json.rows), text.notes)
+        file = Opened("json", content, text)
+        return TableFile(path, json.columns, _numbered(json.rows), text.notes, file)
     table = Delimited(text.lines, tabs=suffix == ".tsv")
 
     def rows() -> Iterator[Row]:
         columns = table.columns
-        for line, fields, problem in table.records():
+        for line, fields, problem, _ in table.records():
             yield Row(line, dict(zip(columns, fields, strict=False)), problem)
 
-    return TableFile(path, table.columns, Rows(rows), text.notes)
+    file = Opened("delimited", content, text, tabs=suffix == ".tsv")
+    return TableFile(path, table.columns, Rows(rows), text.notes, file)
 
 
 def _numbered(read: Callable[[], Iterator[Numbered]]) -> Rows:
@@ -154,4 +169,4 @@ def _parquet(path: Path, content: Content) -> TableFile:
     most_bytes = _ANY_BYTES + _MOST_TIMES * content.size
     most_rows = _ANY_ROWS + content.size  # a row of its own takes a byte at least
     table = ParquetTable(content, most_bytes=most_bytes, most_rows=most_rows)
-    return TableFile(path, table.columns, _numbered(table.rows))
+    return TableFile(path, table.columns, _numbered(table.rows), file=Opened("parquet", content))

@@ -7,10 +7,14 @@ import typer
 
 from keyart.cli.options import (
     AsJson,
+    Balanced,
+    Errors,
+    Evidence,
     IdColumn,
     Model,
     PosterColumn,
     Posters,
+    Precision,
     Quiet,
     TitleColumn,
     YearColumn,
@@ -37,31 +41,19 @@ def predict(
         Literal["table", "csv", "json", "ndjson", "parquet"] | None,
         typer.Option(help="Output format. Default: by the suffix of --out, otherwise a table."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write. Default, and -: standard output.")
-    ] = None,
-    errors: Annotated[
-        Path | None,
-        typer.Option(help="CSV of the films whose posters could not be read, with the reasons."),
-    ] = None,
-    evidence: Annotated[
-        Literal["all", "poster"],
-        typer.Option(help="What predictions may rest on: also titles and years, or posters alone."),
-    ] = "all",
-    precision: Annotated[
-        float | None,
+    target: Annotated[
+        str | None,
         typer.Option(
-            help="Share of the predicted genres that is to be right: 0.5 to 0.95. Default: the "
-            "model's own, usually 0.6."
+            "--out",
+            metavar="PATH",
+            help="File to write. Default, and -: standard output. A folder, or a name that ends "
+            "in /, makes a job: Parquet in shards, and the same command goes on after a kill.",
         ),
     ] = None,
-    balanced: Annotated[
-        bool,
-        typer.Option(
-            "--balanced",
-            help="Predict more genres, of which fewer are right: for the best F1.",
-        ),
-    ] = False,
+    errors: Errors = None,
+    evidence: Evidence = "all",
+    precision: Precision = None,
+    balanced: Balanced = False,
     top: Annotated[
         int | None,
         typer.Option(min=1, help="Also rank the N genres with the highest scores, in a column."),
@@ -74,9 +66,27 @@ def predict(
     title: TitleColumn = None,
     year: YearColumn = None,
     poster_column: PosterColumn = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads; of a job, processes. Default: all cores.")
+    ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda"],
+        typer.Option(help="cuda: a GPU, if onnxruntime-gpu is installed."),
+    ] = "cpu",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Compute a job on this Ray cluster; local starts one here."
+        ),
+    ] = None,
+    shard_size: Annotated[
+        int | None,
+        typer.Option(help="Films in a job's shard, a multiple of 16.", show_default="1024"),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict the genres of posters, or of each film in a table."""
+    from keyart.cli.jobs import is_job, predict_job
     from keyart.evidence import KINDS, POSTER
     from keyart.files import writing_text
     from keyart.predictor import Predictor
@@ -94,11 +104,22 @@ def predict(
         raise typer.BadParameter("give --precision or --balanced, not both")
     if errors:
         errors_file(errors)  # before the work
-    predictor = Predictor.load(model, precision=precision, balanced=balanced)
-    if precision is not None and not quiet:
-        typer.echo(precision_line(predictor.bundle), err=True)
     named = columns(id=id, title=title, year=year, poster=poster_column)
     used = KINDS if evidence == "all" else POSTER
+    if target is not None and is_job(target):
+        if format not in (None, "parquet"):
+            raise typer.BadParameter(f"a job writes Parquet; leave out --format {format}")
+        return predict_job(
+            paths, target, model=model, posters=posters, columns=named, evidence=used,
+            precision=precision, balanced=balanced, top=top, min_score=min_score, errors=errors,
+            shard_size=shard_size, workers=workers, ray=ray, device=device, quiet=quiet,
+        )  # fmt: skip
+    if ray is not None or shard_size is not None:
+        raise typer.BadParameter("--ray and --shard-size are for jobs: give --out FOLDER/")
+    out = None if target is None else Path(target)
+    predictor = Predictor.load(model, precision=precision, balanced=balanced, device=device)
+    if precision is not None and not quiet:
+        typer.echo(precision_line(predictor.bundle), err=True)
     to_screen = out in (None, Path("-"))
     # What comes on standard input is answered as it comes: no one knows how much it will be.
     streamed = format == "ndjson" and to_screen and STANDARD_INPUT in paths
@@ -110,7 +131,7 @@ def predict(
     table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
     with progress("posters", quiet=quiet or to_screen) as advance:
-        films = predictor.predict_many(queries, evidence=used)
+        films = predictor.predict_many(queries, evidence=used, workers=workers)
         films = advancing(films, total, advance)
         if table:
             with writing_text(out) as file:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,9 @@ from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction
 from keyart.queries import NamedFilms
 from keyart.writers import Ranked, Written, counting
+
+if TYPE_CHECKING:
+    from keyart.tables.fill import Filled
 
 _SHOWN = 5  # genres of a poster
 _DETAILED = 12  # posters up to which bars are drawn
@@ -68,6 +71,19 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
         yield f"  {film}{failure.poster}: {failure.reason}"
     if written.failed > _LISTED:
         yield "  ... and more; --errors FILE lists them all"
+
+
+def filled_lines(filled: "Filled") -> Iterator[str]:
+    """Lines for standard error: what became of the rows of a table that was filled."""
+    yield from filled.notes
+    sure = filled.predictions - filled.unsure
+    counts = [f"{sure:,} with genres", f"{filled.unsure:,} unsure"]
+    if filled.kept:
+        counts.append(f"{filled.kept:,} not empty before")
+    if filled.failed:
+        counts.append(f"{filled.failed:,} that could not be predicted")
+    line = f"{filled.out}: {filled.rows:,} rows: {', '.join(counts)}"
+    yield f"{line}; as it was: {filled.backup}" if filled.backup else line
 
 
 def titles_line(films: NamedFilms) -> str:
@@ -152,11 +168,8 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
         if one.threshold >= 1:
             verdict = "(never predicted: it does not keep the precision)"
-        where = f", mostly from the {one.where}" if one.where else ""
-        if one.where.startswith("nowhere"):
-            where = f", from {one.where}"
         console.print(
-            Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{where}"),
+            Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{one.whence}"),
             soft_wrap=True,
         )
         if one.rate is not None or tuple(one.steps) != POSTER:
