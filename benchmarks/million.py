@@ -101,9 +101,8 @@ def main() -> None:
     parser.add_argument("--plans", type=int, nargs="*", default=[20_000, 200_000])
     parser.add_argument("--builds", type=int, nargs="*", default=[25_000, 100_000])
     given = parser.parse_args()
-    print(
-        "| command | rows | peak memory, MB | processor seconds | ms a row |\n|---|---:|---:|---:|---:|"
-    )
+    print("| command | rows | peak memory, MB | processor seconds | ms a row |")
+    print("|---|---:|---:|---:|---:|")
     for films in given.titles:
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)
