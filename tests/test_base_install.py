@@ -108,7 +108,7 @@ def test_what_needs_more_says_what_to_install(
     assert not (place / "out.parquet").exists()
 
 
-MODULES = {"scikit-learn": "sklearn"}  # if they have other names than their packages
+MODULES = {"scikit-learn": "sklearn", "tensorboardx": "tensorboardX"}  # other names than packages
 
 
 def test_every_package_of_the_extras_is_known_with_its_extra() -> None:
