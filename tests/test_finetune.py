@@ -240,7 +240,8 @@ def test_without_flips_a_head_learns_from_unmirrored_views_alone() -> None:
     draws = torch.Generator().manual_seed(0)
     for flip, expected in ((False, {0.0, 2.0}), (True, {0.0, 1.0, 2.0, 3.0})):
         source = FeatureSource(views, Recipe().with_settings(flip=flip), MACHINE, None)
-        seen = {float(v) for _ in range(20) for v in source.changed(images, draws)[:, 0]}
+        batches = [source.changed(images, draws, np.arange(8)) for _ in range(20)]
+        seen = {float(v) for batch in batches for v in batch[:, 0]}
         assert seen == expected
 
 

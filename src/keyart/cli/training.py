@@ -37,6 +37,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share each batch, for more machines or GPUs.")
+    ] = 1,
     log: Annotated[
         Literal["tensorboard"] | None,
         typer.Option(help="Also report each epoch to this; its files are in the run."),
@@ -47,12 +50,14 @@ def train(
     """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
     from keyart.terminal.scores import show_scores
     from keyart.terminal.training import watch_training
+    from keyart.training.join import follows
     from keyart.training.machine import keep_freed_memory
     from keyart.training.recipe import parse_settings
     from keyart.training.train import train
 
     keep_freed_memory()
     overrides = parse_settings(settings or [])
+    quiet = quiet or follows()  # the worker that leads prints
     with watch_training(quiet=quiet) as callbacks:
         run = train(
             catalog,
@@ -63,6 +68,7 @@ def train(
             callbacks=callbacks,
             logs=[log] if log else [],
             agreement=agreement,
+            workers=workers,
             **overrides,
         )
     if not quiet:
