@@ -29,6 +29,7 @@ _HOMES = {
     "to_table": "keyart.writers",
     "write_predictions": "keyart.writers",
     "find_films": "keyart.queries",
+    "browse": "keyart.browsing.page",
     "fill": "keyart.tables.fill",
     "Bundle": "keyart.bundle",
     "run_job": "keyart.jobs.run",
@@ -77,6 +78,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:  # so that type checkers and editors know the names
+    from keyart.browsing.page import browse as browse
     from keyart.bundle import Bundle as Bundle
     from keyart.catalog.catalog import Catalog as Catalog
     from keyart.demo.run import run_demo as run_demo

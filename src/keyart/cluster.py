@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 import sys
 from typing import Any
 
@@ -19,11 +21,9 @@ def connect(address: str, processors: int | None) -> tuple[Any, bool]:
     module ray, and whether there was a connection already. Raises JobError without a cluster, and
     MissingExtraError without Ray.
     """
-    if "ray" not in sys.modules:  # it reads these when it is imported
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if address == "local":
-            # Whoever reaches a cluster can run code on it: not without the token.
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if "ray" not in sys.modules:  # it reads them when it is imported
+        for name, value in settings(address).items():
+            os.environ.setdefault(name, value)
     with extras():
         import ray
 
@@ -34,6 +34,7 @@ def connect(address: str, processors: int | None) -> tuple[Any, bool]:
         quiet |= {"include_dashboard": False, "num_cpus": processors}
         quiet |= {"object_store_memory": _STORE}
     try:
+        _reach(address)
         ray.init(address, **quiet)
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, errors of gRPC
         raise JobError(
@@ -41,3 +42,17 @@ def connect(address: str, processors: int | None) -> tuple[Any, bool]:
             "RAY_AUTH_MODE and the token are those of the cluster"
         ) from error
     return ray, False
+
+
+def settings(address: str) -> dict[str, str]:
+    """Variables of Ray's for a cluster, if the user has not set them."""
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "error"}
+    # Whoever reaches a cluster can run code on it: not without the token.
+    return quiet | ({"RAY_AUTH_MODE": "token"} if address == "local" else {})
+
+
+def _reach(address: str) -> None:
+    """Raise OSError if nobody listens at host:port, for which Ray would wait some minutes."""
+    match = re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:([0-9]+)", address)
+    if match:
+        socket.create_connection((match[1], int(match[2])), timeout=10).close()

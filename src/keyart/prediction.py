@@ -15,6 +15,8 @@ from keyart.evidence import POSTER, Evidence
 from keyart.images.poster import Poster, content_of
 from keyart.images.spec import ImageSpec
 
+NOT_A_POSTER = "does not look like a poster"
+"""The warning of a prediction."""
 _SHOWN = 5  # genres of a notebook's card
 _THUMBNAIL = ImageSpec(height=180, width=120, fit="pad")
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keyart.bundle import Bundle, read_bundle
+from keyart.copies import copy_posters
 from keyart.errors import BundleError, PosterError
 from keyart.evidence import KINDS, POSTER, Evidence, Kind
 from keyart.explain import Explanation, Method, explain_evidence, place_maps
@@ -21,7 +22,7 @@ from keyart.images.spec import ImageSpec
 from keyart.network import BATCH, Device, Logits
 from keyart.parallel import batches, ordered
 from keyart.places import find_model
-from keyart.prediction import Failure, Prediction, Query
+from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
 from keyart.title_model import check_year
 
@@ -46,7 +47,6 @@ class Seen:
 
 Item = TypeVar("Item")
 _NO_POSTER = "it has no poster"
-_NOT_A_POSTER = "does not look like a poster"
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -153,6 +153,7 @@ class Predictor:
 
         def work(batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
             queries = [film if isinstance(film, Query) else Query(film) for _, film in batch]
+            copy_posters(film.poster for film in queries)
             return self._answers(queries, [number for number, _ in batch], used)
 
         return (
@@ -261,7 +262,7 @@ class Predictor:
         pixels = np.stack([pictures[0] for pictures in posters])
         like = typical.includes(logits, pixels, [poster.aspect for poster in posters])
         return [
-            Seen(row, "" if one else _NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
+            Seen(row, "" if one else NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
         ]
 
     def logits(self, pictures: Pictures) -> Logits:

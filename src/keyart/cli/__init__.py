@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from keyart.cli import (
+    browse,
     catalogs,
     corrections,
     evaluation,
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 # Help lists commands in this order.
-for group in (prediction, tables, training, evaluation, similar, service, study):
+for group in (prediction, tables, browse, training, evaluation, similar, service, study):
     app.add_typer(group.commands)
 app.add_typer(catalogs.commands, name="catalog")
 app.add_typer(fetch.commands, name="fetch")

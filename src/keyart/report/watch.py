@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from http.server import ThreadingHTTPServer
+from typing import Any
 
-from keyart.errors import KeyartError, RunError, ServiceError, why
+from keyart.errors import KeyartError, RunError, why
 from keyart.files import StrPath
+from keyart.local_page import HTML, JSON, Answer, serving
 from keyart.reading import read_json
 from keyart.report import charts
 from keyart.report.charts import Chart
@@ -115,50 +116,24 @@ def watching(run: StrPath, *, port: int = 0) -> Iterator[ThreadingHTTPServer]:
     """
     opened = Run.open(run)
 
-    class Handler(_Handler):
-        run = opened
+    def answer(path: str) -> Answer | None:
+        if path == "/":
+            page = template("watch.html.j2").render(name=opened.name, news=_news(opened))
+            return Answer(HTML, page.encode())
+        if path == "/news":
+            return Answer(JSON, json.dumps({"html": _news(opened)}).encode())
+        if path == "/report.html" and opened.report_path.is_file():
+            return Answer(HTML, opened.report_path.read_bytes())
+        return None
 
-    try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    except OSError as error:
-        raise ServiceError(f"port {port}: {why(error)}; choose another with --port") from error
-    with server:
+    with serving(answer, port) as server:
         yield server
 
 
-class _Handler(BaseHTTPRequestHandler):
-    run: ClassVar[Run]
-
-    def do_GET(self) -> None:
-        """The page, its changing part, or the report."""
-        if self.headers.get("Host", "").partition(":")[0] not in ("127.0.0.1", "localhost"):
-            self._answer(403, "text/plain", b"this page is for this machine alone\n")
-        elif self.path == "/":
-            page = template("watch.html.j2").render(name=self.run.name, news=self._news()).encode()
-            self._answer(200, "text/html; charset=utf-8", page)
-        elif self.path == "/news":
-            self._answer(200, "application/json", json.dumps({"html": self._news()}).encode())
-        elif self.path == "/report.html" and self.run.report_path.is_file():
-            page = self.run.report_path.read_bytes()
-            self._answer(200, "text/html; charset=utf-8", page)
-        else:
-            self._answer(404, "text/plain", b"not found\n")
-
-    def _news(self) -> str:
-        try:
-            return News.of(self.run).html(self.run)
-        except (KeyartError, OSError) as error:
-            return template("news.html.j2").render(
-                news=News(str(error), None, [], [], False), has_report=False
-            )
-
-    def _answer(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing of each request."""
+def _news(run: Run) -> str:
+    """The part of the page that changes, or what is wrong with the run."""
+    try:
+        return News.of(run).html(run)
+    except (KeyartError, OSError) as error:
+        news = News(str(error), None, [], [], False)
+        return template("news.html.j2").render(news=news, has_report=False)

@@ -257,6 +257,7 @@ async def model(service: Shared) -> schemas.ModelCard:
     return schemas.ModelCard(
         model=bundle.fingerprint,
         name=str(provenance.get("name", "")),
+        source=bundle.source,
         keyart=__version__,
         genres=[
             schemas.Genre(name=name, threshold=threshold)

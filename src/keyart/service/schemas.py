@@ -332,11 +332,12 @@ class Bounds(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """The model of this service."""
+    """The model of this service. source: where it was fetched, with its commit or hash, or ""."""
 
     model_config = ConfigDict(protected_namespaces=())
     model: Fingerprint
     name: str
+    source: str
     keyart: str
     genres: list[Genre]
     image: dict[str, Any]
