@@ -34,6 +34,12 @@ Thumbnails = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 
 
+def check_hashing() -> None:
+    """Raise MissingExtraError if posters cannot be hashed."""
+    with extras():
+        import imagehash  # noqa: F401
+
+
 def poster_hash(rgb: Pixels) -> int:
     """A 64-bit perceptual hash (low frequencies of the grey picture). rgb: (height, width, 3)."""
     with extras():
