@@ -64,7 +64,7 @@ def publish(
     for terms in bundle.provenance.get("terms", ()):
         if terms["agreement"]:
             _log.warning(
-                "%s: its content trains a model only with a written agreement; publish what yours "
+                "%s: its content trains a model only with a written agreement; publish only what it "
                 "allows", terms["source"],
             )  # fmt: skip
     target = os.fspath(to)
