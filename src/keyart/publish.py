@@ -64,8 +64,8 @@ def publish(
     for terms in bundle.provenance.get("terms", ()):
         if terms["agreement"]:
             _log.warning(
-                "%s: its content trains a model only with a written agreement; publish only what it "
-                "allows", terms["source"],
+                "%s: its content trains a model only with a written agreement; publish only what "
+                "the agreement allows", terms["source"],
             )  # fmt: skip
     target = os.fspath(to)
     if target.casefold().endswith(ARCHIVE):
