@@ -46,7 +46,7 @@ def connect(address: str, processors: int | None) -> tuple[Any, bool]:
 
 def settings(address: str) -> dict[str, str]:
     """Variables of Ray's for a cluster, if the user has not set them."""
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "error"}
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0"}
     # Whoever reaches a cluster can run code on it: not without the token.
     return quiet | ({"RAY_AUTH_MODE": "token"} if address == "local" else {})
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyart.cli.options import Model, Quiet
+from keyart.stores.paths import place
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -36,7 +37,7 @@ def index(
     with progress("posters", quiet=quiet) as advance:
         built = Index.build(_catalog(known) or known, out=out, model=predictor, progress=advance)
     if not quiet:
-        typer.echo(f"{out}: {len(built):,} posters")
+        typer.echo(f"{place(out)}: {len(built):,} posters")
     for line in unread_lines(built.unread, len(built), out / "unread.csv"):
         typer.echo(line, err=True)
 

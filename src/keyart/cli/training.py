@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from keyart.cli.options import Agreement, CatalogFolder, Quiet
+from keyart.stores.paths import place
 
 commands = typer.Typer()
 
@@ -82,7 +83,7 @@ def train(
         )
     if not quiet:
         show_scores(run.metrics, "test")
-        typer.echo(f"report: {run.path / 'report.html'}")
+        typer.echo(f"report: {run.place / 'report.html'}")
 
 
 @commands.command("ensemble")
@@ -112,7 +113,7 @@ def ensemble(
     if not quiet:
         show_ensemble(made)
         show_scores(Run(out).metrics, "test")
-        typer.echo(f"report: {out / 'report.html'}")
+        typer.echo(f"report: {place(out) / 'report.html'}")
 
 
 @commands.command("tune")
@@ -185,7 +186,7 @@ def export_run(
     from keyart.training.export import export
 
     export(run, out, small=small)
-    typer.echo(f"{out}: written and checked")
+    typer.echo(f"{place(out)}: written and checked")
 
 
 @commands.command("publish")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.terms import check_agreement
+from keyart.copies import working_folder
 from keyart.errors import RecipeError, TrainingError
 from keyart.images.decode import Pixels
 from keyart.models.backbones import origin
@@ -20,6 +21,7 @@ from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_ad
 from keyart.models.heads import GenreHead
 from keyart.network import Network
 from keyart.run import Run
+from keyart.stores.paths import RemotePath, place
 from keyart.training.callbacks import Callbacks
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical, load_classical
@@ -88,6 +90,15 @@ def train(
     do not fit the backbone, BundleError for a start that cannot be read, TermsError if an agreement
     is missing, JobError without a cluster, and MissingExtraError for `ray` without keyart[cluster].
     """
+    if isinstance(stored := place(out), RemotePath) and follows():
+        out = stored.name  # the worker that leads writes; this one only names it in messages
+    elif isinstance(stored, RemotePath):
+        with working_folder(stored) as folder:
+            train(
+                catalog, recipe, out=folder, start=start, resume=resume, callbacks=callbacks,
+                logs=logs, agreement=agreement, workers=workers, ray=ray, **settings,
+            )  # fmt: skip
+        return Run(stored)
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     check_agreement(opened, agreement)
     run, call = Run(out), callbacks or Callbacks()
@@ -190,7 +201,7 @@ def _begin(
     workers.check("keyart", __version__)
     workers.check("the catalog", catalog.fingerprint)
     workers.check("the recipe", recipe.to_toml())
-    finished = bool(workers.agreed({"finished": run.is_finished})["finished"])
+    finished = bool(workers.agreed({"finished": workers.leads and run.is_finished})["finished"])
     return None if finished else model, splits
 
 
@@ -208,7 +219,7 @@ def _learn_elsewhere(
     model, splits = _begin(catalog, recipe, run, ALONE, resume=resume)
     if model is None:
         return None
-    job = Job(os.path.abspath(catalog.path), recipe.to_toml(), os.path.abspath(run.path))
+    job = Job(str(catalog.path.absolute()), recipe.to_toml(), str(run.path.absolute()))
     if ray is None:
         train_here(job, workers, callbacks)
     else:
