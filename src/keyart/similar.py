@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from keyart.copies import local_tree
 from keyart.errors import PosterError, PosterIndexError, other_format, why
 from keyart.files import (
     StrPath,
@@ -65,6 +66,7 @@ from keyart.prediction import Failure, Query
 from keyart.predictor import Embeddings, Predictor
 from keyart.queries import NamedFilms
 from keyart.reading import read_json
+from keyart.stores.paths import place
 from keyart.version import __version__
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ class Index:
         Raises PosterIndexError if there is no index, or it is damaged, of another format or of
         another model; BundleError.
         """
-        path = Path(path)
+        path = local_tree(place(path))
         if problem := no_folder(path):
             raise PosterIndexError(f"{problem}; make an index with keyart index")
         try:
@@ -181,7 +183,7 @@ class Index:
         for a model without embeddings, such as an ensemble; PosterError if no poster can be read,
         and the errors of `find_films`; MissingExtraError without `keyart[catalog]`.
         """
-        out = Path(out)
+        out = place(out)
         if out.exists():
             raise PosterIndexError(f"{out}: already exists; name another folder or remove it")
         films = _films(known)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyart.cli.options import Model, Quiet
+from keyart.stores.paths import place
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -48,7 +49,7 @@ def index(
         else:
             built = Index.build(source, out=out, model=predictor, progress=advance)
     if not quiet:
-        typer.echo(f"{out}: {len(built):,} posters{note}")
+        typer.echo(f"{place(out)}: {len(built):,} posters{note}")
     for line in unread_lines(built.unread, len(built), out / "unread.csv"):
         typer.echo(line, err=True)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from keyart.cli.options import Agreement, CatalogFolder, Quiet
+from keyart.stores.paths import place
 
 commands = typer.Typer()
 
@@ -73,7 +74,7 @@ def train(
         )
     if not quiet:
         show_scores(run.metrics, "test")
-        typer.echo(f"report: {run.path / 'report.html'}")
+        typer.echo(f"report: {run.place / 'report.html'}")
 
 
 @commands.command("ensemble")
@@ -103,7 +104,7 @@ def ensemble(
     if not quiet:
         show_ensemble(made)
         show_scores(Run(out).metrics, "test")
-        typer.echo(f"report: {out / 'report.html'}")
+        typer.echo(f"report: {place(out) / 'report.html'}")
 
 
 @commands.command("tune")
@@ -176,7 +177,7 @@ def export_run(
     from keyart.training.export import export
 
     export(run, out, small=small)
-    typer.echo(f"{out}: written and checked")
+    typer.echo(f"{place(out)}: written and checked")
 
 
 @commands.command("publish")

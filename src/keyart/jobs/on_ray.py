@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -34,11 +35,9 @@ class OnRay:
     """
 
     def __init__(self, setup: Setup, address: str, *, workers: int | None, device: Device) -> None:
-        if "ray" not in sys.modules:  # it reads these when it is imported
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            if address == "local":
-                # Whoever reaches a cluster can run code on it: not without the token.
-                os.environ.setdefault("RAY_AUTH_MODE", "token")
+        if "ray" not in sys.modules:  # it reads them when it is imported
+            for name, value in settings(address).items():
+                os.environ.setdefault(name, value)
         with extras():
             import ray
         self._ray: Any = ray
@@ -108,6 +107,13 @@ class OnRay:
             ) from error
 
 
+def settings(address: str) -> dict[str, str]:
+    """Variables of Ray's for a cluster, if the user has not set them."""
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0"}
+    # Whoever reaches a cluster can run code on it: not without the token.
+    return quiet | ({"RAY_AUTH_MODE": "token"} if address == "local" else {})
+
+
 def _connect(address: str, workers: int | None) -> None:
     import ray
 
@@ -116,12 +122,20 @@ def _connect(address: str, workers: int | None) -> None:
         quiet |= {"include_dashboard": False, "num_cpus": workers}
         quiet |= {"object_store_memory": _STORE}
     try:
+        _reach(address)
         ray.init(address, **quiet)
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, errors of gRPC
         raise JobError(
             f"no Ray cluster at {address} ({one_line(error)}); check its address, and that "
             "RAY_AUTH_MODE and the token are those of the cluster"
         ) from error
+
+
+def _reach(address: str) -> None:
+    """Raise OSError if nobody listens at host:port, for which Ray would wait some minutes."""
+    match = re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:([0-9]+)", address)
+    if match:
+        socket.create_connection((match[1], int(match[2])), timeout=10).close()
 
 
 def _files(bundle: Path) -> Files:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.terms import check_agreement
+from keyart.copies import working_folder
 from keyart.errors import RecipeError, TrainingError
 from keyart.images.decode import Pixels
 from keyart.models.backbones import origin
@@ -19,6 +20,7 @@ from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_ad
 from keyart.models.heads import GenreHead
 from keyart.network import Network
 from keyart.run import Run
+from keyart.stores.paths import RemotePath, place
 from keyart.training.callbacks import Callbacks
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical, load_classical
@@ -85,6 +87,13 @@ def train(
     """
     if follows():
         logs = ()  # the worker that leads reports
+    if isinstance(stored := place(out), RemotePath):
+        with working_folder(stored) as folder:
+            train(
+                catalog, recipe, out=folder, start=start, resume=resume, callbacks=callbacks,
+                logs=logs, agreement=agreement, workers=workers, **settings,
+            )  # fmt: skip
+        return Run(stored)
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     check_agreement(opened, agreement)
     run, call = Run(out), callbacks or Callbacks()
