@@ -41,6 +41,14 @@ def train(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that share each batch, for more machines or GPUs.")
     ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run the workers on a Ray cluster: its address, auto for the one of this machine, "
+            "or local to start one.",
+        ),
+    ] = None,
     log: Annotated[
         Literal["tensorboard"] | None,
         typer.Option(help="Also report each epoch to this; its files are in the run."),
@@ -70,6 +78,7 @@ def train(
             logs=[log] if log else [],
             agreement=agreement,
             workers=workers,
+            ray=ray,
             **overrides,
         )
     if not quiet:
