@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from keyart.bundle import read_bundle
+from keyart.cluster import settings
 from keyart.errors import JobError
 from keyart.evidence import KINDS
-from keyart.jobs.on_ray import _compute, _files, _unpacked, settings
+from keyart.jobs.on_ray import _compute, _files, _unpacked
 from keyart.jobs.run import run_job
 from keyart.jobs.status import JobStatus, job_status
 from keyart.jobs.worker import Setup
