@@ -6,7 +6,12 @@ from pathlib import Path
 
 
 def cache_folder(*names: str) -> Path | None:
-    """A folder of keyart's in the user's cache; it may not exist yet. None without a home."""
+    """A folder of keyart's in the user's cache; it may not exist yet. None without a home.
+
+    KEYART_CACHE names another folder for all of it.
+    """
+    if own := os.environ.get("KEYART_CACHE"):
+        return Path(own).joinpath(*names)
     try:
         if sys.platform == "win32":
             base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"

@@ -7,6 +7,8 @@
     ├── PosterError             a poster that cannot be read
     ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already exists
+    ├── StoreError              an object store cannot be reached, read or written
+    │   └── StoreChangedError   another writer was there before
     ├── FetchError              posters cannot be planned or fetched
     ├── LibraryError            a media library, a plan or a journal of changes cannot be used
     │   └── NfoError                an NFO file is broken, hostile or of no film
@@ -64,6 +66,14 @@ class PosterWaitsError(KeyartError):
 
 class CatalogError(KeyartError):
     """A catalog is missing, damaged, or exists already."""
+
+
+class StoreError(KeyartError):
+    """An object store cannot be reached, read or written."""
+
+
+class StoreChangedError(StoreError):
+    """Another writer was there before: the object is there already, or is another one by now."""
 
 
 class FetchError(KeyartError):

@@ -10,6 +10,7 @@ from keyart.errors import MissingExtraError
 EXTRAS = {
     **dict.fromkeys(("imagehash", "openpyxl", "pyarrow"), "catalog"),
     "httpx2": "fetch",
+    "obstore": "remote",
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
     "huggingface_hub": "hub",

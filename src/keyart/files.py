@@ -21,9 +21,11 @@ from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from keyart.errors import OutputError
+from keyart.errors import OutputError, StoreChangedError
 from keyart.exchange import exchange
 from keyart.owners import is_alive, owner
+from keyart.stores.paths import RemotePath, place, staging_folder
+from keyart.stores.upload import upload_new
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,8 +87,19 @@ def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
     its mode, and its owner if this process may give files away. A symbolic link stays a link: its
     target is replaced. create_only: replace nothing. Raises OutputError if there is a device, a
     pipe or a folder at `path`, and FileExistsError if there is a file after all, which another
-    process may have written meanwhile.
+    process may have written meanwhile. An object of a store
+    is written at the end, at once.
     """
+    path = place(path)
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            yield file
+            try:
+                write = path.bucket.put_new if create_only else path.bucket.put
+                write(path.key, file)
+            except StoreChangedError as error:
+                raise FileExistsError(errno.EEXIST, "is there already", str(path)) from error
+        return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent, target.name)
@@ -109,12 +122,31 @@ def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a partial folder to fill; on success it becomes `path`, which must not exist.
 
-    After an error nothing is left. The caller has checked that there is nothing at `path`.
+    After an error nothing is left. The caller has checked that there is nothing at `path`. In a
+    store, data is written first, and last the file that says it is whole, see `upload_new`.
     """
+    path = place(path)
+    if isinstance(path, RemotePath):
+        with staged(path) as folder:
+            folder.mkdir()
+            yield folder
+            upload_new(folder, path)
+        return
     with _filling(path) as partial:
         yield partial
         _sync_all(partial)
         os.rename(partial, path)
+
+
+@contextmanager
+def staged(path: RemotePath) -> Iterator[Path]:
+    """Yield a free name on this machine for what goes to a store next; it is removed at the end.
+
+    Raises StoreError if the store cannot be reached, before any work is done.
+    """
+    path.bucket.check(path.key)
+    with _filling(staging_folder() / path.name) as partial:
+        yield partial / path.name
 
 
 @contextmanager
@@ -310,6 +342,13 @@ def writing_text(path: Path | None) -> Iterator[IO[str]]:
     if path is None or str(path) == "-":
         yield sys.stdout
         sys.stdout.flush()
+        return
+    path = place(path)
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            with file.open("w", encoding="utf-8", errors=ESCAPE, newline="") as text:
+                yield text
+            path.bucket.put(path.key, file)
         return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from keyart.bundle import Bundle, read_bundle
+from keyart.copies import copy_posters
 from keyart.errors import BundleError, PosterError
 from keyart.evidence import KINDS, POSTER, Evidence, Kind
 from keyart.explain import Explanation, Method, explain_evidence, place_maps
@@ -152,6 +153,7 @@ class Predictor:
 
         def work(batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
             queries = [film if isinstance(film, Query) else Query(film) for _, film in batch]
+            copy_posters(film.poster for film in queries)
             return self._answers(queries, [number for number, _ in batch], used)
 
         return (

@@ -16,6 +16,7 @@ from keyart.catalog.films_table import Columns, film_of, find_columns, unnamed_c
 from keyart.catalog.kept import catalog_films, is_catalog
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import TableFile, is_table, read_table
+from keyart.copies import local_file
 from keyart.errors import KeyartError, PosterError, why
 from keyart.files import StrPath, printable
 from keyart.images.archive import Archive, is_archive
@@ -24,6 +25,7 @@ from keyart.images.kind import HEAD
 from keyart.images.poster import MAX_BYTES, KeptPoster, check_size
 from keyart.library.folder import FolderFilm, read_folder
 from keyart.prediction import Query
+from keyart.stores.paths import RemotePath, place
 
 _log = logging.getLogger(__name__)
 STANDARD_INPUT = "-"
@@ -119,7 +121,7 @@ def _parts(
 
 def _parts_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator[Iterable[Query]]:
     """The films of one path: those of each table, and others."""
-    path = Path(given)
+    path = place(given)
     if given == STANDARD_INPUT:
         yield _given(posters, columns)
     elif is_catalog(path):
@@ -132,9 +134,9 @@ def _parts_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator
     elif not path.exists():
         raise PosterError(f"{path}: no such file or folder")
     elif is_table(path):
-        yield TableFilms(read_table(path), posters, columns)
+        yield TableFilms(read_table(local_file(path)), posters, columns)
     elif is_archive(path):
-        archive = Archive(path)
+        archive = Archive(local_file(path))
         yield (_named(member, path / member.place, archive.has) for member in archive.pictures())
     else:
         yield [_of_file(path)]
@@ -153,8 +155,11 @@ def _in_folder(path: Path) -> Iterator[Query]:
             _log.warning("%s: %s; its name says what it is", path / film.name, film.problem)
     found: list[tuple[Path, Path | FolderFilm]] = [(picture, picture) for picture in pictures]
     found += [(film.poster or path / film.name, film) for film in films]
+    exists: Callable[[Path], bool] = os.path.exists
+    if isinstance(path, RemotePath):  # it was listed: nothing needs to be asked again
+        exists = set(pictures).__contains__
     for _, one in sorted(found, key=lambda pair: pair[0]):
-        yield _of_file(one) if isinstance(one, Path) else _of_library(one)
+        yield _named(one, one, exists) if isinstance(one, Path) else _of_library(one)
 
 
 def _of_library(film: FolderFilm) -> Query:
@@ -244,7 +249,8 @@ def _named(poster: Path | KeptPoster, path: Path, exists: Callable[[Path], bool]
     if name.casefold().endswith("-poster"):  # Alien (1979)-poster.jpg
         name = name[: -len("-poster")]
     if name.casefold() in _OF_ITS_FOLDER:
-        named = Path(os.path.abspath(path)).parent  # it may be the working directory
+        # It may be the working directory.
+        named = (path if isinstance(path, RemotePath) else Path(os.path.abspath(path))).parent
         name = named.name
     match = _NAMED.fullmatch(name)
     if match is None or printable(name) != name:  # broken text is no title
@@ -314,5 +320,6 @@ class TableFilms:
 
 
 def _folder(posters: StrPath | None) -> Path | Archive | None:
-    path = Path(posters) if posters else None
-    return Archive(path) if path and path.is_file() and is_archive(path) else path
+    path = place(posters) if posters else None
+    is_one = path is not None and is_archive(path) and path.is_file()
+    return Archive(local_file(path)) if path and is_one else path

@@ -17,6 +17,7 @@ from keyart.catalog.poster_folder import (
     unused_note,
 )
 from keyart.catalog.rejections import Rejection
+from keyart.copies import copy_posters
 from keyart.errors import PosterError
 from keyart.film import Film
 from keyart.genres import Vocabulary
@@ -287,6 +288,7 @@ def _examine_posters(
 
 
 def _examine_batch(batch: list[tuple[Film, Path]]) -> list[Examined | Rejection]:
+    copy_posters(path for _, path in batch)
     return [_examine(film, path) for film, path in batch]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from keyart.copies import local_poster
 from keyart.errors import PosterError, TableError
 from keyart.files import no_folder
 from keyart.images.archive import Archive, Member
@@ -227,7 +228,7 @@ def _content(file: PosterFile) -> str:
     try:
         if isinstance(file, Member):
             return hashlib.sha256(file.read()).hexdigest()
-        with file.open("rb") as content:
+        with local_poster(file).open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except (OSError, PosterError):
         return str(file)

@@ -74,7 +74,7 @@ def summarise(catalog: CatalogTable) -> Summary:
         films=len(catalog),
         splits=dict(catalog.facts["splits"]),
         genres={name: dict(counts) for name, counts in catalog.facts["counts"].items()},
-        megabytes=sum(shard.stat().st_size for shard in catalog.shards) / 1e6,
+        megabytes=sum(shard["size"] for shard in catalog.facts["shards"]) / 1e6,
         smallest=(int(widths[small]), int(heights[small])),
         largest=(int(widths[large]), int(heights[large])),
         decades=dict(sorted(decades.items())),

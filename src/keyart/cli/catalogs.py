@@ -1,5 +1,7 @@
 """Commands that make catalogs, show them and check them."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from keyart.cli.options import (
     YearColumn,
     columns,
 )
+from keyart.stores.paths import place
 
 commands = typer.Typer(
     help="Make, show and check catalogs: films with their posters, in Parquet.",
@@ -139,4 +142,35 @@ def catalog_check(catalog: CatalogFolder, quiet: Quiet = False) -> None:
     if problems:
         raise typer.Exit(1)
     if not quiet:
-        typer.echo(f"{catalog}: sound")
+        typer.echo(f"{place(catalog)}: sound")
+
+
+@commands.command("sweep")
+def catalog_sweep(
+    catalog: CatalogFolder,
+    older_than: Annotated[
+        str,
+        typer.Option(
+            metavar="AGE",
+            help="Remove only what was written this long ago, as 12h or 7d: what is younger may be "
+            "of a writer that is still at work.",
+        ),
+    ] = "1d",
+    quiet: Quiet = False,
+) -> None:
+    """Remove the files that stopped writers have left in a catalog."""
+    from keyart.catalog.catalog import Catalog
+
+    removed = Catalog.sweep(catalog, _age(older_than))
+    if not quiet:
+        typer.echo(f"{place(catalog)}: {len(removed):,} files removed")
+        for name in removed:
+            typer.echo(f"  {name}")
+
+
+def _age(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,6}) ?([smhd])", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no age; write 30m, 12h or 7d")
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
+    return timedelta(**{unit: int(match[1])})

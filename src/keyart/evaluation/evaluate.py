@@ -258,7 +258,7 @@ def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows
     table = catalog.to_table()
     names, years = (table[column].take(rows).to_pylist() for column in ("title", "year"))
     if titles.text is not None and isinstance(titles.text.encoder, TextEncoder):
-        keep_vectors(titles.text.encoder, names, catalog.path)
+        keep_vectors(titles.text.encoder, names, catalog.folder)
     nothing = np.full(posters.shape[1], np.nan)
     by_title = titles.logits_of_titles(names)
     by_year = (titles.year_logits(year) if year and is_year(year) else nothing for year in years)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from keyart.errors import why
 from keyart.files import printable
 from keyart.images.kind import HEAD, READ, kind_of
+from keyart.stores.paths import RemotePath
 
 _log = logging.getLogger(__name__)
 
@@ -30,9 +31,16 @@ def stem(name: str) -> str:
 def files_below(folder: Path) -> Iterator[Path]:
     """All files in `folder` and below it, in no order, without hidden ones.
 
-    Raises OSError if it cannot be read. A folder below it that cannot be read is left out, and a
-    warning says so.
+    folder: also an address in a store. Raises OSError if it cannot be read. A folder below it that
+    cannot be read is left out, and a warning says so.
     """
+
+    if isinstance(folder, RemotePath):
+        depth = len(folder.parts)
+        for file in folder.objects():
+            if not any(part.startswith(".") for part in file.parts[depth:]):
+                yield file
+        return
 
     def unread(error: OSError) -> None:
         if Path(error.filename) == folder:
@@ -57,6 +65,8 @@ def is_picture(file: Path) -> bool:
 
 def _begins_like_a_picture(file: Path) -> bool:
     try:
+        if isinstance(file, RemotePath):
+            return kind_of(file.bucket.head_bytes(file.key, HEAD)) in READ
         if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe waits for its other end
             return False
         with file.open("rb") as content:

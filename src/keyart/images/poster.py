@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from keyart.errors import PosterError, why
+from keyart.copies import local_poster
+from keyart.errors import PosterError, StoreError, why
 from keyart.files import printable
 from keyart.images.decode import Pixels, to_rgb
+from keyart.stores.paths import RemotePath, place
 
 Poster = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
 
@@ -51,7 +53,7 @@ def content_of(poster: Poster) -> bytes | Pixels:
     if isinstance(poster, KeptPoster):
         return poster.read()
     if isinstance(poster, str | os.PathLike):
-        return read_file(Path(poster))
+        return read_file(place(poster))
     if isinstance(poster, Image.Image):
         return to_rgb(poster)
     if isinstance(poster, np.ndarray):
@@ -66,7 +68,14 @@ def content_of(poster: Poster) -> bytes | Pixels:
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a poster's file. Raises PosterError."""
+    """The content of a poster's file, also of one in a store. Raises PosterError."""
+    if isinstance(path, RemotePath):
+        try:
+            path = local_poster(path, MAX_BYTES)
+        except StoreError as error:
+            raise PosterError(str(error).removeprefix(f"{path}: ")) from error
+        except OSError as error:
+            raise PosterError(why(error)) from error
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):  # reading a pipe or a device may never end

@@ -105,7 +105,7 @@ def learn_titles(
     learned = [title for one in sources for title in one.titles]
     words = None
     if encoder is not None and reads == "words":
-        words = word_vectors(learned, encoder, catalog.path, progress)
+        words = word_vectors(learned, encoder, catalog.folder, progress)
     if start is None:
         model = fit_titles(sources, words)
     else:
@@ -120,7 +120,7 @@ def learn_titles(
         encoder,
         (learned, *_truth(sources)),
         (heard, catalog.truth[rows["validation"]]),
-        catalog.path,
+        catalog.folder,
         progress,
     ), notes
 
