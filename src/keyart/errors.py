@@ -19,6 +19,7 @@
     ├── CorrectionsError        corrections cannot be read or stored
     │   ├── AlreadyCorrectedError   the poster has another correction already
     │   └── CorrectionsFullError    the store takes no more corrections, or none today
+    ├── DoubtsError             doubtful genres cannot be found, or read from a file
     ├── ServiceError            the service cannot start with these options
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
@@ -108,6 +109,10 @@ class AlreadyCorrectedError(CorrectionsError):
 
 class CorrectionsFullError(CorrectionsError):
     """The store takes no more corrections, or none today."""
+
+
+class DoubtsError(KeyartError):
+    """Doubtful genres cannot be found in this catalog, or read from this file."""
 
 
 class ServiceError(KeyartError):
