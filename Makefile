@@ -61,7 +61,7 @@ lock:
 	$(LOCK) -o requirements/base.txt
 	$(LOCK) --extra postgresql -o requirements/service.txt
 	$(LOCK) --extra train --extra fetch --extra heif --extra remote --extra hub \
-		--extra cluster --group dev --group docs -o requirements/dev.txt
+		--extra cluster --extra tensorboard --group dev --group docs -o requirements/dev.txt
 
 # The mark is made last, so a set-up that was interrupted starts again from scratch.
 $(READY): requirements/dev.txt pyproject.toml

@@ -81,7 +81,9 @@ def main() -> None:
             Predictor(fused), catalog, ("validation", "test"), DEFAULT_PRECISION
         )
         others = [note for note in scored.notes if not note.startswith(_TITLES)]
-        table = replace(scored, name=_NAME, notes=(*others, *notes))
+        # The candidate was compared with the box that it replaces.
+        splits = {split: replace(found, box=None) for split, found in scored.splits.items()}
+        table = replace(scored, name=_NAME, notes=(*others, *notes), splits=splits)
         card = model_card(table, small.provenance["recipe"])
         head, data, rest = card.partition("## Data\n")
         facts = {

@@ -18,8 +18,9 @@ import numpy as np
 
 from benchmarks.measure import Row, print_rows
 from keyart.files import write_json
+from keyart.indexing import EMBEDDINGS, FILMS, HASHES, MEAN, SMALL, TABLE
 from keyart.near_duplicates import THUMBNAIL
-from keyart.similar import EMBEDDINGS, FACTS, FILMS, FORMAT, HASHES, MEAN, SMALL, TABLE, Index
+from keyart.similar import FACTS, FORMAT, Index
 
 _BLOCK = 50_000  # films written at once
 

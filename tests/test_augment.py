@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from keyart.training.augment import augment, mix
+from keyart.training.augment import augment, draw_mixture
 
 OFF: dict[str, Any] = {
     "flip": False, "zoom": 0.0, "shift": 0.0, "crop": 0.0, "colour": 0.0, "erase": 0.0,
@@ -150,6 +150,14 @@ def test_erase_blanks_a_rectangle_of_up_to_a_third_of_each_side() -> None:
     assert whole.float().mean() > 0.999, "it is one rectangle"
 
 
+def mix(
+    pixels: Tensor, truth: Tensor, draws: np.random.Generator, **alphas: float
+) -> tuple[Tensor, Tensor]:
+    mixture = draw_mixture(len(pixels), draws, **alphas)
+    assert mixture is not None
+    return mixture.of(pixels, truth, pixels[mixture.partner], truth[mixture.partner])
+
+
 def test_mixup_blends_posters_and_their_genres_in_the_same_share() -> None:
     values = torch.arange(8.0)
     pixels = values.view(8, 1, 1, 1).expand(8, 4, 4, 3)
@@ -169,7 +177,13 @@ def test_cutmix_shares_genres_by_the_area_that_is_pasted() -> None:
 
 
 def test_without_mixing_a_batch_stays_as_it_is() -> None:
-    pixels, truth = posters(4).float(), torch.eye(4)
-    same, as_it_was = mix(pixels, truth, np.random.default_rng(0), mixup=0.0, cutmix=0.0)
-    assert same is pixels
-    assert as_it_was is truth
+    assert draw_mixture(4, np.random.default_rng(0), mixup=0.0, cutmix=0.0) is None
+
+
+def test_posters_of_a_part_of_a_batch_change_as_in_the_whole_batch() -> None:
+    everything = {**OFF, "flip": True, "zoom": 0.2, "shift": 0.1, "crop": 0.2, "colour": 0.3,
+                  "erase": 0.5, "randaugment": 9}  # fmt: skip
+    whole = changed(posters(), **everything)
+    places = np.array([3, 17, 18, 40])
+    part = changed(posters()[places], batch=64, places=places, **everything)
+    assert torch.allclose(part, whole[places], atol=1e-4)

@@ -60,12 +60,15 @@ def place(
         (("explain", "{p}", "--model", "{m}", "--genre", "Red", "--out", "{o}.png"), "Red"),
         (("similar", "{p}", "--model", "{m}", "--index", "{i}"), "Carrie"),
         (("similar", "--model", "{m}", "--index", "{i}"), "0 pairs"),
+        (("similar", "{p}", "{k}", "--model", "{m}"), "known"),
+        (("fill", "{t}", "--model", "{m}", "--out", "-"), "red.jpg,Red,,false,"),
         (("corrections", "export", "--from", "sqlite:///{o}.sqlite", "--out", "{o}"), "0 films"),
         (("token", "ada"), "ada:"),
     ],
 )
 def test_the_base_install_predicts(place: Path, command: tuple[str, ...], shown: str) -> None:
-    names = {"p": "red.jpg", "m": "bundle", "i": "index", "o": "out"}
+    names = {"p": "red.jpg", "m": "bundle", "i": "index", "o": "out", "k": "known", "t": "t.csv"}
+    (place / "t.csv").write_text("path\nred.jpg\n")
     done = keyart(*(word.format(**{k: place / v for k, v in names.items()}) for word in command))
     assert done.returncode == 0, done.stderr
     assert shown in done.stdout
@@ -86,7 +89,7 @@ def test_without_a_named_model_the_one_that_comes_with_keyart_predicts(place: Pa
         (("catalog", "build", "--films", "x", "--posters", "x", "--out", "x"), "catalog"),
         (("fetch", "plan", "x", "--tmdb", "--out", "x"), "fetch"),
         (("fetch", "run", "x"), "fetch"),
-        (("index", "x", "--model", "x", "--out", "x"), "catalog"),
+        (("index", "{p}", "--model", "{m}", "--out", "{o}"), "catalog"),
         (("predict", "{p}", "--model", "{m}", "--format", "parquet", "--out", "{o}"), "catalog"),
         # They import pyarrow before all else; the extra that brings it is not enough.
         (("train", "x", "--out", "x"), "train"),
@@ -108,6 +111,8 @@ def test_what_needs_more_says_what_to_install(
     assert not (place / "out.parquet").exists()
 
 
+# One that another one brings comes before it.
+EXTRA_NAMES = ("catalog", "fetch", "train", "hub", "text", "remote", "cluster", "tensorboard")
 MODULES = {"scikit-learn": "sklearn"}  # if they have other names than their packages
 
 
@@ -115,7 +120,16 @@ def test_every_package_of_the_extras_is_known_with_its_extra() -> None:
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
     declared = {
         Requirement(line).name: extra
-        for extra in ("catalog", "fetch", "train", "text")
+        for extra in [
+            "catalog",
+            "fetch",
+            "train",
+            "hub",
+            "text",
+            "remote",
+            "cluster",
+            "tensorboard",
+        ]
         for line in extras[extra]
     }
     declared.pop("keyart")  # one extra brings the other

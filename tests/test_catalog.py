@@ -71,10 +71,10 @@ def test_paths_may_be_text_everywhere(tmp_path: Path) -> None:
 
 
 def test_all_that_a_command_shows_is_one_call_away(catalog: Catalog, tmp_path: Path) -> None:
-    write_table(tmp_path / "films.csv", [("none", "Drama")])
+    (tmp_path / "films.csv").write_text("film_id,genres,poster\nnone,Drama,none.png\n")
     grown = catalog.grow(tmp_path / "films.csv", tmp_path / "posters")
     assert [(one.film_id, one.reason) for one in grown.rejections()] == [
-        ("none", "no poster found")
+        ("none", f"no poster found: none.png is not in {tmp_path / 'posters'}")
     ]
     assert grown.summary().rejections == {"no poster found": 1}
     done: list[int] = []

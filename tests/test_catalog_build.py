@@ -166,11 +166,10 @@ def test_unusual_posters_are_accepted_and_broken_ones_rejected_each_with_its_rea
         "bad-empty": "bad-empty.jpg: the file is empty",
         "bad-text": "bad-text.jpg: not a picture in a known format (JPEG, PNG, WEBP, GIF, BMP, "
         "TIFF, AVIF, HEIF), but HTML; save it as JPEG or PNG",
-        "bad-folder": "no poster found",
-        "bad-gone": "no poster found",
         "bad-loop": "bad-loop.jpg: its symbolic links lead in a circle",
         "bad-pipe": "bad-pipe.jpg: not a file",
     }
+    assert catalog.facts["tables"][0]["without_poster"] == 2  # bad-folder and bad-gone
     assert catalog.facts["notes"] == []  # nothing was found twice by way of the link
     assert check_catalog(tmp_path / "cat") == []
 
@@ -225,8 +224,8 @@ def test_a_folder_without_pictures_is_described_and_a_catalog_that_grows_notes_i
     with pytest.raises(CatalogError) as raised:
         Catalog.build(table, folder, tmp_path / "other")
     assert str(raised.value) == (
-        f"{table}: no film with a genre and a poster in {folder}; {message}; the first: f0000: no "
-        "poster found"
+        f"{table}: no film with a genre and a poster in {folder}; {message}; 3 of 3 rows have no "
+        "poster"
     )
     newer = write_table(tmp_path / "newer.csv", [("x", "Drama")])
     assert message in catalog.grow(newer, folder).facts["notes"]
@@ -330,7 +329,9 @@ def test_each_row_is_a_film_or_a_rejection_and_what_is_left_over_is_noted(tmp_pa
     )
     catalog = Catalog.build(table, folder, tmp_path / "cat")
     facts = catalog.facts
-    assert facts["tables"] == [{"name": "films.csv", "rows": 7, "films": 2, "rejections": 5}]
+    assert facts["tables"] == [
+        {"name": "films.csv", "rows": 7, "films": 2, "rejections": 5, "without_poster": 0}
+    ]
     assert rejections(catalog) == [
         ("1", "line 6 lists it again with the same genres; counted once"),
         ("3", "no genre of the vocabulary (Foo|Bar)"),
@@ -345,7 +346,7 @@ def test_each_row_is_a_film_or_a_rejection_and_what_is_left_over_is_noted(tmp_pa
     ]
     again = catalog.grow(table, folder)
     assert again.facts["tables"][1] == {
-        "name": "films.csv", "rows": 7, "films": 0, "rejections": 7
+        "name": "films.csv", "rows": 7, "films": 0, "rejections": 7, "without_poster": 0
     }  # fmt: skip
     assert len(again) == 2
 
@@ -358,7 +359,8 @@ def test_a_table_whose_ids_are_no_file_names_gets_one_line_with_examples(tmp_pat
         Catalog.build(table, folder, tmp_path / "cat")
     assert (
         "the ids are like tt0000000, tt0000001, and the files like Film 0.png, Film 1.png; "
-        "name the column of file names with --poster-column, or that of ids with --id"
+        "name the column of file names with --poster-column, or that of ids with --id; "
+        "3 of 3 rows have no poster"
     ) in str(caught.value)
     table.write_text("key,kind,file\na,Drama,Film 0.png\nb,War,Film 1.png\n")
     columns = {"id": "key", "genres": "KIND", "poster": "file"}
@@ -412,10 +414,9 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
             strange,
             posters,
             CatalogError,
-            f"{strange}: no film with a genre and a poster in {posters}; no id fits a file in "
-            f"{posters}: the ids are like x, and the files like f0000.png, f0001.png; name the "
-            "column of file names with --poster-column, or that of ids with --id; the first: "
-            "f0000: no genre of the vocabulary (Drmaa)",
+            f"{strange}: no film with a genre and a poster in {posters}; 1 of 2 pictures in "
+            "posters belong to no film of strange.csv: f0001.png; 1 of 2 rows have no poster; "
+            "the first: f0000: no genre of the vocabulary (Drmaa)",
         ),
     ]
     for films, folder, kind, message in cases:
@@ -465,3 +466,35 @@ def test_a_large_row_of_posters_is_cut_into_row_groups(
     catalog = Catalog.build(table, posters, tmp_path / "cat")
     assert pq.ParquetFile(catalog.shards[0]).num_row_groups == 8
     assert catalog.poster(7) == (posters / "f0007.png").read_bytes()
+
+
+def test_films_without_a_poster_are_one_counted_line_and_no_rejections(tmp_path: Path) -> None:
+    names = ["a", "b", "c"]
+    folder = write_posters(
+        tmp_path / "posters", {f"{n}.png": encoded(poster(i), "PNG") for i, n in enumerate(names)}
+    )
+    table = tmp_path / "films.csv"
+    table.write_text(
+        "film_id,genres,poster\n"
+        "a,Drama,\n"  # has a poster
+        "m1,Drama,\nm2,,\nm3,Zxcv,\nm4,Drama,https://example.org/4.jpg\nm5,Drama,/tmdb5.jpg\n"
+        "m1,War,\n"  # listed twice, without a poster
+        "b,Drama,\nb,War,b.png\n"  # disagrees with itself: one row names no poster
+        "x,Drama,c.png\nx,Drama,\n"  # the poster is another row's
+        "n,Drama,gone.png\n"  # named and not there
+        "d,Dra,ma,x\n"  # faulty, and without a poster
+    )
+    catalog = Catalog.build(table, folder, tmp_path / "cat")
+    assert [film.film_id for film in catalog] == ["a", "x"]
+    assert catalog.facts["tables"] == [
+        {"name": "films.csv", "rows": 13, "films": 2, "rejections": 5, "without_poster": 6}
+    ]
+    assert [(name, reason.partition(" (")[0]) for name, reason in rejections(catalog)] == [
+        ("b", "line 10: listed with different genres"),
+        ("b", "line 9: listed with different genres"),
+        ("d", "line 14: 4 fields, but the header has 3; quote what holds a separator"),
+        ("n", f"no poster found: gone.png is not in {folder}"),
+        ("x", "line 12 lists it again with the same genres; counted once"),
+    ]
+    assert catalog.facts["unmapped"] == {}  # Zxcv is no genre of a film that could be here
+    assert check_catalog(tmp_path / "cat") == []

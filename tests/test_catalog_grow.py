@@ -370,7 +370,14 @@ def test_nothing_to_add_is_not_an_error_and_changes_no_film(tmp_path: Path) -> N
     table = write_table(tmp_path / "gone.csv", [("gone", "Drama")])
     grown = catalog.grow(table, tmp_path / "old" / "posters")
     assert grown.fingerprint == catalog.fingerprint
-    assert rejections(grown) == [("gone", "no poster found")]
+    assert rejections(grown) == []
+    (table,) = grown.facts["tables"][1:]
+    assert table == {
+        "name": "gone.csv", "rows": 1, "films": 0, "rejections": 0, "without_poster": 1
+    }  # fmt: skip
+    (note,) = grown.facts["notes"]
+    assert "no id fits a file in " in note
+    assert "the ids are like gone, and the files like f0000.png" in note
     assert check_catalog(tmp_path / "cat") == []
 
 

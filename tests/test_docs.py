@@ -192,8 +192,12 @@ def test_the_data_page_has_a_remedy_for_every_rejection(tmp_path: Path) -> None:
         ["F", "T", "2000", "Comedy"],
         ["many", "T", "2000", "Drama", "x"],
     ]
+    for row in rows:  # films whose poster is not planned would be no rejections
+        row[4:4] = [f"{row[0]}.jpg"] if row[0] in ("gone", "none", "odd") else [""]
+    for name in ("none", "odd"):
+        shutil.copy(posters / "F.jpg", posters / f"{name}.jpg")
     with (tmp_path / "films.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["film_id", "title", "year", "genres"], *rows])
+        csv.writer(file).writerows([["film_id", "title", "year", "genres", "poster"], *rows])
     catalog = keyart.Catalog.build(tmp_path / "films.csv", posters, tmp_path / "catalog")
     (tmp_path / "films.csv").write_text("film_id,genres\nB,Drama\nC,Comedy\n", encoding="utf-8")
     catalog = catalog.grow(tmp_path / "films.csv", posters)

@@ -14,7 +14,8 @@ from keyart.errors import BundleError, PosterError, UnknownGenreError
 from keyart.explain import Explanation, Method
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
-from keyart.lit_poster import draw_explanations, glow
+from keyart.images.write import write_picture
+from keyart.lit_poster import colours, draw_explanations, glow
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.predictor import Predictor
 from keyart.training.onnx_export import export_onnx
@@ -106,6 +107,16 @@ def test_scores_and_thresholds_are_the_predictions(predictor: Predictor) -> None
     assert [one.threshold for one in explained] == [0.5, 0.5, 0.9]
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_threshold_is_the_one_that_predicts(balanced: bool) -> None:
+    box = Predictor.load(balanced=balanced)
+    film = box.predict(title="Saw II", year=2005)
+    explained = box.explain(genres=box.genres, title="Saw II", year=2005)
+    assert {one.genre: one.threshold for one in explained} == film.thresholds
+    reached = [one.genre for one in explained if one.score >= one.threshold]
+    assert set(reached) == set(film.genres) != set()
+
+
 def padded_bundle(folder: Path) -> Predictor:
     """The tiny model, but with posters padded to its input, not squashed."""
     onnx = tiny_bundle(folder / "squash").onnx.read_bytes()
@@ -159,25 +170,69 @@ def test_a_file_is_explained_by_its_own_genres_and_drawn(
     file.write_bytes(encoded(np.full((96, 72, 3), (250, 200, 30), np.uint8)))
     out = tmp_path / "heat.png"
     explained = predictor.explain(file)
-    draw_explanations(file, explained).save(out)
-    assert [one.genre for one in explained] == ["Red", "Green"]
+    write_picture(out, draw_explanations(file, explained))
+    # The predicted ones, and the next highest scores up to three.
+    assert [one.genre for one in explained] == ["Red", "Green", "Blue"]
+    assert [one.score >= one.threshold for one in explained] == [True, True, False]
     with Image.open(out) as picture:
-        assert picture.width > 3 * 360
-    file.write_bytes(encoded(np.full((96, 72, 3), (20, 60, 30), np.uint8)))
-    (guess,) = predictor.explain(file)
-    assert guess.genre == "Green"
-    assert guess.score < guess.threshold
+        assert picture.width > 4 * 360
+        described = picture.getexif()[0x010E]
+    assert described == "Where genres come from: " + "; ".join(
+        f"{one.genre} {one.score:.0%}{one.whence}" for one in explained
+    ) + "."  # fmt: skip
 
 
-def test_the_highlighted_poster_is_brightest_at_the_evidence() -> None:
-    rgb = np.full((90, 60, 3), 128, np.uint8)
-    heat = np.zeros((6, 4))
-    heat[1, 2] = 1
-    lit = glow(rgb, heat)
+def spot(strength: float, row: int = 1) -> Explanation:
+    """A genre that one of six by four places speaks for."""
+    places = np.zeros((6, 4))
+    places[row, 2] = strength
+    return Explanation("Red", 0.9, 0.5, "occlusion", places)
+
+
+@pytest.mark.parametrize("ground", [20, 128, 240])
+def test_the_colours_are_brightest_at_the_evidence_on_dark_and_light_posters(ground: int) -> None:
+    rgb = np.full((180, 120, 3), ground, np.uint8)
+    rgb[::2] += 10
+    lit = glow(rgb, spot(2.0)).astype(int)
     assert lit.shape == rgb.shape
-    assert lit[15:30, 30:45].mean() > 110
-    assert lit[60:, :15].mean() < 60
-    assert draw_explanations(rgb, [Explanation("Red", 0.9, 0.5, "activation", heat)]).height > 480
+    assert lit[43:47, 73:77].mean() > lit[120:, :30].mean() + 60
+    # A line around the strongest region, and around nothing else.
+    line = (lit == (255, 226, 170)).all(2)
+    assert line.any()
+    assert not line[95:].any()
+
+
+def test_genres_are_drawn_on_one_scale() -> None:
+    rgb = np.full((180, 120, 3), 128, np.uint8)
+    strong, weak = (glow(rgb, spot(strength), 2.0)[45, 75].mean() for strength in (2.0, 0.5))
+    assert strong > weak + 60
+    assert glow(rgb, spot(0.5), 2.0)[45, 75].tolist() == glow(rgb, spot(0.25), 1.0)[45, 75].tolist()
+
+
+def test_a_map_that_points_to_no_place_has_no_outline() -> None:
+    even = glow(np.full((180, 120, 3), 128, np.uint8), spot(0.01))
+    assert not (even == (255, 226, 170)).all(2).any()
+
+
+def test_equal_steps_are_equal_steps_of_lightness() -> None:
+    linear = (colours(np.linspace(0, 1, 11)) / 255).astype(float)
+    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    # CIE lightness, which is not what the colours are made with.
+    lightness = np.where(luminance > 0.008856, 116 * np.cbrt(luminance) - 16, 903.3 * luminance)
+    steps = np.diff(lightness)
+    assert (steps > 5).all()
+    assert steps.max() < 1.8 * steps.min()
+
+
+def test_a_sheet_has_a_legend_with_the_most_that_a_colour_stands_for() -> None:
+    rgb = np.full((90, 60, 3), 128, np.uint8)
+    sheets = [
+        np.asarray(draw_explanations(rgb, [spot(strength), spot(0.2)])) for strength in (1.0, 3.0)
+    ]
+    foot = [sheet[504:, :344] for sheet in sheets]  # under the poster itself
+    assert (foot[0].std(axis=2) > 20).any()
+    assert (foot[0] != foot[1]).any()
 
 
 def trained_like(model: GenreClassifier) -> GenreClassifier:

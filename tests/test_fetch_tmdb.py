@@ -13,7 +13,7 @@ from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.terms import SourceTerms, check_agreement, read_terms, terms_of, write_terms
 from keyart.errors import CatalogError, FetchError, TermsError
-from keyart.evaluation.evaluate import with_attributions
+from keyart.evaluation.evaluate import with_terms
 from keyart.sources.fetch import Fetch
 from keyart.sources.manifest import Manifest, Row
 from keyart.sources.pace import Limits
@@ -240,8 +240,8 @@ def test_a_catalog_keeps_the_terms_of_its_posters_and_training_asks_for_the_agre
             begin(catalog, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     # They become notes of the model: in its card, which the service's page shows, and its report.
-    said = f"TMDb: {asked.attribution}"
-    assert with_attributions(("one", said), catalog) == ("one", said)
+    said = f"TMDb: {asked.attribution}; its content trains a model only with a written agreement"
+    assert with_terms(("one", said), catalog) == ("one", said)
     (fetch.path / "posters" / "terms.json").write_text('[{"source": 3}]')
     with pytest.raises(CatalogError, match="not terms of keyart"):
         read_terms(fetch.path / "posters")
@@ -256,4 +256,7 @@ def test_terms_stay_when_a_catalog_grows_and_in_a_sample_of_it(tmp_path: Path) -
     grown = catalog.grow(table, folder)
     assert [one.source for one in terms_of(grown)] == ["One", "Two"]
     assert terms_of(grown.sample(30, out=tmp_path / "sample")) == terms_of(grown)
-    assert with_attributions((), grown) == ("One: said by one",)
+    assert with_terms((), grown) == (
+        "One: said by one",
+        "Two: its content trains a model only with a written agreement",
+    )

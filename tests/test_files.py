@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from keyart import files
+from keyart import files, owners
 from keyart.errors import OutputError
 from keyart.files import (
     new_folder,
@@ -142,7 +142,7 @@ def test_without_an_exchange_a_kill_between_two_renames_is_recovered(
         (at / "x").write_text("new")
     assert (tmp_path / "f" / "x").read_text() == "new"
     # As a killed process leaves it: the old folder under another name, nothing in its place.
-    dead = f".f.{files._machine()}-99999999-1.0123abcd.partial"
+    dead = f".f.{owners._machine()}-99999999-1.0123abcd.partial"
     (tmp_path / "f").rename(tmp_path / f"{dead}.old")
     (tmp_path / dead).mkdir()
     recover_folder(tmp_path / "f")
@@ -156,7 +156,7 @@ def test_without_an_exchange_a_kill_between_two_renames_is_recovered(
 def test_leftovers_of_dead_processes_are_removed_and_files_being_written_are_not(
     tmp_path: Path,
 ) -> None:
-    machine, me = files._machine(), files._owner()
+    machine, me = owners._machine(), owners.owner()
     dead = tmp_path / f".x.txt.{machine}-99999999-1.0123abcd.partial"
     reused = tmp_path / f".x.txt.{machine}-{os.getpid()}-1.0123abcd.partial"
     mine = tmp_path / f".x.txt.{me}.0123abcd.partial"
@@ -174,7 +174,7 @@ def test_leftovers_of_dead_processes_are_removed_and_files_being_written_are_not
 
 
 def test_leftovers_of_names_with_brackets_are_removed_alone(tmp_path: Path) -> None:
-    dead = f"{files._machine()}-99999999-1.0123abcd.partial"
+    dead = f"{owners._machine()}-99999999-1.0123abcd.partial"
     (tmp_path / f".[x].txt.{dead}").touch()
     (tmp_path / f".x.txt.{dead}").touch()
     write_text(tmp_path / "[x].txt", "new")

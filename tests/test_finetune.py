@@ -38,6 +38,7 @@ from keyart.training.recipe import Recipe, load_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, Whole
 from keyart.training.teacher import Teacher, open_teacher
 from keyart.training.train import learn, train
+from tests.event_files import curves
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
 SPEC = ImageSpec(height=32, width=32)
@@ -89,7 +90,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 def frozen(catalog: Catalog, weights: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "frozen"
     recipe = Recipe().with_settings(backbone=BACKBONE, weights=weights, frozen=True, **TINY)
-    train(catalog, recipe, out=run, callbacks=SILENT, resume=False)
+    train(catalog, recipe, out=run, callbacks=SILENT, resume=False, logs=["tensorboard"])
     return run
 
 
@@ -99,6 +100,20 @@ def five_views(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Pa
     run = tmp_path_factory.mktemp("runs") / "five-views"
     train(catalog, recipe, out=run, callbacks=SILENT)
     return run
+
+
+def test_a_training_reports_each_epoch_and_its_test_metrics(frozen: Path) -> None:
+    found = curves(frozen / "tensorboard")
+    history = Run(frozen).history
+    assert history is not None
+    loss = {step: value for name, step, value in found if name == "loss/validation"}
+    assert list(loss) == history["epoch"].tolist()
+    assert list(loss.values()) == pytest.approx(history["validation_loss"].tolist(), rel=1e-6)
+    (top,) = [value for name, _, value in found if name == "test/top_class"]
+    expected = Run(frozen).metrics.split("test").model["top_class"]
+    assert expected is not None
+    assert top == pytest.approx(expected.value)
+    assert not Run(frozen).progress_path.exists()
 
 
 def small(genres: int = 3) -> GenreClassifier:
@@ -225,7 +240,8 @@ def test_without_flips_a_head_learns_from_unmirrored_views_alone() -> None:
     draws = torch.Generator().manual_seed(0)
     for flip, expected in ((False, {0.0, 2.0}), (True, {0.0, 1.0, 2.0, 3.0})):
         source = FeatureSource(views, Recipe().with_settings(flip=flip), MACHINE, None)
-        seen = {float(v) for _ in range(20) for v in source.changed(images, draws)[:, 0]}
+        batches = [source.changed(images, draws, np.arange(8)) for _ in range(20)]
+        seen = {float(v) for batch in batches for v in batch[:, 0]}
         assert seen == expected
 
 

@@ -29,6 +29,7 @@ from keyart.training.machine import Compiled, Machine, choose_machine
 from keyart.training.recipe import Recipe
 from keyart.training.sources import PixelSource, Whole
 from keyart.training.state import LoopState
+from keyart.training.workers import ALONE, Workers
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
 RECIPE = Recipe().with_settings(
@@ -41,6 +42,10 @@ RECIPE = Recipe().with_settings(
     ema_decay=0.9,
     learning_rate=3e-3,
 )
+
+
+class StopHereError(Exception):
+    pass
 
 
 PLAIN = RECIPE.with_settings(
@@ -58,7 +63,8 @@ def colour_films(recipe: Recipe, films: int = 96) -> Examples:
     """Films; their two genres are a red and a green cast, under noise."""
     random = np.random.default_rng(0)
     truth = random.random((films, 2)) < 0.5
-    pixels = random.integers(0, 120, (films, 32, 24, 3), dtype=np.uint8)
+    shape = (films, recipe.data.height, recipe.data.width, 3)
+    pixels = random.integers(0, 120, shape, dtype=np.uint8)
     pixels[..., 0] += (truth[:, 0] * 90).astype(np.uint8)[:, None, None]
     pixels[..., 1] += (truth[:, 1] * 90).astype(np.uint8)[:, None, None]
     rows = np.arange(films)
@@ -72,14 +78,17 @@ def trained(
     *,
     machine: Machine = MACHINE,
     watch: Callable[[Step], None] = lambda step: None,
+    workers: Workers = ALONE,
+    change: Callable[[torch.nn.Module], None] = lambda model: None,
 ) -> LoopState:
     torch.set_num_threads(1)  # so small a network only waits for a second one
     torch.manual_seed(recipe.optimisation.seed)
     model = build_classifier(recipe.network.backbone, recipe.spec, 2, recipe.network.dropout)
+    change(model)
     trainee = Whole(model, None, 0)
     examples = colour_films(recipe)
     callbacks = Callbacks(steps=watch)
-    return fit(trainee, examples, recipe, machine, Run(run), callbacks, model.state_dict)
+    return fit(trainee, examples, recipe, machine, Run(run), callbacks, model.state_dict, workers)
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +136,6 @@ def test_a_training_that_stops_within_an_epoch_resumes_to_the_same_weights(
 ) -> None:
     recipe = RECIPE.with_settings(optimizer=optimizer, dropout=0.3)
     trained(tmp_path / "whole", recipe)
-
-    class StopHereError(Exception):
-        pass
 
     def stop(step: Step) -> None:
         if step.epoch == 3 and step.step == 2:

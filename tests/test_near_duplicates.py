@@ -144,6 +144,7 @@ def test_blocks_and_shortcuts_connect_what_comparing_all_pairs_connects(
         patch.setattr("keyart.near_duplicates._LATER", block)
         patch.setattr("keyart.near_duplicates._EARLIER", 2 * block)
         patch.setattr("keyart.near_duplicates._CANDIDATES", 3)
+        patch.setattr("keyart.near_duplicates._SEVERAL", data.draw(st.sampled_from([1, 2, 64])))
         found = near_pairs(hashes, thumbnails, since=since)
     assert set(map(tuple, found.tolist())) <= {pair for pair in all_pairs if pair[1] >= since}
     # What old posters have in common was seen when they came.

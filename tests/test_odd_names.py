@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyart import files
+from keyart import owners
 from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.files import StrPath, printable, write_csv, write_json, write_text
@@ -151,7 +151,7 @@ def test_odd_names_are_written_escaped_and_in_json_they_come_back(tmp_path: Path
 
 
 def test_a_file_with_an_odd_name_is_written_and_its_leftovers_removed(tmp_path: Path) -> None:
-    dead = f".{ODD}.{files._machine()}-99999999-1.0123abcd.partial"
+    dead = f".{ODD}.{owners._machine()}-99999999-1.0123abcd.partial"
     (tmp_path / dead).touch()
     write_text(tmp_path / ODD, "x")
     assert os.listdir(os.fsencode(tmp_path)) == [b"caf\xe9.png"]

@@ -159,18 +159,42 @@ def test_a_genre_lights_the_place_it_comes_from(page: Page) -> None:
     expect(canvas).to_be_visible()
     expect(red).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".caption")).to_have_text("Red: mostly at the top right.")
-    expect(canvas).to_have_attribute("aria-label", "Red: mostly at the top right.")
-    veil = """(c, [x, y]) => {
+    alternative = re.compile(
+        r"Red \d+%, mostly at the top right, where the log-odds would rise by "
+    )
+    expect(canvas).to_have_attribute("aria-label", alternative)
+    pixel = """(c, [x, y]) => {
         const at = c.getContext('2d').getImageData(c.width * x, c.height * y, 1, 1).data;
-        return [at[3], at[0]];
+        return [...at];
     }"""
-    lit_alpha, lit_red = canvas.evaluate(veil, [0.78, 0.16])
-    dim_alpha, dim_red = canvas.evaluate(veil, [0.2, 0.8])
-    assert dim_alpha > 150 > lit_alpha
-    assert lit_red > 200 > 60 > dim_red
+    lit, dim = (canvas.evaluate(pixel, place) for place in ([0.78, 0.16], [0.2, 0.8]))
+    assert lit[3] == dim[3] == 255
+    assert lit[0] - lit[2] > 60 > 0 > dim[0] - dim[2]  # orange, and blue
     red.click()
     expect(canvas).to_be_hidden()
     expect(red).to_have_attribute("aria-pressed", "false")
+
+
+def test_three_genres_are_compared_on_one_scale_with_a_legend(page: Page) -> None:
+    choose(page, spot_png=region())
+    page.locator(".bar", has_text="Red").click()
+    compared = page.locator(".compared button")
+    expect(compared).to_have_count(3)
+    expect(page.locator(".compared button[aria-pressed=true]")).to_contain_text("Red")
+    expect(page.locator(".scale-end")).to_have_text(re.compile(r"\+\d+\.\d"))
+    expect(page.locator(".meaning")).to_contain_text("if the whole poster looked like a place")
+    warmest = """(c) => {
+        const pixels = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        const warmth = (red, at) => at % 4 ? 0 : Math.max(0, red - pixels[at + 2]);
+        return pixels.map(warmth).reduce((one, other) => Math.max(one, other));
+    }"""
+    red, *others = (one.locator("canvas").evaluate(warmest) for one in compared.all())
+    assert red > max(others)
+    other = compared.nth(1)
+    name = other.inner_text().split()[0]
+    other.click()
+    expect(page.locator(".caption")).to_contain_text(f"{name}:")
+    expect(page.locator(f".bar:has-text('{name}')")).to_have_attribute("aria-pressed", "true")
 
 
 def test_neighbours_are_shown_and_their_titles_are_text(page: Page) -> None:
@@ -468,7 +492,7 @@ def test_all_pictures_and_controls_have_names(page: Page) -> None:
     expect(page.locator(".heat")).to_be_visible()
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("img, canvas, button, input, summary, section, a")]
-            .filter((e) => e.checkVisibility())
+            .filter((e) => e.checkVisibility() && e.ariaHidden !== "true")
             .filter((e) => !(e.hasAttribute("alt") || e.ariaLabel || e.textContent.trim()
                 || e.labels?.length))
             .map((e) => e.outerHTML.slice(0, 80))"""

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner, Result
 
 from keyart.catalog.catalog import Catalog
+from keyart.cli import app
 from keyart.errors import PosterError, PosterIndexError
 from keyart.film import Film
 from keyart.genres import Vocabulary
 from keyart.predictor import Predictor
-from keyart.similar import Index
+from keyart.similar import Index, nearest_among
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.tiny_catalog import poster
 from tests.wire import encoded
@@ -207,7 +209,8 @@ def near_duplicates(
 def test_the_same_artwork_is_found_in_another_size_and_light_and_other_artwork_is_not(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr("keyart.similar._BLOCK", block)
+    monkeypatch.setattr("keyart.similar.BLOCK", block)
+    monkeypatch.setattr("keyart.indexing.BLOCK", block)
     posters = {
         "one": reds(1),
         "larger": reds(1, (120, 180)),
@@ -275,3 +278,92 @@ def test_an_index_needs_no_pyarrow_and_no_imagehash_to_find_near_duplicates(
     command = [sys.executable, "-c", script, *map(str, (index.path, tiny_model, query))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("0 2\n", "")
+
+
+def folder_of_pictures(folder: Path) -> Path:
+    """Posters of one colour each, two that cannot be read, and a file that is no picture."""
+    (folder / "below").mkdir(parents=True)
+    for name, colour in COLOURS.items():
+        place = folder / "below" / "Alien (1979).png" if name == "red" else folder / f"{name}.png"
+        place.write_bytes(plain(colour))
+    (folder / "broken.png").write_bytes(b"broken")
+    (folder / "empty.jpg").touch()
+    (folder / "notes.txt").write_text("none")
+    return folder
+
+
+def test_a_folder_is_indexed_without_a_catalog_and_lists_what_it_cannot_read(
+    catalog: Catalog, index: Index, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = folder_of_pictures(tmp_path / "pictures")
+    calls: list[tuple[int, int]] = []
+    made = Index.build(
+        folder, out=tmp_path / "made", model=tiny_model, progress=lambda *at: calls.append(at)
+    )
+    assert calls[-1] == (8, 8)
+    assert len(made) == 6
+    red = folder / "below" / "Alien (1979).png"
+    (first,) = made.nearest(red, 1)
+    assert (first.film_id, first.title, first.year, first.genres) == (str(red), "Alien", 1979, ())
+    assert first.similarity == pytest.approx(1, abs=1e-5)
+    reasons = {one.poster: one.reason for one in made.unread}
+    assert list(reasons) == [str(folder / "broken.png"), str(folder / "empty.jpg")]
+    assert reasons[str(folder / "empty.jpg")] == "the file is empty"
+    assert Index.open(tmp_path / "made", tiny_model).unread == made.unread
+    assert index.unread == []
+    # The same posters in a catalog have the same neighbours.
+    again = Index.build(tmp_path / "posters", out=tmp_path / "again", model=tiny_model)
+    order = [Path(one.film_id).stem for one in again.nearest(red, 6)]
+    assert order == [one.film_id for one in index.nearest(red, 6)]
+    assert len(again.near_duplicates()) == len(index.near_duplicates())
+
+
+def test_a_search_among_a_folder_finds_what_its_index_finds_but_not_the_poster_itself(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = folder_of_pictures(tmp_path / "pictures")
+    made = Index.build(folder, out=tmp_path / "made", model=tiny_model)
+    found, unread, compared = nearest_among(plain((200, 60, 10)), folder, 3, model=tiny_model)
+    expected = made.nearest(plain((200, 60, 10)), 3)
+    assert [one.film_id for one in found] == [one.film_id for one in expected]
+    assert [one.similarity for one in found] == pytest.approx(
+        [one.similarity for one in expected], abs=1e-5
+    )
+    assert ([one.poster for one in unread], compared) == ([one.poster for one in made.unread], 6)
+    found, _, compared = nearest_among(folder / "green.png", str(folder), 9, model=tiny_model)
+    assert compared == len(found) == 5
+    assert str(folder / "green.png") not in {one.film_id for one in found}
+    for name in COLOURS:
+        (folder / f"{name}.png").write_bytes(b"broken")
+    (folder / "below" / "Alien (1979).png").unlink()
+    with pytest.raises(PosterError, match=r"none of 8 .* can be read \(.*blue.png: not a pict"):
+        nearest_among(plain((9, 9, 9)), folder, model=tiny_model)
+    with pytest.raises(PosterError, match="none of 8 posters can be read"):
+        Index.build(folder, out=tmp_path / "none", model=tiny_model)
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_commands_take_folders_catalogs_and_indexes(
+    catalog: Catalog, tiny_model: Path, tmp_path: Path
+) -> None:
+    def run(*arguments: object) -> Result:
+        options = ["--model", tiny_model]
+        return CliRunner().invoke(app, [str(one) for one in (*arguments, *options)])
+
+    folder = folder_of_pictures(tmp_path / "pictures")
+    query = folder / "green.png"
+    made = run("index", folder, "--out", tmp_path / "made")
+    assert made.stdout == f"{tmp_path / 'made'}: 6 posters\n"
+    assert f"2 of 8 posters could not be read; {tmp_path / 'made' / 'unread.csv'} lists them" in (
+        made.stderr
+    )
+    assert run("index", catalog.path, "--out", tmp_path / "of-catalog").exit_code == 0
+    searched = run("similar", query, folder)
+    assert f"compared with 5 posters of {folder}, read for this search" in searched.stderr
+    assert "2 of 7 posters could not be read" in searched.stderr
+    assert searched.stdout.splitlines()[0].startswith("similarity")
+    assert len(searched.stdout.splitlines()) == 6
+    by_index = run("similar", query, "--index", tmp_path / "made")
+    assert run("similar", query, tmp_path / "made").stdout == by_index.stdout
+    for wrong in ([query], [query, folder, "--index", tmp_path / "made"]):
+        assert run("similar", *wrong).exit_code == 2

@@ -27,8 +27,8 @@ def usage_error(
         ("predict x --seed=3", "No such option: --seed. keyart catalog build has it."),
         (
             "catalog build --model x",
-            "No such option: --model. keyart predict, keyart explain, keyart index, keyart similar "
-            "and keyart serve have it.",
+            "No such option: --model. keyart predict, keyart explain, keyart index, keyart "
+            "similar, keyart serve and 1 more have it.",
         ),
         (
             "--host x serve",

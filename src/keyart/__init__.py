@@ -29,10 +29,21 @@ _HOMES = {
     "to_table": "keyart.writers",
     "write_predictions": "keyart.writers",
     "find_films": "keyart.queries",
+    "browse": "keyart.browsing.page",
+    "fill": "keyart.tables.fill",
     "Bundle": "keyart.bundle",
+    "run_job": "keyart.jobs.run",
+    "job_status": "keyart.jobs.status",
+    "JobStatus": "keyart.jobs.status",
     # catalogs
     "Catalog": "keyart.catalog.catalog",
     "Fetch": "keyart.sources.fetch",
+    "Library": "keyart.library.library",
+    "MediaServer": "keyart.library.servers",
+    "Plan": "keyart.library.plan",
+    "read_plan": "keyart.library.plan",
+    "apply_plan": "keyart.library.apply",
+    "undo_changes": "keyart.library.apply",
     "Film": "keyart.film",
     "Vocabulary": "keyart.genres",
     # training and scoring
@@ -40,10 +51,12 @@ _HOMES = {
     "tune": "keyart.search.search",
     "make_ensemble": "keyart.ensemble.make",
     "export": "keyart.training.export",
+    "publish": "keyart.publish",
     "evaluate": "keyart.training.evaluate",
     "compare": "keyart.evaluation.compare",
     "write_report": "keyart.report.page",
     "Recipe": "keyart.training.recipe",
+    "TrainingLog": "keyart.training.logs",
     "Run": "keyart.run",
     "MetricTable": "keyart.metric_table",
     # doubtful genres
@@ -70,6 +83,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:  # so that type checkers and editors know the names
+    from keyart.browsing.page import browse as browse
     from keyart.bundle import Bundle as Bundle
     from keyart.catalog.catalog import Catalog as Catalog
     from keyart.demo.run import run_demo as run_demo
@@ -81,6 +95,15 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.explain import Explanation as Explanation
     from keyart.film import Film as Film
     from keyart.genres import Vocabulary as Vocabulary
+    from keyart.jobs.run import run_job as run_job
+    from keyart.jobs.status import JobStatus as JobStatus
+    from keyart.jobs.status import job_status as job_status
+    from keyart.library.apply import apply_plan as apply_plan
+    from keyart.library.apply import undo_changes as undo_changes
+    from keyart.library.library import Library as Library
+    from keyart.library.plan import Plan as Plan
+    from keyart.library.plan import read_plan as read_plan
+    from keyart.library.servers import MediaServer as MediaServer
     from keyart.lit_poster import draw_explanations as draw_explanations
     from keyart.metric_table import MetricTable as MetricTable
     from keyart.milestone.experiment import run_milestone as run_milestone
@@ -90,6 +113,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.prediction import Query as Query
     from keyart.predictor import Predictor as Predictor
     from keyart.predictor import load as load
+    from keyart.publish import publish as publish
     from keyart.queries import find_films as find_films
     from keyart.report.page import write_report as write_report
     from keyart.review.apply import apply_corrections as apply_corrections
@@ -103,8 +127,10 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.service.tokens import new_token as new_token
     from keyart.similar import Index as Index
     from keyart.sources.fetch import Fetch as Fetch
+    from keyart.tables.fill import fill as fill
     from keyart.training.evaluate import evaluate as evaluate
     from keyart.training.export import export as export
+    from keyart.training.logs import TrainingLog as TrainingLog
     from keyart.training.recipe import Recipe as Recipe
     from keyart.training.train import train as train
     from keyart.writers import to_table as to_table

@@ -82,7 +82,8 @@ class Bundle:
     the one that predicted genres keep, whatever they rest on;
     None if they are predicted from the balanced `thresholds`. fingerprint: changes with any byte of
     the bundle. onnx_sha256: of the network; "" for an ensemble. probe: the network's logits (2,
-    genres) of two known posters, see probe.py; () for an ensemble.
+    genres) of two known posters, see probe.py; () for an ensemble. source: the hub's name for it
+    with its commit, or its address, if it was fetched; empty otherwise.
     """
 
     path: Path
@@ -100,10 +101,12 @@ class Bundle:
     probe: tuple[tuple[float, ...], ...] = ()
     text_probe: tuple[tuple[float, ...], ...] = ()
     precision: float | None = None
+    source: str = ""
 
     def __repr__(self) -> str:
         name = self.provenance.get("name") or self.path.name
-        return f"<Bundle {name!r}: {len(self.vocabulary)} genres, {self.fingerprint[:12]}>"
+        source = f", {self.source}" if self.source else ""
+        return f"<Bundle {name!r}: {len(self.vocabulary)} genres, {self.fingerprint[:12]}{source}>"
 
     def at_precision(self, wanted: float) -> "Bundle":
         """This model, predicting genres of which at least the share `wanted` is right.

@@ -7,7 +7,11 @@
     ├── PosterError             a poster that cannot be read
     ├── PosterWaitsError        no memory is free to decode a poster; try again later
     ├── CatalogError            a catalog is missing, damaged or already exists
+    ├── StoreError              an object store cannot be reached, read or written
+    │   └── StoreChangedError   another writer was there before
     ├── FetchError              posters cannot be planned or fetched
+    ├── LibraryError            a media library, a plan or a journal of changes cannot be used
+    │   └── NfoError                an NFO file is broken, hostile or of no film
     ├── RecipeError             a recipe has an unknown key or an impossible value
     │   └── WeightsError        an unknown backbone, or weights that do not fit it
     ├── TermsError              the terms of a source do not allow this
@@ -15,12 +19,14 @@
     ├── RunError                a run folder is missing, incomplete or already exists
     ├── SearchError             a search cannot start or continue in a folder
     ├── BundleError             a bundle is missing, damaged or of another format
+    │   └── HubError                a model cannot be had from a hub or an address, or published
     ├── PosterIndexError        an index is missing, damaged or of another model
     ├── CorrectionsError        corrections cannot be read or stored
     │   ├── AlreadyCorrectedError   the poster has another correction already
     │   └── CorrectionsFullError    the store takes no more corrections, or none today
     ├── DoubtsError             doubtful genres cannot be found, or read from a file
     ├── ServiceError            the service cannot start with these options
+    ├── JobError                a long job cannot start or continue in a folder
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
     └── MissingExtraError       a package that only an extra of the install brings
 
@@ -63,8 +69,24 @@ class CatalogError(KeyartError):
     """A catalog is missing, damaged, or exists already."""
 
 
+class StoreError(KeyartError):
+    """An object store cannot be reached, read or written."""
+
+
+class StoreChangedError(StoreError):
+    """Another writer was there before: the object is there already, or is another one by now."""
+
+
 class FetchError(KeyartError):
     """Posters cannot be planned or fetched: a manifest, a key or a server is not as it must be."""
+
+
+class LibraryError(KeyartError):
+    """A media library, a plan of changes or their journal cannot be used."""
+
+
+class NfoError(LibraryError):
+    """An NFO file is broken, hostile or of no film. The message is the reason alone."""
 
 
 class RecipeError(KeyartError):
@@ -95,6 +117,10 @@ class BundleError(KeyartError):
     """A bundle is missing, damaged, or of another format."""
 
 
+class HubError(BundleError):
+    """A model cannot be had from a hub or from an address, or cannot be published."""
+
+
 class PosterIndexError(KeyartError):
     """An index of posters is missing, damaged, or made with another model."""
 
@@ -117,6 +143,10 @@ class DoubtsError(KeyartError):
 
 class ServiceError(KeyartError):
     """The service cannot start with these options."""
+
+
+class JobError(KeyartError):
+    """A long job cannot start or continue: its input or its folder is not as its plan says."""
 
 
 class OutputError(KeyartError):
@@ -142,7 +172,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """An error's message in one line, not too long; the error's kind if it has none."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 

@@ -35,7 +35,8 @@ Map = npt.NDArray[np.float64]
 _ROWS, _COLUMNS = 12, 8
 _BLOCK = 16  # hidden posters in one run of the network
 _SHOWN, _CLEAR = 5, 0.1  # words, and log-odds, that people are shown
-_EVEN = 0.05  # logits; a map that rises no higher anywhere points to no place
+EVEN = 0.05
+"""Log-odds: a map that rises no higher anywhere points to no place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Explanation:
     map: (rows, columns) over the whole poster. For 'activation' what each place adds to the
     genre's logit, for 'occlusion' how far the logit falls if the place is hidden; negative if a
     place speaks against the genre. A film without a poster has an empty map and no method.
+
+    threshold: the score from which the genre is predicted; 1 if it never is.
 
     steps: the score as the evidence comes in, by the poster, then with the title, then with the
     year, as far as they were used; each is the model's answer if it knows no more than that. rate:
@@ -95,17 +98,27 @@ class Explanation:
         return dict(clear[:_SHOWN])
 
     @property
-    def heat(self) -> Map:
-        """The map from 0 (does not speak for the genre) to 1 (the place that most does).
+    def rise(self) -> Map:
+        """How much each place speaks for the genre, in log-odds; 0 where it does not.
 
-        An activation map is measured from its own mean: every place lowers the logit of a rare
-        genre, and the place that lowers it least matters most.
+        For 'activation' what the log-odds would be more if the whole poster looked like the place:
+        every place lowers the logit of a rare genre, and the one that lowers it least matters most.
+        For 'occlusion' how far they fall if the place is hidden.
         """
         if not self.map.size:
             return self.map
         level = float(self.map.mean()) if self.method == "activation" else 0.0
-        above = np.maximum(self.map - level, 0)
-        return above / max(float(above.max()), _EVEN)
+        return np.maximum(self.map - level, 0)
+
+    @property
+    def peak(self) -> float:
+        """The highest value of `rise`."""
+        return float(self.rise.max(initial=0.0))
+
+    @property
+    def heat(self) -> Map:
+        """`rise` from 0 (does not speak for the genre) to 1 (the place that most does)."""
+        return self.rise / max(self.peak, EVEN)
 
     @property
     def where(self) -> str:
@@ -123,6 +136,13 @@ class Explanation:
         across = ("left", "", "right")[int(3 * (column + 0.5) / columns)]
         return f"{down} {across}".strip()
 
+    @property
+    def whence(self) -> str:
+        """`where` as the end of a sentence: ', mostly from the top left'."""
+        if not self.where:
+            return ""
+        return f", {'from' if self.where.startswith('nowhere') else 'mostly from the'} {self.where}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {
@@ -137,6 +157,7 @@ class Explanation:
             "where": self.where or None,
             "map": self.map.tolist(),
             "heat": self.heat.tolist(),
+            "peak": self.peak,
         }
 
 
@@ -150,7 +171,7 @@ def explain_evidence(
     """
     by_step = steps(bundle, poster, film, evidence)
     words = word_parts(bundle, film.title or "", by_step)
-    thresholds, rates = bundle.decisions_for(evidence).thresholds, bundle.rates
+    thresholds, rates = bundle.decisions_for(evidence).predicting, bundle.rates
     return [
         Explanation(
             name,

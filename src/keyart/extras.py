@@ -10,9 +10,13 @@ from keyart.errors import MissingExtraError
 EXTRAS = {
     **dict.fromkeys(("imagehash", "openpyxl", "pyarrow"), "catalog"),
     "httpx2": "fetch",
+    "obstore": "remote",
     **dict.fromkeys(("jinja2", "matplotlib", "onnx", "onnxscript", "optuna"), "train"),
     **dict.fromkeys(("safetensors", "sklearn", "timm", "torch", "torchvision"), "train"),
-    **dict.fromkeys(("huggingface_hub", "tokenizers"), "text"),
+    "huggingface_hub": "hub",
+    "ray": "cluster",
+    "tensorboardX": "tensorboard",
+    "tokenizers": "text",
 }
 
 

@@ -11,21 +11,21 @@ import errno
 import json
 import os
 import shutil
-import socket
 import stat
 import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from glob import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from zlib import crc32
 
-from keyart.errors import OutputError
+from keyart.errors import OutputError, StoreChangedError
 from keyart.exchange import exchange
+from keyart.owners import is_alive, owner
+from keyart.stores.paths import RemotePath, staging_folder
+from keyart.stores.upload import upload_new
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,13 +80,25 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
     """Yield a partial file to write; on success it replaces the file at `path`.
 
     After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
-    its mode. A symbolic link stays a link: its target is replaced. Raises OutputError if there is
-    a device, a pipe or a folder at `path`.
+    its mode, and its owner if this process may give files away. A symbolic link stays a link: its
+    target is replaced. create_only: replace nothing. Raises OutputError if there is a device, a
+    pipe or a folder at `path`, and FileExistsError if there is a file after all, which another
+    process may have written meanwhile. An object of a store
+    is written at the end, at once.
     """
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            yield file
+            try:
+                write = path.bucket.put_new if create_only else path.bucket.put
+                write(path.key, file)
+            except StoreChangedError as error:
+                raise FileExistsError(errno.EEXIST, "is there already", str(path)) from error
+        return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent, target.name)
@@ -96,7 +108,10 @@ def replacing(path: Path) -> Iterator[Path]:
             yield partial
             _keep_mode(target, partial)
             sync_file(partial)
-            os.replace(partial, target)
+            if create_only:
+                _link(partial, target)
+            else:
+                os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(target.parent)
@@ -106,12 +121,30 @@ def replacing(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a partial folder to fill; on success it becomes `path`, which must not exist.
 
-    After an error nothing is left. The caller has checked that there is nothing at `path`.
+    After an error nothing is left. The caller has checked that there is nothing at `path`. In a
+    store, data is written first, and last the file that says it is whole, see `upload_new`.
     """
+    if isinstance(path, RemotePath):
+        with staged(path) as folder:
+            folder.mkdir()
+            yield folder
+            upload_new(folder, path)
+        return
     with _filling(path) as partial:
         yield partial
         _sync_all(partial)
         os.rename(partial, path)
+
+
+@contextmanager
+def staged(path: RemotePath) -> Iterator[Path]:
+    """Yield a free name on this machine for what goes to a store next; it is removed at the end.
+
+    Raises StoreError if the store cannot be reached, before any work is done.
+    """
+    path.bucket.check(path.key)
+    with _filling(staging_folder() / path.name) as partial:
+        yield partial / path.name
 
 
 @contextmanager
@@ -188,6 +221,12 @@ def lock_folder(folder: Path, name: str) -> int:
     """
     windows = sys.platform == "win32"
     handle = os.open(folder / name, os.O_RDWR | os.O_CREAT) if windows else os.open(folder, 0)
+    lock_handle(handle)
+    return handle
+
+
+def lock_handle(handle: int) -> None:
+    """Lock an open file for this process, as `lock_folder`; the handle is closed if it cannot."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -202,7 +241,6 @@ def lock_folder(folder: Path, name: str) -> int:
         raise BlockingIOError(*error.args) from error
     except OSError:
         pass
-    return handle
 
 
 def no_folder(path: Path) -> str:
@@ -239,6 +277,27 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with replacing(path) as partial:
         partial.write_bytes(content)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Write a new file, whole or not at all. Raises FileExistsError if there is one."""
+    sweep(path.parent, path.name)
+    partial = _partial(path)
+    try:
+        with _named(path):
+            partial.write_bytes(content)
+            sync_file(partial)
+            try:
+                os.link(partial, path)  # unlike a rename, it never replaces a file
+            except FileExistsError:
+                raise
+            except OSError:  # a disk without hard links
+                if path.exists() or path.is_symlink():
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+                os.rename(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -282,6 +341,12 @@ def writing_text(path: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         sys.stdout.flush()
         return
+    if isinstance(path, RemotePath):
+        with staged(path) as file:
+            with file.open("w", encoding="utf-8", errors=ESCAPE, newline="") as text:
+                yield text
+            path.bucket.put(path.key, file)
+        return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     incomplete = _regular_target(target.with_name(f"{target.name}.incomplete"))
@@ -302,8 +367,18 @@ _PARTIAL, _OLD = ".partial", ".old"
 _FORGOTTEN = 7 * 86_400  # seconds after which another machine's partial counts as left behind
 
 
+def _link(partial: Path, target: Path) -> None:
+    """Give a file its name unless there is one already. Raises FileExistsError."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        if isinstance(error, FileExistsError) or target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        os.rename(partial, target)  # this disk has no links
+
+
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{_owner()}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
+    return path.with_name(f".{path.name}.{owner()}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
 
 
 def _target(partial: Path) -> str:
@@ -326,7 +401,11 @@ def _regular_target(path: Path) -> Path:
 
 def _keep_mode(target: Path, partial: Path) -> None:
     with suppress(OSError):
-        os.chmod(partial, stat.S_IMODE(target.stat().st_mode))
+        before, now = target.stat(), partial.stat()
+        if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+            with suppress(OSError):
+                os.chown(partial, before.st_uid, before.st_gid)
+        os.chmod(partial, stat.S_IMODE(before.st_mode))
 
 
 @contextmanager
@@ -342,37 +421,11 @@ def _named(path: Path) -> Iterator[None]:
         raise
 
 
-@cache
-def _owner() -> str:
-    """A name of this process, unique on all machines that share the disk."""
-    return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
-
-
 def _is_alive(partial: Path) -> bool:
     """Whether the process that writes a partial is alive, as far as this machine can know."""
     before, _, _ = partial.name.rpartition(_PARTIAL)
-    machine, pid, started = [*before.split(".")[-2].split("-"), "", ""][:3]
-    if machine == _machine() and pid.isdigit():
-        return _started(int(pid)) == started
-    with suppress(OSError):
-        return time.time() - partial.stat().st_mtime < _FORGOTTEN
-    return False
-
-
-@cache
-def _machine() -> str:
-    return f"{crc32(socket.gethostname().encode()):08x}"
-
-
-def _started(pid: int) -> str:
-    """When a process was started, in the system's own count; empty if there is no such process."""
-    with suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return fields[19]
-    try:  # no /proc: a process id may be used again, but a partial is never lost by that
-        os.kill(pid, 0)
-    except PermissionError:
-        return "0"
-    except (OSError, ValueError):
-        return ""
-    return "0"
+    alive = is_alive(before.split(".")[-2])
+    if alive is None:
+        with suppress(OSError):
+            return time.time() - partial.stat().st_mtime < _FORGOTTEN
+    return bool(alive)

@@ -1,10 +1,9 @@
 """The networks that are known to load and answer here, by SHA-256, in the user's cache."""
 
-import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 
+from keyart.cache import cache_folder
 from keyart.version import __version__
 
 
@@ -31,11 +30,5 @@ def _file(sha256: str) -> Path | None:
         runtime = version("onnxruntime")
     except PackageNotFoundError:  # another build of it, onnxruntime-gpu
         runtime = "other"
-    try:
-        if sys.platform == "win32":
-            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-        else:
-            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:  # a user without a home
-        return None
-    return Path(base) / "keyart" / "networks" / f"{sha256}-{__version__}-{runtime}"
+    folder = cache_folder("networks")
+    return folder and folder / f"{sha256}-{__version__}-{runtime}"

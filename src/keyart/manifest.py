@@ -35,10 +35,10 @@ PROBE_TITLES = ("The Kid", "千と千尋の神隠し")
 
 # A protobuf file, and so the network, has at most 2 GiB.
 LARGEST = {
+    MANIFEST: 4 << 20,
     ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20,
     TITLES: 1 << 30, ENCODER: 2 << 30, TOKENIZER: 64 << 20,
 }  # fmt: skip
-_LARGEST_MANIFEST = 4 << 20
 _MOST_GENRES, _MOST_MEMBERS, _DEEPEST = 1_000, 32, 4
 _LONGEST = 200  # characters of a name
 _LARGEST_SIDE = 2_048  # pixels
@@ -66,7 +66,7 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     if problem := no_folder(path):
         raise BundleError(f"{problem}; name a run or a bundle")
     try:
-        content = read_json(file, _LARGEST_MANIFEST)
+        content = read_json(file, LARGEST[MANIFEST])
     except FileNotFoundError as error:
         raise BundleError(f"{path}: neither a run nor a bundle, it has no {MANIFEST}") from error
     except OSError as error:
@@ -293,6 +293,13 @@ def _check_provenance(facts: Any) -> None:
                 _object(inner, "provenance metrics", {"value", "low", "high"})
                 for bound in inner.values():
                     _number(bound, "provenance metrics", -1e12, 1e12)
+    for terms in _list(facts.get("terms", []), "provenance terms", 0, 100):
+        _object(terms, "provenance terms", {"source", "attribution", "agreement"})
+        texts = (terms["source"], terms["attribution"])
+        if not all(isinstance(one, str) and len(one) <= 2_000 for one in texts):
+            raise ValueError("provenance terms: expected texts")
+        if not isinstance(terms["agreement"], bool):
+            raise ValueError("provenance terms agreement: expected true or false")
     for note in _list(facts.get("notes", []), "provenance notes", 0, 10_000):
         if not isinstance(note, str):
             raise ValueError("provenance notes: expected text")

@@ -15,6 +15,8 @@ from keyart.evidence import POSTER, Evidence
 from keyart.images.poster import Poster, content_of
 from keyart.images.spec import ImageSpec
 
+NOT_A_POSTER = "does not look like a poster"
+"""The warning of a prediction."""
 _SHOWN = 5  # genres of a notebook's card
 _THUMBNAIL = ImageSpec(height=180, width=120, fit="pad")
 
@@ -83,10 +85,14 @@ class Prediction:
         """Whether no genre keeps the wanted precision."""
         return not self.genres
 
-    def top(self, count: int = 3) -> dict[str, float]:
-        """The genres with the highest scores, highest first."""
+    def top(self, count: int | None = 3, min_score: float = 0) -> dict[str, float]:
+        """The genres with the highest scores, highest first.
+
+        count: at most so many; None for all. min_score: only those with at least this score. These
+        are ranks and promise nothing: `genres` is what keeps the wanted precision.
+        """
         best = sorted(self.scores.items(), key=lambda item: -item[1])[:count]
-        return dict(best)
+        return {name: score for name, score in best if score >= min_score}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON: film_id, title, poster, genres, maybe, unsure, evidence, scores.

@@ -4,14 +4,14 @@ import copy
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from keyart.bundle import Bundle, boxed_bundle, read_bundle
+from keyart.bundle import Bundle, read_bundle
+from keyart.copies import copy_posters
 from keyart.errors import BundleError, PosterError
 from keyart.evidence import KINDS, POSTER, Evidence, Kind
 from keyart.explain import Explanation, Method, explain_evidence, place_maps
@@ -19,9 +19,10 @@ from keyart.fusion import fuse
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
-from keyart.network import BATCH, Logits
+from keyart.network import BATCH, Device, Logits
 from keyart.parallel import batches, ordered
-from keyart.prediction import Failure, Prediction, Query
+from keyart.places import find_model
+from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
 from keyart.scorer import Pictures, Scores, open_scorer
 from keyart.title_model import check_year
 
@@ -46,7 +47,6 @@ class Seen:
 
 Item = TypeVar("Item")
 _NO_POSTER = "it has no poster"
-_NOT_A_POSTER = "does not look like a poster"
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -56,10 +56,10 @@ class Predictor:
     bundle: the saved model, with its vocabulary, thresholds and provenance.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, device: Device = "cpu") -> None:
         """Load the network of a bundle. Raises BundleError."""
         self._use(bundle)
-        self.scorer = open_scorer(bundle)
+        self.scorer = open_scorer(bundle, device)
 
     @classmethod
     def load(
@@ -68,19 +68,20 @@ class Predictor:
         *,
         precision: float | None = None,
         balanced: bool = False,
+        device: Device = "cpu",
     ) -> "Predictor":
         """Load a model.
 
-        path: a run's or a bundle's folder; None for the model that comes with keyart. precision:
-        the share of the predicted genres that is to be right, see `Bundle.at_precision`; None takes
-        the model's own, usually 0.6. balanced: predict each genre from its balanced threshold
-        instead, which finds more and promises nothing. Raises BundleError, and ValueError for a
-        precision that is to be balanced.
+        path: a run's or a bundle's folder, or where else a model is, see `find_model`; None for the
+        model that comes with keyart. precision: the share of the predicted genres that is to be
+        right, see `Bundle.at_precision`; None takes the model's own, usually 0.6. balanced: predict
+        each genre from its balanced threshold instead, which finds more and promises nothing.
+        device: 'cuda' for a GPU, through ONNX Runtime's CUDA provider.
+        Raises BundleError, and ValueError for a precision that is to be balanced.
         """
-        folder = boxed_bundle() if path is None else Path(path)
-        inner = folder / "bundle"
-        bundle = read_bundle(inner if inner.is_dir() else folder)
-        return cls(_deciding(bundle, precision, balanced))
+        place = find_model(path)
+        bundle = replace(read_bundle(place.bundle), source=place.source)
+        return cls(_deciding(bundle, precision, balanced), device)
 
     def deciding(self, *, precision: float | None = None, balanced: bool = False) -> "Predictor":
         """This model with other thresholds, as for `load`; the network is shared."""
@@ -109,7 +110,8 @@ class Predictor:
 
     def __repr__(self) -> str:
         name = self.bundle.provenance.get("name") or self.bundle.path.name
-        return f"<Predictor {name!r}: {len(self.genres)} genres>"
+        source = f", {self.bundle.source}" if self.bundle.source else ""
+        return f"<Predictor {name!r}: {len(self.genres)} genres{source}>"
 
     def predict(
         self, poster: Poster | None = None, *, title: str | None = None, year: int | None = None
@@ -151,6 +153,7 @@ class Predictor:
 
         def work(batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
             queries = [film if isinstance(film, Query) else Query(film) for _, film in batch]
+            copy_posters(film.poster for film in queries)
             return self._answers(queries, [number for number, _ in batch], used)
 
         return (
@@ -172,11 +175,12 @@ class Predictor:
         """What moved the scores of a film's genres: its poster, title and year, and where in them.
 
         poster, title, year: as for `predict`; scores, thresholds and genres are those that it
-        gives. genres: names or aliases; None means the predicted ones, or the one with the highest
-        score if there are none. method: how to find the places on the poster: 'activation' (a class
-        activation map: fast, needs a linear head) or 'occlusion' (hides one part after another:
-        slow, works for every model); None takes the first if the model has it. Raises PosterError,
-        UnknownGenreError, and BundleError for a method that the model does not have.
+        gives. genres: names or aliases; None means the predicted ones, with those of the next
+        highest scores if they are fewer than three. method: how to find the places on the poster:
+        'activation' (a class activation map: fast, needs a linear head) or 'occlusion' (hides one
+        part after another: slow, works for every model); None takes the first if the model has it.
+        Raises PosterError, UnknownGenreError, and BundleError for a method that the model does not
+        have.
         """
         film = Query(None, None, title, year)
         check_year(year)
@@ -196,7 +200,9 @@ class Predictor:
             raise PosterError(f"{answer.poster}: {answer.reason}")
         found = explain_evidence(self.bundle, logits, film, answer.evidence)
         if wanted is None:
-            wanted = [self.genres.index(name) for name in answer.genres or answer.top(1)]
+            near = [name for name in answer.top(3) if name not in answer.genres]
+            names = [*answer.genres, *near[: max(0, 3 - len(answer.genres))]]
+            wanted = [self.genres.index(name) for name in names]
             wanted.sort(key=lambda genre: -found[genre].score)
         return [replace(found[genre], method=method, map=maps[genre]) for genre in wanted]
 
@@ -256,7 +262,7 @@ class Predictor:
         pixels = np.stack([pictures[0] for pictures in posters])
         like = typical.includes(logits, pixels, [poster.aspect for poster in posters])
         return [
-            Seen(row, "" if one else _NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
+            Seen(row, "" if one else NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
         ]
 
     def logits(self, pictures: Pictures) -> Logits:
@@ -399,14 +405,19 @@ def load(
     *,
     precision: float | None = None,
     balanced: bool = False,
+    device: Device = "cpu",
 ) -> Predictor:
-    """Load a model: the one that comes with keyart, or that of a run's or a bundle's folder.
+    """Load a model: the one that comes with keyart, or another one.
 
-    precision: the share of the predicted genres that is to be right, 0.5 to 0.95; None takes the
-    model's own, usually 0.6. balanced: predict more genres instead, each from the threshold that
-    balances precision and recall. Raises BundleError, and ValueError if both are given.
+    path: a run's or a bundle's folder; hf:OWNER/NAME or hf:OWNER/NAME@REVISION on a hub; None for
+    the model that comes with keyart. What is fetched is kept in the user's cache, and
+    `bundle.source` of the model has the commit that was loaded. precision: the share of the
+    predicted genres that is to be right, 0.5 to 0.95; None takes the model's own, usually 0.6.
+    balanced: predict more genres instead, each from the threshold that balances precision and
+    recall. device: 'cuda' for a GPU, which needs onnxruntime-gpu. Raises BundleError, and
+    ValueError if precision and balanced are both given.
     """
-    return Predictor.load(path, precision=precision, balanced=balanced)
+    return Predictor.load(path, precision=precision, balanced=balanced, device=device)
 
 
 def _deciding(bundle: Bundle, precision: float | None, balanced: bool) -> Bundle:

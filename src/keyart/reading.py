@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keyart.errors import one_line
+from keyart.stores.paths import RemotePath
 
 _DEEPEST = 32  # levels of JSON or TOML; none of keyart's has more than 8
 LARGEST_WEIGHTS = 64 << 30  # bytes of a safetensors file
@@ -44,7 +45,12 @@ def opened(file: Path, most: int, *, links: bool = False) -> Iterator[io.Buffere
 
 
 def read_bytes(file: Path, most: int, *, links: bool = False) -> bytes:
-    """The content of a regular file of at most `most` bytes. Raises ValueError and OSError."""
+    """The content of a regular file or an object of a store, of at most `most` bytes.
+
+    Raises ValueError, OSError and StoreError.
+    """
+    if isinstance(file, RemotePath):
+        return file.bucket.get(file.key, most)[0]
     with opened(file, most, links=links) as handle:
         return handle.read(most + 1)
 

@@ -161,6 +161,11 @@ class Run:
         return self.path / "history.csv"
 
     @property
+    def progress_path(self) -> Path:
+        """progress.json: the last step of a training that runs, every two seconds."""
+        return self.path / "progress.json"
+
+    @property
     def metrics_path(self) -> Path:
         """metrics.json."""
         return self.path / "metrics.json"

@@ -15,7 +15,7 @@ from keyart.bundle import Bundle
 from keyart.calibration import Calibration
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
-from keyart.network import Logits, Network
+from keyart.network import Device, Logits, Network, check_device
 from keyart.trial import open_network, open_text, try_out
 
 # No average is closer to 0 or 1 than this, so that each has a logit.
@@ -97,18 +97,19 @@ def average_logits(scores: Scores, weights: npt.ArrayLike) -> Logits:
     return logits
 
 
-def open_scorer(bundle: Bundle) -> Scorer:
+def open_scorer(bundle: Bundle, device: Device = "cpu") -> Scorer:
     """The scorer of a bundle, tried out and probed, see trial.py. Raises BundleError."""
+    check_device(device)  # before the work
     try_out(bundle)
     open_text(bundle)
-    return _scorer(bundle)
+    return _scorer(bundle, device)
 
 
-def _scorer(bundle: Bundle) -> Scorer:
+def _scorer(bundle: Bundle, device: Device) -> Scorer:
     if bundle.spec is not None:
-        return SingleScorer(open_network(bundle), bundle.spec)
+        return SingleScorer(open_network(bundle, device), bundle.spec)
     return EnsembleScorer(
-        tuple(_scorer(member.bundle) for member in bundle.members),
+        tuple(_scorer(member.bundle, device) for member in bundle.members),
         tuple(member.bundle.calibration for member in bundle.members),
         tuple(member.weight for member in bundle.members),
     )

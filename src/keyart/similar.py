@@ -7,15 +7,17 @@ An index is a folder:
     hashes.npy       (films,) uint64 perceptual hashes, see near_duplicates.py
     small.npy        (films, 12, 8, 3) uint8, the posters in 12x8 pixels
     films.sqlite     place, film_id, title, year, genres, poster_sha256, thumbnail (JPEG)
+    unread.csv       posters that could not be read, if there are any, with the reasons
 
 Search is exact: one product of the embeddings with the query's. A million films of 256 channels
 are 1 GB, which is mapped, not read; docs/benchmarks.md has the time of a query. Using an index
 needs neither pyarrow nor a catalog.
 """
 
-import io
+import csv
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,16 +26,31 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from keyart.errors import PosterIndexError, other_format, why
-from keyart.files import StrPath, disk_error, new_folder, no_folder, write_array, write_json
+from keyart.errors import PosterError, PosterIndexError, other_format, why
+from keyart.files import StrPath, disk_error, new_folder, no_folder, write_json
 from keyart.film import Film
-from keyart.images.decode import Pixels, decode
 from keyart.images.poster import Poster
-from keyart.near_duplicates import near_pairs
-from keyart.parallel import Progress, batches, ordered
+from keyart.indexing import (
+    BLOCK,
+    EMBEDDINGS,
+    FILMS,
+    HASHES,
+    MEAN,
+    SMALL,
+    UNREAD,
+    best_of,
+    centred,
+    embedded,
+    of_catalog,
+    of_films,
+    write_films,
+)
+from keyart.near_duplicates import check_hashing, near_pairs
+from keyart.parallel import Progress
+from keyart.prediction import Failure, Query
 from keyart.predictor import Embeddings, Predictor
+from keyart.queries import NamedFilms
 from keyart.reading import read_json
 from keyart.version import __version__
 
@@ -41,21 +58,10 @@ if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
 
 FORMAT = 2
-FACTS, EMBEDDINGS, MEAN, FILMS = "index.json", "embeddings.npy", "mean.npy", "films.sqlite"
-HASHES, SMALL = "hashes.npy", "small.npy"
+FACTS = "index.json"
 LARGEST = 1_000_000
-THUMBNAIL_HEIGHT = 240
 
 _LARGEST_FACTS = 1 << 20  # bytes
-_BATCH = 16  # posters a task
-_BLOCK = 1_024  # rows centred or compared at once
-
-TABLE = """
-CREATE TABLE films (
-    place INTEGER PRIMARY KEY, film_id TEXT NOT NULL, title TEXT NOT NULL, year INTEGER,
-    genres TEXT NOT NULL, poster_sha256 TEXT NOT NULL, thumbnail BLOB NOT NULL
-)
-"""
 _REBUILD = "an index of an older keyart; make it again with keyart index"
 _COLUMNS = "place, film_id, title, year, genres, poster_sha256"
 
@@ -149,47 +155,60 @@ class Index:
     @classmethod
     def build(
         cls,
-        catalog: "Catalog",
+        known: "Catalog | StrPath | Iterable[StrPath | Query]",
         *,
         out: StrPath,
         model: Predictor | StrPath | None = None,
         progress: Progress | None = None,
     ) -> "Index":
-        """Embed all posters of a catalog and write the index to the new folder `out`.
+        """Embed known posters and write the index to the new folder `out`.
 
-        model: a Predictor, a run or a bundle; None means the model that comes with keyart.
-        progress: called with (posters done, posters).
+        known: a catalog, or posters that are in none: a folder of them or another path, or several
+        paths, as for `find_films`, or films as it gives them. Then posters that cannot be read are
+        left out, and `unread` lists them. model: a Predictor, a run or a bundle; None means the
+        model that comes with keyart. progress: called with (posters done, posters).
 
-        Raises PosterIndexError if `out` exists or the catalog has no films or over a million;
-        BundleError for a model without embeddings, such as an ensemble.
+        Raises PosterIndexError if `out` exists or there are no films or over a million; BundleError
+        for a model without embeddings, such as an ensemble; PosterError if no poster can be read,
+        and the errors of `find_films`; MissingExtraError without `keyart[catalog]`.
         """
         out = Path(out)
         if out.exists():
             raise PosterIndexError(f"{out}: already exists; name another folder or remove it")
-        if not 0 < len(catalog) <= LARGEST:
+        films = _films(known)
+        if not 0 < len(films) <= LARGEST:
+            where = getattr(known, "path", known if isinstance(known, str | Path) else "this list")
             raise PosterIndexError(
-                f"{catalog.path}: has {len(catalog):,} films; exact search is for 1 to {LARGEST:,}."
+                f"{where}: has {len(films):,} films; exact search is for 1 to {LARGEST:,}."
                 " For more, put the embeddings into a library of approximate search, such as FAISS"
             )
         predictor = _predictor(model)
         predictor.require("features")
+        fingerprint = getattr(films, "fingerprint", None)
+        if fingerprint is None:
+            check_hashing()  # before the work
+        posters = of_films(films) if fingerprint is None else of_catalog(cast("Catalog", films))
         with new_folder(out) as partial, _disk_errors(out):
-            mean = _write_films(predictor, catalog, partial, progress)
-            write_array(partial / MEAN, mean)
-            _centre(partial / EMBEDDINGS, mean)
-            hashes, small = catalog.hashes()
-            write_array(partial / HASHES, hashes)
-            write_array(partial / SMALL, small)
+            count, channels = write_films(predictor, posters, len(films), partial, progress)
             facts = {
                 "format": FORMAT,
                 "keyart": __version__,
                 "model": predictor.bundle.fingerprint,
-                "catalog": catalog.fingerprint,
-                "films": len(catalog),
-                "channels": len(mean),
+                "catalog": fingerprint,
+                "films": count,
+                "channels": channels,
             }
             write_json(partial / FACTS, facts)
         return cls.open(out, predictor)
+
+    @property
+    def unread(self) -> list[Failure]:
+        """The posters that could not be read when the index was made, with the reasons."""
+        try:
+            with (self.path / UNREAD).open(newline="", encoding="utf-8") as file:
+                return [Failure(row["poster"], row["reason"]) for row in csv.DictReader(file)]
+        except FileNotFoundError:
+            return []
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -222,18 +241,12 @@ class Index:
                 f"{self.path}: an embedding of {len(embedding)} channels, expected "
                 f"{len(self._mean)}; use the model that made the index"
             )
-        likeness = self.embeddings @ _centred(embedding[None], self._mean)[0]
-        count = min(count, len(likeness))
-        if count < 1:
-            return []
-        best = np.argpartition(-likeness, count - 1)[:count]
-        best = best[np.lexsort((best, -likeness[best]))]
-        marks = ", ".join("?" * count)
-        rows = _query(
-            self.path, f"SELECT {_COLUMNS} FROM films WHERE place IN ({marks})", best.tolist()
-        )
+        likeness = self.embeddings @ centred(embedding[None], self._mean)[0]
+        best = best_of(likeness, count)
+        marks = ", ".join("?" * len(best))
+        rows = _query(self.path, f"SELECT {_COLUMNS} FROM films WHERE place IN ({marks})", best)
         films = {row[0]: row for row in rows}
-        return [_similar(films[place], float(likeness[place])) for place in best.tolist()]
+        return [_similar(films[place], float(likeness[place])) for place in best]
 
     def near_duplicates(self) -> list[NearDuplicates]:
         """Pairs of known films that show the same artwork, most similar first.
@@ -253,8 +266,8 @@ class Index:
 
     def _similarities(self, pairs: npt.NDArray[np.int64]) -> Iterator[float]:
         """The cosine of each pair's embeddings."""
-        for start in range(0, len(pairs), _BLOCK):
-            first, second = pairs[start : start + _BLOCK].T
+        for start in range(0, len(pairs), BLOCK):
+            first, second = pairs[start : start + BLOCK].T
             yield from (self.embeddings[first] * self.embeddings[second]).sum(1).tolist()
 
     def thumbnail(self, place: int) -> bytes:
@@ -264,6 +277,74 @@ class Index:
             raise IndexError(place)
         found: bytes = rows[0][0]
         return found
+
+
+def nearest_among(
+    poster: Poster,
+    known: "StrPath | Iterable[StrPath | Query]",
+    count: int = 5,
+    *,
+    model: Predictor | StrPath | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Similar], list[Failure], int]:
+    """The posters most like a poster among those of a folder, which has no index.
+
+    known, model, progress: as for `Index.build`; `poster` itself, if it is among them, is left out.
+    All are embedded for this search, in memory; for many searches make an index. Returns the
+    similar posters, those that cannot be read, and how many were compared. Raises PosterError if
+    `poster` or none of the known ones can be read.
+    """
+    predictor = _predictor(model)
+    query = predictor.embed([poster])[0]
+    total = _films(known)
+    found: list[Embeddings] = []
+    films: list[Film] = []
+    unread: list[Failure] = []
+    others = (one for one in of_films(total) if not _is_same_file(one.poster, poster))
+    for embeddings, read, failures in embedded(predictor, others):
+        if read:
+            found.append(embeddings)
+        films += read
+        unread += failures
+        if progress:
+            progress(len(films) + len(unread), len(total))
+    if not films:
+        reasons = "; ".join(f"{one.poster}: {one.reason}" for one in unread[:2])
+        raise PosterError(f"none of {len(unread):,} posters can be read ({reasons})")
+    rows = np.concatenate(found)
+    mean = rows.mean(0, dtype=np.float64).astype(np.float32)
+    likeness = centred(rows, mean) @ centred(query[None], mean)[0]
+    best = [
+        Similar(
+            place, films[place].film_id, films[place].title, films[place].year, (), "",
+            float(likeness[place]),
+        )
+        for place in best_of(likeness, count)
+    ]  # fmt: skip
+    return best, unread, len(films)
+
+
+def _is_same_file(one: Poster, other: Poster) -> bool:
+    try:
+        return (
+            isinstance(one, str | Path)
+            and isinstance(other, str | Path)
+            and os.path.samefile(one, other)
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _films(known: Any) -> Any:
+    """What can be counted and gone through: a catalog, or films with their posters."""
+    if hasattr(known, "fingerprint"):
+        return known
+    if isinstance(known, str | os.PathLike):
+        return NamedFilms(known)
+    several = list(known)
+    if all(isinstance(one, Query) for one in several):
+        return several
+    return NamedFilms(several)
 
 
 def _predictor(model: Predictor | StrPath | None) -> Predictor:
@@ -276,49 +357,6 @@ def _same_model(path: Path, facts: dict[str, Any], predictor: Predictor) -> None
             f"{path}: made with another model than {predictor.bundle.path}; name its model with "
             "--model, or make the index again"
         )
-
-
-def _write_films(
-    predictor: Predictor, catalog: "Catalog", folder: Path, progress: Progress | None
-) -> Embeddings:
-    """Write embeddings.npy, not yet centred, and films.sqlite. Returns the embeddings' mean."""
-    films = zip(catalog, catalog.to_table()["poster_sha256"].to_pylist(), strict=True)
-    spec = predictor.image_specs[0]  # a network with features has one
-    at_least = (max(spec.at_least[0], THUMBNAIL_HEIGHT), spec.at_least[1])
-
-    def embed(posters: list[bytes]) -> tuple[Embeddings, list[bytes]]:
-        decoded = [decode(poster, at_least=at_least) for poster in posters]
-        prepared = [(spec.resize(rgb),) for rgb in decoded]
-        return predictor.embed_prepared(prepared), [_thumbnail(rgb) for rgb in decoded]
-
-    total: npt.NDArray[np.float64] | None = None
-    done = 0
-    with (
-        (folder / EMBEDDINGS).open("wb") as file,
-        closing(sqlite3.connect(folder / FILMS)) as database,
-    ):
-        database.execute(TABLE)
-        for embeddings, thumbnails in ordered(embed, batches(catalog.posters(), _BATCH)):
-            if total is None:
-                shape = (len(catalog), embeddings.shape[1])
-                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-                total = np.zeros(shape[1])
-            file.write(np.ascontiguousarray(embeddings, "<f4").data)
-            total += embeddings.sum(0, dtype=np.float64)
-            for thumbnail in thumbnails:
-                film, sha256 = next(films)
-                row = (film.film_id, film.title, film.year, "|".join(film.genres), sha256)
-                database.execute(
-                    "INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?)", (done, *row, thumbnail)
-                )
-                done += 1
-            if progress:
-                progress(done, len(catalog))
-        database.commit()
-    assert total is not None
-    assert done == len(catalog)
-    return (total / done).astype(np.float32)
 
 
 @contextmanager
@@ -353,27 +391,3 @@ def _similar(row: tuple[Any, ...], similarity: float) -> Similar:
     return Similar(
         place, film.film_id, film.title, film.year, film.genres, poster_sha256, similarity
     )
-
-
-def _thumbnail(rgb: Pixels) -> bytes:
-    image = Image.fromarray(rgb)
-    # A strip a mile wide stays a strip, but a short one.
-    image.thumbnail((4 * THUMBNAIL_HEIGHT, THUMBNAIL_HEIGHT), Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=82)
-    return file.getvalue()
-
-
-def _centre(path: Path, mean: Embeddings) -> None:
-    rows = np.load(path, mmap_mode="r+")
-    for start in range(0, len(rows), _BLOCK):
-        rows[start : start + _BLOCK] = _centred(rows[start : start + _BLOCK], mean)
-    rows.flush()
-
-
-def _centred(embeddings: Embeddings, mean: Embeddings) -> Embeddings:
-    """What sets posters apart: without what all have in common, and of length 1 again."""
-    apart = embeddings - mean
-    norms = np.linalg.norm(apart, axis=1, keepdims=True)
-    unit: Embeddings = apart / np.maximum(norms, np.finfo(np.float32).tiny)
-    return unit

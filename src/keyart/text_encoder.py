@@ -6,7 +6,6 @@ token, of which the mean counts. keyart[text] brings the tokenizer.
 """
 
 import hashlib
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -17,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keyart.errors import BundleError, WeightsError, one_line, why
+from keyart.errors import BundleError, HubError, WeightsError, one_line, why
 from keyart.extras import extras
 from keyart.graph import check_graph
+from keyart.hub import Repo, download, is_repo
 from keyart.manifest import ENCODER, LARGEST, PROBE_TITLES, TOKENIZER
 from keyart.reading import opened
 from keyart.titles import readable_title
@@ -160,19 +160,22 @@ class TextEncoder:
 
 
 def find_encoder(source: str, prompt: str = "") -> TextEncoder:
-    """The sentence encoder in a folder, or of a name on the Hugging Face hub, which is downloaded.
+    """The sentence encoder in a folder, or of a name on a hub, as OWNER/NAME[@REVISION].
 
     It is model.onnx, or onnx/model.onnx, with tokenizer.json. Raises WeightsError if it is not
     there or has a part that keyart does not read, and MissingExtraError without keyart[text].
     """
     folder = Path(source)
     if not folder.is_dir():
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", source) or folder.parent.is_dir():
+        if not is_repo(source) or folder.parent.is_dir():
             raise WeightsError(
                 f"encoder {source}: no such folder; name a folder with model.onnx and "
-                "tokenizer.json, or a model on the Hugging Face hub as owner/name"
+                "tokenizer.json, or a model on a hub as hf:owner/name"
             )
-        folder = _downloaded(source)
+        try:
+            folder, _ = download(Repo.parse(source), [*_NETWORKS, TOKENIZER])
+        except HubError as error:
+            raise WeightsError(f"encoder {error}") from error
     tokenizer = folder / TOKENIZER
     onnx = next((folder / name for name in _NETWORKS if (folder / name).is_file()), None)
     if onnx is None or not tokenizer.is_file():
@@ -192,18 +195,6 @@ def find_encoder(source: str, prompt: str = "") -> TextEncoder:
     except BundleError as error:
         raise WeightsError(f"encoder {source}: {error}") from error
     return encoder
-
-
-def _downloaded(name: str) -> Path:
-    with extras():
-        from huggingface_hub import snapshot_download
-    try:
-        return Path(snapshot_download(name, allow_patterns=[*_NETWORKS, TOKENIZER]))
-    except Exception as error:  # of the network, of the hub, and of requests
-        raise WeightsError(
-            f"encoder {name}: no such folder, and cannot be downloaded ({one_line(error)}); check "
-            "the name and the connection"
-        ) from error
 
 
 def _sha256(path: Path) -> str:

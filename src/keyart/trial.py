@@ -16,7 +16,7 @@ from keyart import bundle as bundles
 from keyart.bundle import Bundle, read_bundle
 from keyart.errors import BundleError, KeyartError
 from keyart.known_networks import is_known, remember
-from keyart.network import Network
+from keyart.network import Device, Network
 from keyart.probe import check_probe, check_text_probe
 from keyart.title_model import TextHead
 
@@ -95,10 +95,10 @@ def open_text(bundle: Bundle) -> None:
             raise BundleError(f"{bundle.path}: {error}; export the bundle again") from error
 
 
-def open_network(bundle: Bundle) -> Network:
+def open_network(bundle: Bundle, device: Device = "cpu") -> Network:
     """The network of a bundle, probed. Raises BundleError."""
     assert bundle.spec is not None
-    network = Network(bundle.onnx)
+    network = Network(bundle.onnx, device)
     try:
         check_probe(network, bundle.spec, bundle.probe)
     except BundleError as error:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from keyart.catalog.examine import Examined, Offer, kept_as_it_was, read_offer
 from keyart.catalog.films_table import Columns
 from keyart.catalog.groups import common_stems, join_groups
+from keyart.catalog.listed import ListedFilms
 from keyart.catalog.rejections import Rejection, read_rejections, write_rejections
 from keyart.catalog.split import ALL_FILMS, NEW_FILMS, SPLITS, Fractions, split_groups
 from keyart.catalog.table import COLUMNS, FACTS, CatalogTable
@@ -26,8 +27,8 @@ from keyart.series import RULE, series_stem
 
 
 def build_catalog(
-    films: Path,
-    posters: Path,
+    films: Path | ListedFilms,
+    posters: Path | None,
     out: Path,
     *,
     vocabulary: Vocabulary,
@@ -42,9 +43,13 @@ def build_catalog(
             f"{out}: already exists; add --grow to add films to it, or name another folder"
         )
     offer = read_offer(films, posters, vocabulary, columns=columns, progress=progress)
+    table = films.path if isinstance(films, ListedFilms) else films
+    folder = posters or table
     if not offer.examined:
         first = [f"the first: {one.film_id}: {one.reason}" for one in offer.rejections[:1]]
-        nothing = f"{films}: no film with a genre and a poster in {posters}"
+        if offer.without_poster:
+            first.insert(0, f"{offer.without_poster:,} of {offer.rows:,} rows have no poster")
+        nothing = f"{table}: no film with a genre and a poster in {folder}"
         raise CatalogError("; ".join([nothing, *offer.notes, *first]))
 
     split = {
@@ -63,20 +68,20 @@ def build_catalog(
             placed.rows,
             shards=shards,
             split=placed.split,
-            tables=[_account(films, offer, len(placed.rows), len(offer.rejections))],
+            tables=[_account(table, offer, len(placed.rows), len(offer.rejections))],
             unmapped=offer.unmapped,
             unmapped_cells=offer.unmapped_cells,
             notes=[*offer.notes, *placed.notes],
             rejections=len(rejected),
-            terms=terms_to_json(read_terms(posters)),
+            terms=terms_to_json(read_terms(folder)),
         )
         write_json(partial / FACTS, facts)
 
 
 def grow_catalog(
     path: Path,
-    films: Path,
-    posters: Path,
+    films: Path | ListedFilms,
+    posters: Path | None,
     *,
     columns: Columns | None,
     replace_genres: bool,
@@ -91,6 +96,7 @@ def grow_catalog(
         offer = read_offer(
             films, posters, catalog.vocabulary, columns=columns, known=known, progress=progress
         )
+        table = films.path if isinstance(films, ListedFilms) else films
         rejections, notes, kept = list(offer.rejections), list(offer.notes), list(before["shards"])
         others = offer.other_genres
         if replace_genres and others:
@@ -98,13 +104,13 @@ def grow_catalog(
                 {**row, "genres": list(others.get(row["film_id"], row["genres"]))} for row in old
             ]
             kept = write_genres(catalog, others)
-            notes.append(f"{films.name}: {len(others):,} films took the table's genres")
+            notes.append(f"{table.name}: {len(others):,} films took the table's genres")
         elif others:
             rejections += [
                 kept_as_it_was(name, known[name], given) for name, given in others.items()
             ]
             notes.append(
-                f"{films.name}: {len(others):,} films have other genres there and kept their own; "
+                f"{table.name}: {len(others):,} films have other genres there and kept their own; "
                 "--replace-genres takes the table's"
             )
 
@@ -122,12 +128,12 @@ def grow_catalog(
             [*old, *placed.rows],
             shards=[*kept, *shards],
             split=placed.split,
-            tables=[*before.get("tables", []), _account(films, offer, taken, new_rejections)],
+            tables=[*before.get("tables", []), _account(table, offer, taken, new_rejections)],
             unmapped=Counter(before["unmapped"]) + offer.unmapped,
             unmapped_cells=Counter(before.get("unmapped_cells", {})) + offer.unmapped_cells,
             notes=[*before["notes"], *notes, *placed.notes],
             rejections=len(rejected),
-            terms=terms_to_json(joined_terms(terms_of(catalog), read_terms(posters))),
+            terms=terms_to_json(joined_terms(terms_of(catalog), read_terms(posters or table))),
             corrections=before.get("corrections", ()),
         )
         write_json(path / FACTS, facts)
@@ -135,8 +141,16 @@ def grow_catalog(
 
 def _account(films: Path, offer: Offer, taken: int, rejected: int) -> dict[str, Any]:
     """What became of the rows of a table."""
-    assert taken + rejected == offer.rows, f"{films}: {offer.rows} rows, {taken} + {rejected}"
-    return {"name": films.name, "rows": offer.rows, "films": taken, "rejections": rejected}
+    without = offer.without_poster
+    accounted = taken + rejected + without
+    assert accounted == offer.rows, f"{films}: {offer.rows} rows, {accounted} accounted for"
+    return {
+        "name": films.name,
+        "rows": offer.rows,
+        "films": taken,
+        "rejections": rejected,
+        "without_poster": without,
+    }
 
 
 @dataclass(frozen=True, slots=True)

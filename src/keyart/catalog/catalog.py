@@ -1,20 +1,23 @@
 """The catalog: films with their posters, genres and splits, in Parquet that any tool can read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, Self
 
 from keyart.catalog.build import build_catalog, grow_catalog
 from keyart.catalog.check import check_catalog
 from keyart.catalog.corrected import write_corrected
 from keyart.catalog.rejections import Rejection, read_rejections
+from keyart.catalog.remote import growing_catalog, new_catalog, sweep_catalog
 from keyart.catalog.sample import sample_catalog
 from keyart.catalog.show import Summary, draw_sheet, html, summarise
 from keyart.catalog.split import parse_fractions
 from keyart.catalog.table import CatalogTable
+from keyart.copies import local_file
 from keyart.files import StrPath
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.parallel import Progress
+from keyart.stores.paths import place
 
 
 class Catalog(CatalogTable):
@@ -57,17 +60,19 @@ class Catalog(CatalogTable):
         if vocabulary is None:
             vocabulary = DEFAULT_VOCABULARY
         elif not isinstance(vocabulary, Vocabulary):
-            vocabulary = Vocabulary.read(Path(vocabulary))
-        build_catalog(
-            Path(films),
-            Path(posters),
-            Path(out),
-            vocabulary=vocabulary,
-            columns=columns,
-            fractions=parse_fractions(split),
-            seed=seed,
-            progress=progress,
-        )
+            vocabulary = Vocabulary.read(local_file(vocabulary))
+        fractions = parse_fractions(split)
+        with new_catalog(place(out)) as folder:
+            build_catalog(
+                local_file(films),
+                place(posters),
+                folder,
+                vocabulary=vocabulary,
+                columns=columns,
+                fractions=fractions,
+                seed=seed,
+                progress=progress,
+            )
         return cls.open(out)
 
     def grow(
@@ -91,14 +96,15 @@ class Catalog(CatalogTable):
         films, posters, columns, progress: as in `build`. Raises TableError, and CatalogError if the
         catalog is damaged or another process is growing it.
         """
-        grow_catalog(
-            self.path,
-            Path(films),
-            Path(posters),
-            columns=columns,
-            replace_genres=replace_genres,
-            progress=progress,
-        )
+        with growing_catalog(self.path) as folder:
+            grow_catalog(
+                folder,
+                local_file(films),
+                place(posters),
+                columns=columns,
+                replace_genres=replace_genres,
+                progress=progress,
+            )
         return type(self).open(self.path)
 
     def corrected(
@@ -117,7 +123,8 @@ class Catalog(CatalogTable):
         catalog.json keeps. Raises CatalogError if `out` exists, or for a film that is not here or
         a genre that the vocabulary does not have.
         """
-        write_corrected(self, genres, changes, Path(out), provenance)
+        with new_catalog(place(out)) as folder:
+            write_corrected(self, genres, changes, folder, provenance)
         return type(self).open(out)
 
     def sample(self, films: int, *, out: StrPath, seed: int = 0) -> Self:
@@ -127,7 +134,8 @@ class Catalog(CatalogTable):
         their split. Raises CatalogError if `out` exists, this catalog has fewer films, or a split
         would have no film.
         """
-        sample_catalog(self, films, Path(out), seed=seed)
+        with new_catalog(place(out)) as folder:
+            sample_catalog(self, films, folder, seed=seed)
         return type(self).open(out)
 
     def rejections(self) -> list[Rejection]:
@@ -145,12 +153,21 @@ class Catalog(CatalogTable):
         """
         return check_catalog(self.path, progress)
 
+    @staticmethod
+    def sweep(path: StrPath, older_than: timedelta = timedelta(days=1)) -> list[str]:
+        """Remove what stopped writers have left in a catalog, or where one was to be.
+
+        older_than: since it was written; what is younger may be of a writer that is still at work.
+        Returns the names of the files. Raises CatalogError and StoreError.
+        """
+        return sweep_catalog(place(path), older_than)
+
     def contact_sheet(self, path: StrPath, *, across: int = 10) -> None:
         """Draw a PNG, JPEG or WebP with one row per genre and up to `across` of its posters.
 
         Raises OutputError for another suffix.
         """
-        draw_sheet(self, Path(path), across=across)
+        draw_sheet(self, place(path), across=across)
 
     def _repr_html_(self) -> str:
         return html(self)

@@ -18,4 +18,4 @@ def from_cell(cell: str) -> str:
 
 def sound(text: str) -> str:
     """Text that any file can hold: JSON may name halves of a character, as in \\ud83d alone."""
-    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
+    return text if text.isascii() else _HALF.sub("\N{REPLACEMENT CHARACTER}", text)

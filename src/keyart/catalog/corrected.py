@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from keyart.catalog.table import COLUMNS, FACTS, REJECTIONS, CatalogTable, parquet_file, sha256_of
+from keyart.catalog.rejections import read_rejections, write_rejections
+from keyart.catalog.table import COLUMNS, FACTS, CatalogTable, parquet_file, sha256_of
 from keyart.catalog.write import catalog_facts, with_genres, write_shard
 from keyart.errors import CatalogError
-from keyart.files import new_folder, write_csv, write_json
+from keyart.files import new_folder, write_bytes, write_csv, write_json
 
 CHANGES = (
     "film_id", "title", "source", "kind", "genre", "verdict", "outcome", "genres_before",
@@ -40,12 +41,12 @@ def write_corrected(
     earlier = list(before.get("corrections", ()))
     with new_folder(out) as partial:
         shards = [
-            _write_shard(shard, facts, in_order, partial / shard.name)
+            _write_shard(shard, facts, in_order, partial / facts["name"])
             for shard, facts in zip(catalog.shards, before["shards"], strict=True)
         ]
-        for name in [REJECTIONS, *(one["changes"] for one in earlier)]:
-            if (catalog.path / name).exists():
-                shutil.copyfile(catalog.path / name, partial / name)
+        write_rejections(partial, read_rejections(catalog), [])
+        for one in earlier:
+            write_bytes(partial / one["changes"], (catalog.path / one["changes"]).read_bytes())
         file = partial / f"changes-{len(earlier) + 1}.csv"
         write_csv(file, CHANGES, changes)
         entry = {

@@ -7,9 +7,11 @@ line with another number of fields than the header is a record with a problem, n
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, islice
 from typing import NamedTuple
 
 _SEPARATORS = (",", "\t", ";", "|")
@@ -28,91 +30,181 @@ _ITEM_LINE = re.compile(r"[0-9]+(\|[^|]*){4}(\|[01]){19}")
 
 
 class Record(NamedTuple):
-    """One record: the line in which it ends, from 1, its fields, and what is wrong with it."""
+    """One record: the line in which it ends, from 1, its fields, and what is wrong with it.
+
+    first: the line in which it begins.
+    """
 
     line: int
     fields: list[str]
     problem: str
+    first: int = 0
+
+
+class Delimited:
+    """Delimited text, which is read again each time that it is needed.
+
+    columns: their names. A record without a problem has a field for each column. Empty lines are
+    none. header: where the columns are named; None if nothing names them.
+    """
+
+    def __init__(self, lines: Callable[[], Iterable[str]], *, tabs: bool = False) -> None:
+        """Read the header.
+
+        lines: gives all lines, from the first one, at each call. tabs: a tab is the likeliest
+        separator.
+        """
+        self._lines = lines
+        start, header = 0, ""
+        for line in self._from(0):
+            if line.strip():
+                header = line.strip("\r")
+                break
+            start += 1
+        self._start = start
+        self.columns: tuple[str, ...] = _DAT
+        self.header: Record | None = None
+        if _DAT_LINE.fullmatch(header):
+            self.dialect = Dialect("::", quotes=False)
+            return
+        if _ITEM_LINE.fullmatch(header):
+            self.dialect, self.columns = Dialect("|", quotes=False), _ITEM
+            return
+        if named := re.fullmatch("sep=(.)", header.strip(), re.IGNORECASE):  # it is for Excel
+            separator, start = named[1], start + 1
+        else:
+            # The first of equals: a table of one column has no separator to count.
+            unquoted = re.sub('"[^"]*"', "", header)
+            separator = max(("\t", *_SEPARATORS) if tabs else _SEPARATORS, key=unquoted.count)
+        quotes = separator != "\t" or _quotes_tabs(self._from(start))
+        self.dialect = Dialect(separator, quotes=quotes)
+        first = next(self.dialect.records(self._from(start), start, None), Record(start, [], ""))
+        while first.fields and not first.fields[-1].strip():
+            del first.fields[-1]
+        self._start, self.columns, self.header = first.line, tuple(first.fields), first
+
+    def records(self) -> Iterator[Record]:
+        """The records, from the first one."""
+        return self.dialect.records(self._from(self._start), self._start, len(self.columns))
+
+    def lines(self) -> Iterator[str]:
+        """All lines, also those before the header and empty ones."""
+        return self._from(0)
+
+    @property
+    def line_end(self) -> str:
+        """What is between lines, besides what these end with."""
+        return "\n" if len(list(islice(self._lines(), 2))) > 1 else "\r"
+
+    def _from(self, start: int) -> Iterator[str]:
+        """The lines from this one on."""
+        lines = iter(self._lines())
+        first, second = next(lines, ""), next(lines, None)
+        if second is None:
+            return islice(first.split("\r"), start, None)  # line ends of old Macs
+        return islice(chain((first, second), lines), start, None)
 
 
 def read_delimited(text: str, *, tabs: bool = False) -> tuple[tuple[str, ...], list[Record]]:
-    """The columns and records of delimited text, without empty lines.
-
-    tabs: a tab is the likeliest separator. A record without a problem has a field for each column.
-    """
-    if "\n" not in text:
-        text = text.replace("\r", "\n")  # line ends of old Macs
-    lines = text.split("\n")
-    start = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
-    header = lines[start].strip("\r") if start < len(lines) else ""
-    if _DAT_LINE.fullmatch(header):
-        return _DAT, list(_Dialect("::", quotes=False).records(lines, start, len(_DAT)))
-    if _ITEM_LINE.fullmatch(header):
-        return _ITEM, list(_Dialect("|", quotes=False).records(lines, start, len(_ITEM)))
-    if named := re.fullmatch("sep=(.)", header.strip(), re.IGNORECASE):  # it is for Excel
-        separator, start = named[1], start + 1
-    else:
-        # The first of equals: a table of one column has no separator to count.
-        unquoted = re.sub('"[^"]*"', "", header)
-        separator = max(("\t", *_SEPARATORS) if tabs else _SEPARATORS, key=unquoted.count)
-    dialect = _Dialect(separator, quotes=separator != "\t" or _quotes_tabs(lines[start:]))
-    first = next(dialect.records(lines, start, None), None)
-    if first is None:
-        return (), []
-    columns = first.fields
-    while columns and not columns[-1].strip():
-        del columns[-1]
-    return tuple(columns), list(dialect.records(lines, first.line, len(columns)))
+    """The columns and records of a short text, see `Delimited`."""
+    table = Delimited(lambda: text.split("\n"), tabs=tabs)
+    return table.columns, list(table.records())
 
 
-def _quotes_tabs(lines: Sequence[str]) -> bool:
+class _Ahead:
+    """Lines, one after another, with a look at those that follow."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self._waiting = lines, deque[str]()
+
+    def take(self) -> str | None:
+        """The next line; None after the last one."""
+        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+
+    def span(self, line: str) -> list[str]:
+        """A line that was taken, and those that one record may have after it."""
+        letters, most = len(line), _LINES - 1
+        for number in range(most):
+            if letters >= _LETTERS:
+                most = number
+                break
+            if number == len(self._waiting):
+                if (other := next(self._lines, None)) is None:
+                    break
+                self._waiting.append(other)
+            letters += len(self._waiting[number])
+        return [line, *islice(self._waiting, most)]
+
+
+def _quotes_tabs(lines: Iterator[str]) -> bool:
     """Whether text separated by tabs quotes fields: its header does, or most marks need it.
 
     Only what quotes doubles a mark, or has a tab or a line end in a field.
     """
-    header = lines[0].split("\t") if lines else []
+    ahead = _Ahead(lines)
+    line = ahead.take()
+    header = line.split("\t") if line is not None else []
     if any(field.startswith('"') for field in header):
         return True
-    dialect, needed, lone, at = _Dialect("\t", quotes=True), 0, 0, 0
-    while at < len(lines):
-        line = lines[at]
-        at += 1
-        if '"' not in line:
-            continue
-        fields, unclosed = dialect.fields(line)
-        over = dialect.over_lines(lines, at - 1, len(header)) if unclosed else None
-        if over and len(over[1]) == len(header):
-            needed += 1
-            at = over[0]
-        elif len(fields) != len(header) or fields == line.strip("\r").split("\t"):
-            lone += 1
-        else:
-            needed += 1
+    dialect, needed, lone = Dialect("\t", quotes=True), 0, 0
+    while line is not None:
+        if '"' in line:
+            fields, unclosed = dialect.fields(line)
+            over = dialect.over_lines(ahead.span(line), len(header)) if unclosed else None
+            if over and len(over[1]) == len(header):
+                needed += 1
+                for _ in range(over[0] - 1):
+                    ahead.take()
+            elif len(fields) != len(header) or fields == line.strip("\r").split("\t"):
+                lone += 1
+            else:
+                needed += 1
+        line = ahead.take()
     return needed > lone
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class Dialect:
     """How fields are separated, and whether they are quoted."""
 
     separator: str
     quotes: bool
 
-    def records(self, lines: Sequence[str], start: int, columns: int | None) -> Iterator[Record]:
-        """The records from line `start` on. columns: their number; None if it is not known."""
-        at = start
-        while at < len(lines):
-            line = lines[at].removesuffix("\r")
-            after, fields = at + 1, line.split(self.separator)
+    def records(self, lines: Iterator[str], start: int, columns: int | None) -> Iterator[Record]:
+        """The records of lines. start: how many come before. columns: None if it is not known."""
+        ahead, at = _Ahead(lines), start
+        while (found := ahead.take()) is not None:
+            line, at = found.removesuffix("\r"), at + 1
+            first = at
+            fields = line.split(self.separator)
             if self.quotes and '"' in line:
                 quoted, unclosed = self.fields(line)
-                if unclosed:
-                    after, quoted = self.over_lines(lines, at, columns) or (after, quoted)
-                if after > at + 1 or len(quoted) == columns or len(fields) != columns:
+                over = self.over_lines(ahead.span(found), columns) if unclosed else None
+                if over is not None:
+                    count, quoted = over
+                    for _ in range(count - 1):
+                        ahead.take()
+                    at += count - 1
+                if over is not None or len(quoted) == columns or len(fields) != columns:
                     fields = quoted
-            at = after
             if any(fields):
-                yield Record(at, *_fitted(fields, columns))
+                yield Record(at, *_fitted(fields, columns), first)
+
+    def spans(self, text: str, columns: int | None) -> list[tuple[int, int]]:
+        """Where the fields of a record of this text begin and end, with their quotation marks.
+
+        Also of empty ones past the last column. columns: as for `records`.
+        """
+        if self.quotes and '"' in text:
+            quoted = self._parse(text)[3]
+            split = text.count(self.separator) + 1
+            if "\n" in text or len(quoted) == columns or split != columns:
+                return quoted
+        spans, at = [], 0
+        for field in text.removesuffix("\r").split(self.separator):
+            spans.append((at, at + len(field)))
+            at += len(field) + len(self.separator)
+        return spans
 
     def fields(self, text: str) -> tuple[list[str], bool]:
         """The fields of a record, and whether a mark opens one and nothing closes it.
@@ -121,11 +213,13 @@ class _Dialect:
         """
         return self._parse(text)[:2]
 
-    def _parse(self, text: str) -> tuple[list[str], bool, int]:
-        """As `fields`, and how many lines the record has."""
+    def _parse(self, text: str) -> tuple[list[str], bool, int, list[tuple[int, int]]]:
+        """As `fields`, how many lines the record has, and where its fields begin and end."""
         fields: list[str] = []
+        spans: list[tuple[int, int]] = []
         at, unclosed = 0, False
         while True:
+            begin = at
             if quoted := _quoted(self.separator).match(text, at):
                 fields.append(quoted[1].replace('""', '"'))
                 at = quoted.end()
@@ -138,27 +232,22 @@ class _Dialect:
                 fields.append(text[at:stop])
                 unclosed = unclosed or fields[-1].lstrip(" ").startswith('"')
                 at = stop
+            spans.append((begin, at))
             if not text.startswith(self.separator, at):
-                return fields, unclosed, text.count("\n", 0, at) + 1
+                return fields, unclosed, text.count("\n", 0, at) + 1, spans
             at += len(self.separator)
 
-    def over_lines(
-        self, lines: Sequence[str], at: int, columns: int | None
-    ) -> tuple[int, list[str]] | None:
-        """A record with quoted fields over several lines, and the line after it; None if it is not.
+    def over_lines(self, lines: Sequence[str], columns: int | None) -> tuple[int, list[str]] | None:
+        """How many of these lines one record has, and its fields; None if it has not several.
 
         A field that swallows rows is none: most of its lines have as many fields as the header, or
         all of them have, and together they have not. Its text may have as many commas; in prose a
         space follows each.
         """
-        letters, last = 0, at
-        while last < len(lines) and last - at < _LINES and letters < _LETTERS:
-            letters += len(lines[last])
-            last += 1
-        fields, _, count = self._parse("\n".join(lines[at:last]))
+        fields, _, count, _ = self._parse("\n".join(lines))
         if count == 1:
             return None
-        span = lines[at : at + count]
+        span = lines[:count]
         swallowed = any(
             re.search(rf"{re.escape(self.separator)}(?:\S|\Z)", field)
             for field in fields
@@ -167,7 +256,7 @@ class _Dialect:
         rows = sum(len(line.split(self.separator)) == columns for line in span)
         if (swallowed and 2 * rows > count) or (rows == count and len(fields) != columns):
             return None
-        return at + count, fields
+        return count, fields
 
 
 def _fitted(fields: list[str], columns: int | None) -> tuple[list[str], str]:

@@ -2,13 +2,22 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keyart.catalog.films_table import Columns, Listing, read_films
-from keyart.catalog.poster_folder import PosterFolder, no_match_note, shared_note, unused_note
+from keyart.catalog.films_table import Columns, FilmsTable, Listing
+from keyart.catalog.listed import ListedFilms
+from keyart.catalog.poster_folder import (
+    NOT_PLANNED,
+    PosterFile,
+    PosterFolder,
+    no_match_note,
+    shared_note,
+    unused_note,
+)
 from keyart.catalog.rejections import Rejection
+from keyart.copies import copy_posters
 from keyart.errors import PosterError
 from keyart.film import Film
 from keyart.genres import Vocabulary
@@ -18,6 +27,7 @@ from keyart.near_duplicates import poster_hash, thumbnail
 from keyart.parallel import Progress, batches, ordered
 
 _BATCH = 32  # posters in one task
+_EXAMPLES = 2  # ids in a note
 _LONGEST_CELL = 200  # letters of a cell in a message
 
 
@@ -54,11 +64,13 @@ class Choice:
 class Offer:
     """What a table and a folder of posters offer to a catalog.
 
-    rows: of the table; each is one of examined, other_genres and rejections. notes: on how the
-    table and the folder were read.
+    rows: of the table; each is one of examined, other_genres and rejections, or one of the
+    `without_poster`, for whose films no poster was planned. notes: on how the table and the folder
+    were read.
     """
 
     rows: int
+    without_poster: int
     examined: list[Examined]
     other_genres: dict[str, tuple[str, ...]]
     rejections: list[Rejection]
@@ -68,37 +80,48 @@ class Offer:
 
 
 def read_offer(
-    films: Path,
-    posters: Path,
+    films: Path | ListedFilms,
+    posters: Path | None,
     vocabulary: Vocabulary,
     *,
     columns: Columns | None = None,
     known: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> Offer:
-    """Read a films table and examine the posters of its films.
+    """Read a films table, or take the films that something else lists, and examine their posters.
 
     columns: names of the table's columns, as in `Catalog.build`. known: the genres of the films
     that the catalog has. progress: called with (posters examined, posters). Raises TableError.
     """
-    listings, notes = read_films(films, vocabulary, columns)
-    choice = choose_films(listings, vocabulary, known)
-    folder = PosterFolder(posters, films)
-    located, missing = _locate(choice.new, folder)
+    listings: Iterable[Listing]
+    notes: list[str] = []
+    folder = None
+    if isinstance(films, ListedFilms):
+        listings, posters_by_line = films.listings, films.posters
+
+        def find(listing: Listing) -> PosterFile | str:
+            return posters_by_line.get(listing.line, NOT_PLANNED)
+    else:
+        assert posters is not None, "a table comes with a folder of posters"
+        listings = table = FilmsTable(films, vocabulary, columns)
+        notes += table.notes
+        pictures = folder = PosterFolder(posters, films)
+
+        def find(listing: Listing) -> PosterFile | str:
+            return pictures.find(listing.film_id, listing.poster)
+
+    sifted = _Sifted(listings, find, known or {})
+    choice = choose_films(sifted, vocabulary, known)
+    located, missing = _locate(choice.new, find)
     examined, unread = _examine_posters(located, progress)
     rejections = [*choice.rejections, *missing, *unread]
     rows = len(examined) + len(choice.other_genres) + len(rejections)
-    assert rows == len(listings), f"{films}: {len(listings)} rows read, {rows} accounted for"
-    if folder.note:
-        notes.append(folder.note)
-    elif missing and not located:
-        notes += no_match_note(folder, [one.film_id for one in missing])
-    else:
-        paths = [folder.find(one.film_id, one.poster) for one in listings if not one.problem]
-        notes += shared_note(folder, [path for _, path in located])
-        notes += unused_note(folder, [path for path in paths if isinstance(path, Path)], films.name)
+    assert rows == sifted.kept, f"{films}: {sifted.kept} rows kept, {rows} accounted for"
+    if folder and isinstance(films, Path):
+        notes += _notes(films, folder, sifted, located, missing)
     return Offer(
-        rows,
+        rows + sifted.without_poster,
+        sifted.without_poster,
         examined,
         choice.other_genres,
         rejections,
@@ -106,6 +129,66 @@ def read_offer(
         choice.unmapped_cells,
         notes,
     )
+
+
+class _Sifted:
+    """The rows of a table that a catalog has to look at.
+
+    A table may have a million films, of which a few thousand have posters. A film for which no
+    poster was planned is counted and left out: no row of it names one, no file is named after its
+    id, and the catalog does not have it. So memory depends on the posters alone.
+
+    files: posters that belong to any film. without: the first ids that were left out. kept,
+    without_poster: how many rows were kept and left out, when all have been read.
+    """
+
+    def __init__(
+        self,
+        listings: Iterable[Listing],
+        find: Callable[[Listing], PosterFile | str],
+        known: Mapping[str, object],
+    ) -> None:
+        self._listings, self._known = listings, known
+        self._planned: set[str] = set()
+        self.files: set[Path] = set()
+        self.without: list[str] = []
+        self.kept = self.without_poster = 0
+        for listing in listings:
+            if listing.problem:
+                continue
+            found = find(listing)
+            if isinstance(found, Path):
+                self.files.add(found)
+            if found != NOT_PLANNED:
+                self._planned.add(listing.film_id)
+            elif len(self.without) < _EXAMPLES and listing.film_id not in known:
+                self.without.append(listing.film_id)
+
+    def __iter__(self) -> Iterator[Listing]:
+        # In a second pass: another row of a film may name its poster, and must not be lost.
+        for listing in self._listings:
+            film = listing.film_id
+            if listing.problem or not film or film in self._planned or film in self._known:
+                self.kept += 1
+                yield listing
+            else:
+                self.without_poster += 1
+
+
+def _notes(
+    films: Path,
+    folder: PosterFolder,
+    sifted: _Sifted,
+    located: Sequence[tuple[Film, Path]],
+    missing: Sequence[Rejection],
+) -> list[str]:
+    """On posters that belong to no film of a table, to several, or to none at all."""
+    if folder.note:
+        return [folder.note]
+    if not sifted.files and (missing or sifted.without_poster):
+        return no_match_note(folder, [*sifted.without, *(one.film_id for one in missing)])
+    shared = shared_note(folder, [path for _, path in located])
+    return [*shared, *unused_note(folder, sifted.files, films.name)]
 
 
 def choose_films(
@@ -126,7 +209,7 @@ def choose_films(
     by_id: dict[str, list[tuple[Film, Listing]]] = {}
     for listing in listings:
         if listing.problem or not listing.film_id:
-            reason = f"line {listing.line}: {listing.problem or 'no film id'}"
+            reason = f"{listing.place}: {listing.problem or 'no film id'}"
             rejections.append(Rejection(listing.film_id, reason))
             continue
         if listing.film_id not in known:  # or a table read twice would count twice
@@ -142,14 +225,14 @@ def choose_films(
     for film_id, entries in by_id.items():
         (film, listing), *again = entries
         if any(other.genres != film.genres for other, _ in again):
-            lines = "; ".join(f"line {entry.line}: {'|'.join(f.genres)}" for f, entry in entries)
+            lines = "; ".join(f"{entry.place}: {'|'.join(f.genres)}" for f, entry in entries)
             rejections += [
-                Rejection(film_id, f"line {entry.line}: listed with different genres ({lines})")
+                Rejection(film_id, f"{entry.place}: listed with different genres ({lines})")
                 for _, entry in entries
             ]
             continue
         for _, repeat in again:
-            reason = f"line {repeat.line} lists it again with the same genres; counted once"
+            reason = f"{repeat.place} lists it again with the same genres; counted once"
             rejections.append(Rejection(film_id, reason))
         if film_id in known and film.genres and film.genres != tuple(known[film_id]):
             other_genres[film_id] = film.genres
@@ -174,17 +257,17 @@ def kept_as_it_was(film_id: str, has: Sequence[str], given: Sequence[str]) -> Re
 
 
 def _locate(
-    chosen: Iterable[tuple[Film, Listing]], folder: PosterFolder
+    chosen: Iterable[tuple[Film, Listing]], find: Callable[[Listing], PosterFile | str]
 ) -> tuple[list[tuple[Film, Path]], list[Rejection]]:
     """The poster's file of each film, and the films without one."""
     located: list[tuple[Film, Path]] = []
     missing: list[Rejection] = []
     for film, listing in chosen:
-        found = folder.find(film.film_id, listing.poster)
+        found = find(listing)
         if isinstance(found, Path):
             located.append((film, found))
         else:
-            missing.append(Rejection(film.film_id, found))
+            missing.append(Rejection(film.film_id, str(found)))
     return located, missing
 
 
@@ -205,6 +288,7 @@ def _examine_posters(
 
 
 def _examine_batch(batch: list[tuple[Film, Path]]) -> list[Examined | Rejection]:
+    copy_posters(path for _, path in batch)
     return [_examine(film, path) for film, path in batch]
 
 

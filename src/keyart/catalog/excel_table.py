@@ -2,10 +2,12 @@
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keyart.catalog.content import Content
 from keyart.catalog.json_table import Numbered
 from keyart.errors import TableError, one_line
 from keyart.extras import extras
@@ -18,58 +20,93 @@ _MOST_ROWS = 1_048_576  # Excel's own limit; a damaged file counts to billions
 _MOST_CELLS = 50_000_000  # empty ones left of others among them: a few bytes name column XFD
 
 
-def read_excel(path: Path, data: bytes) -> tuple[tuple[str, ...], list[Numbered], list[str]]:
-    """The columns and rows of the first sheet that has any, and notes.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The first sheet with rows. columns: their names. notes: for people.
 
-    A row's number is the one that Excel shows. Formulas have the values that Excel stored. Raises
-    TableError, and MissingExtraError without openpyxl.
+    title: its own. header: the row of the columns' names, from 1. width: the last column that has a
+    value anywhere.
     """
-    if data.startswith(OLD_EXCEL):
+
+    columns: tuple[str, ...]
+    notes: list[str]
+    title: str
+    header: int
+    width: int
+    _places: Mapping[int, str]
+    _rows: Sequence[tuple[int, Sequence[Any]]]
+
+    def rows(self) -> Iterator[Numbered]:
+        """The rows with their numbers, which are those that Excel shows."""
+        for number, row in self._rows:
+            yield number, {name: row[at] for at, name in self._places.items() if at < len(row)}
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The column of each name, from 1."""
+        return {name: at + 1 for at, name in self._places.items()}
+
+
+def read_excel(content: Content) -> Sheet:
+    """The first sheet that has any rows. Formulas have the values that Excel stored.
+
+    Excel's own limit bounds the rows, which are kept in memory: its format takes a minute to read.
+    Raises TableError, and MissingExtraError without openpyxl.
+    """
+    path = content.path
+    file = io.BytesIO(b"".join(content.pieces()))  # at most a hundred megabytes
+    if content.start(len(OLD_EXCEL)) == OLD_EXCEL:
         raise TableError(f"{path}: an Excel file of before 2007; save it as .xlsx or CSV")
     with extras():
         import openpyxl
 
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
         if not any(entry.filename.startswith("xl/") for entry in entries):
             raise TableError(f"{path}: a ZIP archive, but not of Excel; give CSV or .xlsx")
-        most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * len(data))
+        most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * content.size)
         if sum(entry.file_size for entry in entries) > most:
             raise TableError(f"{path}: over {most:,} bytes when unpacked; save it as CSV")
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheets = {sheet.title: list(_filled_rows(path, sheet)) for sheet in book.worksheets}
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        found: list[tuple[int, Sequence[Any]]] = []
+        filled: list[str] = []
+        for sheet in book.worksheets:
+            before = len(filled)
+            for row in _filled_rows(path, sheet):
+                if len(filled) == before:
+                    filled.append(sheet.title)
+                if before == 0:
+                    found.append(row)
     except TableError:
         raise
     except Exception as error:  # whatever openpyxl's readers of ZIP and XML raise
         raise TableError(f"{path}: damaged Excel file ({one_line(error)})") from error
-    filled = [title for title, rows in sheets.items() if rows]
     if not filled:
-        return (), [], []
+        return Sheet((), [], "", 0, 0, {}, ())
     notes = []
     if len(filled) > 1:
         notes.append(
             f"{path.name} has {len(filled)} sheets with rows; the first, {filled[0]!r}, was read"
         )
-    (_, header), *rows = sheets[filled[0]]
-    columns = {at: str(name).strip() for at, name in enumerate(header) if name is not None}
-    return tuple(columns.values()), [(number, _cells(columns, row)) for number, row in rows], notes
+    width = max(len(row) for _, row in found)
+    number, header = found.pop(0)
+    places = {at: str(name).strip() for at, name in enumerate(header) if name is not None}
+    return Sheet(tuple(places.values()), notes, filled[0], number, width, places, found)
 
 
 def _filled_rows(path: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
-    """The rows that have a value, with their numbers, as wide as the first one."""
+    """The rows that have a value, with their numbers, up to their last value."""
     sheet.reset_dimensions()  # some programs write a size that is too small; rows would be lost
-    width, cells = None, 0
+    cells = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells += len(row)
         if number > _MOST_ROWS or cells > _MOST_CELLS:
             raise TableError(
                 f"{path}: over {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells; save it as CSV"
             )
-        if any(value is not None and str(value).strip() for value in row):
-            width = width or len(row)
+        width = len(row)
+        while width and (row[width - 1] is None or not str(row[width - 1]).strip()):
+            width -= 1
+        if width:
             yield number, row[:width]
-
-
-def _cells(columns: dict[int, str], row: Sequence[Any]) -> dict[str, Any]:
-    return {name: row[at] for at, name in columns.items() if at < len(row)}

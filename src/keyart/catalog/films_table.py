@@ -1,11 +1,14 @@
 """Films tables: the id, title, year, genres and poster of each film, by the usual column names."""
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from keyart.catalog.cells import from_cell, sound
 from keyart.catalog.genre_cells import Flags, genre_names
@@ -30,7 +33,7 @@ _IMDB_ID = re.compile(r"tt[0-9]{6,}")
 _IMDB_PAGE = re.compile(r"imdb\.com/(?:[a-z-]+/)?title/(tt[0-9]+)", re.IGNORECASE)
 _TMDB_PAGE = re.compile(r"themoviedb\.org/(?:movie|tv)/([0-9]+)", re.IGNORECASE)
 _DATE = re.compile(r"([0-9]{1,2}[ ./-])*[0-9]{4}([./-][0-9]{1,2}){0,2}(T.*|\.0)?")
-_LOOKED_AT = 100  # cells of a column, to see what it holds
+_SHORT = 200  # letters of a cell of genres that others may equal
 _LONG = 0.2  # of the films of a table with one row per genre have several genres
 
 Columns = Mapping[str, str]
@@ -43,7 +46,7 @@ class Listing:
 
     line: in the file. genres: names as found. poster: a file name, if the table gives one. cell:
     the text of the genres, as found. problem: why the line cannot be used; empty if it can. lines:
-    how many rows of the table it stands for.
+    how many rows of the table it stands for. where: what people call it, if not by its line.
     """
 
     line: int
@@ -55,6 +58,86 @@ class Listing:
     problem: str = ""
     cell: str = field(default="", compare=False)
     lines: int = field(default=1, compare=False)
+    where: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> str:
+        """Where the film is listed, for people."""
+        return self.where or f"line {self.line}"
+
+
+class FilmsTable:
+    """The films of a table, in order. They are read from its file each time.
+
+    notes: for people, on how it was read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        vocabulary: Vocabulary,
+        columns: Columns | None = None,
+        *,
+        need_genres: bool = True,
+    ) -> None:
+        """Open a films table.
+
+        vocabulary: decides which columns of yes and no are genres. columns: the names of columns
+        that are not to be guessed. need_genres: whether a table without genres is an error. Raises
+        TableError.
+        """
+        self.file, self._vocabulary = read_table(path), vocabulary
+        self.columns = find_columns(self.file, columns or {})
+        table, found = self.file, self.columns
+        if "id" not in found:
+            raise table.error(
+                f"no column of film ids; its columns are {_shown(table)}; name one of them "
+                f"{', '.join(_USUAL['id'])}, or say which one it is with --id"
+            )
+        # The same few hundred texts name the genres of a million films.
+        self._genres_in = lru_cache(4_096)(partial(genre_names, vocabulary=vocabulary))
+        self._flags = None
+        if not {"genres", "genre_ids"} & found.keys():
+            others = [name for name in table.columns if name not in found.values()]
+            sound = (row.cells for row in table.rows if not row.problem)
+            self._flags = Flags.find(others, sound, vocabulary)
+            if self._flags is None and need_genres:
+                raise table.error(
+                    f"no column of genres; its columns are {_shown(table)}; name one of them "
+                    "genres, say which one it is with --genres, or give one 0/1 column per genre"
+                )
+        self.notes = [*table.notes, *unnamed_columns(table, found)]
+        self._joined: list[Listing] | None = None
+        if is_long_form(self._by_line()):
+            self._joined, rows, films = _joined(self._by_line())
+            self.notes.append(
+                f"{path.name} has one row per film and genre: {rows:,} rows, {films:,} films"
+            )
+
+    def __iter__(self) -> Iterator[Listing]:
+        return self._by_line() if self._joined is None else iter(self._joined)
+
+    def _by_line(self) -> Iterator[Listing]:
+        return (self._listing(row) for row in self.file.rows)
+
+    def _listing(self, row: Row) -> Listing:
+        columns = self.columns
+        if row.problem:
+            return film_of(row, columns)
+        if self._flags is not None:
+            genres, problem = self._flags.read(row.cells)
+            return film_of(row, columns, genres, problem=problem)
+        named, genres = "", ()
+        for kind in ("genres", "genre_ids"):
+            if kind not in columns:
+                continue
+            cell, tmdb = row.cells.get(columns[kind]), kind == "genre_ids"
+            named = named or text_of(cell)
+            if isinstance(cell, str) and len(cell) <= _SHORT:
+                genres = genres or self._genres_in(cell, tmdb=tmdb)
+            else:
+                genres = genres or genre_names(cell, self._vocabulary, tmdb=tmdb)
+        return film_of(row, columns, genres, cell=named)
 
 
 def read_films(
@@ -64,31 +147,9 @@ def read_films(
     *,
     need_genres: bool = True,
 ) -> tuple[list[Listing], list[str]]:
-    """Read a films table. Returns its films, and notes on how it was read.
-
-    vocabulary: decides which columns of yes and no are genres. columns: the names of columns that
-    are not to be guessed. need_genres: whether a
-    table without genres is an error. Raises TableError.
-    """
-    table = read_table(path)
-    found = find_columns(table, columns or {})
-    if "id" not in found:
-        raise table.error(
-            f"no column of film ids; its columns are {_shown(table)}; name one of them "
-            f"{', '.join(_USUAL['id'])}, or say which one it is with --id"
-        )
-    flags = None
-    if not {"genres", "genre_ids"} & found.keys():
-        others = [name for name in table.columns if name not in found.values()]
-        flags = Flags.find(others, [row.cells for row in table.rows if not row.problem], vocabulary)
-        if flags is None and need_genres:
-            raise table.error(
-                f"no column of genres; its columns are {_shown(table)}; name one of them genres, "
-                "say which one it is with --genres, or give one 0/1 column per genre"
-            )
-    listings = [_listing(row, found, flags, vocabulary) for row in table.rows]
-    listings, note = _without_long_form(path, listings)
-    return listings, [*table.notes, *unnamed_columns(table, found), *note]
+    """The films of a table and the notes on it, see `FilmsTable`, in memory."""
+    table = FilmsTable(path, vocabulary, columns, need_genres=need_genres)
+    return list(table), table.notes
 
 
 def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
@@ -112,7 +173,7 @@ def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
 def unnamed_columns(table: TableFile, found: Columns) -> list[str]:
     """Notes if no column has a usual name of titles, or of years, but others could hold them."""
     others = [name for name in table.columns if name not in found.values()]
-    rows = table.rows[:_LOOKED_AT]
+    rows = table.first_rows
     notes = []
     for kind, may_be in (("title", _may_be_titles), ("year", _may_be_years)):
         likely = [name for name in others if may_be([row.cells.get(name) for row in rows])]
@@ -147,11 +208,12 @@ def film_id_of(value: Any, column: str) -> str:
     text = text_of(value)
     if folded(column) == "filename":
         return stem(text.replace("\\", "/").rpartition("/")[2])
-    if page := _IMDB_PAGE.search(text) or _TMDB_PAGE.search(text):
-        text = page[1]
-    # Spreadsheets and pandas turn numbers with gaps into floats: 85549.0.
-    if number := re.fullmatch(r"([0-9]+)\.0", text):
-        text = number[1]
+    if "." in text:  # in few of a million rows
+        if page := _IMDB_PAGE.search(text) or _TMDB_PAGE.search(text):
+            text = page[1]
+        # Spreadsheets and pandas turn numbers with gaps into floats: 85549.0.
+        if number := re.fullmatch(r"([0-9]+)\.0", text):
+            text = number[1]
     imdb = folded(column) in _IMDB
     match = re.fullmatch(r"(?:tt)?0*([0-9]+)" if imdb else r"tt0*([0-9]+)", text, re.IGNORECASE)
     return f"tt{match[1]:0>7}" if match else text
@@ -177,7 +239,7 @@ def _short(columns: Sequence[str]) -> str:
 def _column_of_ids(table: TableFile) -> str | None:
     """The column that holds nothing but ids or pages of IMDb, or pages of TMDb."""
     for column in table.columns:
-        cells = (text_of(row.cells.get(column)) for row in table.rows[:_LOOKED_AT])
+        cells = (text_of(row.cells.get(column)) for row in table.first_rows)
         some = [cell for cell in cells if cell]
         if some and all(
             _IMDB_ID.fullmatch(cell) or _IMDB_PAGE.search(cell) or _TMDB_PAGE.search(cell)
@@ -187,35 +249,31 @@ def _column_of_ids(table: TableFile) -> str | None:
     return None
 
 
-def film_of(row: Row, columns: Columns) -> Listing:
-    """What a row says about its film, apart from its genres. columns: as `find_columns` gives."""
+def film_of(
+    row: Row,
+    columns: Columns,
+    genres: tuple[str, ...] = (),
+    *,
+    problem: str = "",
+    cell: str = "",
+) -> Listing:
+    """What a row says about its film. columns: as `find_columns` gives.
 
-    def cell(kind: str) -> str:
+    genres, cell: of `Listing`, which are not read here. problem: with the genres.
+    """
+
+    def text(kind: str) -> str:
         return text_of(row.cells.get(columns[kind])) if kind in columns else ""
 
-    title, year = cell("title"), _year(cell("year"))
-    if year is None and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
+    title, year = text("title"), _year(text("year"))
+    if year is None and title and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
         year, title = int(match[1]), title[: match.start()].strip()
-    original = cell("original_title")
+    original = text("original_title")
     if original.casefold() not in ("", title.casefold()):
         title = f"{title} / {original}" if title else original  # as title_parts reads them
     film_id = film_id_of(row.cells.get(columns["id"]), columns["id"]) if "id" in columns else ""
-    return Listing(row.line, film_id, title, year, (), cell("poster") or None, row.problem)
-
-
-def _listing(row: Row, columns: Columns, flags: Flags | None, vocabulary: Vocabulary) -> Listing:
-    film = film_of(row, columns)
-    if film.problem:
-        return film
-    if flags is not None:
-        genres, problem = flags.read(row.cells)
-        return replace(film, genres=genres, problem=problem)
-    named, genres = "", ()
-    for kind in ("genres", "genre_ids"):
-        cell = row.cells.get(columns[kind]) if kind in columns else None
-        named = named or text_of(cell)
-        genres = genres or genre_names(cell, vocabulary, tmdb=kind == "genre_ids")
-    return replace(film, genres=genres, cell=named)
+    poster = text("poster") or None
+    return Listing(row.line, film_id, title, year, genres, poster, row.problem or problem, cell)
 
 
 def _year(text: str) -> int | None:
@@ -224,34 +282,45 @@ def _year(text: str) -> int | None:
     return int(match[0]) if match else None
 
 
-def _without_long_form(path: Path, listings: list[Listing]) -> tuple[list[Listing], list[str]]:
-    """The films of a table with one row per film and genre, as if it had one row per film.
+def is_long_form(listings: Iterable[Listing]) -> bool:
+    """Whether a table has one row per film and genre.
 
-    It is such a table if no row has several genres, none is there twice, and a good part of the
-    films have several rows. Otherwise these are rows that disagree.
+    It has if no row has several genres, none is there twice, and a good part of the films have
+    several rows. Otherwise these are rows that disagree.
     """
-    sound = [one for one in listings if not one.problem and one.film_id and one.genres]
-    rows = Counter(one.film_id for one in sound)
-    several = sum(count > 1 for count in rows.values())
-    pairs = {(one.film_id, one.genres) for one in sound}
-    alike = {(one.film_id, one.title, one.year, one.poster) for one in sound}
-    if (
-        not several
-        or any(len(one.genres) > 1 for one in sound)
-        or len(pairs) < len(sound)
-        or len(alike) > len(rows)
-        or several < _LONG * len(rows)
-    ):
-        return listings, []
+    # Hashes of 64 bits: the ids of a million films would take more memory than all else.
+    films, pairs, alike = array("q"), array("q"), array("q")
+    for one in listings:
+        if one.problem or not one.film_id or not one.genres:
+            continue
+        if len(one.genres) > 1:
+            return False
+        films.append(hash(one.film_id))
+        pairs.append(hash((one.film_id, one.genres)))
+        alike.append(hash((one.film_id, one.title, one.year, one.poster)))
+    _, rows = np.unique(np.array(films), return_counts=True)
+    several = int((rows > 1).sum())
+    return (
+        several > 0
+        and len(np.unique(np.array(pairs))) == len(films)
+        and len(np.unique(np.array(alike))) == len(rows)
+        and several >= _LONG * len(rows)
+    )
+
+
+def _joined(listings: Iterable[Listing]) -> tuple[list[Listing], int, int]:
+    """The films of such a table as if it had one row per film; how many rows and films it has."""
     films: dict[str, Listing] = {}
-    others = []
+    others, rows = [], 0
     for one in listings:
         if one.problem or not one.film_id or not one.genres:
             others.append(one)
-        elif film := films.get(one.film_id):
+            continue
+        rows += 1
+        if film := films.get(one.film_id):
             genres = (*film.genres, *one.genres)
             films[one.film_id] = replace(film, genres=genres, lines=film.lines + 1, cell="")
         else:
             films[one.film_id] = one
-    note = f"{path.name} has one row per film and genre: {len(sound):,} rows, {len(films):,} films"
-    return sorted([*films.values(), *others], key=lambda one: one.line), [note]
+    joined = sorted([*films.values(), *others], key=lambda one: one.line)
+    return joined, rows, len(films)

@@ -137,31 +137,38 @@ class Flags:
 
     @classmethod
     def find(
-        cls, columns: Iterable[str], rows: Sequence[Mapping[str, Any]], vocabulary: Vocabulary
+        cls, columns: Iterable[str], rows: Iterable[Mapping[str, Any]], vocabulary: Vocabulary
     ) -> "Flags | None":
         """The flags among columns, if at least two of them are genres of the vocabulary.
 
         A column with another name is one if it has the prefix of these (genre_Sport), or holds
-        nothing but yes and no.
+        nothing but yes and no. rows: are gone through once, and only if there are flags.
         """
         named = {column: sound(_PREFIX.sub("", column)) for column in dict.fromkeys(columns)}
         known = [column for column, genre in named.items() if vocabulary.resolve(genre)]
         if len(known) < 2:
             return None
-        cells = [row.get(column) for column in known for row in rows]
-        answers = [_answer(cell) for cell in cells]
-        empty_is_no = True in answers and all(
-            answer or _is_empty(cell) for answer, cell in zip(answers, cells, strict=True)
-        )
         prefixed = named[known[0]] != known[0]
+        certain = {
+            column
+            for column, genre in named.items()
+            if column in known or (prefixed and genre != column)
+        }
+        others = [column for column in named if column not in certain]
+        has_yes, yes_or_empty = False, True
+        for row in rows:
+            others = [column for column in others if _answer(row.get(column)) is not None]
+            for column in known:
+                cell = row.get(column)
+                answer = _answer(cell)
+                has_yes = has_yes or answer is True
+                yes_or_empty = yes_or_empty and bool(answer or _is_empty(cell))
         genres = {
             column: genre
             for column, genre in named.items()
-            if column in known
-            or (prefixed and genre != column)
-            or all(_answer(row.get(column)) is not None for row in rows)
+            if column in certain or column in others
         }
-        return cls(genres, empty_is_no)
+        return cls(genres, has_yes and yes_or_empty)
 
     def read(self, cells: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
         """The genres of a row, and what is wrong with it: a cell that is neither yes nor no."""

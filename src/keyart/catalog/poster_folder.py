@@ -6,17 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from keyart.errors import TableError
+from keyart.copies import local_poster
+from keyart.errors import PosterError, TableError
 from keyart.files import no_folder
+from keyart.images.archive import Archive, Member
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
 
 _WEB = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SHOWN = 3  # examples in a note
 _LONGEST = 200  # letters of a name in a message
+NOT_PLANNED = "no poster found"
+"""Why a film has no file if its table names none, and none is named after its id."""
+
+PosterFile = Path | Member
+"""A poster on the disk or in an archive."""
 
 
 class PosterFolder:
@@ -28,29 +35,36 @@ class PosterFolder:
     belong to the IMDb film tt0085549, because sources pad numbers differently. A film with a plain
     number as its id (MovieLens, TMDb) never gets a file named tt..., which is a number of IMDb.
 
-    folder: of posters; None if the table's paths alone say where they are, anywhere on the disk.
+    folder: of posters, or an archive of them; None if the table's paths alone say where they are,
+    anywhere on the disk.
     note: a folder without pictures; otherwise empty. Raises TableError if there is no such folder.
     """
 
-    def __init__(self, folder: Path | None, table: Path | None = None) -> None:
-        if folder is not None and (problem := no_folder(folder)):
+    def __init__(self, folder: Path | Archive | None, table: Path | None = None) -> None:
+        archive = folder if isinstance(folder, Archive) else None
+        if isinstance(folder, Path) and (problem := no_folder(folder)):
             raise TableError(f"{problem}; name the folder of posters")
         self._anywhere = folder is None
-        self.folder = folder or (table or Path()).parent
+        self.folder = (table or Path()).parent
+        if folder is not None:
+            self.folder = folder.path if isinstance(folder, Archive) else folder
         self._root = Path(os.path.abspath(self.folder))
         self._table = Path(os.path.abspath(table)).parent if table else self._root
         self._entries: dict[Path, dict[str, list[Path]]] = {}  # of folders that were looked into
-        self.pictures: list[Path] = []
-        self._by_path: dict[str, Path] = {}
-        self._by_folded: dict[str, list[Path]] = {}
-        self._by_stem: dict[str, list[Path]] = {}  # with the folders before it
-        self._by_name: dict[str, list[Path]] = {}  # without them
-        self._by_key: dict[str, list[Path]] = {}
-        for file in sorted(files_below(folder)) if folder else ():
-            place = file.relative_to(self.folder).as_posix()
+        self.pictures: list[PosterFile] = []
+        self._by_path: dict[str, PosterFile] = {}
+        self._by_folded: dict[str, list[PosterFile]] = {}
+        self._by_stem: dict[str, list[PosterFile]] = {}  # with the folders before it
+        self._by_name: dict[str, list[PosterFile]] = {}  # without them
+        self._by_key: dict[str, list[PosterFile]] = {}
+        files: Sequence[PosterFile] = archive.members if archive else ()
+        if isinstance(folder, Path):
+            files = sorted(files_below(folder))
+        for file in files:
+            place = self.relative(file).replace(os.sep, "/")
             self._by_path[place] = file
             self._by_folded.setdefault(_folded(place), []).append(file)
-            if is_picture(file):
+            if file.is_picture() if isinstance(file, Member) else is_picture(file):
                 self.pictures.append(file)
                 parent, _, name = place.rpartition("/")
                 for bare in _bare(name):
@@ -59,9 +73,9 @@ class PosterFolder:
                     self._by_key.setdefault(_key(bare), []).append(file)
         self.note = ""
         if folder and not self.pictures:
-            self.note = no_pictures(folder, self._by_path.values())
+            self.note = no_pictures(self.folder, map(PurePosixPath, self._by_path))
 
-    def find(self, film_id: str, poster: str | None = None) -> Path | str:
+    def find(self, film_id: str, poster: str | None = None) -> PosterFile | str:
         """The file of a film, or why it has none.
 
         poster: what its table names. Only a film without it goes by its id. A web address names no
@@ -78,20 +92,22 @@ class PosterFolder:
             )
             return f"no poster found: {missing}; name the folder of posters with --posters"
         files = self._of(film_id)
-        return self._only(files) if files else "no poster found"
+        return self._only(files) if files else NOT_PLANNED
 
-    def relative(self, file: Path) -> str:
+    def relative(self, file: PosterFile) -> str:
         """A file's path, for people: from the folder if it is in it."""
+        if isinstance(file, Member):
+            return file.place
         return str(file.relative_to(self.folder)) if file.is_relative_to(self.folder) else str(file)
 
-    def _only(self, files: Sequence[Path]) -> Path | str:
+    def _only(self, files: Sequence[PosterFile]) -> PosterFile | str:
         """The file, if all are the same picture; otherwise why none of them is taken."""
         if len(files) == 1 or len({_content(file) for file in files}) == 1:
             return files[0]
         shown = " and ".join(self.relative(file) for file in files[:_SHOWN])
         return f"two posters fit: {shown}; keep one, or name it in the table's poster column"
 
-    def _named(self, poster: str) -> list[Path]:
+    def _named(self, poster: str) -> Sequence[PosterFile]:
         """The files that a table means by a name."""
         spellings = [poster, re.sub(r"[?#].*", "", poster)]
         spellings += map(unquote, tuple(spellings))
@@ -104,8 +120,8 @@ class PosterFolder:
             for place in places:
                 if files := self._by_folded.get(_folded(place)):
                     return files
-            if files := self._next_to_the_table(spelling):
-                return files
+            if near := self._next_to_the_table(spelling):
+                return near
             for place in places:  # a name without its suffix, or of a file that was converted
                 parent, _, name = place.rpartition("/")
                 if files := self._by_stem.get(_folded(f"{parent}/{stem(name)}")):
@@ -158,7 +174,7 @@ class PosterFolder:
                     entries.setdefault(_folded(entry), []).append(folder / entry)
         return self._entries[folder].get(_folded(name), [])
 
-    def _of(self, film_id: str) -> list[Path]:
+    def _of(self, film_id: str) -> list[PosterFile]:
         """The files that are named after an id."""
         key = _key(film_id)
         files = [*self._by_key.get(key, ())]
@@ -171,7 +187,7 @@ class PosterFolder:
         return exact if exact and len(alike) == 1 else files
 
 
-def unused_note(folder: PosterFolder, used: Iterable[Path], table: str) -> list[str]:
+def unused_note(folder: PosterFolder, used: Iterable[PosterFile], table: str) -> list[str]:
     """A note on the pictures that belong to no film of a table, if there are any."""
     known = set(used)
     unused = [file for file in folder.pictures if file not in known]
@@ -184,7 +200,7 @@ def unused_note(folder: PosterFolder, used: Iterable[Path], table: str) -> list[
     ]
 
 
-def shared_note(folder: PosterFolder, used: Iterable[Path]) -> list[str]:
+def shared_note(folder: PosterFolder, used: Iterable[PosterFile]) -> list[str]:
     """A note on the files that several films have as their poster, if there are any."""
     shared = {file: films for file, films in Counter(used).items() if films > 1}
     if not shared:
@@ -208,11 +224,13 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
-def _content(file: Path) -> str:
+def _content(file: PosterFile) -> str:
     try:
-        with file.open("rb") as content:
+        if isinstance(file, Member):
+            return hashlib.sha256(file.read()).hexdigest()
+        with local_poster(file).open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError:
+    except (OSError, PosterError):
         return str(file)
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyart.catalog.table import REJECTIONS, CatalogTable
+from keyart.copies import copy_of
 from keyart.errors import CatalogError
 from keyart.files import write_csv
+from keyart.stores.paths import RemotePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +22,10 @@ class Rejection:
 
 def read_rejections(catalog: CatalogTable) -> list[Rejection]:
     """The films that are not in a catalog, and why. Raises CatalogError."""
-    path = catalog.path / REJECTIONS
+    path = catalog.path / catalog.facts.get("rejections_file", REJECTIONS)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        source = copy_of(path) if isinstance(path, RemotePath) else path
+        with source.open(newline="", encoding="utf-8") as file:
             rows = [Rejection(row["film_id"], row["reason"]) for row in csv.DictReader(file)]
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise CatalogError(f"{path}: missing or damaged; build the catalog again") from error

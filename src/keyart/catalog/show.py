@@ -40,7 +40,7 @@ class Summary:
     split_series: int  # series with films in several splits
     keeps_series: bool  # all films were grouped by series; older keyarts grouped none
     rejections: dict[str, int]  # by kind of reason
-    tables: list[dict[str, Any]]  # name, rows, films and rejections of each
+    tables: list[dict[str, Any]]  # name, rows, films, rejections and without_poster of each
     unmapped_cells: dict[str, int]  # cells of genres that map to nothing
     unmapped: dict[str, int]  # genre names that map to nothing
     suggestions: dict[str, str]  # for those that may be misspelt
@@ -74,7 +74,7 @@ def summarise(catalog: CatalogTable) -> Summary:
         films=len(catalog),
         splits=dict(catalog.facts["splits"]),
         genres={name: dict(counts) for name, counts in catalog.facts["counts"].items()},
-        megabytes=sum(shard.stat().st_size for shard in catalog.shards) / 1e6,
+        megabytes=sum(shard["size"] for shard in catalog.facts["shards"]) / 1e6,
         smallest=(int(widths[small]), int(heights[small])),
         largest=(int(widths[large]), int(heights[large])),
         decades=dict(sorted(decades.items())),
@@ -87,7 +87,8 @@ def summarise(catalog: CatalogTable) -> Summary:
         split_series=sum(len(counts) > 1 for counts in series.values()),
         keeps_series=catalog.keeps_series,
         rejections=dict(Counter(_kind(one.reason) for one in read_rejections(catalog))),
-        tables=list(catalog.facts.get("tables", [])),
+        # Older catalogs list the films without a poster among the rejections.
+        tables=[{"without_poster": 0, **one} for one in catalog.facts.get("tables", [])],
         unmapped_cells=dict(catalog.facts.get("unmapped_cells", {})),
         unmapped=unmapped,
         suggestions={name: hint.strip("; ?") for name, hint in hints.items() if hint},

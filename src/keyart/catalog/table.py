@@ -11,6 +11,7 @@ belong to the catalog.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from keyart.catalog.split import ALL_FILMS, SPLITS
+from keyart.copies import copy_of, folder_for
 from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format, why
 from keyart.files import StrPath, no_folder
 from keyart.film import Film
@@ -35,6 +37,7 @@ from keyart.near_duplicates import THUMBNAIL
 from keyart.parallel import Progress
 from keyart.reading import read_json
 from keyart.series import RULE, series_stem
+from keyart.stores.paths import RemotePath, place
 
 FORMAT = 2
 FACTS, REJECTIONS = "catalog.json", "rejections.csv"
@@ -67,27 +70,33 @@ _REBUILD = "a catalog of an older keyart; build it again with keyart catalog bui
 
 @dataclass(frozen=True, repr=False)
 class CatalogTable:
-    """The films and posters of an opened catalog, read-only. facts: catalog.json."""
+    """The films and posters of an opened catalog, read-only.
+
+    facts: catalog.json. folder: where its pixels and features are kept, on this machine: its own,
+    or one in the user's cache if it is in an object store.
+    """
 
     path: Path
     vocabulary: Vocabulary
     facts: Mapping[str, Any]
+    folder: Path
 
     @classmethod
     def open(cls, path: StrPath) -> Self:
-        """Open a catalog.
+        """Open a catalog: a folder, or an address in an object store.
 
-        Checks that all files are there and have their size; `check` reads every byte.
+        Checks that all files are there and have their size; `check` reads every byte. Of a store,
+        only catalog.json is read, and later the shards that are needed.
 
-        Raises CatalogError if there is no catalog, or it is damaged or of another format.
+        Raises CatalogError if there is no catalog, or it is damaged or of another format, and
+        StoreError.
         """
-        path = Path(path)
-        if problem := no_folder(path):
+        path = place(path)
+        if not isinstance(path, RemotePath) and (problem := no_folder(path)):
             raise CatalogError(f"{problem}; make a catalog with keyart catalog build")
         file = path / FACTS
         try:
-            facts = read_json(file, _MOST_BYTES, links=True)
-            version = facts["format"]
+            return cls.parsed(path, read_json(file, _MOST_BYTES, links=True))
         except FileNotFoundError as error:
             raise CatalogError(
                 f"{path}: no catalog here (no {FACTS}); make one with keyart catalog build"
@@ -96,9 +105,15 @@ class CatalogTable:
             raise CatalogError(f"{file}: cannot be read ({why(error)})") from error
         except (ValueError, KeyError, TypeError) as error:
             raise CatalogError(f"{file}: damaged ({error!r}); build the catalog again") from error
-        if version != FORMAT:
-            raise CatalogError(other_format(path, version, reads=FORMAT, remedy=_REBUILD))
+
+    @classmethod
+    def parsed(cls, path: Path, facts: Any) -> Self:
+        """The catalog at `path` that has this catalog.json. Raises CatalogError."""
+        file = path / FACTS
         try:
+            version = facts["format"]
+            if version != FORMAT:
+                raise CatalogError(other_format(path, version, reads=FORMAT, remedy=_REBUILD))
             names = tuple(facts["vocabulary"]["names"])
             aliases = {a: tuple(to) for a, to in facts["vocabulary"]["aliases"].items()}
             vocabulary = Vocabulary(names, aliases)
@@ -108,6 +123,10 @@ class CatalogTable:
             if not all(isinstance(stem, str) for stem in series["ignored"]) or "of" not in series:
                 raise TypeError("split series: expected of, rule and ignored stems")
             for shard in facts["shards"]:
+                if not re.fullmatch(r"[\w-][\w.-]*", shard["name"]):
+                    raise ValueError(f"a shard named {shard['name']!r}")
+                if isinstance(path, RemotePath):
+                    continue
                 size = (path / shard["name"]).stat().st_size
                 if size != shard["size"]:
                     raise CatalogError(
@@ -120,7 +139,9 @@ class CatalogTable:
             raise CatalogError(f"{error.filename}: cannot be read ({why(error)})") from error
         except (KeyError, TypeError, AttributeError, ValueError, VocabularyError) as error:
             raise CatalogError(f"{file}: damaged ({error!r}); build the catalog again") from error
-        return cls(path, vocabulary, facts)
+        remote = isinstance(path, RemotePath)
+        folder = folder_for(f"catalog-{facts['fingerprint'][:32]}") if remote else path
+        return cls(path, vocabulary, facts, folder)
 
     def __len__(self) -> int:
         return int(self.facts["films"])
@@ -142,8 +163,22 @@ class CatalogTable:
 
     @property
     def shards(self) -> list[Path]:
-        """The Parquet files, in order."""
-        return [self.path / shard["name"] for shard in self.facts["shards"]]
+        """The Parquet files on this machine, in order. Raises StoreError."""
+        return list(map(self.shard, range(len(self.facts["shards"]))))
+
+    def shard(self, number: int, *, fresh: bool = False) -> Path:
+        """A Parquet file on this machine; it is copied there if the catalog is in a store.
+
+        fresh: copy it now. Raises CatalogError if it is missing in the store, and StoreError.
+        """
+        facts = self.facts["shards"][number]
+        path = self.path / str(facts["name"])
+        if not isinstance(path, RemotePath):
+            return path
+        try:
+            return copy_of(path, facts["sha256"], fresh=fresh)
+        except FileNotFoundError as error:
+            raise CatalogError(f"{path}: missing from the catalog") from error
 
     def films(self) -> list[Film]:
         """All films, in catalog order."""
@@ -195,8 +230,8 @@ class CatalogTable:
 
         Raises CatalogError if a file cannot be read.
         """
-        for shard in self.shards:
-            with self._reading(), parquet_file(shard) as file:
+        for number in range(len(self.facts["shards"])):
+            with self._reading(), parquet_file(self.shard(number)) as file:
                 for group in range(file.num_row_groups):
                     for poster in file.read_row_group(group, columns=["poster"])["poster"]:
                         yield poster.as_py()
@@ -220,15 +255,18 @@ class CatalogTable:
         progress: called with (posters done, posters) while they are decoded. Raises PosterError if
         a poster no longer decodes, and CatalogError if a file cannot be read.
         """
-        return pixel_store(self.path, self.fingerprint, spec, len(self), self.posters, progress)
+        return pixel_store(self.folder, self.fingerprint, spec, len(self), self.posters, progress)
 
     def poster(self, row: int) -> bytes:
         """The poster of one film. Raises CatalogError: no such row, a file cannot be read."""
         if not 0 <= row < len(self):
             raise CatalogError(f"{self.path}: no row {row:,}; its films are 0 to {len(self) - 1:,}")
         left = row
-        for shard in self.shards:
-            with self._reading(), parquet_file(shard) as file:
+        for number, facts in enumerate(self.facts["shards"]):
+            if left >= facts["films"]:
+                left -= facts["films"]
+                continue
+            with self._reading(), parquet_file(self.shard(number)) as file:
                 for group in range(file.num_row_groups):
                     films = file.metadata.row_group(group).num_rows
                     if left < films:

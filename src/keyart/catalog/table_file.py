@@ -1,30 +1,29 @@
 """The one reader of table files: CSV, TSV, Parquet, JSON or Excel, as rows of named cells."""
 
-import gzip
-import io
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Literal
 
-from keyart.catalog.delimited import read_delimited
-from keyart.catalog.excel_table import OLD_EXCEL, read_excel
-from keyart.catalog.json_table import read_json
-from keyart.errors import TableError, nearest, one_line, why
-from keyart.extras import extras
+from keyart.catalog.content import FORMATS as FORMATS
+from keyart.catalog.content import Content, Text
+from keyart.catalog.delimited import Delimited
+from keyart.catalog.excel_table import OLD_EXCEL, Sheet, read_excel
+from keyart.catalog.json_table import JsonTable, Numbered
+from keyart.catalog.parquet_table import ParquetTable
+from keyart.errors import TableError, nearest
 from keyart.files import StrPath
 
 _JSON = frozenset((".jsonl", ".ndjson", ".json"))
 _TABLES = _JSON | {".csv", ".tsv", ".parquet", ".xlsx", ".xls"}
-FORMATS = "CSV, TSV, Parquet, JSON or Excel's .xlsx"
 
 _MOST_BYTES = 4_000_000_000  # IMDb's largest table has 1 GB
 _MOST_TIMES = 100  # the compressed size, above _ANY_BYTES: tables shrink 4 to 30 times, bombs 1,000
 _ANY_BYTES = 64_000_000
-_PIECE = 1_000_000
 _ANY_ROWS = 200_000
-_ROWS = 512  # read at once
+_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,47 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """The file of a table. text: if it is text. tabs: whether its name says that tabs separate."""
+
+    kind: Literal["parquet", "excel", "json", "delimited"]
+    content: Content
+    text: Text | None = None
+    sheet: Sheet | None = None
+    tabs: bool = False
+
+
+class Rows:
+    """The rows of a table, in order. They are read from its file each time."""
+
+    def __init__(self, read: Callable[[], Iterator[Row]]) -> None:
+        self._read = read
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._read()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True)
 class TableFile:
-    """A table that was read. notes: for people, on how it was read."""
+    """A table that was opened. notes: for people, on how it was read. file: what it was read of."""
 
     path: Path
     columns: tuple[str, ...]
-    rows: Sequence[Row]
+    rows: Rows
     notes: Sequence[str] = ()
+    file: "Opened | None" = None
+
+    @cached_property
+    def first_rows(self) -> Sequence[Row]:
+        """A hundred rows or fewer, to see what the columns hold."""
+        return tuple(islice(self.rows, _LOOKED_AT))
 
     def column(self, names: Iterable[str]) -> str | None:
         """The first of these columns that the table has, by its name there.
@@ -78,6 +111,7 @@ class TableFile:
         return found
 
 
+@lru_cache(1_024)  # asked for the same columns in every row
 def folded(name: str) -> str:
     """The letters and digits of a column's name, in lower case."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
@@ -89,156 +123,50 @@ def is_table(path: Path) -> bool:
 
 
 def read_table(path: StrPath) -> TableFile:
-    """Read a table file: CSV, TSV, Parquet, JSON (lines or an array) or Excel, also if gzipped.
+    """Open a table file: CSV, TSV, Parquet, JSON (lines or an array) or Excel, also if gzipped.
 
     The content decides what it is, not the name. Raises TableError if it cannot be read or has no
-    rows, and MissingExtraError for Parquet without pyarrow and Excel without openpyxl.
+    rows, and MissingExtraError for Parquet without pyarrow and Excel without openpyxl. Its rows
+    raise TableError if the file is changed before they are read.
     """
     table = _read(Path(path))
-    if not table.rows:
+    if not table.first_rows:
         raise table.error("no films in it; give a table with one row per film")
     return table
 
 
 def _read(path: Path) -> TableFile:
-    try:
-        if path.is_block_device() or path.is_char_device():  # it may never end
-            raise TableError(f"{path}: is a device, not a file; name a table")
-        with path.open("rb") as file:
-            data = _content(file, _MOST_BYTES)
-    except FileNotFoundError as error:
-        raise TableError(f"{path}: no such file; name a table") from error
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read ({why(error)})") from error
-    if len(data) > _MOST_BYTES:
-        raise TableError(f"{path}: over {_MOST_BYTES:,} bytes; split it")
-    if data.startswith(b"\x1f\x8b"):
-        data = _decompressed(path, data)
-    if data.startswith(b"PAR1"):
-        return _read_parquet(path, data)
-    if data.startswith((b"PK\x03\x04", OLD_EXCEL)):
-        columns, cells, notes = read_excel(path, data)
-        return TableFile(path, columns, [Row(*one) for one in cells], notes)
-    text, notes = _decode(path, data)
+    content = Content(path, most=_MOST_BYTES, most_times=_MOST_TIMES, any_size=_ANY_BYTES)
+    start = content.start(4)
+    if start == b"PAR1":
+        return _parquet(path, content)
+    if start in (b"PK\x03\x04", OLD_EXCEL):
+        sheet = read_excel(content)
+        file = Opened("excel", content, sheet=sheet)
+        return TableFile(path, sheet.columns, _numbered(sheet.rows), sheet.notes, file)
+    text = Text(content)
     suffix = Path(path.name.casefold().removesuffix(".gz")).suffix
-    if suffix in _JSON or text.lstrip().startswith(("{", "[{")):
-        rows = [Row(*one) for one in read_json(path, text)]
-        columns = tuple(dict.fromkeys(name for row in rows for name in row.cells))
-        return TableFile(path, columns, rows, notes)
-    columns, records = read_delimited(text, tabs=suffix == ".tsv")
-    rows = [
-        Row(line, dict(zip(columns, fields, strict=False)), problem)
-        for line, fields, problem in records
-    ]
-    return TableFile(path, columns, rows, notes)
+    if suffix in _JSON or text.first_letters().startswith(("{", "[{")):
+        json = JsonTable(path, text)
+        file = Opened("json", content, text)
+        return TableFile(path, json.columns, _numbered(json.rows), text.notes, file)
+    table = Delimited(text.lines, tabs=suffix == ".tsv")
+
+    def rows() -> Iterator[Row]:
+        columns = table.columns
+        for line, fields, problem, _ in table.records():
+            yield Row(line, dict(zip(columns, fields, strict=False)), problem)
+
+    file = Opened("delimited", content, text, tabs=suffix == ".tsv")
+    return TableFile(path, table.columns, Rows(rows), text.notes, file)
 
 
-def _decompressed(path: Path, data: bytes) -> bytes:
-    most = min(_MOST_BYTES, _ANY_BYTES + _MOST_TIMES * len(data))
-    try:
-        with gzip.open(io.BytesIO(data)) as file:
-            content = _content(file, most)
-    except (OSError, EOFError, zlib.error) as error:
-        raise TableError(f"{path}: damaged gzip ({error}); download it again") from error
-    if len(content) > most:
-        raise TableError(f"{path}: over {most:,} bytes when decompressed; split or decompress it")
-    return content
+def _numbered(read: Callable[[], Iterator[Numbered]]) -> Rows:
+    return Rows(lambda: (Row(number, cells) for number, cells in read()))
 
 
-def _content(file: BinaryIO | gzip.GzipFile, most: int) -> bytes:
-    """What is in a file, up to a little over `most` bytes."""
-    content = io.BytesIO()
-    # Not read(most), which takes that much memory for any file.
-    while content.tell() <= most and (piece := file.read(_PIECE)):
-        content.write(piece)
-    return content.getvalue()
-
-
-_MARKS = {
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-    b"\xef\xbb\xbf": "utf-8-sig",
-}
-
-
-def _decode(path: Path, data: bytes) -> tuple[str, list[str]]:
-    """The text of a file, and notes."""
-    encoding = next((_MARKS[mark] for mark in _MARKS if data.startswith(mark)), None)
-    if encoding is None and b"\x00" in data[:200]:  # UTF-16 without a mark
-        encoding = "utf-16-le" if data[1:200:2].count(0) > data[:200:2].count(0) else "utf-16-be"
-    notes: list[str] = []
-    try:
-        text = data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        if encoding not in (None, "utf-8-sig"):
-            raise TableError(f"{path}: not text; give {FORMATS}") from error
-        text, note = _damaged(data)
-        notes.append(f"{path.name} is not UTF-8; {note}")
-    if "\x00" in text:
-        raise TableError(f"{path}: not text; give {FORMATS}")
-    return text, notes
-
-
-def _damaged(data: bytes) -> tuple[str, str]:
-    """Text that is not UTF-8 throughout, and a note: Windows-1252, or UTF-8 with some damage."""
-    text = data.decode("utf-8", "surrogateescape")
-    wrong = sum("\udc80" <= letter <= "\udcff" for letter in text)
-    other = sum(letter > "\x7f" for letter in text) - wrong
-    if other > wrong:
-        text = data.decode("utf-8", "replace")
-        return text.removeprefix(
-            "\ufeff"
-        ), f"{wrong:,} of its bytes were read as \N{REPLACEMENT CHARACTER}"
-    return data.decode("cp1252", "replace"), "it was read as Windows-1252 (Latin-1)"
-
-
-def _read_parquet(path: Path, data: bytes) -> TableFile:
-    with extras():
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-    most_bytes = _ANY_BYTES + _MOST_TIMES * len(data)
-    most_rows = _ANY_ROWS + len(data)  # a row of its own takes a byte at least
-    try:
-        # Not pq.read_table, which refuses two columns of one name.
-        file = pq.ParquetFile(pa.BufferReader(data))
-        names = tuple(file.schema_arrow.names)
-        columns: list[list[Any]] = [[] for _ in names]
-        rows = size = 0
-        # In parts: a few bytes may stand for billions of rows, or of letters.
-        for part in file.iter_batches(_ROWS):
-            parts = [_without_dictionary(column) for column in part.columns]
-            rows += part.num_rows
-            size += part.num_rows * len(names) + sum(column.nbytes for column in parts)
-            if size > most_bytes or rows > most_rows:
-                raise TableError(
-                    f"{path}: over {most_rows:,} rows or {most_bytes:,} bytes in memory, which is "
-                    "too much for its size; save it as CSV"
-                )
-            for values, column in zip(columns, parts, strict=True):
-                values += _values(column)
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise TableError(f"{path}: damaged Parquet ({one_line(error)})") from error
-    listed = [
-        Row(number, dict(zip(names, cells, strict=True)))
-        for number, cells in enumerate(zip(*columns, strict=True), start=1)
-    ]
-    return TableFile(path, names, listed)
-
-
-def _without_dictionary(column: Any) -> Any:
-    """A column as large as its values will be."""
-    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
-
-
-def _values(column: Any) -> list[Any]:
-    """A column's values; as text if Python has no such values, such as nanoseconds."""
-    import pyarrow as pa
-
-    try:
-        values: list[Any] = column.to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError):
-        values = [str(value) for value in column.cast(pa.string())]
-    return values
+def _parquet(path: Path, content: Content) -> TableFile:
+    most_bytes = _ANY_BYTES + _MOST_TIMES * content.size
+    most_rows = _ANY_ROWS + content.size  # a row of its own takes a byte at least
+    table = ParquetTable(content, most_bytes=most_bytes, most_rows=most_rows)
+    return TableFile(path, table.columns, _numbered(table.rows), file=Opened("parquet", content))

@@ -34,7 +34,7 @@ def read_terms(posters: Path) -> list[SourceTerms]:
     """The terms of a folder of posters; empty if it has none. Raises CatalogError."""
     file = posters / TERMS_FILE
     try:
-        return _parsed(read_json(file, _MOST_BYTES, links=True))
+        return terms_from_json(read_json(file, _MOST_BYTES, links=True))
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -50,7 +50,7 @@ def write_terms(posters: Path, terms: Iterable[SourceTerms]) -> None:
 def terms_of(catalog: CatalogTable) -> list[SourceTerms]:
     """The terms of a catalog's sources. Raises CatalogError."""
     try:
-        return _parsed(catalog.facts.get("terms", []))
+        return terms_from_json(catalog.facts.get("terms", []))
     except (KeyError, TypeError) as error:
         raise CatalogError(f"{catalog.path}: damaged terms; build the catalog again") from error
 
@@ -75,7 +75,17 @@ def terms_to_json(terms: Sequence[SourceTerms]) -> list[dict[str, Any]]:
     return [asdict(one) for one in terms]
 
 
-def _parsed(value: Any) -> list[SourceTerms]:
+def terms_lines(terms: Iterable[SourceTerms]) -> list[str]:
+    """What is to be said wherever a model is described that learned from these sources."""
+    asks = "its content trains a model only with a written agreement"
+    return [
+        f"{one.source}: " + "; ".join(filter(None, [one.attribution, asks * one.agreement]))
+        for one in terms
+        if one.attribution or one.agreement
+    ]
+
+
+def terms_from_json(value: Any) -> list[SourceTerms]:
     """The inverse of `terms_to_json`. Raises KeyError and TypeError."""
     found = [SourceTerms(one["source"], one["attribution"], one["agreement"]) for one in value]
     for one in found:

@@ -23,6 +23,7 @@ from keyart.catalog.table import (
     parquet_file,
     sha256_of,
 )
+from keyart.copies import local_poster
 from keyart.errors import CatalogError, why
 from keyart.files import lock_folder, replacing, sweep
 from keyart.genres import Vocabulary
@@ -95,7 +96,8 @@ def with_genres(table: pa.Table, genres: Mapping[str, Sequence[str]]) -> pa.Tabl
 def _next_name(stem: str) -> str:
     """films-00003, films-00003-1, films-00003-2: the name after this one."""
     name, number, *revision = stem.split("-")
-    return f"{name}-{number}-{int(revision[0]) + 1 if revision else 1}"
+    last = int(revision[-1]) if revision and revision[-1].isdecimal() else 0
+    return f"{name}-{number}-{last + 1}"
 
 
 def _row_groups(rows: Sequence[Row], paths: Sequence[Path]) -> Iterator[pa.Table]:
@@ -103,7 +105,7 @@ def _row_groups(rows: Sequence[Row], paths: Sequence[Path]) -> Iterator[pa.Table
     waiting: list[Row] = []
     size = 0
     for row, path in zip(rows, paths, strict=True):
-        poster = path.read_bytes()
+        poster = local_poster(path).read_bytes()
         if hashlib.sha256(poster).hexdigest() != row["poster_sha256"]:
             raise CatalogError(f"{path}: changed while the catalog was made; run it again")
         if waiting and (len(waiting) == ROW_GROUP or size + len(poster) > ROW_GROUP_BYTES):

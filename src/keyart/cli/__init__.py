@@ -5,14 +5,18 @@ from typing import Annotated
 import typer
 
 from keyart.cli import (
+    browse,
     catalogs,
     corrections,
     evaluation,
     fetch,
+    jobs,
+    library,
     prediction,
     service,
     similar,
     study,
+    tables,
     training,
 )
 from keyart.cli.usage import Commands
@@ -27,10 +31,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 # Help lists commands in this order.
-for group in (prediction, training, evaluation, similar, service, study):
+for group in (prediction, tables, browse, training, evaluation, similar, service, study):
     app.add_typer(group.commands)
 app.add_typer(catalogs.commands, name="catalog")
 app.add_typer(fetch.commands, name="fetch")
+app.add_typer(jobs.commands, name="job")
+app.add_typer(library.commands, name="library")
 app.add_typer(corrections.commands, name="corrections")
 
 

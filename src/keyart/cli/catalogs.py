@@ -1,5 +1,7 @@
 """Commands that make catalogs, show them and check them."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +20,7 @@ from keyart.cli.options import (
     YearColumn,
     columns,
 )
+from keyart.stores.paths import place
 
 commands = typer.Typer(
     help="Make, show, check and correct catalogs: films with their posters, in Parquet.",
@@ -27,13 +30,19 @@ commands = typer.Typer(
 
 @commands.command("build")
 def catalog_build(
-    films: Annotated[
-        Path, typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, also gzipped.")
-    ],
-    posters: Annotated[
-        Path, typer.Option(help="Folder of posters, as the table names them or by film ids.")
-    ],
     out: Annotated[Path, typer.Option(help="Folder of the catalog.")],
+    films: Annotated[
+        Path | None,
+        typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, also gzipped."),
+    ] = None,
+    posters: Annotated[
+        Path | None,
+        typer.Option(help="Folder of posters, as the table names them or by film ids."),
+    ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(help="Instead of both: a media library, with NFO files and posters."),
+    ] = None,
     grow: Annotated[
         bool, typer.Option("--grow", help="Add to the catalog at --out; no film changes its split.")
     ] = False,
@@ -57,7 +66,11 @@ def catalog_build(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a catalog from a table of films and a folder of posters."""
+    """Make a catalog from a table of films and a folder of posters, or from a media library."""
+    if (library is None) != (films is not None and posters is not None) or (
+        library is not None and (films or posters)
+    ):
+        raise typer.BadParameter("give --films and --posters, or --library")
     if replace_genres and not grow:
         raise typer.BadParameter("needs --grow: a new catalog has no genres to replace")
     from keyart.catalog.catalog import Catalog
@@ -66,7 +79,21 @@ def catalog_build(
 
     named = columns(id=id, title=title, year=year, genres=genres, poster=poster_column)
     with progress("posters", quiet=quiet) as advance:
-        if grow:
+        if library is not None:
+            from keyart.library.library import Library
+
+            opened = Library.open(library)
+            if grow:
+                catalog = opened.grow_catalog(
+                    Catalog.open(out), replace_genres=replace_genres, progress=advance
+                )
+            else:
+                catalog = opened.build_catalog(
+                    out, vocabulary=vocabulary, split=split, seed=seed, progress=advance
+                )
+        elif films is None or posters is None:
+            raise AssertionError("checked above")
+        elif grow:
             catalog = Catalog.open(out).grow(
                 films, posters, columns=named, replace_genres=replace_genres, progress=advance
             )
@@ -117,7 +144,7 @@ def catalog_check(catalog: CatalogFolder, quiet: Quiet = False) -> None:
     if problems:
         raise typer.Exit(1)
     if not quiet:
-        typer.echo(f"{catalog}: sound")
+        typer.echo(f"{place(catalog)}: sound")
 
 
 @commands.command("doubts")
@@ -165,3 +192,34 @@ def catalog_apply_corrections(
     applied = apply_corrections(Catalog.open(catalog), corrections, out)
     if not quiet or as_json:
         show_applied(applied, as_json=as_json)
+
+
+@commands.command("sweep")
+def catalog_sweep(
+    catalog: CatalogFolder,
+    older_than: Annotated[
+        str,
+        typer.Option(
+            metavar="AGE",
+            help="Remove only what was written this long ago, as 12h or 7d: what is younger may be "
+            "of a writer that is still at work.",
+        ),
+    ] = "1d",
+    quiet: Quiet = False,
+) -> None:
+    """Remove the files that stopped writers have left in a catalog."""
+    from keyart.catalog.catalog import Catalog
+
+    removed = Catalog.sweep(catalog, _age(older_than))
+    if not quiet:
+        typer.echo(f"{place(catalog)}: {len(removed):,} files removed")
+        for name in removed:
+            typer.echo(f"  {name}")
+
+
+def _age(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,6}) ?([smhd])", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no age; write 30m, 12h or 7d")
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
+    return timedelta(**{unit: int(match[1])})

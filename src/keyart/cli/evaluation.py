@@ -12,7 +12,10 @@ commands = typer.Typer()
 
 @commands.command("evaluate")
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="What to score.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A run or a bundle; or hf:OWNER/NAME on a hub."),
+    ],
     catalog: Annotated[
         Path | None,
         typer.Option(help="Catalog to score on. Default: the one that the run was trained on."),
@@ -34,8 +37,8 @@ def evaluate(
         bool, typer.Option("--save", help="Keep the new thresholds in the run and its bundle.")
     ] = False,
     against: Annotated[
-        Path | None,
-        typer.Option(help="Compare with this run or bundle, metric by metric."),
+        str | None,
+        typer.Option(metavar="MODEL", help="Compare with this model, metric by metric."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,3 +80,23 @@ def report(
     from keyart.report.page import write_report
 
     write_report(runs, out, catalog=catalog)
+
+
+@commands.command("watch")
+def watch(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run that is being trained.")],
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
+) -> None:
+    """Show a training while it runs, in the browser: how far it is, loss and metrics by epoch.
+
+    The page is for this machine alone. Ctrl-C ends it, not the training.
+    """
+    from contextlib import suppress
+
+    from keyart.report.watch import watching
+
+    with suppress(KeyboardInterrupt), watching(run, port=port) as server:
+        typer.echo(f"http://127.0.0.1:{server.server_port}/ follows {run}; Ctrl-C ends this page")
+        server.serve_forever()

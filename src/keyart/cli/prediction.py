@@ -7,9 +7,14 @@ import typer
 
 from keyart.cli.options import (
     AsJson,
+    Balanced,
+    Errors,
+    Evidence,
     IdColumn,
     Model,
     PosterColumn,
+    Posters,
+    Precision,
     Quiet,
     TitleColumn,
     YearColumn,
@@ -23,57 +28,69 @@ commands = typer.Typer()
 @commands.command("predict")
 def predict(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
-            help="Posters, folders of them, or tables of films.",
-            readable=False,  # a poster that cannot be read does not stop the others
+            help="Posters, folders or archives (.zip, .tar) of them, quoted patterns, tables of "
+            "films, or - for standard input.",
         ),
     ],
-    posters: Annotated[
-        Path | None, typer.Option(help="Folder of the posters of the films in tables.")
-    ] = None,
+    posters: Posters = None,
     model: Model = None,
     format: Annotated[
         Literal["table", "csv", "json", "ndjson", "parquet"] | None,
         typer.Option(help="Output format. Default: by the suffix of --out, otherwise a table."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write. Default, and -: standard output.")
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="File to write. Default, and -: standard output. A folder, or a name that ends "
+            "in /, makes a job: Parquet in shards, and the same command goes on after a kill.",
+        ),
     ] = None,
-    errors: Annotated[
-        Path | None,
-        typer.Option(help="CSV of the films whose posters could not be read, with the reasons."),
+    errors: Errors = None,
+    evidence: Evidence = "all",
+    precision: Precision = None,
+    balanced: Balanced = False,
+    top: Annotated[
+        int | None,
+        typer.Option(min=1, help="Also rank the N genres with the highest scores, in a column."),
     ] = None,
-    evidence: Annotated[
-        Literal["all", "poster"],
-        typer.Option(help="What predictions may rest on: also titles and years, or posters alone."),
-    ] = "all",
-    precision: Annotated[
+    min_score: Annotated[
         float | None,
-        typer.Option(
-            help="Share of the predicted genres that is to be right: 0.5 to 0.95. Default: the "
-            "model's own, usually 0.6."
-        ),
+        typer.Option(min=0, max=1, help="Also rank the genres with at least this score."),
     ] = None,
-    balanced: Annotated[
-        bool,
-        typer.Option(
-            "--balanced",
-            help="Predict more genres, of which fewer are right: for the best F1.",
-        ),
-    ] = False,
     id: IdColumn = None,
     title: TitleColumn = None,
     year: YearColumn = None,
     poster_column: PosterColumn = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads; of a job, processes. Default: all cores.")
+    ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda"],
+        typer.Option(help="cuda: a GPU, if onnxruntime-gpu is installed."),
+    ] = "cpu",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Compute a job on this Ray cluster; local starts one here."
+        ),
+    ] = None,
+    shard_size: Annotated[
+        int | None,
+        typer.Option(help="Films in a job's shard, a multiple of 16.", show_default="1024"),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict the genres of posters, or of each film in a table."""
+    from keyart.cli.jobs import is_job, predict_job
     from keyart.evidence import KINDS, POSTER
     from keyart.files import writing_text
     from keyart.predictor import Predictor
-    from keyart.queries import find_films
+    from keyart.queries import STANDARD_INPUT, NamedFilms, find_films
     from keyart.terminal.predictions import (
         failure_lines,
         precision_line,
@@ -81,34 +98,54 @@ def predict(
         titles_line,
     )
     from keyart.terminal.progress import advancing, progress
-    from keyart.writers import errors_file, write_predictions
+    from keyart.writers import errors_file, ranked, write_predictions
 
     if balanced and precision is not None:
         raise typer.BadParameter("give --precision or --balanced, not both")
     if errors:
         errors_file(errors)  # before the work
-    predictor = Predictor.load(model, precision=precision, balanced=balanced)
+    named = columns(id=id, title=title, year=year, poster=poster_column)
+    used = KINDS if evidence == "all" else POSTER
+    if target is not None and is_job(target):
+        if format not in (None, "parquet"):
+            raise typer.BadParameter(f"a job writes Parquet; leave out --format {format}")
+        return predict_job(
+            paths, target, model=model, posters=posters, columns=named, evidence=used,
+            precision=precision, balanced=balanced, top=top, min_score=min_score, errors=errors,
+            shard_size=shard_size, workers=workers, ray=ray, device=device, quiet=quiet,
+        )  # fmt: skip
+    if ray is not None or shard_size is not None:
+        raise typer.BadParameter("--ray and --shard-size are for jobs: give --out FOLDER/")
+    out = None if target is None else Path(target)
+    predictor = Predictor.load(model, precision=precision, balanced=balanced, device=device)
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
-    named = columns(id=id, title=title, year=year, poster=poster_column)
-    queries = list(find_films(paths, posters=posters, columns=named))
-    if not quiet and (line := titles_line(queries)):
+    to_screen = out in (None, Path("-"))
+    # What comes on standard input is answered as it comes: no one knows how much it will be.
+    streamed = format == "ndjson" and to_screen and STANDARD_INPUT in paths
+    known = None if streamed else NamedFilms(paths, posters=posters, columns=named)
+    if known and not quiet and (line := titles_line(known)):
         typer.echo(line, err=True)
+    total = len(known) if known else 0
+    queries = find_films(paths, posters=posters, columns=named) if streamed else iter(known or ())
     table = format == "table" or (format is None and (out is None or out.suffix in ("", ".txt")))
     # A bar would run through predictions on the screen.
-    with progress("posters", quiet=quiet or out in (None, Path("-"))) as advance:
-        used = KINDS if evidence == "all" else POSTER
-        films = predictor.predict_many(queries, evidence=used)
-        films = advancing(films, len(queries), advance)
+    with progress("posters", quiet=quiet or to_screen) as advance:
+        films = predictor.predict_many(queries, evidence=used, workers=workers)
+        films = advancing(films, total, advance)
         if table:
             with writing_text(out) as file:
-                written = show_predictions(films, len(queries), file)
-            if errors:
-                written.write_errors(errors)
+                written = show_predictions(films, total, file, ranked(top, min_score), errors)
         else:
             kind = None if format == "table" else format
             written = write_predictions(
-                films, out, genres=predictor.genres, format=kind, errors=errors
+                films,
+                out,
+                genres=predictor.genres,
+                format=kind,
+                errors=errors,
+                top=top,
+                min_score=min_score,
             )
     for line in failure_lines(written, errors):
         typer.echo(line, err=True)

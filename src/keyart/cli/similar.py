@@ -1,33 +1,44 @@
 """Commands that find similar posters."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keyart.cli.options import CatalogFolder, Model, Quiet
+from keyart.cli.options import Model, Quiet
+
+if TYPE_CHECKING:
+    from keyart.catalog.catalog import Catalog
 
 commands = typer.Typer()
 
 
 @commands.command("index")
 def index(
-    catalog: CatalogFolder,
+    known: Annotated[
+        str,
+        typer.Argument(
+            metavar="CATALOG|DIR",
+            help="A catalog's folder, or a folder or an archive of posters, or a table of them.",
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     model: Model = None,
     quiet: Quiet = False,
 ) -> None:
-    """Index a catalog's posters, to find similar ones."""
-    from keyart.catalog.catalog import Catalog
+    """Index the posters of a catalog or of a folder, to find similar ones."""
     from keyart.predictor import Predictor
     from keyart.similar import Index
     from keyart.terminal.progress import progress
+    from keyart.terminal.similar import unread_lines
 
     predictor = Predictor.load(model)
     with progress("posters", quiet=quiet) as advance:
-        built = Index.build(Catalog.open(catalog), out=out, model=predictor, progress=advance)
+        built = Index.build(_catalog(known) or known, out=out, model=predictor, progress=advance)
     if not quiet:
         typer.echo(f"{out}: {len(built):,} posters")
+    for line in unread_lines(built.unread, len(built), out / "unread.csv"):
+        typer.echo(line, err=True)
 
 
 @commands.command("similar")
@@ -38,17 +49,60 @@ def similar(
             metavar="POSTER", help="A poster. Without one: the near-duplicates in the index."
         ),
     ] = None,
+    known: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DIR", help="A folder of posters, or an index. A folder is read each time."
+        ),
+    ] = None,
     *,
     model: Model = None,
-    index: Annotated[Path, typer.Option(help="Folder of an index, made by keyart index.")],
+    index: Annotated[
+        Path | None, typer.Option(help="Folder of an index, made by keyart index.")
+    ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 5,
+    quiet: Quiet = False,
 ) -> None:
-    """Find the posters in an index that are most similar to a poster, or list near-duplicates."""
-    from keyart.similar import Index
-    from keyart.terminal.similar import show_near_duplicates, show_similar
+    """Find the posters in a folder or an index that are most similar to a poster.
 
-    known = Index.open(index, model)
-    if poster:
-        show_similar(known.nearest(poster, count))
-    else:
-        show_near_duplicates(known.near_duplicates())
+    Without a poster: list the near-duplicates in an index.
+    """
+    from keyart.similar import FACTS, Index, nearest_among
+    from keyart.terminal.progress import progress
+    from keyart.terminal.similar import show_near_duplicates, show_similar, unread_lines
+
+    if known and index is None and Path(known, FACTS).exists():
+        index, known = Path(known), None
+    if (known is None) == (index is None):
+        raise typer.BadParameter("name a folder of posters after POSTER, or an index with --index")
+    if index is not None:
+        opened = Index.open(index, model)
+        if poster:
+            show_similar(opened.nearest(poster, count))
+        else:
+            show_near_duplicates(opened.near_duplicates())
+        return
+    assert poster is not None
+    assert known is not None
+    with progress("posters", quiet=quiet) as advance:
+        found, unread, compared = nearest_among(poster, known, count, model=model, progress=advance)
+    show_similar(found)
+    if not quiet:
+        typer.echo(
+            f"compared with {compared:,} posters of {known}, read for this search; keyart index "
+            "keeps what it needs to know of them",
+            err=True,
+        )
+    for line in unread_lines(unread, compared, None):
+        typer.echo(line, err=True)
+
+
+def _catalog(known: str) -> "Catalog | None":
+    """The catalog in a folder, if it is one."""
+    from keyart.catalog.table import FACTS
+
+    if not Path(known, FACTS).exists():
+        return None
+    from keyart.catalog.catalog import Catalog
+
+    return Catalog.open(known)

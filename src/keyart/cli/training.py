@@ -1,7 +1,7 @@
 """Commands that train models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,8 +26,8 @@ def train(
         typer.Option(
             "--from",
             metavar="MODEL",
-            help="Start from a trained model: box, a run or a bundle. Best if it knows more films "
-            "than you have.",
+            help="Start from a trained model: box, a run, a bundle, or hf:OWNER/NAME on a hub. "
+            "Best if it knows more films than you have.",
         ),
     ] = None,
     settings: Annotated[
@@ -37,18 +37,27 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share each batch, for more machines or GPUs.")
+    ] = 1,
+    log: Annotated[
+        Literal["tensorboard"] | None,
+        typer.Option(help="Also report each epoch to this; its files are in the run."),
+    ] = None,
     agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on a catalog: weights, bundle, metrics and report in one folder."""
     from keyart.terminal.scores import show_scores
     from keyart.terminal.training import watch_training
+    from keyart.training.join import follows
     from keyart.training.machine import keep_freed_memory
     from keyart.training.recipe import parse_settings
     from keyart.training.train import train
 
     keep_freed_memory()
     overrides = parse_settings(settings or [])
+    quiet = quiet or follows()  # the worker that leads prints
     with watch_training(quiet=quiet) as callbacks:
         run = train(
             catalog,
@@ -57,7 +66,9 @@ def train(
             start=start,
             resume=resume,
             callbacks=callbacks,
+            logs=[log] if log else [],
             agreement=agreement,
+            workers=workers,
             **overrides,
         )
     if not quiet:
@@ -166,3 +177,34 @@ def export_run(
 
     export(run, out, small=small)
     typer.echo(f"{out}: written and checked")
+
+
+@commands.command("publish")
+def publish_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run or a bundle.")],
+    to: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO",
+            help="OWNER/NAME on a hub, or a file that ends in .zip to put at an address of yours.",
+        ),
+    ],
+    licence: Annotated[
+        str,
+        typer.Option(
+            "--licence", "--license", help="Of the model, as a hub writes it: apache-2.0, mit."
+        ),
+    ] = "unknown",
+    private: Annotated[
+        bool | None,
+        typer.Option(
+            "--private/--public", help="Who may see a new repository. Default: as the hub has it."
+        ),
+    ] = None,
+) -> None:
+    """Publish a model with its card, and print the name by which others load it."""
+    from keyart.publish import publish
+
+    done = publish(model, to, licence=licence, private=private)
+    typer.echo(f"{done.url}: published")
+    typer.echo(f"load it as: {done.name}")

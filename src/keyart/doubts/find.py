@@ -89,7 +89,7 @@ def poster_features(
     assert network is not None
     posters = [str(digest) for digest in catalog.to_table()["poster_sha256"].to_pylist()]
     name = f"means-{predictor.bundle.fingerprint[:24]}"
-    store = RowStore(catalog.path / "features", name)
+    store = RowStore(catalog.folder / "features", name)
     missing = store.missing(posters)
     if len(missing):
         pixels = catalog.pixels(predictor.image_specs[0])

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from keyart.bundle import Content, Member, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
+from keyart.catalog.terms import terms_of, terms_to_json
 from keyart.ensemble.weights import Weights, learned_weights, log_loss
 from keyart.errors import RunError
 from keyart.evaluation.decide import decide
@@ -112,7 +113,8 @@ def make_ensemble(
         opened.vocabulary,
         decision.decisions,
         card=model_card(table, recipe),
-        provenance=table.provenance() | {"recipe": recipe},
+        provenance=table.provenance()
+        | {"recipe": recipe, "terms": terms_to_json(terms_of(opened))},
         films=films,
         typical=typical,
     )

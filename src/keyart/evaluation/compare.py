@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from keyart.evaluation.evaluate import evaluate_model
 from keyart.evaluation.scoring import Differences, compare_scores
 from keyart.files import StrPath, no_folder
 from keyart.model_metrics import Difference
+from keyart.places import find_model
 from keyart.predictor import Predictor
 from keyart.run import Run, ScoredFilms
 
@@ -68,10 +68,10 @@ def compare(
     Each metric has both values and the difference model - other, with the 95% confidence interval
     of a paired bootstrap.
 
-    catalog: score both models on it. None compares two runs by the predictions they hold; films
-    that only one of them has are left out and counted, so that a run can be compared with one from
-    before its catalog grew. resamples: of the bootstrap. Raises RunError if the runs have no such
-    films, other genres, or other true genres.
+    model, other: as for `evaluate`. catalog: score both models on it. None compares two runs by the
+    predictions they hold; films that only one of them has are left out and counted, so that a run
+    can be compared with one from before its catalog grew. resamples: of the bootstrap. Raises
+    RunError if the runs have no such films, other genres, or other true genres.
     """
     opened = catalog if isinstance(catalog, Catalog | None) else Catalog.open(catalog)
     first, second = (_scored(one, split, opened) for one in (model, other))
@@ -114,13 +114,14 @@ class _Scored:
 
 def _scored(model: Run | Predictor | StrPath, split: str, catalog: Catalog | None) -> _Scored:
     if isinstance(model, Predictor):
-        name, predictor = str(model.bundle.path), model
+        name, path, predictor = str(model.bundle.path), model.bundle.path, model
     else:
-        name, predictor = str(Path(model)), None
+        place = find_model(model)
+        name, path, predictor = place.name, place.path, None
     if catalog is not None:
-        predictor = predictor or Predictor.load(Path(name))
+        predictor = predictor or Predictor.load(name)
         return _Scored(name, evaluate_model(predictor, catalog, [split])[3][split], "catalog")
-    run = Run(name)
+    run = Run(path)
     if predictor is None and (problem := no_folder(run.path)):
         raise RunError(f"{problem}; name a run or a bundle")
     if predictor is not None or not run.exists():

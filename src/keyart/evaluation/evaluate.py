@@ -10,7 +10,7 @@ import numpy.typing as npt
 from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
-from keyart.catalog.terms import terms_of
+from keyart.catalog.terms import terms_lines, terms_of
 from keyart.decisions import Films
 from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
@@ -121,7 +121,7 @@ def evaluate_logits(
         catalog.vocabulary.names,
         {split: len(known[split]) for split in SPLITS},
         decision.criterion,
-        with_attributions(decision.notes, catalog),
+        with_terms(decision.notes, catalog),
         splits,
         score_evidence(films, catalog, logits["test"], known["test"])
         if films is not None and "test" in logits
@@ -134,9 +134,9 @@ def evaluate_logits(
     return table, scored
 
 
-def with_attributions(notes: Sequence[str], catalog: Catalog) -> tuple[str, ...]:
+def with_terms(notes: Sequence[str], catalog: Catalog) -> tuple[str, ...]:
     """Notes, and what the sources of the catalog ask to be said wherever a model is described."""
-    lines = [f"{one.source}: {one.attribution}" for one in terms_of(catalog) if one.attribution]
+    lines = terms_lines(terms_of(catalog))
     return (*(note for note in notes if note not in lines), *lines)
 
 
@@ -258,7 +258,7 @@ def evidence_of_rows(titles: TitleModel, catalog: Catalog, posters: Logits, rows
     table = catalog.to_table()
     names, years = (table[column].take(rows).to_pylist() for column in ("title", "year"))
     if titles.text is not None and isinstance(titles.text.encoder, TextEncoder):
-        keep_vectors(titles.text.encoder, names, catalog.path)
+        keep_vectors(titles.text.encoder, names, catalog.folder)
     nothing = np.full(posters.shape[1], np.nan)
     by_title = titles.logits_of_titles(names)
     by_year = (titles.year_logits(year) if year and is_year(year) else nothing for year in years)

@@ -24,8 +24,9 @@ from keyart.evaluation.ranking import Floats
 CONFIDENCE = 0.99
 """How sure a promise is, by the validation films. With it, a promise also holds in 95 of 100
 samples of as many other films, which deviate from the truth as much as the validation films do."""
-# A genre is silent if it would have so few right predictions by chance less often than this.
+# A genre contradicts the precision if chance gives so few right predictions less often than this.
 _REFUTED = 0.1
+_FEWEST = 5  # predictions that show which higher threshold keeps it
 _LEVELS = np.arange(1, 100) / 100  # the thresholds to choose from
 SILENT = 1.0
 """The threshold of a genre that is never predicted."""
@@ -34,40 +35,44 @@ SILENT = 1.0
 def promised_thresholds(
     scores: npt.ArrayLike, truth: npt.ArrayLike, groups: npt.ArrayLike, precision: float
 ) -> Floats:
-    """Thresholds (genres,) that keep a precision: one for all genres, and SILENT for some.
+    """Thresholds (genres,) that keep a precision: one for all genres, a higher one for some.
 
     scores: (films, genres), calibrated. truth: (films, genres). groups: (films,), films that are
-    not independent under one name. precision: above 0 and below 1. A genre is silent if its own
-    predictions contradict the precision; all are if no threshold passes the test.
+    not independent under one name. precision: above 0 and below 1. A genre whose own predictions
+    contradict the precision gets a higher threshold, at which they keep it, or SILENT if there is
+    none. All genres are SILENT if no threshold passes the test.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     group = group_numbers(groups, len(true))
-    silent = np.zeros(true.shape[1], bool)
+    levels = np.append(_LEVELS, np.inf)
+    floors = np.zeros(true.shape[1])
     while True:
-        speaking = np.flatnonzero(~silent)
-        level = _lowest_level(values[:, speaking], true[:, speaking], group, precision)
+        level = _lowest_level(np.where(values >= floors, values, 0), true, group, precision)
         if level is None:
             return np.full(true.shape[1], SILENT)
-        predicted = (values >= level) & ~silent
-        refuted = np.array(
-            [
-                binomial_tail(count - hits, count, 1 - precision) <= _REFUTED
-                for count, hits in zip(
-                    predicted.sum(0).tolist(), (predicted & true).sum(0).tolist(), strict=True
-                )
-            ]
-        )
-        if not refuted.any():
-            return np.where(silent, SILENT, level)
-        silent |= refuted
+        thresholds = np.maximum(floors, level)
+        refuted = False
+        for genre in np.flatnonzero(np.isfinite(floors)):
+            above = np.searchsorted(levels, thresholds[genre])
+            # By level: how often the genre is predicted, and how often rightly.
+            count, hits = (
+                (cells[:, None] >= levels[above:]).sum(0)
+                for cells in (values[:, genre], values[true[:, genre], genre])
+            )
+            wrong = int(count[0] - hits[0])
+            if binomial_tail(wrong, int(count[0]), 1 - precision) <= _REFUTED:
+                keeps = (count >= _FEWEST) & (hits >= precision * count)
+                keeps[-1] = True  # never predicted
+                floors[genre] = levels[above:][keeps.argmax()]
+                refuted = True
+        if not refuted:
+            return np.where(np.isfinite(thresholds), thresholds, SILENT)
 
 
 def _lowest_level(
     scores: Floats, truth: Flags, group: npt.NDArray[np.int64], precision: float
 ) -> float | None:
     """The lowest threshold that passes, for all genres together; None if the first one fails."""
-    if not truth.size:
-        return None
     levels = len(_LEVELS) + 1
     # By group and level: how many cells have a score from this level up to the next.
     place = group[:, None] * levels + np.searchsorted(_LEVELS, scores, side="right")

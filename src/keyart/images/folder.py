@@ -5,11 +5,12 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from keyart.errors import why
 from keyart.files import printable
 from keyart.images.kind import HEAD, READ, kind_of
+from keyart.stores.paths import RemotePath
 
 _log = logging.getLogger(__name__)
 
@@ -30,9 +31,16 @@ def stem(name: str) -> str:
 def files_below(folder: Path) -> Iterator[Path]:
     """All files in `folder` and below it, in no order, without hidden ones.
 
-    Raises OSError if it cannot be read. A folder below it that cannot be read is left out, and a
-    warning says so.
+    folder: also an address in a store. Raises OSError if it cannot be read. A folder below it that
+    cannot be read is left out, and a warning says so.
     """
+
+    if isinstance(folder, RemotePath):
+        depth = len(folder.parts)
+        for file in folder.objects():
+            if not any(part.startswith(".") for part in file.parts[depth:]):
+                yield file
+        return
 
     def unread(error: OSError) -> None:
         if Path(error.filename) == folder:
@@ -57,6 +65,8 @@ def is_picture(file: Path) -> bool:
 
 def _begins_like_a_picture(file: Path) -> bool:
     try:
+        if isinstance(file, RemotePath):
+            return kind_of(file.bucket.head_bytes(file.key, HEAD)) in READ
         if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe waits for its other end
             return False
         with file.open("rb") as content:
@@ -65,16 +75,18 @@ def _begins_like_a_picture(file: Path) -> bool:
         return False
 
 
-def no_pictures(folder: Path, files: Iterable[Path]) -> str:
+def no_pictures(
+    folder: Path, files: Iterable[PurePath], where: str = "in this folder or below it"
+) -> str:
     """The message that a folder has no pictures, and what it holds instead.
 
-    files: all files in it and below it.
+    files: all files in it and below it. where: as people say it.
     """
     counts = Counter(file.suffix.casefold() or "no suffix" for file in files)
     if not counts:
-        return f"{folder}: no files in this folder or below it"
+        return f"{folder}: no files {where}"
     kinds = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.most_common(5))
     more = ", ..." if len(counts) > 5 else ""
     count = counts.total()
     others = f"{count:,} file{'' if count == 1 else 's'} of other kinds ({kinds}{more})"
-    return f"{folder}: no pictures in this folder or below it, but {others}"
+    return f"{folder}: no pictures {where}, but {others}"

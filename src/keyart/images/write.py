@@ -18,5 +18,5 @@ def picture_format(path: Path) -> str:
 def write_picture(path: Path, image: Image.Image) -> None:
     """Write an RGB picture, whole or not at all. Raises OutputError, as `picture_format` does."""
     content = io.BytesIO()  # Pillow does not say why a disk takes no more bytes
-    image.save(content, picture_format(path), quality=90)
+    image.save(content, picture_format(path), quality=90, exif=image.getexif())
     write_bytes(path, content.getvalue())

@@ -131,7 +131,8 @@ def _learning_chart(
         points.append((float(epochs[best]), lowest, dot))
         captions.append(dot)
     if column == "label_accuracy":
-        captions.append("By epoch at a threshold of 0.5; on test at the chosen thresholds.")
+        on_test = "" if test is None else "; on test at the chosen thresholds"
+        captions.append(f"By epoch at a threshold of 0.5{on_test}.")
     # The first epoch of a long training is far off, and would flatten all others.
     skipped = 1 if len(epochs) >= 6 else 0
     y = around("", *(line.y[skipped if line.name == "training" else 0 :] for line in lines))

@@ -42,7 +42,7 @@ from keyart.search.study import (
     storage_errors,
 )
 from keyart.training.callbacks import Callbacks, Row, Step
-from keyart.training.checkpoint import history_of, load_tensors
+from keyart.training.checkpoint import load_tensors, rows_done
 from keyart.training.recipe import Recipe
 from keyart.training.train import learn
 
@@ -231,7 +231,7 @@ class _Objective:
                     raise _OutOfTime
 
         run = Run(folder)
-        for row in _rows_of(run):
+        for row in rows_done(run):
             report(row)
         learn(self.catalog, recipe, run, replace(self.callbacks, steps=watch), resume=True)
         return _kept(run, recipe)
@@ -240,15 +240,6 @@ class _Objective:
 def _forget_weights(folder: Path) -> None:
     """Delete the checkpoints of a trial that has ended; its recipe and history stay."""
     shutil.rmtree(Run(folder).checkpoints, ignore_errors=True)
-
-
-def _rows_of(run: Run) -> list[Row]:
-    """The epochs up to a trial's last checkpoint: of the head alone, then of the whole network.
-
-    history.csv may have more epochs; those are trained again.
-    """
-    checkpoints = [stage.last_checkpoint for stage in (run.head, run)]
-    return [row for file in checkpoints if file.is_file() for row in history_of(file)]
 
 
 def _kept(run: Run, recipe: Recipe) -> tuple[int, float]:

@@ -257,6 +257,7 @@ async def model(service: Shared) -> schemas.ModelCard:
     return schemas.ModelCard(
         model=bundle.fingerprint,
         name=str(provenance.get("name", "")),
+        source=bundle.source,
         keyart=__version__,
         genres=[
             schemas.Genre(name=name, threshold=threshold)
@@ -315,4 +316,5 @@ def _explanation(one: Explanation) -> schemas.Explanation:
         where=one.where or None,
         map=one.map.round(4).tolist(),
         heat=one.heat.round(3).tolist(),
+        peak=one.peak,
     )

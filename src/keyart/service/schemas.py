@@ -203,8 +203,9 @@ class Explanation(BaseModel):
     the poster, then with the title, then with the year. parts: what each of them adds to the
     log-odds, from those of the rate, or from 0; the sum is the log-odds of the score. words: what
     each word of the title, or two in a row, adds to them. map: rows over the poster, from its top;
-    what each place adds to the genre's logit. heat: the same from 0 to 1, for display. Without a
-    poster, both are empty and where is null.
+    what each place adds to the genre's logit. heat: how much it speaks for the genre, from 0 to 1,
+    for display; 1 stands for a rise of `peak` in log-odds. Without a poster, the maps are empty and
+    where is null.
     """
 
     genre: str
@@ -217,6 +218,7 @@ class Explanation(BaseModel):
     where: str | None = None
     map: list[list[float]]
     heat: list[list[Score]]
+    peak: float
 
 
 class Explanations(BaseModel):
@@ -237,6 +239,7 @@ class Explanations(BaseModel):
                 "where": "top right",
                 "map": [[0.1, 2.4], [-0.3, 0.2]],
                 "heat": [[0.0, 1.0], [0.0, 0.0]],
+                "peak": 1.8,
             }
         ],
     )
@@ -329,11 +332,12 @@ class Bounds(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """The model of this service."""
+    """The model of this service. source: where it was fetched, with its commit or hash, or ""."""
 
     model_config = ConfigDict(protected_namespaces=())
     model: Fingerprint
     name: str
+    source: str
     keyart: str
     genres: list[Genre]
     image: dict[str, Any]

@@ -24,11 +24,11 @@ from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors.multiprocess import Multiprocess
 
-from keyart.bundle import boxed_bundle
 from keyart.errors import ServiceError
 from keyart.files import StrPath
 from keyart.images.budget import LEAST, MOST, limit_decoding
 from keyart.parallel import cores, usable_memory
+from keyart.places import find_model
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
 from keyart.service.app import create_app
@@ -47,7 +47,7 @@ _log = logging.getLogger("keyart.service")
 class _Settings:
     """What a process serves; worker processes get a copy and load it all themselves."""
 
-    model: Path
+    model: str
     index: Path | None
     corrections: str | None
     tokens: Path | None
@@ -70,7 +70,8 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then answer what was accepted and return.
 
-    model: a run or a bundle; None for the model that comes with keyart. port: 0 takes a free one.
+    model: a run, a bundle or what else `keyart.load` takes; None for the model that comes with
+    keyart. port: 0 takes a free one.
     workers: processes, each with its own copy of the model. index: folder of known posters.
     corrections: an SQLite or PostgreSQL URL; None keeps none. tokens: file of the tokens that are
     let in; None lets everybody in, unless $KEYART_TOKEN is set. The file is read again whenever it
@@ -83,7 +84,7 @@ def serve(
     loopback = is_loopback(host)
     open_to_all = Tokens.read(tokens) is None
     settings = _Settings(
-        model=Path(model) if model else boxed_bundle(),
+        model=find_model(model).name,
         index=Path(index) if index else None,
         corrections=corrections,
         tokens=Path(tokens) if tokens else None,

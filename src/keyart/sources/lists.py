@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from keyart.catalog.films_table import Columns, film_id_of, find_columns, read_films
-from keyart.catalog.table_file import TableFile, folded, read_table
+from keyart.catalog.films_table import Columns, FilmsTable, film_id_of
+from keyart.catalog.table_file import folded, read_table
 from keyart.errors import TableError, why
 from keyart.film import EARLIEST, LATEST
 from keyart.genres import Vocabulary
@@ -179,9 +179,9 @@ def read_movielens(
     path: Path, links: Mapping[str, tuple[str, str]], vocabulary: Vocabulary, reading: Reading
 ) -> Iterator[Listed]:
     """The films of MovieLens's movies.csv or movies.dat, with their ids from links.csv."""
-    films, notes = read_films(path, vocabulary)
-    reading.notes += notes
-    for film in films:
+    table = FilmsTable(path, vocabulary)
+    reading.notes += table.notes
+    for film in table:
         if film.problem or not film.film_id:
             reading.problem(f"{path.name}: {film.problem or 'no id'}")
             continue
@@ -193,15 +193,16 @@ def read_own(
     path: Path, vocabulary: Vocabulary, columns: Columns, reading: Reading
 ) -> Iterator[Listed]:
     """The films of a table of your own. It may leave the genres to another source."""
-    table = read_table(path)
-    found = find_columns(table, columns)
-    if "id" not in found:
-        raise table.error("no column of film ids; say which one it is with --id")
-    films, notes = read_films(path, vocabulary, columns, need_genres=False)
-    reading.notes += notes
-    numbers = _tmdb_ids(table, found["id"])
-    imdb = folded(found["id"]) in ("imdbid", "tconst", "const")
-    for film in films:
+    table = FilmsTable(path, vocabulary, columns, need_genres=False)
+    reading.notes += table.notes
+    id_column, tmdb_column = table.columns["id"], table.file.column(["tmdb_id"])
+    imdb = folded(id_column) in ("imdbid", "tconst", "const")
+    rows = iter(table.file.rows if tmdb_column else ())
+    for film in table:
+        number = ""
+        if tmdb_column:  # in the film's own row; both go by the line
+            cells = next(row.cells for row in rows if row.line == film.line)
+            number = film_id_of(cells.get(tmdb_column), tmdb_column)
         if film.problem or not film.film_id:
             reading.problem(f"{path.name}: {film.problem or 'no film id'}")
             continue
@@ -214,19 +215,10 @@ def read_own(
             film.year,
             film.genres,
             film.film_id if _imdb_number(film.film_id) and film.film_id.startswith("tt") else "",
-            numbers.get(film.line, ""),
+            number if number.isdigit() else "",
             film.film_id,
             film.poster or "",
         )
-
-
-def _tmdb_ids(table: TableFile, id_column: str) -> dict[int, str]:
-    """TMDb's ids in a table, by line."""
-    column = table.column(["tmdb_id"])
-    if column is None:
-        return {}
-    cells = ((row.line, film_id_of(row.cells.get(column), column)) for row in table.rows)
-    return {line: text for line, text in cells if text.isdigit()}
 
 
 def _tsv(path: Path, needed: Iterable[str], reading: Reading) -> Iterator[dict[str, str]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from keyart.errors import listed
 from keyart.files import json_text
 
 if TYPE_CHECKING:
@@ -40,9 +41,11 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     )
     console.print(f"series    {_series(summary)}", soft_wrap=True, markup=False)
     for table in summary.tables:
+        became = [f"{table['films']:,} are films here", f"{table['rejections']:,} are rejected"]
+        if without := table["without_poster"]:
+            became.append(f"{without:,} have no poster")
         console.print(
-            f"table     {table['name']}: {table['rows']:,} rows, of which {table['films']:,} are "
-            f"films here and {table['rejections']:,} are rejected",
+            f"table     {table['name']}: {table['rows']:,} rows, of which {listed(became)}",
             soft_wrap=True,
             markup=False,
         )

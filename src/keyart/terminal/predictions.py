@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -14,8 +14,12 @@ from keyart.bundle import Bundle
 from keyart.errors import listed
 from keyart.evidence import POSTER
 from keyart.explain import Explanation, percent
-from keyart.prediction import Failure, Prediction, Query
-from keyart.writers import Written
+from keyart.prediction import Failure, Prediction
+from keyart.queries import NamedFilms
+from keyart.writers import Ranked, Written, counting
+
+if TYPE_CHECKING:
+    from keyart.tables.fill import Filled
 
 _SHOWN = 5  # genres of a poster
 _DETAILED = 12  # posters up to which bars are drawn
@@ -24,18 +28,24 @@ _BAR = 24  # characters of a full bar
 
 
 def show_predictions(
-    films: Iterable[Prediction | Failure], count: int, file: IO[str] | None = None
+    films: Iterable[Prediction | Failure],
+    count: int,
+    file: IO[str] | None = None,
+    ranks: Ranked | None = None,
+    errors: Path | None = None,
 ) -> Written:
     """Print predictions as they come.
 
-    count: how many there will be. file: None for the terminal.
+    count: how many there will be. file: None for the terminal. ranks: which genres have bars; in
+    the lines of many films, those that follow the predicted ones, with their scores. errors: as for
+    `write_predictions`.
     """
-    written = Written()
     console = Console(file=file, highlight=False)
     draw = _draw_bars if count <= _DETAILED else _draw_line
-    for film in written.count(films):
-        if isinstance(film, Prediction):
-            draw(film, console)
+    with counting(films, errors) as (written, counted):
+        for film in counted:
+            if isinstance(film, Prediction):
+                draw(film, console, ranks)
     return written
 
 
@@ -44,14 +54,14 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
     if written.by_title:
         where = f"see {errors}" if errors else "--errors FILE lists them"
         yield (
-            f"{len(written.by_title):,} of {written.films:,} films were predicted by their titles: "
+            f"{written.by_title:,} of {written.films:,} films were predicted by their titles: "
             f"their posters could not be read; {where}"
         )
-    if not written.failures:
+    if not written.failed:
         return
-    count = f"{len(written.failures):,} of {written.films:,} films could not be predicted"
-    if all(failure.title is None for failure in written.failures):
-        count = f"{len(written.failures):,} of {written.films:,} posters could not be read"
+    count = f"{written.failed:,} of {written.films:,} films could not be predicted"
+    if not written.titled:
+        count = f"{written.failed:,} of {written.films:,} posters could not be read"
     if errors:
         yield f"{count}; see {errors}"
         return
@@ -59,18 +69,30 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
     for failure in written.failures[:_LISTED]:
         film = f"{failure.film_id}: " if failure.film_id else ""
         yield f"  {film}{failure.poster}: {failure.reason}"
-    if len(written.failures) > _LISTED:
+    if written.failed > _LISTED:
         yield "  ... and more; --errors FILE lists them all"
 
 
-def titles_line(films: Sequence[Query]) -> str:
+def filled_lines(filled: "Filled") -> Iterator[str]:
+    """Lines for standard error: what became of the rows of a table that was filled."""
+    yield from filled.notes
+    sure = filled.predictions - filled.unsure
+    counts = [f"{sure:,} with genres", f"{filled.unsure:,} unsure"]
+    if filled.kept:
+        counts.append(f"{filled.kept:,} not empty before")
+    if filled.failed:
+        counts.append(f"{filled.failed:,} that could not be predicted")
+    line = f"{filled.out}: {filled.rows:,} rows: {', '.join(counts)}"
+    yield f"{line}; as it was: {filled.backup}" if filled.backup else line
+
+
+def titles_line(films: NamedFilms) -> str:
     """That films come without posters, in a line; empty if none do."""
-    count = sum(film.poster is None for film in films)
-    if not count:
+    if not films.without_posters:
         return ""
     return (
-        f"{count:,} of {len(films):,} films are predicted by title and year alone; name the folder "
-        "of their posters with --posters"
+        f"{films.without_posters:,} of {len(films):,} films are predicted by title and year alone; "
+        "name the folder of their posters with --posters"
     )
 
 
@@ -87,7 +109,7 @@ def precision_line(bundle: Bundle) -> str:
     return f"at least {bundle.precision:.0%} of the predicted genres are right{never}"
 
 
-def _draw_bars(film: Prediction, console: Console) -> None:
+def _draw_bars(film: Prediction, console: Console, ranks: Ranked | None) -> None:
     console.print(
         Text.assemble(
             (film.title or Path(film.poster).name, "bold"),
@@ -97,7 +119,7 @@ def _draw_bars(film: Prediction, console: Console) -> None:
         )
     )
     table = Table.grid(padding=(0, 1))
-    for name, score in film.top(_SHOWN).items():
+    for name, score in (ranks or Ranked(_SHOWN)).of(film).items():
         chosen, maybe = name in film.genres, name in film.maybe
         table.add_row(
             Text("  ●", "green") if chosen else Text("  ○" if maybe else "   ", "yellow"),
@@ -120,8 +142,12 @@ def _bar(score: float, threshold: float, chosen: bool) -> Text:
     return bar
 
 
-def _draw_line(film: Prediction, console: Console) -> None:
-    console.print(Text.assemble(film.name, "  ", _verdict(film)), soft_wrap=True)
+def _draw_line(film: Prediction, console: Console, ranks: Ranked | None) -> None:
+    line = Text.assemble(film.name, "  ", _verdict(film))
+    if ranks:
+        best = " · ".join(f"{name} {score:.0%}" for name, score in ranks.of(film).items())
+        line.append(f"  top: {best or 'none'}", "dim")
+    console.print(line, soft_wrap=True)
 
 
 def _verdict(film: Prediction) -> Text:
@@ -140,11 +166,10 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
     for one in explanations:
         predicted = "predicted" if one.score >= one.threshold else "not predicted"
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
-        where = f", mostly from the {one.where}" if one.where else ""
-        if one.where.startswith("nowhere"):
-            where = f", from {one.where}"
+        if one.threshold >= 1:
+            verdict = "(never predicted: it does not keep the precision)"
         console.print(
-            Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{where}"),
+            Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{one.whence}"),
             soft_wrap=True,
         )
         if one.rate is not None or tuple(one.steps) != POSTER:

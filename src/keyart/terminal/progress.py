@@ -42,15 +42,18 @@ def progress(label: str, *, quiet: bool) -> Iterator[Advance]:
 
 
 def _lines(label: str) -> Advance:
-    started = last = time.monotonic()
+    last = time.monotonic()
+    first: tuple[float, int] | None = None
 
     def show(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, first
         now = time.monotonic()
+        # What came before the first call, such as reading a long table, says nothing of the rate.
+        began, before = first = first or (now, done)
         if now - last < _EVERY:
             return
         last = now
-        left = (now - started) / done * (total - done) if done else 0
+        left = (now - began) / (done - before) * (total - done) if done > before else 0
         print(f"{label}: {done:,} of {total:,}, {clock(left)} left", file=sys.stderr, flush=True)
 
     return show

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from keyart.errors import RunError, why
 from keyart.files import replacing
 from keyart.reading import LARGEST_WEIGHTS, opened
+from keyart.run import Run
 from keyart.training.callbacks import Row
 from keyart.training.state import LoopState
 
@@ -77,6 +78,15 @@ def history_of(path: Path) -> list[Row]:
             return LoopState(**json.loads(file.metadata()["state"])).history
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: missing or damaged ({error})") from error
+
+
+def rows_done(run: Run) -> list[Row]:
+    """The epochs up to a run's last checkpoint: of the head alone, then of the whole network.
+
+    history.csv may have more epochs; those are trained again.
+    """
+    checkpoints = [stage.last_checkpoint for stage in (run.head, run)]
+    return [row for file in checkpoints if file.is_file() for row in history_of(file)]
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 
 from keyart.bundle import change_thresholds
 from keyart.catalog.catalog import Catalog
@@ -14,6 +13,7 @@ from keyart.evaluation.evaluate import catalog_logits, evaluate_model, learn_typ
 from keyart.evaluation.thresholds import Criterion, check_criterion
 from keyart.files import no_folder
 from keyart.metric_table import MetricTable
+from keyart.places import find_model
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
@@ -33,8 +33,8 @@ def evaluate(
 ) -> MetricTable:
     """Score a model on a catalog, and return its metrics next to those of constant guesses.
 
-    model: a run, or a bundle, or a predictor. catalog: None takes the one that the run was trained
-    on. split: "train", "validation" or "test".
+    model: a run, a bundle or what else `keyart.load` takes, or a predictor. catalog: None takes the
+    one that the run was trained on. split: "train", "validation" or "test".
 
     A run on its own catalog is always scored on validation and test, and its metrics.json and
     predictions are written. On another catalog only `split` is scored and nothing is written.
@@ -48,12 +48,16 @@ def evaluate(
     for a catalog of other genres, and ValueError for arguments that do not go together.
     """
     criterion = _criterion(split, thresholds, precision, save=save)
-    run = None if isinstance(model, Predictor) else Run(model)
-    name = str(model.bundle.path if isinstance(model, Predictor) else Path(model))
+    run = None
+    if isinstance(model, Predictor):
+        name = str(model.bundle.path)
+    else:
+        place = find_model(model)
+        run, name = Run(place.path), place.name
     if run is not None and (problem := no_folder(run.path)):
         raise RunError(f"{problem}; name a run or a bundle")
     has_origin = run is not None and run.has_origin
-    predictor = model if isinstance(model, Predictor) else Predictor.load(model)
+    predictor = model if isinstance(model, Predictor) else Predictor.load(name)
     if catalog is None:
         if run is None or not has_origin:
             raise RunError(f"{name}: a bundle does not know its catalog; name one with --catalog")

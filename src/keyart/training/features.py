@@ -64,7 +64,7 @@ def cached_features(
     network = [weights_digest(model.backbone), model.bgr, machine.bf16]
     posters = [str(digest) for digest in catalog.to_table()["poster_sha256"].to_pylist()]
     stores = [
-        RowStore(catalog.path / "features", _key(network, spec, view, changes, seed))
+        RowStore(catalog.folder / "features", _key(network, spec, view, changes, seed))
         for view in range(views)
     ]
     missing = [store.missing(posters) for store in stores]

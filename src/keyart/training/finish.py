@@ -11,6 +11,13 @@ import numpy.typing as npt
 
 from keyart.bundle import Content, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.terms import (
+    joined_terms,
+    terms_from_json,
+    terms_lines,
+    terms_of,
+    terms_to_json,
+)
 from keyart.errors import RunError
 from keyart.evaluation.box import is_box, trained_on
 from keyart.evaluation.decide import decide
@@ -146,8 +153,12 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         recipe.ending.thresholds,
         known.fusions(vocabulary) if known else {},
     )
+    terms = terms_of(catalog)
     if known is not None:
         notes += _notes_of(known, catalog, trained.rows["test"])
+        inherited = terms_from_json(known.bundle.provenance.get("terms", []))
+        notes += tuple(terms_lines(inherited))
+        terms = joined_terms(inherited, terms)
     network = Network(trained.onnx)
 
     def score(rows: npt.NDArray[np.int64]) -> Logits:
@@ -165,7 +176,12 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         catalog.vocabulary,
         decision.decisions,
         card=model_card(table, toml),
-        provenance={**table.provenance(), "recipe": toml, **trained.provenance},
+        provenance={
+            **table.provenance(),
+            "recipe": toml,
+            "terms": terms_to_json(terms),
+            **trained.provenance,
+        },
         films=films,
         typical=typical,
     )

@@ -6,7 +6,7 @@ from keyart.errors import RecipeError
 from keyart.models.classifier import GenreClassifier
 from keyart.training.optimizer import layers_of
 
-_Norm = nn.BatchNorm1d | nn.BatchNorm2d
+_Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.SyncBatchNorm
 
 
 def freeze_stages(model: GenreClassifier, stages: int) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from keyart.errors import TrainingError
 from keyart.evaluation import metrics
 from keyart.run import Run
-from keyart.training.augment import mix
+from keyart.training.augment import draw_mixture
 from keyart.training.averaging import evaluating, follow, start_average
 from keyart.training.balance import cell_weights, genre_weights
 from keyart.training.callbacks import Callbacks, Row, Step
@@ -27,6 +27,7 @@ from keyart.training.recipe import Recipe
 from keyart.training.schedule import learning_rate, momentum_of
 from keyart.training.sources import Source
 from keyart.training.state import LoopState, monitored
+from keyart.training.workers import ALONE, Workers
 
 # Writing a large head takes longer than training it for an epoch. A killed training loses at most
 # this much.
@@ -57,17 +58,22 @@ def fit(
     run: Run,
     callbacks: Callbacks,
     weights: Callable[[], Mapping[str, Tensor]],
+    workers: Workers = ALONE,
 ) -> LoopState:
     """Train by `recipe`, starting from the last checkpoint of `run` if there is one.
 
     trainee: takes a batch of the examples' source, returns (logits, features). weights: returns the
     tensors for the best checkpoint. The last checkpoint and history.csv are written too. A training
     that was killed and resumes ends with the same weights as one that ran through: all random draws
-    of an epoch come from (seed, epoch) alone. Raises TrainingError if the loss or a score is NaN or
-    infinite; the best epoch's weights are kept.
+    of an epoch come from (seed, epoch) alone. workers: share each batch and the validation films;
+    the first of them writes. Raises TrainingError if the loss or a score is NaN or infinite; the
+    best epoch's weights are kept.
     """
     opt, reg = recipe.optimisation, recipe.regularisation
-    trainee.to(machine.device)
+    train = examples.train
+    batch_size = min(opt.batch_size, len(train))
+    steps = len(train) // batch_size
+    training = workers.ready(trainee.to(machine.device), batch_size)
     optimizer = build_optimizer(
         trainee,
         opt.optimizer,
@@ -78,17 +84,17 @@ def fit(
     )
     average = start_average(trainee) if reg.ema_decay is not None else None
     state = LoopState()
-    if run.last_checkpoint.exists():
-        state = load_checkpoint(run.last_checkpoint, trainee, average, optimizer)
+    with workers.copy(run.last_checkpoint) as checkpoint:
+        if checkpoint is not None:
+            state = load_checkpoint(checkpoint, trainee, average, optimizer)
 
-    train = examples.train
     counts = examples.truth[train.rows].sum(0)
     by_genre = genre_weights(opt.balance, counts, len(train))
     loss_weights = torch.from_numpy(by_genre).float().to(machine.device)
 
     def forward(batch: Tensor, truth: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor]:
         with machine.arithmetic():
-            logits, features = trainee(batch)
+            logits, features = training(batch)
         logits = logits.float()
         cells = loss_of(opt.loss, logits, truth)
         loss = (cells * cell_weights(loss_weights, truth, opt.balance_by)).mean()
@@ -105,21 +111,26 @@ def fit(
     forward_, infer_ = (
         Compiled(function, machine, callbacks.message) for function in (forward, infer)
     )
-    batch_size = min(opt.batch_size, len(train))
-    steps = len(train) // batch_size
     best: Mapping[str, Tensor] | None = None  # of an epoch that is in no file yet
     written = time.monotonic()
 
+    def score() -> npt.NDArray[np.float32]:
+        """Logits of the validation films."""
+        films, part = examples.validation, len(workers.part(batch_size))
+        own = films.take(workers.part(len(films)))
+        logits = all_logits(infer_, examples.source, own, part)
+        return workers.gathered(logits, (len(films), examples.truth.shape[1]))
+
     def keep_best() -> None:
         nonlocal best
-        if best is not None:
+        if best is not None and workers.leads:
             save_tensors(run.best_checkpoint, best, {"epoch": str(state.best_epoch)})
-            best = None
+        best = None
 
     if recipe.network.start is not None and not state.epochs_done:
         # What the training starts from is kept if no epoch is better.
         with evaluating(trainee, None):
-            known = all_logits(infer_, examples.source, examples.validation, batch_size)
+            known = score()
         row_ = validation_metrics(known, examples.truth[examples.validation.rows])
         state.best = monitored(row_, recipe)
         best = {name: tensor.detach().clone() for name, tensor in weights().items()}
@@ -130,29 +141,30 @@ def fit(
         order = np.random.default_rng(seeds[0]).permutation(len(train))
         draws = torch.Generator().manual_seed(int(seeds[1]))
         mixing = np.random.default_rng(seeds[3])
-        repeatable(int(seeds[2]))
+        repeatable(workers.seed(int(seeds[2])))
         training_mode(trainee, freeze_batch_norm=recipe.network.freeze_batch_norm)
         losses, hits = 0.0, 0.0
         for step in range(steps):
             rate = _set_rates(optimizer, recipe, state, step, steps)
             images = train.take(order[step * batch_size : (step + 1) * batch_size])
-            batch, truth, wanted = _batch(examples, images, recipe, machine, draws, mixing)
+            batch, truth, wanted = _batch(examples, images, recipe, machine, draws, mixing, workers)
             loss, logits = forward_(batch, truth, wanted)
-            loss.backward()
+            (loss * workers.scale(batch_size)).backward()
             optimizer.step()
             optimizer.zero_grad()
             if average is not None and reg.ema_decay is not None:
                 follow(average, trainee, epoch * steps + step, reg.ema_decay)
-            value = loss.item()
+            right = ((logits.detach() > 0) == (truth > 0.5)).float().mean()
+            value, hit = workers.means((loss.item(), right.item()), batch_size)
             if not np.isfinite(value):
                 keep_best()
                 raise _diverged(run, recipe, state, value, f"step {step + 1}")
             losses += value
-            hits += ((logits.detach() > 0) == (truth > 0.5)).float().mean().item()
+            hits += hit
             callbacks.steps(Step(epoch + 1, opt.epochs, step + 1, steps, value, rate))
 
         with evaluating(trainee, average):
-            logits_ = all_logits(infer_, examples.source, examples.validation, batch_size)
+            logits_ = score()
             if not np.isfinite(logits_).all():
                 keep_best()
                 raise _diverged(run, recipe, state, np.nan, "validation")
@@ -164,16 +176,19 @@ def fit(
                 "train_label_accuracy": hits / steps,
                 **validation_metrics(logits_, examples.truth[examples.validation.rows]),
             }
+            row = workers.agreed(row)
             state.take(row, recipe)
             if state.best_epoch == state.epochs_done or recipe.ending.keep == "last":
                 best = {name: tensor.detach().clone() for name, tensor in weights().items()}
         ended = state.stopped or state.epochs_done == opt.epochs
-        if ended or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS:
+        due = ended or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS
+        if workers.leads and due:
             # The best weights first: the checkpoint names their epoch, so they must be there.
             keep_best()
             save_checkpoint(run.last_checkpoint, state, trainee, average, optimizer)
             written = time.monotonic()
-        run.write_history(state.history)
+        if workers.leads:
+            run.write_history(state.history)
         callbacks.steps(Step(epoch + 1, opt.epochs, steps, steps, value, rate, row))
     return state
 
@@ -205,16 +220,25 @@ def _batch(
     machine: Machine,
     draws: torch.Generator,
     mixing: np.random.Generator,
+    workers: Workers,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """A batch to train on: augmented and mixed, and with a teacher's scores if there is one.
+    """A worker's part of a batch: augmented and mixed, with a teacher's scores if there is one.
 
     Returns the batch, its truth (films, genres) in [0, 1], and the features that the teacher gives
     it, if the recipe asks for them.
     """
     data, reg = recipe.data, recipe.regularisation
     truth = torch.from_numpy(examples.truth[images.rows]).float().to(machine.device)
-    changed = examples.source.changed(images, draws)
-    batch, truth = mix(changed, truth, mixing, mixup=data.mixup, cutmix=data.cutmix)
+    own = workers.part(len(images))
+    mixture = draw_mixture(len(images), mixing, mixup=data.mixup, cutmix=data.cutmix)
+    if mixture is None:
+        batch, truth = examples.source.changed(images, draws, own), truth[own]
+    else:
+        partner = mixture.partner[own]  # it may be another worker's film
+        needed, places = np.unique([own, partner], return_inverse=True)
+        changed = examples.source.changed(images, draws, needed)
+        mine, others = places.reshape(2, -1)
+        batch, truth = mixture.of(changed[mine], truth[own], changed[others], truth[partner])
     if examples.teacher is None:
         return batch, truth, None
     scores, features = examples.teacher(batch)
@@ -247,7 +271,7 @@ def all_logits(
         full = np.concatenate([places, np.repeat(places[-1:], batch - len(places))])
         logits = infer(source.plain(images.take(full)))
         found.append(logits[: len(places)].cpu().numpy())
-    return np.concatenate(found)
+    return np.concatenate(found) if found else np.empty((0, 0), np.float32)
 
 
 def validation_metrics(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_]) -> Row:

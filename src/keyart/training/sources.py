@@ -21,8 +21,10 @@ from keyart.training.recipe import Recipe
 class Source(Protocol):
     """Where the loop gets its batches."""
 
-    def changed(self, images: Images, draws: torch.Generator) -> Tensor:
-        """A batch to train on, each image augmented by its own random draw."""
+    def changed(
+        self, images: Images, draws: torch.Generator, places: npt.NDArray[np.int64]
+    ) -> Tensor:
+        """The images at these places of a batch to train on, each augmented by its own draw."""
         ...
 
     def plain(self, images: Images) -> Tensor:
@@ -43,12 +45,16 @@ class PixelSource:
         if machine.device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info()[0] / 2:
             self._resident = torch.from_numpy(np.asarray(pixels)).to(machine.device)
 
-    def changed(self, images: Images, draws: torch.Generator) -> Tensor:
-        """Returns (images, height, width, 3) float in [0, 255]."""
+    def changed(
+        self, images: Images, draws: torch.Generator, places: npt.NDArray[np.int64]
+    ) -> Tensor:
+        """Returns (places, height, width, 3) float in [0, 255]."""
         recipe = self._recipe
         return augment(
-            self.plain(images),
+            self.plain(images.take(places)),
             draws,
+            batch=len(images),
+            places=places,
             flip=recipe.data.flip,
             zoom=recipe.data.zoom,
             shift=recipe.data.shift,
@@ -96,13 +102,15 @@ class FeatureSource:
                 torch.from_numpy(std).to(machine.device),
             )
 
-    def changed(self, images: Images, draws: torch.Generator) -> Tensor:
-        """Returns (images, numbers)."""
+    def changed(
+        self, images: Images, draws: torch.Generator, places: npt.NDArray[np.int64]
+    ) -> Tensor:
+        """Returns (places, numbers)."""
         chosen = torch.randint(len(self._views), (len(images),), generator=draws).numpy()
         if not self._flip:
             chosen -= chosen % 2
         mirrored = np.minimum(chosen ^ images.flipped, len(self._views) - 1)
-        return self._of(images, mirrored.astype(np.int64))
+        return self._of(images.take(places), mirrored.astype(np.int64)[places])
 
     def plain(self, images: Images) -> Tensor:
         """Returns (images, numbers)."""

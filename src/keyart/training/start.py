@@ -7,14 +7,13 @@ keep what the model knows of them; other genres start at their rates.
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from keyart.bundle import Bundle, boxed_bundle, read_bundle
+from keyart.bundle import Bundle, read_bundle
 from keyart.calibration import GenreCalibration
 from keyart.errors import RecipeError
 from keyart.evaluation.metrics import Flags
@@ -22,14 +21,13 @@ from keyart.evidence import Evidence, Fusion
 from keyart.genres import Vocabulary
 from keyart.models.classifier import GenreClassifier
 from keyart.models.heads import GenreHead
-from keyart.run import Run
+from keyart.places import find_model
 from keyart.title_model import Floats, TitleModel, steps_of
 from keyart.training.near import Weights, fit_near
 from keyart.training.networks import build_network
 from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, recipe_of
 from keyart.training.saved_weights import load_saved
 
-BOX = "box"
 OWN_FILMS = "own-films"
 """The recipe to start with, if none is named."""
 
@@ -122,21 +120,20 @@ class Start:
 
 
 def open_start(name: str | os.PathLike[str]) -> Start:
-    """The model to start from: `box`, or the folder of a run or a bundle.
+    """The model to start from: any that `find_model` finds. Its name is the one found there.
 
     Raises BundleError if there is none or it is damaged, and RecipeError if it is not a single
     network with a linear head.
     """
-    path = boxed_bundle() if str(name) == BOX else Path(name)
-    run = Run(path)
-    bundle = run.bundle if run.is_finished else read_bundle(path)
+    place = find_model(name)
+    bundle, name = read_bundle(place.bundle), place.name
     if bundle.members:
         names = " or ".join(member.name for member in bundle.members)
         raise RecipeError(f"{name}: is an ensemble; start from one of its members, {names}")
     recipe = recipe_of(str(bundle.provenance.get("recipe", "")), f"{name}: its recipe")
     if not isinstance(recipe, Recipe) or recipe.network.backbone.startswith("milestone-"):
         raise RecipeError(f"{name}: its head is not linear; start from another model")
-    return Start(str(name), bundle, recipe.with_settings(**_NOT_KEPT))
+    return Start(name, bundle, recipe.with_settings(**_NOT_KEPT))
 
 
 def fit_head(
@@ -184,7 +181,7 @@ def starting_recipe(
                 f"{key} = {asked[key]}: {name} has {known[key]}; leave it out, or train without "
                 "--from"
             )
-    changes = {key: known[key] for key in _INHERITED} | {"start": str(name)}
+    changes = {key: known[key] for key in _INHERITED} | {"start": start.name}
     if recipe is None:
         plan = _plan(films, start)
         changes |= {key: value for key, value in plan.items() if key not in settings}

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.catalog.catalog import Catalog
-from keyart.catalog.films_table import read_films
+from keyart.catalog.films_table import FilmsTable
 from keyart.evaluation.fusing import FEWEST_FILMS
 from keyart.evaluation.metrics import Flags
 from keyart.files import StrPath
@@ -105,7 +105,7 @@ def learn_titles(
     learned = [title for one in sources for title in one.titles]
     words = None
     if encoder is not None and reads == "words":
-        words = word_vectors(learned, encoder, catalog.path, progress)
+        words = word_vectors(learned, encoder, catalog.folder, progress)
     if start is None:
         model = fit_titles(sources, words)
     else:
@@ -120,7 +120,7 @@ def learn_titles(
         encoder,
         (learned, *_truth(sources)),
         (heard, catalog.truth[rows["validation"]]),
-        catalog.path,
+        catalog.folder,
         progress,
     ), notes
 
@@ -133,10 +133,9 @@ def read_titled_films(
     kept_apart: ids, and pairs of title and year as `title_key` gives them, of films not to learn
     from. Raises TableError.
     """
-    listings, _ = read_films(path, vocabulary)
     titles, years, genres = [], [], []
     left_out = 0
-    for one in listings:
+    for one in FilmsTable(path, vocabulary):
         known = {name for cell in one.genres for name in vocabulary.resolve(cell)}
         if one.problem or not one.title or not known:
             continue

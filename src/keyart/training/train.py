@@ -1,7 +1,7 @@
 """Training: from a catalog and a recipe to a run, of a network or of a classical model."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.terms import check_agreement
+from keyart.errors import RecipeError, TrainingError
 from keyart.images.decode import Pixels
 from keyart.models.backbones import origin
 from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_adds
@@ -26,6 +27,9 @@ from keyart.training.features import Changes, cached_features
 from keyart.training.finish import Trained, finish_run, saying_what_is_saved, start_run
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import Images, choose_images
+from keyart.training.join import follows, joined_by_torchrun, restarted, under_torchrun
+from keyart.training.launch import Job, train_here
+from keyart.training.logs import TrainingLog, reporting
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import choose_machine, isolated
 from keyart.training.networks import build_network, load_best
@@ -34,6 +38,7 @@ from keyart.training.recipe import AnyRecipe, Recipe, any_recipe
 from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
 from keyart.training.start import fit_head, open_start, starting_recipe
 from keyart.training.teacher import open_teacher
+from keyart.training.workers import ALONE, Workers
 
 _HEAD_RATE = 1e-3  # learning rate of a head that is trained before its backbone
 
@@ -46,6 +51,7 @@ class Lesson:
     pixels: Pixels
     splits: Mapping[str, Images]
     callbacks: Callbacks
+    workers: Workers = ALONE
 
 
 def train(
@@ -56,7 +62,9 @@ def train(
     start: str | os.PathLike[str] | None = None,
     resume: bool = False,
     callbacks: Callbacks | None = None,
+    logs: Sequence[TrainingLog | str] = (),
     agreement: bool = False,
+    workers: int = 1,
     **settings: Any,
 ) -> Run:
     """Train a model on a catalog, and leave a run: weights, bundle, metrics and report.
@@ -65,14 +73,18 @@ def train(
     number of films allows with a `start`. out: the run's folder. start: a trained model to start
     from, `box` or the folder of a run or a bundle; its genres may be others. resume: continue a
     training that was stopped at any moment; it ends with the same weights. callbacks: what to call
-    meanwhile. agreement: whether you have the written agreement that a source of the posters asks
-    for (TMDb does). settings: recipe keys to override, `epochs=5`.
+    meanwhile. logs: what to report each epoch to, "tensorboard" or objects of your own, see
+    `TrainingLog`. agreement: whether you have the written agreement that a source of the posters
+    asks for (TMDb does). workers: processes that share every batch. They train the network that one
+    process would. settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
     TrainingError if the catalog cannot be trained on, WeightsError for weights that are missing or
     do not fit the backbone, BundleError for a start that cannot be read, and TermsError if an
     agreement is missing.
     """
+    if follows():
+        logs = ()  # the worker that leads reports
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     check_agreement(opened, agreement)
     run, call = Run(out), callbacks or Callbacks()
@@ -81,12 +93,25 @@ def train(
         if start is not None
         else any_recipe("posternet" if recipe is None else recipe, settings)
     )
-    with isolated(), saying_what_is_saved(run):
+    with isolated(), saying_what_is_saved(run), reporting(run, chosen, logs, call) as call:
         if not isinstance(chosen, Recipe):
+            if workers > 1 or under_torchrun():
+                raise RecipeError(f"{chosen.classifier.kind} trains in one process: use no workers")
             _train_classical(opened, chosen, run, call, resume=resume)
             _say_if_the_box_is_as_good(run, call)
             return run
-        lesson = learn(opened, chosen, run, call, resume=resume)
+        if under_torchrun():
+            if workers > 1:
+                raise TrainingError("torchrun starts the workers: leave --workers out")
+            begun = restarted() and run.has_origin
+            with joined_by_torchrun() as group:
+                lesson = learn(opened, chosen, run, call, resume=resume or begun, workers=group)
+            if not group.leads:
+                return run
+        elif workers > 1:
+            lesson = _learn_elsewhere(opened, chosen, run, call, workers, resume=resume)
+        else:
+            lesson = learn(opened, chosen, run, call, resume=resume)
         if lesson is None:
             call.message(f"{run.path}: finished already")
             return run
@@ -105,27 +130,31 @@ def _say_if_the_box_is_as_good(run: Run, callbacks: Callbacks) -> None:
 
 @isolated()
 def learn(
-    catalog: Catalog, recipe: Recipe, run: Run, callbacks: Callbacks, *, resume: bool
+    catalog: Catalog,
+    recipe: Recipe,
+    run: Run,
+    callbacks: Callbacks,
+    *,
+    resume: bool,
+    workers: Workers = ALONE,
 ) -> Lesson | None:
     """The training itself, which sees no test film: it writes checkpoints and history.csv.
 
-    Returns the data that it learned from; None if the run is finished already.
+    workers: this process as one of several that all call this. Returns the data that it learned
+    from; None if the run is finished already.
     """
-    data, optimisation = recipe.data, recipe.optimisation
-    splits = choose_images(
-        catalog, data.split, data.upsample, data.upsample_genres, optimisation.seed
-    )
-    torch.manual_seed(optimisation.seed)
-    model = _first_model(catalog, recipe, splits["train"].rows)
-    start_run(run, catalog, recipe, data.split, resume=resume)
-    if run.is_finished:
+    optimisation = recipe.optimisation
+    model, splits = _begin(catalog, recipe, run, workers, resume=resume)
+    if model is None:
         return None
-    pixels = catalog.pixels(recipe.spec, callbacks.posters)
-    lesson = Lesson(catalog, pixels, splits, callbacks)
+    with workers.in_turn():
+        pixels = catalog.pixels(recipe.spec, callbacks.posters)
+    lesson = Lesson(catalog, pixels, splits, callbacks, workers)
     if recipe.network.start is not None:
         _fit_head_near(model, recipe, lesson)
         if recipe.network.frozen:
-            save_tensors(run.best_checkpoint, model.state_dict(), {"epoch": "0"})
+            if workers.leads:
+                save_tensors(run.best_checkpoint, model.state_dict(), {"epoch": "0"})
             return lesson
         callbacks.message("training the network")
     elif recipe.network.frozen:
@@ -141,6 +170,40 @@ def learn(
         callbacks.message("training the whole network")
     _fit_whole(model, recipe, lesson, run)
     return lesson
+
+
+def _begin(
+    catalog: Catalog, recipe: Recipe, run: Run, workers: Workers, *, resume: bool
+) -> tuple[GenreClassifier | None, Mapping[str, Images]]:
+    """The network before training, or None if the run is finished; and the images of each split."""
+    data, seed = recipe.data, recipe.optimisation.seed
+    splits = choose_images(catalog, data.split, data.upsample, data.upsample_genres, seed)
+    torch.manual_seed(seed)
+    model = _first_model(catalog, recipe, splits["train"].rows)
+    if workers.leads:
+        start_run(run, catalog, recipe, data.split, resume=resume)
+    workers.check("the catalog", catalog.fingerprint)
+    workers.check("the recipe", recipe.to_toml())
+    finished = bool(workers.agreed({"finished": run.is_finished})["finished"])
+    return None if finished else model, splits
+
+
+def _learn_elsewhere(
+    catalog: Catalog,
+    recipe: Recipe,
+    run: Run,
+    callbacks: Callbacks,
+    workers: int,
+    *,
+    resume: bool,
+) -> Lesson | None:
+    """As `learn`, in other processes."""
+    model, splits = _begin(catalog, recipe, run, ALONE, resume=resume)
+    if model is None:
+        return None
+    job = Job(os.path.abspath(catalog.path), recipe.to_toml(), os.path.abspath(run.path))
+    train_here(job, workers, callbacks)
+    return Lesson(catalog, catalog.pixels(recipe.spec, callbacks.posters), splits, callbacks)
 
 
 def _first_model(catalog: Catalog, recipe: Recipe, rows: npt.NDArray[np.int64]) -> GenreClassifier:
@@ -161,6 +224,12 @@ def _first_model(catalog: Catalog, recipe: Recipe, rows: npt.NDArray[np.int64]) 
 
 def _fit_head_near(model: GenreClassifier, recipe: Recipe, lesson: Lesson) -> None:
     """Fit the head to the training films, near the weights that it has."""
+    if lesson.workers.leads:
+        _fit_leading_head(model, recipe, lesson)
+    lesson.workers.share(model)
+
+
+def _fit_leading_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson) -> None:
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     unchanged = Changes(0, 0, 0, 0, 0, 0)
     (features,) = cached_features(
@@ -177,12 +246,13 @@ def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) 
     data, optimisation, splits = recipe.data, recipe.optimisation, lesson.splits
     machine = choose_machine(optimisation.dtype, "off", 0)
     flipped = any(images.flipped.any() for images in splits.values())
-    features = cached_features(
-        lesson.catalog, lesson.pixels, model, recipe.spec,
-        max(recipe.network.feature_views, 1 + flipped),
-        Changes(data.zoom, data.shift, data.crop, data.colour, data.erase, data.randaugment),
-        machine, seed=optimisation.seed, progress=lesson.callbacks.posters,
-    )  # fmt: skip
+    changes = Changes(data.zoom, data.shift, data.crop, data.colour, data.erase, data.randaugment)
+    with lesson.workers.in_turn():
+        features = cached_features(
+            lesson.catalog, lesson.pixels, model, recipe.spec,
+            max(recipe.network.feature_views, 1 + flipped), changes, machine,
+            seed=optimisation.seed, progress=lesson.callbacks.posters,
+        )  # fmt: skip
     head = model.head
     scaled = splits["train"].rows if isinstance(head, GenreHead) else None
     source = FeatureSource(features, recipe, machine, scaled)
@@ -196,9 +266,11 @@ def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) 
     weights = sum(parameter.numel() for parameter in head.parameters())
     gflop = 3 * 2e-9 * weights * optimisation.epochs * len(splits["train"])
     machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
-    fit(HeadOnly(head), examples, recipe, machine, run, lesson.callbacks, whole)
-    tensors, _ = load_tensors(run.best_checkpoint)
-    model.load_state_dict(tensors)
+    workers = lesson.workers
+    fit(HeadOnly(head), examples, recipe, machine, run, lesson.callbacks, whole, workers)
+    if workers.leads:
+        model.load_state_dict(load_tensors(run.best_checkpoint)[0])
+    workers.share(model)
 
 
 def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:
@@ -226,7 +298,7 @@ def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run)
         splits["validation"],
         teacher,
     )
-    fit(trainee, examples, recipe, machine, run, lesson.callbacks, model.state_dict)
+    fit(trainee, examples, recipe, machine, run, lesson.callbacks, model.state_dict, lesson.workers)
 
 
 class _ImagePixels:

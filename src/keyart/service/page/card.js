@@ -161,6 +161,7 @@ export class Card {
         className: "unseen",
         text: `, ${limit(threshold)}${chosen ? ", predicted" : this.answer.maybe.includes(genre) ? ", maybe" : ""}`,
       }));
+    button.dataset.genre = genre;
     button.setAttribute("aria-pressed", "false");
     button.disabled = !this.explained;
     button.onclick = () => this.explain(genre, button);
@@ -194,7 +195,11 @@ export class Card {
       return;
     }
     if (this.asked !== genre || film !== this.film) return; // something else was asked in the meantime
-    this.why.show(this.places.explanations.find((one) => one.genre === genre));
+    const all = this.places.explanations;
+    this.why.show(all.find((one) => one.genre === genre), all, (other) => {
+      const buttons = [...this.find(".bars").querySelectorAll("button")];
+      if (other !== genre) this.explain(other, buttons.find((one) => one.dataset.genre === other));
+    });
   }
 
   async showNeighbours() {

@@ -1,9 +1,10 @@
 // What moved the score of a genre: a heat map on the poster, steps by evidence, words of the title.
 
-import { drawHeat } from "/page/heat.js";
+import { drawHeat, scale } from "/page/heat.js";
 import { element, percent } from "/page/elements.js";
 
 const SHOWN = 5; // words
+const EVEN = 0.05; // log-odds; the least that the brightest colour stands for
 const CLEAR = 0.1; // log-odds; a word that adds less is not shown
 
 export class Why {
@@ -12,21 +13,44 @@ export class Why {
   }
 
   clear() {
-    this.find(".heat").hidden = this.find(".moved").hidden = true;
+    this.find(".heat").hidden = this.find(".moved").hidden = this.find(".compared").hidden = true;
     this.find(".caption").textContent = "";
   }
 
-  show({ genre, where, heat, rate, steps, words, threshold }) {
+  // one: the explanation of a genre. all: those of every genre. choose: called with another genre.
+  show(one, all, choose) {
+    const { genre, where, rate, steps, words, threshold } = one;
     const caption = this.find(".caption"), canvas = this.find(".heat"), poster = this.find(".poster");
     caption.textContent = where ? `${genre}: ${inWords(where)}.` : `${genre}: what moved its score.`;
     if (where) {
-      canvas.setAttribute("aria-label", caption.textContent);
-      drawHeat(canvas, heat, poster.naturalHeight / poster.naturalWidth || 1.5);
+      // The three with the highest scores, and the chosen one if it is none of them, on one scale.
+      const top = [...all].sort((a, b) => b.score - a.score).slice(0, 3);
+      const most = Math.max(EVEN, ...[one, ...top].map(({ peak }) => peak));
+      canvas.setAttribute("aria-label", inFull(one));
+      drawHeat(canvas, one, most, poster);
       canvas.hidden = false;
+      this.compare(top, genre, most, poster, choose);
     }
     this.showSteps(rate, Object.entries(steps), threshold);
     this.showWords(Object.entries(words));
     this.find(".case").scrollIntoView({ block: "nearest" }); // on a phone it may be off screen
+  }
+
+  compare(top, chosen, most, poster, choose) {
+    this.find(".compared ol").replaceChildren(...top.map((one) => {
+      const canvas = element("canvas", { ariaHidden: "true" });
+      drawHeat(canvas, one, most, poster);
+      const button = element("button", { type: "button", title: inFull(one) },
+        canvas,
+        element("span", { text: `${one.genre} ${percent(one.score)}` }),
+        element("span", { className: "unseen", text: `, ${inWords(one.where)}` }));
+      button.setAttribute("aria-pressed", String(one.genre === chosen));
+      button.onclick = () => choose(one.genre);
+      return element("li", {}, button);
+    }));
+    this.find(".scale").style.background = scale;
+    this.find(".scale-end").textContent = `+${most.toFixed(1)}`;
+    this.find(".compared").hidden = false;
   }
 
   showSteps(rate, steps, threshold) {
@@ -64,6 +88,11 @@ function row(label, score, threshold) {
     element("span", { className: "label", text: label }),
     meter,
     element("span", { className: "score", text: percent(score) }));
+}
+
+function inFull({ genre, score, where, peak }) {
+  const rise = where.startsWith("nowhere") ? "" : `, where the log-odds would rise by ${peak.toFixed(1)}`;
+  return `${genre} ${percent(score)}, ${inWords(where)}${rise}`;
 }
 
 function inWords(where) {

@@ -1,0 +1,179 @@
+"""The films that a page shows: what was predicted for each, and where its poster is."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import tee
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keyart.catalog.films_table import text_of
+from keyart.catalog.table_file import Row, TableFile, is_table, read_table
+from keyart.files import StrPath
+from keyart.images.poster import KeptPoster, Poster
+from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
+from keyart.predictor import Predictor
+from keyart.queries import find_films
+
+if TYPE_CHECKING:
+    from keyart.catalog.catalog import Catalog
+
+_ANSWERS = ("poster", "genres", "maybe", "unsure", "evidence")
+_BEFORE_SCORES = {"film_id", "title", *_ANSWERS, "reason", "top", "warning", "scores"}
+_CATALOG = "catalog.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A film on the page.
+
+    name: its title, or else the name of its poster. genres, maybe: predicted. scores: by genre;
+    empty if nothing was predicted. listed: the genres that a catalog has for it; None if it is not
+    from a catalog. reason: why its poster could not be used. warning: whether its picture does not
+    look like a poster. poster: what its picture is read from; None if it has none.
+    """
+
+    name: str
+    film_id: str
+    year: int | None
+    genres: Sequence[str]
+    maybe: Sequence[str]
+    scores: Mapping[str, float]
+    listed: Sequence[str] | None = None
+    reason: str = ""
+    warning: bool = False
+    poster: Poster | None = field(default=None, repr=False)
+
+    @property
+    def doubt(self) -> float:
+        """How likely it is that a genre is wrong, from 0 to 1; 1 if nothing was predicted.
+
+        Of the listed genres, the one that the model believes least; without a list, the share of
+        the predicted genres that is expected to be wrong, or that the best guess is.
+        """
+        if not self.scores:
+            return 1.0
+        if self.listed:
+            return 1 - min(self.scores.get(name, 0.0) for name in self.listed)
+        sure = [self.scores[name] for name in self.genres] or [max(self.scores.values())]
+        return 1 - sum(sure) / len(sure)
+
+
+def read_tiles(
+    path: StrPath,
+    *,
+    posters: StrPath | None = None,
+    model: Predictor | StrPath | None = None,
+) -> Iterator[Tile]:
+    """The films of answers that `predict` wrote, or of a catalog, a folder or a table of films.
+
+    Answers are shown as they are; for anything else `model` predicts first. posters: the folder of
+    the posters of answers or a table, if their paths do not lead there. Raises TableError,
+    CatalogError and PosterError for a path that cannot be read.
+    """
+    given, path = path, Path(path)
+    if (path / _CATALOG).is_file():
+        from keyart.catalog.catalog import Catalog
+
+        return _of_catalog(Catalog.open(path), _predictor(model))
+    if path.is_file() and is_table(path):
+        table = read_table(path)
+        if all(name in table.columns for name in _ANSWERS):
+            return _of_answers(table, None if posters is None else Path(posters))
+    return _of_films(find_films(given, posters=posters), _predictor(model))
+
+
+def _predictor(model: Predictor | StrPath | None) -> Predictor:
+    return model if isinstance(model, Predictor) else Predictor.load(model)
+
+
+def _of_films(films: Iterable[Query], predictor: Predictor) -> Iterator[Tile]:
+    asked, kept = tee(films)
+    answers = predictor.predict_many(asked)
+    for film, answer in zip(kept, answers, strict=True):
+        yield _tile(answer, film.year, film.poster)
+
+
+def _of_catalog(catalog: "Catalog", predictor: Predictor) -> Iterator[Tile]:
+    queries = (
+        Query(poster, film.film_id, film.title or None, film.year)
+        for film, poster in zip(catalog, catalog.posters(), strict=True)
+    )
+    answers = predictor.predict_many(queries)
+    for row, (film, answer) in enumerate(zip(catalog, answers, strict=True)):
+        yield _tile(answer, film.year, CatalogPoster(catalog, row), film.genres)
+
+
+class CatalogPoster(KeptPoster):
+    """The poster of a catalog's film."""
+
+    def __init__(self, catalog: "Catalog", row: int) -> None:
+        self._catalog, self._row = catalog, row
+
+    def __fspath__(self) -> str:
+        return os.fspath(self._catalog.path / f"poster {self._row}")
+
+    def read(self) -> bytes:
+        """Its content."""
+        return self._catalog.poster(self._row)
+
+
+def _tile(
+    answer: Prediction | Failure,
+    year: int | None,
+    poster: Poster | None,
+    listed: Sequence[str] | None = None,
+) -> Tile:
+    about = (answer.title or Path(answer.poster).name, answer.film_id or "", year)
+    if isinstance(answer, Failure):
+        return Tile(*about, (), (), {}, listed, answer.reason)
+    return Tile(
+        *about, answer.genres, answer.maybe, answer.scores, listed, answer.problem,
+        bool(answer.warning), None if answer.problem else poster,
+    )  # fmt: skip
+
+
+def _of_answers(table: TableFile, posters: Path | None) -> Iterator[Tile]:
+    names = [column for column in table.columns if column not in _BEFORE_SCORES]
+    for row in table.rows:
+        try:
+            yield _answered(row, names, posters)
+        except (TypeError, ValueError) as error:
+            raise table.error(f"line {row.line}: {error}") from error
+
+
+def _answered(row: Row, names: Sequence[str], posters: Path | None) -> Tile:
+    if row.problem:
+        raise ValueError(row.problem)
+    cells = row.cells
+    nested = cells.get("scores")
+    found = nested if isinstance(nested, Mapping) else {name: cells.get(name) for name in names}
+    scores = {name: float(value) for name, value in found.items() if value not in ("", None)}
+    if not all(0 <= score <= 1 for score in scores.values()):
+        raise ValueError("a score is not from 0 to 1; name a file that keyart predict wrote")
+    genres, maybe = _names(cells.get("genres")), _names(cells.get("maybe"))
+    if scores and (text_of(cells.get("unsure")).casefold() == "true") == bool(genres):
+        raise ValueError("its genres contradict `unsure`; name a file that keyart predict wrote")
+    reason = text_of(cells.get("reason") or cells.get("warning"))
+    poster = Path(text_of(cells.get("poster")))
+    if posters is not None:
+        poster = posters / poster.name
+    warning = reason == NOT_A_POSTER
+    return Tile(
+        text_of(cells.get("title")) or poster.name,
+        text_of(cells.get("film_id")),
+        None,
+        genres,
+        maybe,
+        scores,
+        None,
+        "" if warning else reason,
+        warning,
+        poster if poster.name else None,
+    )
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Genres, as text with '|' between or as a list."""
+    names = text_of(value).split("|") if value is None or isinstance(value, str) else list(value)
+    return tuple(name for name in names if name)

@@ -1,0 +1,79 @@
+"""Posters that are kept in a catalog, for those who predict its films."""
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from keyart.errors import CatalogError
+from keyart.extras import extras
+from keyart.images.poster import KeptPoster
+
+FACTS = "catalog.json"
+
+
+@dataclass(frozen=True)
+class CatalogPoster(KeptPoster):
+    """The poster of one film in a catalog. file: of the catalog. row: of the file."""
+
+    file: Path
+    row: int
+
+    def __fspath__(self) -> str:
+        return f"{os.fspath(self.file)} row {self.row}"
+
+    def read(self) -> bytes:
+        """Its content. Raises CatalogError if the file cannot be read."""
+        starts = _starts(self.file)
+        group = bisect_right(starts, self.row) - 1
+        content: bytes = _posters(self.file, group)[self.row - starts[group]].as_py()
+        return content
+
+
+def is_catalog(path: Path) -> bool:
+    """Whether there is a catalog at `path`."""
+    return (path / FACTS).is_file()
+
+
+def catalog_films(path: Path) -> Iterator[tuple[CatalogPoster, str, str, int | None]]:
+    """Poster, id, title and year of each film of a catalog, in order. Raises CatalogError."""
+    with extras():
+        from keyart.catalog.table import CatalogTable
+
+    catalog = CatalogTable.open(path)
+    columns = (catalog.to_table()[name].to_pylist() for name in ("film_id", "title", "year"))
+    films = zip(*columns, strict=True)
+    for shard in catalog.shards:
+        with _reading(shard) as file:
+            rows = file.metadata.num_rows
+        for row in range(rows):
+            yield CatalogPoster(shard, row), *next(films)
+
+
+# Posters are read one after another: the last row groups are enough, for a few threads at once.
+@lru_cache(maxsize=8)
+def _posters(file: Path, group: int) -> Any:
+    with _reading(file) as parquet:
+        return parquet.read_row_group(group, columns=["poster"])["poster"].combine_chunks()
+
+
+@lru_cache(maxsize=8)
+def _starts(file: Path) -> list[int]:
+    """The first row of each row group."""
+    with _reading(file) as parquet:
+        groups = range(parquet.num_row_groups)
+        sizes = [parquet.metadata.row_group(group).num_rows for group in groups]
+    return list(accumulate(sizes[:-1], initial=0))
+
+
+def _reading(file: Path) -> Any:
+    with extras():
+        from keyart.catalog.table import parquet_file
+    try:
+        return parquet_file(file)
+    except OSError as error:
+        raise CatalogError(f"{file}: cannot be read ({error})") from error

@@ -1,0 +1,59 @@
+"""The command that shows films with their posters in a browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keyart.cli.options import Model, Posters, Quiet
+
+commands = typer.Typer()
+
+
+@commands.command("browse")
+def browse(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="Answers that keyart predict wrote, a catalog, a folder of posters, or a table.",
+        ),
+    ],
+    posters: Posters = None,
+    model: Model = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="HTML file to write, with small pictures in it (about 5 kB a film). Default: a "
+            "page of this machine, until Ctrl-C."
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Look through posters and predicted genres in a browser: filter, sort by doubt, open one.
+
+    All but answers are predicted first.
+    """
+    from contextlib import suppress
+
+    from keyart.browsing.page import browsing, write_tiles
+    from keyart.browsing.tiles import read_tiles
+    from keyart.files import known_suffix
+    from keyart.terminal.progress import advancing, progress
+
+    if out:
+        known_suffix(out, (".html", ".htm"))  # before the work
+    with progress("films", quiet=quiet) as advance:
+        tiles = list(advancing(read_tiles(path, posters=posters, model=model), 0, advance))
+    if out:
+        with progress("pictures", quiet=quiet) as advance:
+            write_tiles(tiles, out, name=path, progress=advance)
+        return
+    with suppress(KeyboardInterrupt), browsing(tiles, name=path, port=port) as server:
+        typer.echo(
+            f"http://127.0.0.1:{server.server_port}/ shows {len(tiles):,} films; Ctrl-C stops it"
+        )
+        server.serve_forever()

@@ -1,0 +1,161 @@
+"""Where a model is: the box, a folder, a hub, an address. One place turns its name into a folder.
+
+What comes from elsewhere is kept in the user's cache, as a folder that was checked to be a bundle
+before it got its name there.
+"""
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyart.archives import Address, fetch
+from keyart.bundle import boxed_bundle
+from keyart.cache import cache_folder
+from keyart.errors import BundleError, HubError
+from keyart.files import StrPath, new_folder
+from keyart.hub import SCHEME, Repo, download
+from keyart.manifest import LARGEST, MANIFEST, MEMBERS, read_manifest
+
+BOX = "box"
+"""The name of the model that comes with keyart."""
+
+_log = logging.getLogger("keyart.places")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is on this machine.
+
+    path: the folder of a run or a bundle. name: as it can be given again, with the commit or the
+    hash that was found. source: the same if it came from elsewhere; otherwise empty.
+    """
+
+    path: Path
+    name: str
+    source: str = ""
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of the bundle: that of a run is in it."""
+        inner = self.path / "bundle"
+        return inner if inner.is_dir() else self.path
+
+
+def local_model(name: StrPath | None = None) -> Path:
+    """The folder on this machine of a model's run or bundle, which is fetched if it is elsewhere.
+
+    name: as for `find_model`. Raises what it raises.
+    """
+    return find_model(name).path
+
+
+def find_model(name: StrPath | None = None) -> Place:
+    """Where a model is, after fetching it if it is elsewhere.
+
+    name: the folder of a run or a bundle; None or "box" for the model that comes with keyart;
+    hf:OWNER/NAME or hf:OWNER/NAME@REVISION on a hub; https://HOST/MODEL.zip#sha256=HEX for an
+    archive. Whether a local folder exists is not checked. Raises HubError for what cannot be
+    fetched, BundleError if no model comes with this keyart, and MissingExtraError.
+    """
+    if name is None or (isinstance(name, str) and name == BOX):
+        return Place(boxed_bundle(), BOX)
+    text = os.fspath(name)
+    for scheme, find in _ELSEWHERE.items():
+        if text.startswith(scheme):
+            found = find(text)
+            _log.info("model: %s", found.name)
+            return found
+    if re.match(r"[a-z][a-z0-9+.]+:/[^/]", text):  # a Path has made one slash of two
+        raise HubError(f"{text}: give an address as text, not as a Path")
+    local = str(Path(text))
+    return Place(Path(text), f".{os.sep}{BOX}" if local == BOX else local)
+
+
+def _on_hub(text: str) -> Place:
+    repo = Repo.parse(text)
+    if repo.is_pinned and (known := _folder("hub", repo)).is_dir():
+        return Place(known, str(repo), str(repo))
+    folder, pinned = download(repo, [MANIFEST, f"{MEMBERS}/*/{MANIFEST}"])
+    if not (folder / MANIFEST).is_file():
+        raise _no_bundle(str(pinned))
+
+    def fill(partial: Path) -> None:
+        # By exact names: a repository may hold other files, which nobody asked for.
+        download(pinned, [*LARGEST, *(f"{MEMBERS}/*/{name}" for name in LARGEST)])
+        shutil.copytree(folder, partial, ignore=_others, copy_function=_link, dirs_exist_ok=True)
+
+    name = str(pinned)
+    return Place(_kept(_folder("hub", pinned), name, fill), name, name)
+
+
+def _archived(text: str) -> Place:
+    address = Address.parse(text)
+
+    def fill(partial: Path) -> None:
+        fetch(address, partial)
+        if not (partial / MANIFEST).is_file():
+            raise _no_bundle(str(address))
+
+    name = str(address)
+    return Place(_kept(_models() / "sha256" / address.sha256, name, fill), name, name)
+
+
+_ELSEWHERE: dict[str, Callable[[str], Place]] = {
+    SCHEME: _on_hub,
+    "https://": _archived,
+    "http://": _archived,
+}
+"""How the names of models that are not on this machine begin, and what finds them."""
+
+
+def _folder(kind: str, repo: Repo) -> Path:
+    return _models() / kind / repo.name.replace("/", "--") / repo.revision
+
+
+def _models() -> Path:
+    folder = cache_folder("models")
+    if folder is None:
+        raise HubError("no folder for models from elsewhere; set XDG_CACHE_HOME to one")
+    return folder
+
+
+def _kept(folder: Path, name: str, fill: Callable[[Path], None]) -> Path:
+    """A bundle in the cache. fill: writes it into an empty folder, if it is not there yet.
+
+    Raises HubError if that is no bundle.
+    """
+    if folder.is_dir():
+        return folder
+    # Another process may have been faster: then its folder is as good.
+    with suppress(FileExistsError), new_folder(folder) as partial:
+        fill(partial)
+        try:
+            read_manifest(partial)
+        except BundleError as error:
+            raise HubError(str(error).replace(str(partial), name)) from error
+        if folder.is_dir():
+            raise FileExistsError
+    return folder
+
+
+def _no_bundle(name: str) -> HubError:
+    return HubError(f"{name}: not a keyart model, it has no {MANIFEST}; name one that has")
+
+
+def _others(_: str, names: list[str]) -> list[str]:
+    """What else others have put into the hub's cache."""
+    return [name for name in names if name not in (*LARGEST, MEMBERS) and not name.isdecimal()]
+
+
+def _link(source: str, target: str) -> None:
+    """The file behind a link of the hub's cache, without taking its place on the disk twice."""
+    real = os.path.realpath(source)
+    try:
+        os.link(real, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(real, target)

@@ -1,0 +1,31 @@
+"""A folder that goes to a store: data first, and last the file that says it is whole."""
+
+from pathlib import Path
+
+from keyart.errors import StoreChangedError, StoreError
+from keyart.stores.paths import RemotePath
+
+LAST = ("catalog.json", "keyart.json", "index.json", "bundle/keyart.json", "metrics.json")
+"""The files without which a catalog, a bundle, an index or a run is not there."""
+
+
+def upload_new(folder: Path, path: RemotePath) -> None:
+    """Write a folder's files below an address, where nothing else has been written.
+
+    Each object is only created, never replaced, and all writers begin with the same one: of two
+    writers at a time, one gets a StoreError at the first file that differs, and changes nothing. A
+    writer that was stopped can be run again: what is there already need not be written again.
+    """
+    names = sorted(
+        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()
+    )
+    last = next((name for name in LAST if name in names), names[-1])
+    for name in [*(one for one in names if one != last), last]:
+        target = path.joinpath(*name.split("/"))
+        try:
+            target.bucket.put_new(target.key, folder / name)
+        except StoreChangedError:
+            raise StoreError(
+                f"{path}: has another {name} already; name another place, or, if its writer was "
+                "stopped, remove it"
+            ) from None

@@ -1,0 +1,1 @@
+"""People's own tables, given back with genres."""

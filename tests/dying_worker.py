@@ -1,0 +1,28 @@
+"""A job's process that dies of some posters: a decoder that crashes, for all that the job knows.
+
+A poster that begins with b"KILL" ends it each time, one that begins with b"ONCE" the first time.
+Each time the file NAME.deaths grows by a letter.
+"""
+
+import signal
+from pathlib import Path
+
+from keyart.images.poster import read_file
+from keyart.jobs import shard, worker
+from tests.wire import GREEN
+
+
+def _read(path: Path) -> bytes:
+    content = read_file(path)
+    deaths = path.with_name(f".{path.name}.deaths")
+    if content[:4] == b"KILL" or (content[:4] == b"ONCE" and not deaths.exists()):
+        with deaths.open("a") as file:
+            file.write("x")
+        signal.raise_signal(signal.SIGSEGV)
+    return GREEN if content[:4] == b"ONCE" else content
+
+
+def serve() -> None:
+    """As keyart.jobs.worker.serve."""
+    shard.read_file = _read  # type: ignore[attr-defined]
+    worker.serve()
