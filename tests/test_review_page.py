@@ -14,7 +14,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.doubts.find import find_doubts
 from keyart.errors import DoubtsError
 from keyart.predictor import Predictor
-from keyart.review.decisions import Decisions, standing, verdict_of
+from keyart.review.decisions import Case, Decisions, standing, verdict_of
 from keyart.review.doubts import Doubts
 from keyart.service.review import create_review_app
 from keyart.service.reviewing import Reviewing
@@ -80,6 +80,13 @@ def kept(store: str) -> list[tuple[str, str, str]]:
     return found
 
 
+def cases_of(store: str) -> list[Case]:
+    decisions = Decisions(store)
+    found = [one.case for _, one in decisions.since()]
+    decisions.close()
+    return found
+
+
 def serve(catalog: Catalog, doubts: Path, store: str, port: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "keyart", "review", str(catalog.path), "--doubts", str(doubts)]
     process = subprocess.Popen(
@@ -103,7 +110,7 @@ def test_a_hundred_cases_by_keyboard_and_a_kill_in_the_middle_lose_no_decision(
             press(page, "ar"[number % 2])
         assert len(kept(store)) == 50
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        _end(process)
         before = shown(page)
         page.keyboard.press("a")  # nobody hears it yet
         expect(page.locator("#notice")).to_contain_text("Not kept yet")
@@ -117,12 +124,16 @@ def test_a_hundred_cases_by_keyboard_and_a_kill_in_the_middle_lose_no_decision(
         for number in range(51, 100):
             press(page, "ar"[number % 2])
         assert len(kept(store)) == 100
-        assert len(set(kept(store))) == 100
+        assert len(set(cases_of(store))) == 100
     finally:
         process.kill()
-        process.wait()
-        if process.stderr:
-            process.stderr.close()
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.wait()
+    assert process.stderr is not None
+    process.stderr.close()
 
 
 def _free_port() -> int:
