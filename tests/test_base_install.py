@@ -113,24 +113,12 @@ def test_what_needs_more_says_what_to_install(
 
 # One that another one brings comes before it.
 EXTRA_NAMES = ("catalog", "fetch", "train", "hub", "text", "remote", "cluster", "tensorboard")
-MODULES = {"scikit-learn": "sklearn"}  # if they have other names than their packages
+# Packages whose modules have other names.
+MODULES = {"scikit-learn": "sklearn", "tensorboardx": "tensorboardX"}
 
 
 def test_every_package_of_the_extras_is_known_with_its_extra() -> None:
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
-    declared = {
-        Requirement(line).name: extra
-        for extra in [
-            "catalog",
-            "fetch",
-            "train",
-            "hub",
-            "text",
-            "remote",
-            "cluster",
-            "tensorboard",
-        ]
-        for line in extras[extra]
-    }
+    declared = {Requirement(line).name: extra for extra in EXTRA_NAMES for line in extras[extra]}
     declared.pop("keyart")  # one extra brings the other
     assert {MODULES.get(name, name): extra for name, extra in declared.items()} == EXTRAS

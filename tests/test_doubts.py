@@ -90,7 +90,8 @@ def test_a_rare_genre_is_not_doubtful_because_it_is_rare() -> None:
     right, doubt = doubtfulness(likely, listed)
     assert right[0].tolist() == [0.5, 0.01]
     assert right[-1].tolist() == [0.5, 0.99]
-    assert np.abs(doubt).max() < 0.1  # as likely as for any film: no doubt at all
+    assert np.abs(doubt[listed]).max() < 0.1  # as likely as for any film: no doubt at all
+    assert doubt[-1].tolist() == pytest.approx([-np.log(0.5), -np.log(0.99)])
 
 
 def test_similar_films_are_of_other_groups() -> None:

@@ -35,7 +35,9 @@ from keyart.jobs.status import JobStatus, job_status
 from keyart.prediction import Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films
+from keyart.stores.paths import RemotePath, place
 from keyart.writers import to_table
+from tests.object_store import object_store
 from tests.test_full_disk import no_file_beyond
 from tests.tiny import tiny_bundle
 from tests.tiny_catalog import encoded, poster, tiny_films
@@ -307,6 +309,37 @@ def test_catalogs_archives_and_tables_make_jobs_too(
     )
 
 
+def test_a_bucket_makes_a_job_and_is_read_once(
+    posters: Path,
+    finished: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url, job, cache = "s3://films/job/posters", tmp_path / "job", tmp_path / "cache"
+    with object_store() as store:
+        store.use(monkeypatch, cache)
+        for file in posters.iterdir():
+            path = place(f"{url}/{file.name}")
+            assert isinstance(path, RemotePath)
+            path.bucket.put(path.key, file.read_bytes())
+        run_job(url, job, model=tiny_model, shard_size=16, workers=1)
+        gets = [path for method, path in store.asked if method == "GET" and path.endswith(".png")]
+        assert len(gets) == len(set(gets)) == FILMS
+        found, expected = (scores_in(one).to_pylist() for one in (job, finished))
+        for one, other in zip(found, expected, strict=True):
+            assert one.pop("poster") == f"{url}/{Path(other.pop('poster')).name}"
+        assert found == expected
+        assert run_job(url, job, model=tiny_model).computed == 0
+        sorted(job.glob("scores-*"))[1].unlink()
+        path = place(f"{url}/20.png")
+        assert isinstance(path, RemotePath)
+        path.bucket.put(path.key, b"another")
+        with pytest.raises(JobError, match=r"posters/20\.png: has changed since the plan"):
+            run_job(url, job, model=tiny_model)
+    assert list(cache.rglob("*.png")) == []
+
+
 def test_two_processes_do_not_work_on_one_job(job: Path, posters: Path, tiny_model: Path) -> None:
     lock = lock_folder(job, ".lock")
     try:
@@ -399,6 +432,7 @@ def test_a_line_a_minute_says_how_far_the_job_is(
         ("--out {tmp}/job/ --format csv", "a job writes Parquet"),
         ("--out {tmp}/a.csv --ray local", "--ray and --shard-size are for jobs"),
         ("--out {tmp}/job/ --device cuda", "device cuda: this ONNX Runtime is for processors"),
+        ("--out s3://films/job/", "a job writes to a disk; name a folder there"),
         ("--device cuda", "device cuda: this ONNX Runtime is for processors alone"),
         ("--out {tmp}/job/ --errors errors.txt", "cannot be written in this format"),
     ],

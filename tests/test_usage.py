@@ -27,8 +27,8 @@ def usage_error(
         ("predict x --seed=3", "No such option: --seed. keyart catalog build has it."),
         (
             "catalog build --model x",
-            "No such option: --model. keyart predict, keyart explain, keyart index, keyart "
-            "similar, keyart serve and 1 more have it.",
+            "No such option: --model. keyart predict, keyart explain, keyart fill, keyart browse, "
+            "keyart index and 3 more have it.",
         ),
         (
             "--host x serve",
@@ -48,7 +48,7 @@ def usage_error(
             "No such option: --poster. keyart pictures has it. (Possible options: --poster-column, "
             "--posters)",
         ),
-        ("train x --oot y", "No such option: --oot (Possible options: --out, --set)"),
+        ("train x --oot y", "No such option: --oot (Possible options: --log, --out, --set)"),
         ("similar x --zzz", "No such option: --zzz"),
         ("build", "No such command 'build'. Did you mean catalog build?"),
         ("predit x", "No such command 'predit'. Did you mean 'predict'?"),

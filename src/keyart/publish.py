@@ -57,14 +57,15 @@ def publish(
 
     Up go the files of the bundle, which are checked when it is loaded, and a README.md: the model's
     card with task, licence, data and metrics in the hub's own form. Files of an earlier model are
-    removed; other files stay. Raises HubError, and BundleError for a damaged bundle.
+    removed; other files stay. Returns the name that `keyart.load` takes, with the commit or the
+    hash, and the url where people see it. Raises HubError, and BundleError for a damaged bundle.
     """
     bundle = read_bundle(find_model(model).bundle)
     for terms in bundle.provenance.get("terms", ()):
         if terms["agreement"]:
             _log.warning(
-                "%s: its content trains a model only with a written agreement; publish what yours "
-                "allows", terms["source"],
+                "%s: its content trains a model only with a written agreement; publish only what "
+                "the agreement allows", terms["source"],
             )  # fmt: skip
     target = os.fspath(to)
     if target.casefold().endswith(ARCHIVE):

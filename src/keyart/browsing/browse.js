@@ -6,7 +6,7 @@ const find = (id) => document.getElementById(id);
 const grid = find("grid"), room = document.createElement("div");
 const WIDTH = 158, GAP = 8, EXTRA = 3; // pixels, pixels, rows of tiles beyond what is seen
 const hasLists = films.some((film) => film[LISTED]);
-const TALL = hasLists ? 288 : 268;
+const TALL = hasLists ? 304 : 284;
 const percent = (score) => `${Math.round(score / 10)}%`;
 const names = (places) => places.map((place) => genres[place]).join(" · ");
 
@@ -76,6 +76,7 @@ function draw() {
   const from = first * across, to = Math.min(shown.length, last * across);
   for (const [place, tile] of tiles) {
     if (place < from || place >= to) {
+      tile.querySelector("img")?.removeAttribute("src"); // not asked for any more
       tile.remove();
       tiles.delete(place);
     }
@@ -106,7 +107,7 @@ function make(place) {
     const image = element("img");
     image.alt = "";
     image.decoding = "async";
-    image.onerror = () => { image.replaceWith("no picture"); };
+    image.onerror = () => { if (image.isConnected) image.replaceWith("no picture"); };
     image.src = source;
     frame.append(image);
   } else frame.append("no picture");

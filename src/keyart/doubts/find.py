@@ -1,7 +1,8 @@
 """find_doubts: the genres that the evidence contradicts in a catalog's films, and those it misses.
 
-Ranked by -log p, where p is how likely the list is right about the genre, less what -log p is for
-any film: a rare genre is unlikely for every film, so that alone is no reason to doubt it.
+Ranked by -log p, where p is how likely the list is right about the genre. From a listed genre's
+-log p that of any film is taken off: a rare genre is unlikely for every film, so that alone is no
+reason to doubt it. Missing genres are found better without that (docs/doubts.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -184,7 +185,7 @@ def doubtfulness(likely: Floats, listed: Flags) -> tuple[Floats, Floats]:
     """
     rate = (listed.sum(0) + 1) / (len(listed) + 2)
     right = np.where(listed, likely, 1 - likely)
-    usual = np.where(listed, rate, 1 - rate)
+    usual = np.where(listed, rate, 1.0)
     return right, np.log(usual) - np.log(right)
 
 

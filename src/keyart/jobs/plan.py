@@ -28,6 +28,8 @@ from keyart.images.poster import KeptPoster, Poster, name_of
 from keyart.network import BATCH
 from keyart.parallel import batches
 from keyart.prediction import Query
+from keyart.stores.client import Object
+from keyart.stores.paths import RemotePath, place
 
 FORMAT = 1
 PLAN = "plan.parquet"
@@ -176,15 +178,16 @@ def _row(number: int, film: Query) -> dict[str, Any]:
         if film.film_id or film.title:
             return about
         return about | {"poster": f"film {number}".encode(), "problem": "it has no poster"}
-    file, place = _place(film.poster)
-    # Absolute: other processes, on other machines, must find it as well.
-    path = os.path.abspath(file)
+    file, where = _where(film.poster)
+    path = place(file)
     size, changed = state_of(path)
-    about |= {"poster": os.fsencode(path), "place": place}
+    # Absolute: other processes, on other machines, must find it as well.
+    name = str(path) if isinstance(path, RemotePath) else os.path.abspath(path)
+    about |= {"poster": os.fsencode(name), "place": where}
     return about | {"size": size, "changed_ns": changed}
 
 
-def _place(poster: Poster) -> tuple[StrPath, str | None]:
+def _where(poster: Poster) -> tuple[StrPath, str | None]:
     """The file that a poster is in, and its place there if the file has many."""
     if isinstance(poster, CatalogPoster):
         return poster.file, str(poster.row)
@@ -196,13 +199,24 @@ def _place(poster: Poster) -> tuple[StrPath, str | None]:
     return poster, None
 
 
-def state_of(path: str) -> tuple[int | None, int | None]:
-    """The size of a file and when it was changed, in ns; None if it cannot be known."""
+def state_of(path: Path) -> tuple[int | None, int | None]:
+    """The size of a file and when it was changed, in ns; None if it cannot be known.
+
+    Raises StoreError.
+    """
+    if isinstance(path, RemotePath):
+        found = path.seen or path.bucket.head(path.key)
+        return (None, None) if found is None else state_of_object(found)
     try:
         facts = os.stat(path)
     except (OSError, ValueError):
         return None, None
     return facts.st_size, facts.st_mtime_ns
+
+
+def state_of_object(found: Object) -> tuple[int, int]:
+    """As `state_of`, of an object in a store."""
+    return found.size, int(found.modified.timestamp()) * 1_000_000_000
 
 
 def _difference(planned: list[Row], found: list[Row]) -> str:

@@ -27,9 +27,11 @@ from keyart.jobs.worker import Setup
 from keyart.network import Device, check_device
 from keyart.predictor import Predictor
 from keyart.queries import find_films
+from keyart.stores.paths import is_remote
 from keyart.trial import networks_of
 from keyart.writers import errors_file
 
+_WAITING = 8  # posters that a process asks a store for at once
 Report = Callable[[JobStatus], None]
 _WAIT = 1.0  # seconds between two looks at the clock
 
@@ -71,6 +73,10 @@ def run_job(
     folder is not this job's, another process works on it, or films or posters have changed since
     the plan was written; what `find_films` and `load` raise; and OSError.
     """
+    if is_remote(out):
+        raise JobError(
+            f"{out}: a job writes to a disk; name a folder there, and copy it afterwards"
+        )
     folder = Path(out)
     if errors is not None:
         errors_file(errors)
@@ -94,7 +100,8 @@ def run_job(
     )
     if known is not None:
         known.check_choices(choices)
-    films = find_films(paths, posters=posters, columns=dict(columns or {}))
+    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    films = find_films(several, posters=posters, columns=dict(columns or {}))
     setup = Setup(
         None if bundle.path == BOX else os.path.abspath(bundle.path),
         bundle.fingerprint,
@@ -104,6 +111,7 @@ def run_job(
         top,
         min_score,
         tuple(one.onnx_sha256 for one in networks_of(bundle)),
+        threads=_WAITING if any(map(is_remote, [*several, posters or ""])) else 1,
     )
     folder.mkdir(parents=True, exist_ok=True)
     lock = _lock(folder)

@@ -39,9 +39,9 @@ class Doubt:
 
     row: of the film in the catalog. kind: `wrong` for a listed genre that the evidence contradicts,
     `missing` for one that it finds and the list lacks. p: how likely the list is right about the
-    genre, by all evidence together. doubt: what doubts are ranked by: -log p, less what that is for
-    any film. evidence: how likely the genre is by each kind of evidence alone: `poster`, `title`,
-    `year`. similar: films with similar posters, most similar first.
+    genre, by all evidence together. doubt: what doubts are ranked by: -log p, for a wrong genre
+    less what that is for any film. evidence: how likely the genre is by each kind of evidence
+    alone: `poster`, `title`, `year`. similar: films with similar posters, most similar first.
     """
 
     row: int

@@ -22,6 +22,7 @@ from keyart.sources.plan import Planned, plan
 from keyart.sources.run import Run, Tally, expire
 from keyart.sources.terms import TERMS
 from keyart.sources.tmdb import Tmdb, read_key
+from keyart.stores.paths import place as named_place
 
 DAY = 86_400
 
@@ -130,7 +131,7 @@ class Fetch:
         if url_template is not None:
             place = Template(url_template)
         elif mirror is not None:
-            place = Mirror(Path(mirror))
+            place = Mirror(named_place(mirror))
         elif tmdb:
             place = AtTmdb(size)
         if vocabulary is None:

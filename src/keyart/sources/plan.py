@@ -44,6 +44,7 @@ from keyart.sources.unite import Agreement, Films, United, unite_genres
 
 # What stays of a film that was planned before.
 _OF_POSTER = ("poster", "sha256", "fetched_at", "expires_at")
+_SHOWN = 3  # films that are gone
 _KEPT = ("url", "status", "reason", "attempts", "etag", "retry_at")
 
 
@@ -131,12 +132,13 @@ def plan(
     films = read_sources(
         tables, vocabulary, choice=choice, only=only, columns=columns, reading=reading
     )
-    chosen = [film for film in films.all() if choice.has_year(film.year)]
-    if not chosen:
+    if not any(choice.has_year(film.year) for film in films):
         counted = "; ".join(f"{what} ({count:,})" for what, count in reading.problems.items())
         raise FetchError("; ".join(filter(None, ["no film in these lists can be used", counted])))
     later = place.source  # TMDb names genres when it is asked
-    if prefer not in (None, later) and not any(prefer in film.genres for film in chosen):
+    if prefer not in (None, later) and not any(
+        prefer in film.genres for film in films if choice.has_year(film.year)
+    ):
         raise FetchError(f"no film has genres of {prefer}; prefer another source")
     out.mkdir(parents=True, exist_ok=True)
     with alone(out):
@@ -151,13 +153,13 @@ def plan(
         merge = _Merge(place, vocabulary, prefer)
         facts = _facts(tables, prefer, reading)
         settings = Settings(uuid.uuid4().hex[:12], place.name, prefer, vocabulary, facts)
-        rows = merge.rows(old, chosen, facts)
+        rows = merge.rows(old, films, choice, facts)
         parts = (pa.Table.from_pylist(part, SCHEMA) for part in batches(rows, BATCH))
         _write_terms(out, {place.source})  # before anything can be fetched
         write_manifest(out / MANIFEST, parts, settings)
         _write_terms(out, merge.sources)
     return Planned(
-        merge.films, merge.new, len(merge.gone), merge.gone[:3], facts, tuple(reading.notes)
+        merge.films, merge.new, merge.gone, merge.first_gone, facts, tuple(reading.notes)
     )
 
 
@@ -178,26 +180,29 @@ class _Merge:
     def __init__(self, place: Place, vocabulary: Vocabulary, prefer: str | None) -> None:
         self._place, self._vocabulary, self._prefer = place, vocabulary, prefer
         self._problems, self._agreement = Counter[str](), Agreement()
-        self.films = self.new = self.with_genres = 0
-        self.gone: list[str] = []
+        self.films = self.new = self.gone = self.with_genres = 0
+        self.first_gone: list[str] = []
         self.sources: set[str] = set()  # whose terms apply
 
     def rows(
-        self, old: Iterable[Row], chosen: Iterable[United], facts: dict[str, Any]
+        self, old: Iterable[Row], films: Films, choice: Choice, facts: dict[str, Any]
     ) -> Iterator[Row]:
         """The rows, one after another. facts: is filled with what they showed, at the end."""
-        now = {film.film_id: film for film in chosen}
         for row in old:
             self.films += 1
-            if (film := now.pop(row["film_id"], None)) is not None:
+            film = films.take(row["film_id"])
+            if film is not None and choice.has_year(film.year):
                 yield self._row(film, row)
             else:
-                self.gone.append(row["film_id"])
+                self.gone += 1
+                if len(self.first_gone) < _SHOWN:
+                    self.first_gone.append(row["film_id"])
                 yield {**row, "listed": False}
-        for film in now.values():
-            self.films += 1
-            self.new += 1
-            yield self._row(film, None)
+        for film in films:
+            if choice.has_year(film.year):
+                self.films += 1
+                self.new += 1
+                yield self._row(film, None)
         facts |= {
             "films": self.films,
             "with_genres": self.with_genres,

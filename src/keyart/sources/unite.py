@@ -1,8 +1,11 @@
 """One film of several sources: united by id, its genres on the vocabulary, disagreement counted."""
 
+import json
+import sqlite3
+import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from keyart.genres import Vocabulary
@@ -10,6 +13,16 @@ from keyart.sources.lists import SOURCES, Listed
 
 # Whose title and year a film takes, if several sources have them.
 _TITLES = ("table", "imdb", "movielens", "tmdb")
+
+_TABLES = """
+    PRAGMA journal_mode = OFF;
+    PRAGMA synchronous = OFF;
+    PRAGMA cache_size = -16000;  -- kB
+    CREATE TABLE films (
+        number INTEGER PRIMARY KEY, film_id TEXT UNIQUE, film TEXT, taken INTEGER DEFAULT 0
+    );
+    CREATE TABLE tmdb (tmdb_id TEXT PRIMARY KEY, film_id TEXT) WITHOUT ROWID;
+"""
 
 
 @dataclass(slots=True)
@@ -23,7 +36,25 @@ class United:
     year: int | None = None
     titled_by: str = ""
     place: str = ""
-    genres: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    genres: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    def add(self, listed: Listed) -> None:
+        """Add what a source says, apart from ids."""
+        self.place = self.place or listed.place
+        if listed.genres:
+            before = self.genres.get(listed.source, ())
+            self.genres[listed.source] = tuple(dict.fromkeys((*before, *listed.genres)))
+        better = not self.titled_by or (
+            _TITLES.index(listed.source) < _TITLES.index(self.titled_by)
+        )
+        if listed.title and (better or not self.title):
+            self.title, self.titled_by = listed.title, listed.source
+        if listed.year and (better or self.year is None):
+            self.year = listed.year
+
+    def to_json(self) -> str:
+        """Its values, in their order."""
+        return json.dumps([getattr(self, one.name) for one in fields(self)])
 
 
 class Films:
@@ -31,42 +62,59 @@ class Films:
 
     Ids of TMDb and MovieLens are plain numbers, which could be each other's: they become tmdb-949
     and movielens-6. links: pairs of ids of IMDb and TMDb that belong together.
+
+    IMDb lists a million films, so they are in a database, which is in memory only in part and is
+    gone with this object.
     """
 
     def __init__(self, links: Iterable[tuple[str, str]] = ()) -> None:
-        self._by_id: dict[str, United] = {}
-        self._of_tmdb = {tmdb: imdb for imdb, tmdb in links if imdb and tmdb}
+        self._films = sqlite3.connect("", isolation_level=None)  # "": a temporary file
+        weakref.finalize(self, self._films.close)
+        self._films.executescript(_TABLES)
+        for imdb, tmdb in links:
+            if imdb and tmdb:
+                self._films.execute("REPLACE INTO tmdb VALUES (?, ?)", (tmdb, imdb))
 
-    def __len__(self) -> int:
-        return len(self._by_id)
+    def __iter__(self) -> Iterator[United]:
+        """The films that were not taken, in the order in which they were found."""
+        found = self._films.execute("SELECT film FROM films WHERE NOT taken ORDER BY number")
+        return (United(*json.loads(film)) for (film,) in found)
 
-    def all(self) -> list[United]:
-        """The films, in the order in which they were found."""
-        return list(self._by_id.values())
+    def take(self, film_id: str) -> United | None:
+        """A film, once."""
+        film = self._find(film_id)
+        self._films.execute("UPDATE films SET taken = 1 WHERE film_id = ?", (film_id,))
+        return film
+
+    def _find(self, film_id: str) -> United | None:
+        select = "SELECT film FROM films WHERE film_id = ? AND NOT taken"
+        found = self._films.execute(select, (film_id,)).fetchone()
+        return United(*json.loads(found[0])) if found else None
+
+    def _of_tmdb(self, tmdb_id: str) -> str:
+        select = "SELECT film_id FROM tmdb WHERE tmdb_id = ?"
+        found = self._films.execute(select, (tmdb_id,)).fetchone() if tmdb_id else None
+        return str(found[0]) if found else ""
 
     def add(self, listed: Listed, *, only_known: bool = False) -> None:
         """Add what a source says. only_known: a film that no other source has is left out."""
-        imdb = listed.imdb_id or self._of_tmdb.get(listed.tmdb_id, "")
+        imdb = listed.imdb_id or self._of_tmdb(listed.tmdb_id)
         film_id = imdb or _own(listed)
-        film = self._by_id.get(film_id)
-        if film is None:
-            if only_known:
-                return
-            film = self._by_id[film_id] = United(film_id, imdb)
+        before = self._find(film_id)
+        if before is None and only_known:
+            return
+        film = before or United(film_id, imdb)
         if listed.tmdb_id and not film.tmdb_id:
             film.tmdb_id = listed.tmdb_id
-            self._of_tmdb.setdefault(listed.tmdb_id, film_id)
-        film.place = film.place or listed.place
-        if listed.genres:
-            before = film.genres.get(listed.source, ())
-            film.genres[listed.source] = tuple(dict.fromkeys((*before, *listed.genres)))
-        better = not film.titled_by or (
-            _TITLES.index(listed.source) < _TITLES.index(film.titled_by)
-        )
-        if listed.title and (better or not film.title):
-            film.title, film.titled_by = listed.title, listed.source
-        if listed.year and (better or film.year is None):
-            film.year = listed.year
+            self._films.execute(
+                "INSERT OR IGNORE INTO tmdb VALUES (?, ?)", (listed.tmdb_id, film_id)
+            )
+        film.add(listed)
+        if before is None:
+            insert = "INSERT INTO films (film, film_id) VALUES (?, ?)"
+        else:
+            insert = "UPDATE films SET film = ? WHERE film_id = ?"
+        self._films.execute(insert, (film.to_json(), film_id))
 
 
 def _own(listed: Listed) -> str:

@@ -17,7 +17,7 @@ from keyart.stores.client import Bucket, Object, open_bucket
 
 StrPath = str | os.PathLike[str]
 _ADDRESS = re.compile(r"(s3|gs|az|https?|file):[/\\]+(.*)", re.IGNORECASE | re.DOTALL)
-WEB = ("http", "https")
+STORES, WEB = ("s3", "gs", "az"), ("http", "https")
 
 
 if TYPE_CHECKING:
