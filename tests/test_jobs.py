@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import onnxruntime
 import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +33,7 @@ from keyart.jobs.plan import Choices, Plan, write_plan
 from keyart.jobs.run import run_job
 from keyart.jobs.shard import compute_shard
 from keyart.jobs.status import JobStatus, job_status
+from keyart.jobs.worker import Setup
 from keyart.prediction import Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films
@@ -490,3 +492,30 @@ def test_posters_in_memory_make_no_job(tmp_path: Path) -> None:
     with pytest.raises(KeyartError, match="in memory: a job reads posters from files"):
         write_plan(tmp_path, films, CHOICES)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider 'CUDA")
+def test_a_gpu_that_does_not_work_is_refused_and_not_replaced_by_the_processor(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: named)
+    with pytest.raises(KeyartError, match="device cuda: no GPU, or its driver"):
+        Predictor.load(tiny_model, device="cuda")
+
+
+def test_each_gpu_has_a_process_with_its_share_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup = Setup(None, "0" * 64, None, False, KINDS, None, None)
+    with pytest.raises(JobError, match="no NVIDIA GPU on this machine"):
+        machines.Here(setup, workers=None, device="cuda")
+    monkeypatch.setattr(machines, "gpus_here", lambda: [0, 1, 2])
+    monkeypatch.setattr(machines, "cores", lambda: 13)
+    started: list[Setup] = []
+    monkeypatch.setattr(machines, "Worker", started.append)
+    machines.Here(setup, workers=None, device="cuda")
+    assert [(one.gpu, one.threads) for one in started] == [(0, 4), (1, 4), (2, 4)]
+    started.clear()
+    machines.Here(setup, workers=2, device="cuda")
+    assert [one.gpu for one in started] == [0, 1]
