@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import JobError, KeyartError
 from keyart.evidence import KINDS
 from keyart.files import lock_folder
-from keyart.jobs import machines, plan, status, worker
+from keyart.jobs import machines, plan, run, status, worker
 from keyart.jobs.plan import Choices, Plan, write_plan
 from keyart.jobs.run import run_job
 from keyart.jobs.shard import compute_shard
@@ -200,10 +200,10 @@ def test_another_model_or_another_choice_is_refused(
     other = tiny_bundle(tmp_path / "other", name="other").path
     cases: list[tuple[str, dict[str, Any]]] = [
         (r"a job of the model tiny \(\w{12}\), not other", {"model": other}),
-        ("a job with balanced False, not True", {"balanced": True}),
-        ("a job with evidence .*, not \\('poster',\\)", {"evidence": ("poster",)}),
-        ("a job with shard size 16, not 32", {"shard_size": 32}),
-        ("a job with top None, not 3", {"top": 3}),
+        ("a job without --balanced, not with --balanced", {"balanced": True}),
+        ("a job with --evidence all, not with --evidence poster", {"evidence": ("poster",)}),
+        ("a job with --shard-size 16, not with --shard-size 32", {"shard_size": 32}),
+        ("a job without --top, not with --top 3", {"top": 3}),
     ]
     for match, choices in cases:
         with pytest.raises(JobError, match=match):
@@ -477,6 +477,27 @@ def test_a_job_is_a_command_and_so_is_its_status(
     assert "3 shards with 40 films, 0 computed now" in shown.err
     assert "1 of 40 films could not be predicted" in shown.err
     assert json.loads(shown.out)["state"] == "finished"
+
+
+def test_whoever_stops_a_job_is_told_what_is_saved(
+    job: Path,
+    posters: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object, progress: Callable[[JobStatus], None], **__: object) -> None:
+        progress(job_status(job))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run_job", stopped)
+    words = ["keyart", "predict", str(posters), "--out", str(job), "--model", str(tiny_model)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    saved = f"3 of 3 shards are saved in {job}: the same command continues the job"
+    assert capsys.readouterr().err.splitlines()[0] == saved
 
 
 def test_a_folder_without_a_job_has_no_status(tmp_path: Path) -> None:
