@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 BUCKET = "films"
 # What becomes of a request: the store answers 503 or 403; it does not arrive; it is carried out,
-# but the answer is lost; it waits until the other end is gone.
+# but the answer is lost; it waits until the other end is gone. Or a code with which S3 refuses.
 FAULTS = ("busy", "denied", "lost", "answer lost", "held")
-_DENIED = b"<Error><Code>AccessDenied</Code><Message>secret-in-the-answer</Message></Error>"
+_REFUSED = b"<Error><Code>%s</Code><Message>secret-in-the-answer</Message></Error>"
 
 
 @dataclass
@@ -161,8 +161,12 @@ def object_store(buckets: Sequence[str] = (BUCKET,)) -> Iterator[Store]:
             if fault in ("lost", "held"):
                 self.close_connection = True
                 return
-            if fault in ("busy", "denied"):
-                self._answer(*(503, {}, b"") if fault == "busy" else (403, {}, _DENIED))
+            if fault == "busy":
+                self._answer(503, {}, b"")
+                return
+            if fault is not None and fault != "answer lost":
+                code = "AccessDenied" if fault == "denied" else fault
+                self._answer(404 if "NoSuch" in code else 403, {}, _REFUSED % code.encode())
                 return
             given = dict(self.headers)
             if store.anonymous:  # as a public bucket has it

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import onnxruntime
 import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,11 +28,12 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import JobError, KeyartError
 from keyart.evidence import KINDS
 from keyart.files import lock_folder
-from keyart.jobs import machines, plan, status, worker
+from keyart.jobs import machines, plan, run, status, worker
 from keyart.jobs.plan import Choices, Plan, write_plan
 from keyart.jobs.run import run_job
 from keyart.jobs.shard import compute_shard
 from keyart.jobs.status import JobStatus, job_status
+from keyart.jobs.worker import Setup
 from keyart.prediction import Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films
@@ -198,10 +200,10 @@ def test_another_model_or_another_choice_is_refused(
     other = tiny_bundle(tmp_path / "other", name="other").path
     cases: list[tuple[str, dict[str, Any]]] = [
         (r"a job of the model tiny \(\w{12}\), not other", {"model": other}),
-        ("a job with balanced False, not True", {"balanced": True}),
-        ("a job with evidence .*, not \\('poster',\\)", {"evidence": ("poster",)}),
-        ("a job with shard size 16, not 32", {"shard_size": 32}),
-        ("a job with top None, not 3", {"top": 3}),
+        ("a job without --balanced, not with --balanced", {"balanced": True}),
+        ("a job with --evidence all, not with --evidence poster", {"evidence": ("poster",)}),
+        ("a job with --shard-size 16, not with --shard-size 32", {"shard_size": 32}),
+        ("a job without --top, not with --top 3", {"top": 3}),
     ]
     for match, choices in cases:
         with pytest.raises(JobError, match=match):
@@ -477,6 +479,27 @@ def test_a_job_is_a_command_and_so_is_its_status(
     assert json.loads(shown.out)["state"] == "finished"
 
 
+def test_whoever_stops_a_job_is_told_what_is_saved(
+    job: Path,
+    posters: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object, progress: Callable[[JobStatus], None], **__: object) -> None:
+        progress(job_status(job))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run_job", stopped)
+    words = ["keyart", "predict", str(posters), "--out", str(job), "--model", str(tiny_model)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    saved = f"3 of 3 shards are saved in {job}: the same command continues the job"
+    assert capsys.readouterr().err.splitlines()[0] == saved
+
+
 def test_a_folder_without_a_job_has_no_status(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"no job here \(no plan.parquet\)"):
         job_status(tmp_path)
@@ -490,3 +513,30 @@ def test_posters_in_memory_make_no_job(tmp_path: Path) -> None:
     with pytest.raises(KeyartError, match="in memory: a job reads posters from files"):
         write_plan(tmp_path, films, CHOICES)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider 'CUDA")
+def test_a_gpu_that_does_not_work_is_refused_and_not_replaced_by_the_processor(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: named)
+    with pytest.raises(KeyartError, match="device cuda: no GPU, or its driver"):
+        Predictor.load(tiny_model, device="cuda")
+
+
+def test_each_gpu_has_a_process_with_its_share_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup = Setup(None, "0" * 64, None, False, KINDS, None, None)
+    with pytest.raises(JobError, match="no NVIDIA GPU on this machine"):
+        machines.Here(setup, workers=None, device="cuda")
+    monkeypatch.setattr(machines, "gpus_here", lambda: [0, 1, 2])
+    monkeypatch.setattr(machines, "cores", lambda: 13)
+    started: list[Setup] = []
+    monkeypatch.setattr(machines, "Worker", started.append)
+    machines.Here(setup, workers=None, device="cuda")
+    assert [(one.gpu, one.threads) for one in started] == [(0, 4), (1, 4), (2, 4)]
+    started.clear()
+    machines.Here(setup, workers=2, device="cuda")
+    assert [one.gpu for one in started] == [0, 1]

@@ -33,7 +33,7 @@ STORE = 100 << 20  # bytes
 def posters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 96 large posters, so that a shard takes some tenths of a second."""
     folder = tmp_path_factory.mktemp("posters")
-    contents = [encoded(poster(seed, (800, 1200)), "PNG") for seed in range(4)]
+    contents = [encoded(poster(seed, (480, 720)), "PNG") for seed in range(4)]
     for film in range(16 * SHARDS):
         (folder / f"{film:02d}.png").write_bytes(contents[film % 4])
     return folder

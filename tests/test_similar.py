@@ -16,10 +16,11 @@ from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.errors import PosterError, PosterIndexError
 from keyart.film import Film
+from keyart.folder_search import nearest_among
 from keyart.genres import Vocabulary
 from keyart.indexing import Embedded, best_of, write_search
 from keyart.predictor import Embeddings, Predictor
-from keyart.similar import Index, nearest_among
+from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.tiny_catalog import poster
 from tests.wire import encoded

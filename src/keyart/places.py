@@ -25,7 +25,7 @@ from keyart.manifest import LARGEST, MANIFEST, MEMBERS, read_manifest
 from keyart.reading import parse_json
 from keyart.stores.paths import WEB, RemotePath, place
 
-_ARCHIVE = re.compile(r"^https?:/.*(\.zip\b|#)", re.IGNORECASE)
+_ARCHIVE = re.compile(r"^https?:/.*(\.(zip|tar|tgz)\b|#)", re.IGNORECASE)
 _MOST_MEMBERS, _DEEPEST = 32, 4  # of an ensemble, as manifests may have
 
 BOX = "box"

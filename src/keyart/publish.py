@@ -33,8 +33,7 @@ _log = logging.getLogger("keyart.publish")
 class Published:
     """What was published. name: what `keyart.load` takes. url: where people see it.
 
-    For an archive, name ends in its SHA-256 and begins with its file, to be replaced by the address
-    at which it is put.
+    For an archive, name has its SHA-256, and HOST in the place of the host that will give it out.
     """
 
     name: str
@@ -70,7 +69,7 @@ def publish(
     target = os.fspath(to)
     if target.casefold().endswith(ARCHIVE):
         sha256 = write_archive(bundle.path, Path(target))
-        return Published(f"{target}#sha256={sha256}", target)
+        return Published(f"https://HOST/{Path(target).name}#sha256={sha256}", target)
     repo = Repo.parse(target)
     if repo.revision:
         raise HubError(
@@ -120,16 +119,16 @@ def readme_of(bundle: Bundle, repo: str, licence: str) -> str:
     from huggingface_hub import ModelCardData
 
     facts = bundle.provenance
-    terms = list(facts.get("terms", ()))
+    terms, results = list(facts.get("terms", ())), list(_results(facts))
     data = ModelCardData(
         library_name="keyart",
         pipeline_tag=_TASK,
         license=licence,
         base_model=_base(facts),
         tags=["film", "poster", "genres", "multi-label", "onnx", *_sources(terms)],
-        metrics=list(dict.fromkeys(_type(name) for name in facts.get("metrics", {}))) or None,
+        metrics=list(dict.fromkeys(one.metric_type for one in results)) or None,
         model_name=_name(bundle),
-        eval_results=list(_results(facts)) or None,
+        eval_results=results or None,
         keyart={
             "genres": list(bundle.vocabulary.names),
             **{name: facts[name] for name in ("films", "catalog", "backbone") if name in facts},

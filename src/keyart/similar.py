@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.copies import local_tree
-from keyart.errors import PosterError, PosterIndexError, other_format, why
+from keyart.errors import PosterIndexError, other_format, why
 from keyart.files import (
     StrPath,
     disk_error,
@@ -51,9 +51,6 @@ from keyart.indexing import (
     Key,
     Known,
     Old,
-    best_of,
-    centred,
-    embedded,
     key_of,
     keys_of_catalog,
     of_catalog,
@@ -158,7 +155,7 @@ class Index:
             raise PosterIndexError(f"{path}: damaged ({error}); make it again") from error
         if not films == len(vectors.rows) == len(hashes) == len(small):
             raise PosterIndexError(f"{path}: damaged (its files disagree); make it again")
-        predictor = None if model is None else _predictor(model)
+        predictor = None if model is None else predictor_of(model)
         if predictor:
             _same_model(path, facts, predictor)
         return cls(path, facts, vectors, predictor)
@@ -186,9 +183,9 @@ class Index:
         out = place(out)
         if out.exists():
             raise PosterIndexError(f"{out}: already exists; name another folder or remove it")
-        films = _films(known)
+        films = known_films(known)
         _check_size(known, len(films))
-        predictor = _predictor(model)
+        predictor = predictor_of(model)
         predictor.require("features")
         fingerprint = getattr(films, "fingerprint", None)
         if fingerprint is None:
@@ -214,7 +211,7 @@ class Index:
 
         Raises what `build` raises.
         """
-        films = _films(known)
+        films = known_films(known)
         catalog = getattr(films, "fingerprint", None)
         if catalog is None:
             check_hashing()  # before the work
@@ -318,63 +315,7 @@ class Index:
         return found
 
 
-def nearest_among(
-    poster: Poster,
-    known: "StrPath | Iterable[StrPath | Query]",
-    count: int = 5,
-    *,
-    model: Predictor | StrPath | None = None,
-    progress: Progress | None = None,
-) -> tuple[list[Similar], list[Failure], int]:
-    """The posters most like a poster among those of a folder, which has no index.
-
-    known, model, progress: as for `Index.build`; `poster` itself, if it is among them, is left out.
-    All are embedded for this search, in memory; for many searches make an index. Returns the
-    similar posters, those that cannot be read, and how many were compared. Raises PosterError if
-    `poster` or none of the known ones can be read.
-    """
-    predictor = _predictor(model)
-    query = predictor.embed([poster])[0]
-    total = _films(known)
-    found: list[Embeddings] = []
-    films: list[Film] = []
-    unread: list[Failure] = []
-    others = (one for one in of_films(total) if not _is_same_file(one.poster, poster))
-    for embeddings, read, failures in embedded(predictor, others):
-        if read:
-            found.append(embeddings)
-        films += read
-        unread += failures
-        if progress:
-            progress(len(films) + len(unread), len(total))
-    if not films:
-        reasons = "; ".join(f"{one.poster}: {one.reason}" for one in unread[:2])
-        raise PosterError(f"none of {len(unread):,} posters can be read ({reasons})")
-    rows = np.concatenate(found)
-    mean = rows.mean(0, dtype=np.float64).astype(np.float32)
-    likeness = centred(rows, mean) @ centred(query[None], mean)[0]
-    best = [
-        Similar(
-            place, films[place].film_id, films[place].title, films[place].year, (), "",
-            float(likeness[place]),
-        )
-        for place in best_of(likeness, count)
-    ]  # fmt: skip
-    return best, unread, len(films)
-
-
-def _is_same_file(one: Poster, other: Poster) -> bool:
-    try:
-        return (
-            isinstance(one, str | Path)
-            and isinstance(other, str | Path)
-            and os.path.samefile(one, other)
-        )
-    except (OSError, ValueError):
-        return False
-
-
-def _films(known: Any) -> Any:
+def known_films(known: Any) -> Any:
     """What can be counted and gone through: a catalog, or films with their posters."""
     if hasattr(known, "fingerprint"):
         return known
@@ -408,7 +349,7 @@ def _facts(predictor: Predictor, catalog: str | None, films: int, channels: int)
     }
 
 
-def _predictor(model: Predictor | StrPath | None) -> Predictor:
+def predictor_of(model: Predictor | StrPath | None) -> Predictor:
     return model if isinstance(model, Predictor) else Predictor.load(model)
 
 

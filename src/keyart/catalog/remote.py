@@ -100,6 +100,9 @@ class _Sending:
                     shard["name"] = name
             facts["rejections_file"] = f"rejections-{writer}.csv"
             self._write(REJECTIONS, facts["rejections_file"])
+            for version in facts.get("corrections", ()):
+                if (self.folder / version["changes"]).exists():  # not those that are there already
+                    self._write(version["changes"], version["changes"])
         except BaseException:  # also if it is interrupted
             self._remove()
             raise

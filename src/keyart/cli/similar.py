@@ -80,7 +80,8 @@ def similar(
 
     Without a poster: list the near-duplicates in an index.
     """
-    from keyart.similar import FACTS, Index, nearest_among
+    from keyart.folder_search import nearest_among
+    from keyart.similar import FACTS, Index
     from keyart.terminal.progress import progress
     from keyart.terminal.similar import show_near_duplicates, show_similar, unread_lines
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from keyart.catalog.kept import CatalogPoster
 from keyart.errors import JobError, other_format
-from keyart.evidence import Evidence
+from keyart.evidence import KINDS, POSTER, Evidence
 from keyart.files import StrPath, printable, replacing
 from keyart.images.archive import Archive, Member, is_archive
 from keyart.images.poster import KeptPoster, Poster, name_of
@@ -119,20 +119,24 @@ class Plan:
 
     def rows(self, shard: int) -> pa.Table:
         """The films of a shard, with the columns of SCHEMA."""
-        with _opened(self.folder / PLAN) as file:
-            return file.read_row_group(shard)
+        return self._file.read_row_group(shard)
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        """Opened once: the metadata of ten thousand shards take a moment to read."""
+        return _opened(self.folder / PLAN)
 
     def check_choices(self, choices: Choices) -> None:
         """Raise JobError if these are not the choices of this job, with the first that differs."""
         for name, planned in asdict(self.choices).items():
             given = getattr(choices, name)
-            if given == planned:
+            if given == planned or name == "name":  # the same model may lie in another folder
                 continue
             if name == "model":
                 theirs, ours = (f"{one.name} ({one.model[:12]})" for one in (self.choices, choices))
                 raise JobError(f"{self.folder}: a job of the model {theirs}, not {ours}; {_AGAIN}")
-            label = name.replace("_", " ")
-            raise JobError(f"{self.folder}: a job with {label} {planned}, not {given}; {_AGAIN}")
+            theirs, ours = (_option(name, value) for value in (planned, given))
+            raise JobError(f"{self.folder}: a job {theirs}, not {ours}; {_AGAIN}")
 
     def check_films(self, films: Iterable[Query]) -> None:
         """Raise JobError if these are not the films of this job, or a poster has changed."""
@@ -197,6 +201,16 @@ def _where(poster: Poster) -> tuple[StrPath, str | None]:
         name = name_of(poster, "a poster in memory")
         raise JobError(f"{name}: a job reads posters from files; save it as one")
     return poster, None
+
+
+def _option(name: str, value: object) -> str:
+    """A choice as people made it: 'with --precision 0.8'."""
+    option = f"--{name.replace('_', '-')}"
+    if value is None or isinstance(value, bool):
+        return f"{'with' if value else 'without'} {option}"
+    if isinstance(value, tuple):
+        value = "all" if value == KINDS else "poster" if value == POSTER else "|".join(value)
+    return f"with {option} {value}"
 
 
 def state_of(path: Path) -> tuple[int | None, int | None]:

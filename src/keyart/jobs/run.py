@@ -84,46 +84,46 @@ def run_job(
     if workers is not None and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     bundle = Predictor.load(model, precision=precision, balanced=balanced).bundle
-    fresh = not (folder / PLAN).exists()
-    if fresh:
-        _check_new(folder)
-    known = None if fresh else Plan.read(folder)
-    choices = Choices(
-        bundle.fingerprint,
-        str(bundle.provenance.get("name") or bundle.path.name),
-        precision,
-        balanced,
-        tuple(kind for kind in KINDS if kind in evidence),
-        top,
-        min_score,
-        shard_size or (known.choices.shard_size if known else SHARD),
-    )
-    if known is not None:
-        known.check_choices(choices)
     several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     films = find_films(several, posters=posters, columns=dict(columns or {}))
-    setup = Setup(
-        None if bundle.path == BOX else os.path.abspath(bundle.path),
-        bundle.fingerprint,
-        precision,
-        balanced,
-        choices.evidence,
-        top,
-        min_score,
-        tuple(one.onnx_sha256 for one in networks_of(bundle)),
-        threads=_WAITING if any(map(is_remote, [*several, posters or ""])) else 1,
-    )
     folder.mkdir(parents=True, exist_ok=True)
     lock = _lock(folder)
     try:
         sweep(folder)
+        known = Plan.read(folder) if (folder / PLAN).exists() else None
+        choices = Choices(
+            bundle.fingerprint,
+            str(bundle.provenance.get("name") or bundle.path.name),
+            precision,
+            balanced,
+            tuple(kind for kind in KINDS if kind in evidence),
+            top,
+            min_score,
+            shard_size or (known.choices.shard_size if known else SHARD),
+        )
         if known is None:
+            _check_new(folder)
             known = write_plan(folder, films, choices)
         else:
+            known.check_choices(choices)
             known.check_films(films)
+        setup = Setup(
+            None if bundle.path == BOX else os.path.abspath(bundle.path),
+            bundle.fingerprint,
+            precision,
+            balanced,
+            choices.evidence,
+            top,
+            min_score,
+            tuple(one.onnx_sha256 for one in networks_of(bundle)),
+            threads=_WAITING if any(map(is_remote, [*several, posters or ""])) else 1,
+        )
         status = _finish(known, _machines(setup, workers, ray, device), progress)
     finally:
         os.close(lock)
+        if not (folder / PLAN).exists():
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
     if errors is not None:
         write_csv(errors_file(errors), ("film_id", "poster", "reason"), unread(known))
     return status
