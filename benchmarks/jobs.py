@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,22 @@ class Meter:
         return self.now()
 
 
+@dataclass
+class Nodes:
+    """A Ray cluster of this machine. address: of it."""
+
+    address: str
+    cluster: Any
+    nodes: list[Any]
+
+    def lose(self) -> None:
+        """Kill all processes of a node."""
+        self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
+
+
 @contextmanager
-def cluster(nodes: int, processors: int, mark: str) -> Iterator[str]:
-    """A Ray cluster of this machine. Yields its address."""
+def cluster(nodes: int, processors: int, mark: str) -> Iterator[Nodes]:
+    """Start a Ray cluster on this machine. mark: for a Meter."""
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="kr-", dir="/tmp")
@@ -83,10 +97,9 @@ def cluster(nodes: int, processors: int, mark: str) -> Iterator[str]:
     head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder}
     found: Any = Cluster(initialize_head=True, head_node_args=head | store)
     try:
-        for _ in range(nodes):
-            found.add_node(num_cpus=processors, **store)
+        added = [found.add_node(num_cpus=processors, **store) for _ in range(nodes)]
         time.sleep(3)  # until their own processes have started
-        yield str(found.address)
+        yield Nodes(str(found.address), found, added)
     finally:
         found.shutdown()
         del os.environ[_MARK]
@@ -129,8 +142,8 @@ def main() -> None:
         runs["shards"] = predict(posters, f"{folder}/shards/", "shards", "--shard-size", "256")
         for nodes in (1, 2):
             way = f"ray, {nodes} node{'s' if nodes > 1 else ''}"
-            with cluster(nodes, 2 // nodes, way) as address:
-                words = ("--shard-size", "256", "--ray", address)
+            with cluster(nodes, 2 // nodes, way) as up:
+                words = ("--shard-size", "256", "--ray", up.address)
                 runs[way] = predict(posters, f"{folder}/ray{nodes}/", way, *words)
         for out in ("shards", "ray1", "ray2"):
             assert scores(folder / out).equals(expected), out

@@ -23,27 +23,29 @@ import pytest
 
 from keyart.__main__ import main
 from keyart.stores import client
+from keyart.stores.paths import RemotePath, place
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 BUCKET = "films"
 # What becomes of a request: the store answers 503 or 403; it does not arrive; it is carried out,
-# but the answer is lost; it waits until the other end is gone.
+# but the answer is lost; it waits until the other end is gone. Or a code with which S3 refuses.
 FAULTS = ("busy", "denied", "lost", "answer lost", "held")
-_DENIED = b"<Error><Code>AccessDenied</Code><Message>secret-in-the-answer</Message></Error>"
+_REFUSED = b"<Error><Code>%s</Code><Message>secret-in-the-answer</Message></Error>"
 
 
 @dataclass
 class Store:
     """A store that is asked through a proxy. fault: what becomes of a request, by method and name.
 
-    asked: method and path of each request.
+    asked: method and path of each request. anonymous: requests are signed by the proxy.
     """
 
     endpoint: str = ""
     fault: Callable[[str, str], str | None] = lambda method, path: None
     asked: list[tuple[str, str]] = field(default_factory=list)
+    anonymous: bool = False
     held: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -99,6 +101,26 @@ def moto_port() -> int:
     return int(server.get_host_and_port()[1])
 
 
+def remote(name: str) -> RemotePath:
+    """An address as a path."""
+    path = place(name)
+    assert isinstance(path, RemotePath)
+    return path
+
+
+def put(name: str, content: bytes) -> None:
+    """Write an object, whatever is there."""
+    path = remote(name)
+    path.bucket.put(path.key, content)
+
+
+def put_folder(name: str, folder: Path) -> None:
+    """Write all files of a folder below an address, as other tools do."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            put(f"{name}/{file.relative_to(folder).as_posix()}", file.read_bytes())
+
+
 def run_keyart(words: Sequence[str], environment: dict[str, str]) -> None:
     """Run a command: the target of a process of its own."""
     os.environ.update(environment)
@@ -139,12 +161,17 @@ def object_store(buckets: Sequence[str] = (BUCKET,)) -> Iterator[Store]:
             if fault in ("lost", "held"):
                 self.close_connection = True
                 return
-            if fault in ("busy", "denied"):
-                self._answer(*(503, {}, b"") if fault == "busy" else (403, {}, _DENIED))
+            if fault == "busy":
+                self._answer(503, {}, b"")
                 return
-            status, headers, content = _ask(
-                upstream, self.command, self.path, body, dict(self.headers)
-            )
+            if fault is not None and fault != "answer lost":
+                code = "AccessDenied" if fault == "denied" else fault
+                self._answer(404 if "NoSuch" in code else 403, {}, _REFUSED % code.encode())
+                return
+            given = dict(self.headers)
+            if store.anonymous:  # as a public bucket has it
+                given["Authorization"] = "AWS4-HMAC-SHA256 Credential=public/20260101/us-east-1/s3"
+            status, headers, content = _ask(upstream, self.command, self.path, body, given)
             if fault == "answer lost":
                 self.close_connection = True
                 return

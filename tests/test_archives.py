@@ -106,7 +106,7 @@ def test_archives_of_other_tools_are_read_also_with_a_folder_around(
         (f"http://h.example/m.zip#sha256={NOBODY}", "http can be read by others on the way; use"),
         (f"http://127.0.0.1.h.example/m.zip#sha256={NOBODY}", "use https"),
         (f"https://me:pass@h.example/m.zip#sha256={NOBODY}", "https://h.example/m.zip: an address"),
-        ("https://", "not an address; write https://HOST/MODEL.zip#sha256=HEX"),
+        ("https:///model.zip", "not an address; write https://HOST/MODEL.zip#sha256=HEX"),
         ("https://[::1/m.zip", "not an address"),
     ],
 )

@@ -237,3 +237,23 @@ def test_a_killed_writer_of_text_leaves_the_rows_that_it_had_written(tmp_path: P
     assert rows[:1_000] == [str(row) for row in range(1_000)]
     write_lines(tmp_path / "x.csv", "new\n")
     assert names(tmp_path) == ["x.csv"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_is_only_created_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links on this disk")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with replacing(tmp_path / "a", create_only=True) as partial:
+        partial.write_text("first")
+    with (
+        pytest.raises(FileExistsError, match=f"'{tmp_path / 'a'}'"),
+        replacing(tmp_path / "a", create_only=True) as partial,
+    ):
+        partial.write_text("second")
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "first"

@@ -160,7 +160,7 @@ def test_places_that_a_filled_table_cannot_go_to_are_refused(table: Path, model:
     link = table.with_name("link.csv")
     os.symlink(table, link)
     for out, message in (
-        (table, "is the table itself; fill it with --in-place, which keeps it"),
+        (table, "is the table itself; fill it with --in-place, which keeps a copy"),
         (link, "is the table itself"),
         (table.with_name("a.xlsx"), r"given back in its own kind; end the name in .csv or .tsv"),
         (table.with_name("a.parquet"), "given back in its own kind"),

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyart.catalog.table_file import read_table
+from keyart.catalog.table_file import Row, read_table
 from keyart.errors import TableError
 from keyart.tables.delimited_text import DelimitedText
 from keyart.tables.filling import Filling, Value
@@ -125,6 +126,22 @@ def test_text_that_is_not_utf8_throughout_keeps_its_bytes(tmp_path: Path) -> Non
     before = b"title,a\n" + "éé,ü\n".encode() * 3 + b"\xff\xc3,b\n\xe2\x82,c\n"
     after = filled(tmp_path / "films.csv", before, Filling(("n",), [["Z"]] * 5))
     assert after == before.replace(b"\n", b",Z\n").replace(b"title,a,Z", b"title,a,n")
+
+
+def test_a_table_that_could_be_read_in_another_way_once_it_is_filled_is_refused(
+    tmp_path: Path,
+) -> None:
+    """One quoted field is too short a row; in a table of three columns it has three fields."""
+    before = b'a,b\n1,2\n",,c"\n'
+    assert [bool(row.problem) for row in _rows(tmp_path, before)] == [False, True]
+    assert [bool(row.problem) for row in _rows(tmp_path, b'a,b,n\n1,2,Z\n",,c"\n')] == [False] * 2
+    with pytest.raises(TableError, match="line 3: with more cells in it, its quotation marks"):
+        filled(tmp_path / "films.csv", before, Filling(("n",), [["Z"], ["Z"]]))
+
+
+def _rows(folder: Path, content: bytes) -> Sequence[Row]:
+    (folder / "rows.csv").write_bytes(content)
+    return read_table(folder / "rows.csv").first_rows
 
 
 def test_decimal_commas_are_kept(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_the_card_says_task_licence_data_and_metrics_in_the_hubs_own_form(
     )  # fmt: skip
     found = {one.metric_name: one for one in data.eval_results}
     assert set(found) == {"mAP", "Micro F1"}
+    assert data.metrics == ["mean_average_precision", "f1"]
     assert found["mAP"].metric_value == 0.3
     assert found["mAP"].metric_args == {"interval_95": [0.2, 0.4]}
     assert (found["Micro F1"].metric_type, found["Micro F1"].metric_args["average"]) == (

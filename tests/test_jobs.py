@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import onnxruntime
 import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,15 +28,18 @@ from keyart.catalog.catalog import Catalog
 from keyart.errors import JobError, KeyartError
 from keyart.evidence import KINDS
 from keyart.files import lock_folder
-from keyart.jobs import machines, plan, status, worker
+from keyart.jobs import machines, plan, run, status, worker
 from keyart.jobs.plan import Choices, Plan, write_plan
 from keyart.jobs.run import run_job
 from keyart.jobs.shard import compute_shard
 from keyart.jobs.status import JobStatus, job_status
+from keyart.jobs.worker import Setup
 from keyart.prediction import Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films
+from keyart.stores.paths import RemotePath, place
 from keyart.writers import to_table
+from tests.object_store import object_store
 from tests.test_full_disk import no_file_beyond
 from tests.tiny import tiny_bundle
 from tests.tiny_catalog import encoded, poster, tiny_films
@@ -196,10 +200,10 @@ def test_another_model_or_another_choice_is_refused(
     other = tiny_bundle(tmp_path / "other", name="other").path
     cases: list[tuple[str, dict[str, Any]]] = [
         (r"a job of the model tiny \(\w{12}\), not other", {"model": other}),
-        ("a job with balanced False, not True", {"balanced": True}),
-        ("a job with evidence .*, not \\('poster',\\)", {"evidence": ("poster",)}),
-        ("a job with shard size 16, not 32", {"shard_size": 32}),
-        ("a job with top None, not 3", {"top": 3}),
+        ("a job without --balanced, not with --balanced", {"balanced": True}),
+        ("a job with --evidence all, not with --evidence poster", {"evidence": ("poster",)}),
+        ("a job with --shard-size 16, not with --shard-size 32", {"shard_size": 32}),
+        ("a job without --top, not with --top 3", {"top": 3}),
     ]
     for match, choices in cases:
         with pytest.raises(JobError, match=match):
@@ -307,6 +311,37 @@ def test_catalogs_archives_and_tables_make_jobs_too(
     )
 
 
+def test_a_bucket_makes_a_job_and_is_read_once(
+    posters: Path,
+    finished: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url, job, cache = "s3://films/job/posters", tmp_path / "job", tmp_path / "cache"
+    with object_store() as store:
+        store.use(monkeypatch, cache)
+        for file in posters.iterdir():
+            path = place(f"{url}/{file.name}")
+            assert isinstance(path, RemotePath)
+            path.bucket.put(path.key, file.read_bytes())
+        run_job(url, job, model=tiny_model, shard_size=16, workers=1)
+        gets = [path for method, path in store.asked if method == "GET" and path.endswith(".png")]
+        assert len(gets) == len(set(gets)) == FILMS
+        found, expected = (scores_in(one).to_pylist() for one in (job, finished))
+        for one, other in zip(found, expected, strict=True):
+            assert one.pop("poster") == f"{url}/{Path(other.pop('poster')).name}"
+        assert found == expected
+        assert run_job(url, job, model=tiny_model).computed == 0
+        sorted(job.glob("scores-*"))[1].unlink()
+        path = place(f"{url}/20.png")
+        assert isinstance(path, RemotePath)
+        path.bucket.put(path.key, b"another")
+        with pytest.raises(JobError, match=r"posters/20\.png: has changed since the plan"):
+            run_job(url, job, model=tiny_model)
+    assert list(cache.rglob("*.png")) == []
+
+
 def test_two_processes_do_not_work_on_one_job(job: Path, posters: Path, tiny_model: Path) -> None:
     lock = lock_folder(job, ".lock")
     try:
@@ -399,6 +434,7 @@ def test_a_line_a_minute_says_how_far_the_job_is(
         ("--out {tmp}/job/ --format csv", "a job writes Parquet"),
         ("--out {tmp}/a.csv --ray local", "--ray and --shard-size are for jobs"),
         ("--out {tmp}/job/ --device cuda", "device cuda: this ONNX Runtime is for processors"),
+        ("--out s3://films/job/", "a job writes to a disk; name a folder there"),
         ("--device cuda", "device cuda: this ONNX Runtime is for processors alone"),
         ("--out {tmp}/job/ --errors errors.txt", "cannot be written in this format"),
     ],
@@ -443,6 +479,27 @@ def test_a_job_is_a_command_and_so_is_its_status(
     assert json.loads(shown.out)["state"] == "finished"
 
 
+def test_whoever_stops_a_job_is_told_what_is_saved(
+    job: Path,
+    posters: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stopped(*_: object, progress: Callable[[JobStatus], None], **__: object) -> None:
+        progress(job_status(job))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run_job", stopped)
+    words = ["keyart", "predict", str(posters), "--out", str(job), "--model", str(tiny_model)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    saved = f"3 of 3 shards are saved in {job}: the same command continues the job"
+    assert capsys.readouterr().err.splitlines()[0] == saved
+
+
 def test_a_folder_without_a_job_has_no_status(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"no job here \(no plan.parquet\)"):
         job_status(tmp_path)
@@ -456,3 +513,30 @@ def test_posters_in_memory_make_no_job(tmp_path: Path) -> None:
     with pytest.raises(KeyartError, match="in memory: a job reads posters from files"):
         write_plan(tmp_path, films, CHOICES)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider 'CUDA")
+def test_a_gpu_that_does_not_work_is_refused_and_not_replaced_by_the_processor(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: named)
+    with pytest.raises(KeyartError, match="device cuda: no GPU, or its driver"):
+        Predictor.load(tiny_model, device="cuda")
+
+
+def test_each_gpu_has_a_process_with_its_share_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup = Setup(None, "0" * 64, None, False, KINDS, None, None)
+    with pytest.raises(JobError, match="no NVIDIA GPU on this machine"):
+        machines.Here(setup, workers=None, device="cuda")
+    monkeypatch.setattr(machines, "gpus_here", lambda: [0, 1, 2])
+    monkeypatch.setattr(machines, "cores", lambda: 13)
+    started: list[Setup] = []
+    monkeypatch.setattr(machines, "Worker", started.append)
+    machines.Here(setup, workers=None, device="cuda")
+    assert [(one.gpu, one.threads) for one in started] == [(0, 4), (1, 4), (2, 4)]
+    started.clear()
+    machines.Here(setup, workers=2, device="cuda")
+    assert [one.gpu for one in started] == [0, 1]

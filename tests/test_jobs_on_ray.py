@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from keyart.bundle import read_bundle
+from keyart.cluster import settings
 from keyart.errors import JobError
 from keyart.evidence import KINDS
-from keyart.jobs.on_ray import _compute, _files, _unpacked, settings
+from keyart.jobs.on_ray import _compute, _files, _unpacked
 from keyart.jobs.run import run_job
 from keyart.jobs.status import JobStatus, job_status
 from keyart.jobs.worker import Setup
@@ -32,7 +33,7 @@ STORE = 100 << 20  # bytes
 def posters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 96 large posters, so that a shard takes some tenths of a second."""
     folder = tmp_path_factory.mktemp("posters")
-    contents = [encoded(poster(seed, (800, 1200)), "PNG") for seed in range(4)]
+    contents = [encoded(poster(seed, (480, 720)), "PNG") for seed in range(4)]
     for film in range(16 * SHARDS):
         (folder / f"{film:02d}.png").write_bytes(contents[film % 4])
     return folder
@@ -120,15 +121,21 @@ def test_scores_are_those_of_one_machine_though_a_node_is_lost(
 
 
 def processes(name: str) -> list[int]:
-    """The processes of this machine with this name."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    """The processes with this name that this one has started, or those that it has."""
+    parents, named = {}, []
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            if path.read_bytes().startswith(name.encode()):
-                found.append(int(path.parent.name))
+            stat, line = (path / "stat").read_text(), (path / "cmdline").read_bytes()
         except OSError:
             continue
-    return found
+        parents[int(path.name)] = int(stat.rpartition(")")[2].split()[1])
+        if line.startswith(name.encode()):
+            named.append(int(path.name))
+
+    def mine(process: int) -> bool:
+        return process == os.getpid() or (process in parents and mine(parents[process]))
+
+    return list(filter(mine, named))
 
 
 def test_a_lost_process_costs_its_shard_and_nothing_else(

@@ -14,8 +14,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.errors import CatalogError, KeyartError, StoreError
 from keyart.images.spec import ImageSpec
-from keyart.stores.paths import RemotePath, place
-from tests.object_store import Store, object_store, start_keyart
+from tests.object_store import Store, object_store, put, remote, start_keyart
 from tests.tiny_catalog import tiny_films
 
 URL = "s3://films/made/catalog"
@@ -45,17 +44,6 @@ def more(tmp_path_factory: pytest.TempPathFactory) -> Films:
 @pytest.fixture(scope="module")
 def local(films: Films, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     return Catalog.build(*films, tmp_path_factory.mktemp("local") / "catalog")
-
-
-def remote(name: str) -> RemotePath:
-    path = place(name)
-    assert isinstance(path, RemotePath)
-    return path
-
-
-def put(name: str, content: bytes) -> None:
-    path = remote(name)
-    path.bucket.put(path.key, content)
 
 
 def test_a_catalog_in_a_store_is_the_one_that_a_disk_has(

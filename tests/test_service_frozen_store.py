@@ -93,7 +93,7 @@ def test_a_connection_on_which_the_server_falls_silent_is_cut(postgres_url: str)
     began = time.monotonic()
     with (
         pytest.raises(CorrectionsError, match="did not answer within 3 s"),
-        store._transaction() as connection,
+        store._database.transaction() as connection,
         frozen(postgres_url),
     ):
         connection.exec_driver_sql("SELECT 1")

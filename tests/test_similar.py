@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.errors import PosterError, PosterIndexError
 from keyart.film import Film
+from keyart.folder_search import nearest_among
 from keyart.genres import Vocabulary
-from keyart.predictor import Predictor
-from keyart.similar import Index, nearest_among
+from keyart.indexing import Embedded, best_of, write_search
+from keyart.predictor import Embeddings, Predictor
+from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.tiny_catalog import poster
 from tests.wire import encoded
@@ -87,6 +90,99 @@ def test_the_nearest_are_those_that_brute_force_finds(
     assert [one.similarity for one in found] == pytest.approx(sorted(cosines)[::-1], abs=1e-4)
 
 
+def vectors(folder: Path, rows: int, channels: int, falls: float) -> Embedded:
+    """Random embeddings whose channels grow weaker by a factor each, as those of networks do."""
+    random = np.random.default_rng(rows)
+    strengths = falls ** np.arange(channels)
+    turned = np.linalg.qr(random.normal(size=(channels, channels)))[0]
+    raw = (random.normal(size=(rows, channels)) * strengths) @ turned + 0.3
+    np.save(folder / "embeddings.npy", raw.astype(np.float32))
+    write_search(folder, raw.astype(np.float32).mean(0))
+    return Embedded.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("rows", "channels", "falls"), [(3_000, 96, 0.95), (3_000, 96, 1.0), (500, 8, 0.9), (3, 80, 1)]
+)
+def test_a_search_that_rules_films_out_finds_what_comparing_all_finds(
+    tmp_path: Path, rows: int, channels: int, falls: float
+) -> None:
+    known = vectors(tmp_path, rows, channels, falls)
+    before = np.concatenate(list(known.before())).astype(np.float64)
+    apart = before - before.mean(0)
+    random = np.random.default_rng(1)
+    for count in (1, 7, 40):
+        query = before[random.integers(rows)] + 0.2 * before[random.integers(rows)]
+        wanted = query - before.mean(0)
+        cosines = apart @ wanted / np.linalg.norm(apart, axis=1) / np.linalg.norm(wanted)
+        places, similarities = known.most_similar(query.astype(np.float32), count)
+        best = np.argsort(-cosines)[:count]
+        assert list(places) == best.tolist()
+        assert similarities == pytest.approx(cosines[best], abs=1e-5)
+
+
+def test_most_films_are_ruled_out_by_their_front(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = vectors(tmp_path, 5_000, 128, 0.95)
+    compared: list[int] = []
+
+    def watched(likeness: Embeddings, count: int) -> Sequence[int]:
+        compared.append(len(likeness))
+        return best_of(likeness, count)
+
+    monkeypatch.setattr("keyart.indexing.best_of", watched)
+    known.most_similar(next(known.before())[7], 6)
+    fronts, whole = compared
+    assert fronts == 5_000
+    assert whole < 500
+
+
+def test_an_index_grows_to_what_building_it_at_once_gives(
+    catalog: Catalog, tiny_model: Path, tmp_path: Path
+) -> None:
+    posters = tmp_path / "grown"
+    posters.mkdir()
+    for number, colour in enumerate(list(COLOURS.values())[:4]):
+        (posters / f"{number}.png").write_bytes(plain(colour))
+    index = Index.build(posters, out=tmp_path / "grows", model=tiny_model)
+    (posters / "4.png").write_bytes(plain((7, 90, 200)))
+    (posters / "torn.png").write_bytes(plain((7, 90, 200))[:80])
+    (posters / "0.png").unlink()
+    calls: list[tuple[int, int]] = []
+    grown, gone = index.grow(posters, progress=lambda *at: calls.append(at))
+    assert (len(index), len(grown), gone) == (4, 5, 1)
+    assert calls[-1] == (2, 2)  # no other poster was embedded again
+    assert [one.poster.rpartition("/")[2] for one in grown.unread] == ["torn.png"]
+    (posters / "0.png").write_bytes(plain(COLOURS["red"]))
+    (posters / "torn.png").unlink()
+    at_once = Index.build(posters, out=tmp_path / "at-once", model=tiny_model)
+    for colour in ((250, 25, 25), (9, 200, 9), (10, 80, 210)):
+        found, expected = (one.nearest(plain(colour), 5) for one in (grown, at_once))
+        assert [one.film_id for one in found] == [one.film_id for one in expected]
+        assert [one.similarity for one in found] == pytest.approx(
+            [one.similarity for one in expected], abs=1e-5
+        )
+    again, gone = grown.grow(posters)
+    assert (len(again), gone) == (5, 0)
+
+
+def test_an_index_of_a_catalog_grows_with_it(
+    catalog: Catalog, index: Index, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "posters" / "cyan.png").write_bytes(plain((10, 240, 240)))
+    with (tmp_path / "films.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(["cyan", "<b>cyan</b>", 1999, "Blue"])
+    more = catalog.grow(films=tmp_path / "films.csv", posters=tmp_path / "posters")
+    opened = Index.open(index.path, tiny_model)
+    grown, gone = opened.grow(more)
+    assert (len(grown), gone) == (7, 0)
+    assert grown.facts["catalog"] == more.fingerprint
+    (best,) = grown.nearest(plain((20, 230, 230)), 1)
+    assert (best.film_id, best.genres) == ("cyan", ("Blue",))
+    assert grown.thumbnail(best.place)
+
+
 def test_a_poster_finds_similar_ones_with_their_genres(index: Index) -> None:
     query = plain((250, 25, 25))
     first, second = index.nearest(query, 2)
@@ -149,7 +245,8 @@ def test_damage_is_reported(
         Index.build(catalog, out=path, model=tiny_model)
     names = sorted(file.name for file in path.iterdir())
     assert names == [
-        "embeddings.npy", "films.sqlite", "hashes.npy", "index.json", "mean.npy", "small.npy"
+        "axes.npy", "embeddings.npy", "films.sqlite", "front.npy", "hashes.npy", "index.json",
+        "mean.npy", "norms.npy", "rest.npy", "small.npy",
     ]  # fmt: skip
     for name in names:
         whole = (path / name).read_bytes()

@@ -17,6 +17,7 @@ from keyart.sources.terms import TERMS
 from keyart.sources.tmdb import Tmdb
 from keyart.training.classical_recipe import ForestRecipe
 from tests.fake_hub import OWNER, Hub, hub_here, use
+from tests.object_store import BUCKET, Store, object_store
 from tests.poster_server import Server, picture, serving, tmdb
 
 FILMS = range(100, 160)
@@ -70,6 +71,13 @@ def source() -> Iterator[Server]:
 
 
 @pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    with object_store() as store:
+        store.use(monkeypatch, tmp_path / "copies")
+        yield store
+
+
+@pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with hub_here() as hub:
@@ -80,6 +88,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 def test_lists_become_posters_a_catalog_a_model_on_a_hub_and_a_service(
     lists: list[Path],
     source: Server,
+    bucket: Store,
     hub: Hub,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -99,8 +108,9 @@ def test_lists_become_posters_a_catalog_a_model_on_a_hub_and_a_service(
     assert tally.posters == {"fetched": len(FILMS) - 1, "absent": 1}
     assert tally.requests == 2 * len(FILMS) - 1  # where it is, and the poster
 
-    catalog = fetch.follow(tmp_path / "catalog").catalog
+    catalog = fetch.follow(f"s3://{BUCKET}/catalog").catalog
     assert catalog is not None
+    assert "catalog/catalog.json" in bucket.names("catalog/")
     films = {film.film_id: film for film in catalog}
     assert len(films) == len(FILMS) - 1
     assert set(films["tt0000101"].genres) == {"Drama", "Thriller"}

@@ -51,7 +51,7 @@ _HOMES = {
     "tune": "keyart.search.search",
     "make_ensemble": "keyart.ensemble.make",
     "export": "keyart.training.export",
-    "publish": "keyart.publish",
+    "publish": "keyart.publishing",
     "evaluate": "keyart.training.evaluate",
     "compare": "keyart.evaluation.compare",
     "write_report": "keyart.report.page",
@@ -59,6 +59,11 @@ _HOMES = {
     "TrainingLog": "keyart.training.logs",
     "Run": "keyart.run",
     "MetricTable": "keyart.metric_table",
+    # doubtful genres
+    "find_doubts": "keyart.doubts.find",
+    "Doubts": "keyart.review.doubts",
+    "serve_review": "keyart.service.review",
+    "apply_corrections": "keyart.review.apply",
     # similar posters
     "Index": "keyart.similar",
     # serving and corrections
@@ -82,6 +87,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.bundle import Bundle as Bundle
     from keyart.catalog.catalog import Catalog as Catalog
     from keyart.demo.run import run_demo as run_demo
+    from keyart.doubts.find import find_doubts as find_doubts
     from keyart.ensemble.make import make_ensemble as make_ensemble
     from keyart.errors import KeyartError as KeyartError
     from keyart.errors import PosterError as PosterError
@@ -107,13 +113,16 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.prediction import Query as Query
     from keyart.predictor import Predictor as Predictor
     from keyart.predictor import load as load
-    from keyart.publish import publish as publish
+    from keyart.publishing import publish as publish
     from keyart.queries import find_films as find_films
     from keyart.report.page import write_report as write_report
+    from keyart.review.apply import apply_corrections as apply_corrections
+    from keyart.review.doubts import Doubts as Doubts
     from keyart.review.export import export_corrections as export_corrections
     from keyart.run import Run as Run
     from keyart.search.search import tune as tune
     from keyart.service.app import create_app as create_app
+    from keyart.service.review import serve_review as serve_review
     from keyart.service.server import serve as serve
     from keyart.service.tokens import new_token as new_token
     from keyart.similar import Index as Index

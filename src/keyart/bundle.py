@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.calibration import Calibration
+from keyart.copies import local_tree
 from keyart.decisions import (
     Decisions,
     Films,
@@ -55,6 +56,7 @@ from keyart.manifest import (
     evidence_of,
     read_manifest,
 )
+from keyart.stores.paths import RemotePath, place
 from keyart.text_encoder import TextEncoder
 from keyart.title_model import TextHead, TitleModel
 from keyart.typical import Typical
@@ -212,11 +214,14 @@ class Content:
 
 def write_bundle(path: Path, content: Content) -> Bundle:
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
+    path = place(path)
     if path.exists():
         raise BundleError(f"{path}: already exists; name another folder or remove it")
     with new_folder(path) as partial:
         _fill(partial, content)
-    return read_bundle(path)
+        if isinstance(path, RemotePath):
+            read_bundle(partial)
+    return read_bundle(local_tree(path))
 
 
 def _fill(folder: Path, content: Content) -> None:
@@ -261,8 +266,8 @@ def _fill(folder: Path, content: Content) -> None:
 
 def _copy_members(folder: Path, members: Sequence[Member]) -> list[dict[str, Any]]:
     listed = []
-    for place, member in enumerate(members):
-        shutil.copytree(member.bundle.path, folder / MEMBERS / str(place))
+    for number, member in enumerate(members):
+        shutil.copytree(member.bundle.path, folder / MEMBERS / str(number))
         listed.append(
             {"name": member.name, "weight": member.weight, "digest": member.bundle.fingerprint}
         )
@@ -391,8 +396,8 @@ def _read_members(
     path: Path, names: tuple[str, ...], listed: Sequence[Mapping[str, Any]], depth: int
 ) -> tuple[Member, ...]:
     members = []
-    for place, entry in enumerate(listed):
-        folder = path / MEMBERS / str(place)
+    for number, entry in enumerate(listed):
+        folder = path / MEMBERS / str(number)
         bundle = _read(folder, depth + 1)
         if bundle.fingerprint != entry["digest"] or bundle.vocabulary.names != names:
             raise BundleError(f"{folder}: is not the member that was written; export it again")

@@ -5,20 +5,23 @@ content, so it is never out of date. When they grow beyond KEYART_CACHE_GB, thos
 for longest are removed.
 """
 
+import filecmp
 import hashlib
 import os
+import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
-from keyart.errors import StoreError
-from keyart.files import new_folder, replacing
+from keyart.errors import KeyartError, StoreError
+from keyart.files import new_folder, replacing, staged
 from keyart.stores.paths import RemotePath, StrPath, place, staging_folder, stores_folder
+from keyart.stores.upload import data_first, upload_new
 
 _MOST_GB = 20.0
 # Seconds for which a copy is safe after each use, in whichever process. A training takes hours.
@@ -84,6 +87,99 @@ def copied_folder(key: str, name: str, fill: Callable[[Path], None]) -> Path:
                 raise
         _make_room(_size(target))
     return target
+
+
+def copied_tree(path: RemotePath, leave_out: str = "(?!)") -> Path | None:
+    """A copy of all objects below an address, as a folder of its name; None if there are none.
+
+    leave_out: a pattern of the names, from there, that are not copied. Raises StoreError.
+    """
+    depth = len(path.parts)
+    found = [
+        one for one in path.objects() if not re.fullmatch(leave_out, "/".join(one.parts[depth:]))
+    ]
+    if not found:
+        return None
+    listed = [f"{one.key}\0{one.seen.version if one.seen else ''}" for one in found]
+    digest = hashlib.sha256("\0".join(listed).encode()).hexdigest()
+
+    def fill(folder: Path) -> None:
+        for one in found:
+            to = folder.joinpath(*one.parts[depth:])
+            to.parent.mkdir(parents=True, exist_ok=True)
+            one.bucket.download(one.key, to, one.seen)
+
+    return copied_folder(f"tree-{digest[:32]}", path.name, fill)
+
+
+def local_tree(path: Path) -> Path:
+    """A folder on this machine: the one that is named, or a copy of all objects below an address.
+
+    Raises StoreError if there are none.
+    """
+    if not isinstance(path, RemotePath):
+        return path
+    copy = copied_tree(path)
+    if copy is None:
+        raise StoreError(f"{path}: nothing there; check the name")
+    return copy
+
+
+@contextmanager
+def changing_folder(path: RemotePath) -> Iterator[Path]:
+    """Yield a copy of all objects below an address; what changes in it is written there at the end.
+
+    The file that says it is whole comes last. Errors name the address. Raises StoreError.
+    """
+    copy = local_tree(path)
+    with staged(path) as folder:
+        # Links will do: files are replaced here, never changed.
+        shutil.copytree(copy, folder, copy_function=link)
+        with naming(path, folder):
+            yield folder
+        changed = [
+            name
+            for name in data_first(folder)
+            if not (copy / name).exists() or not filecmp.cmp(copy / name, folder / name, False)
+        ]
+        for name in changed:
+            path.bucket.put((path / name).key, folder / name)
+
+
+@contextmanager
+def working_folder(path: RemotePath) -> Iterator[Path]:
+    """Yield a folder for long work, which goes to the store at its end.
+
+    It stays on this machine if the work is stopped, so that it can be resumed. Errors name the
+    address. Raises StoreError if something is there already.
+    """
+    path.bucket.check(path.key)
+    if path.is_dir():
+        raise StoreError(f"{path}: has files already; name another place or remove them")
+    name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+    folder = stores_folder() / "work" / name / path.name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path, folder):
+        yield folder
+    upload_new(folder, path)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+
+
+@contextmanager
+def naming(path: RemotePath, folder: Path) -> Iterator[None]:
+    """Errors about a folder that stands for an address name the address."""
+    try:
+        yield
+    except KeyartError as error:
+        raise type(error)(str(error).replace(str(folder), str(path))) from error
+
+
+def link(source: StrPath, target: StrPath) -> None:
+    """Give a file a second name, or copy it if the disk has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def local_poster(path: Path, most: int | None = None) -> Path:

@@ -24,6 +24,7 @@
     ├── CorrectionsError        corrections cannot be read or stored
     │   ├── AlreadyCorrectedError   the poster has another correction already
     │   └── CorrectionsFullError    the store takes no more corrections, or none today
+    ├── DoubtsError             doubtful genres cannot be found, or read from a file
     ├── ServiceError            the service cannot start with these options
     ├── JobError                a long job cannot start or continue in a folder
     ├── OutputError             a file cannot be written there: a device, a pipe or a folder
@@ -134,6 +135,10 @@ class AlreadyCorrectedError(CorrectionsError):
 
 class CorrectionsFullError(CorrectionsError):
     """The store takes no more corrections, or none today."""
+
+
+class DoubtsError(KeyartError):
+    """Doubtful genres cannot be found in this catalog, or read from this file."""
 
 
 class ServiceError(KeyartError):

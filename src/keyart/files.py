@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 from keyart.errors import OutputError, StoreChangedError
 from keyart.exchange import exchange
 from keyart.owners import is_alive, owner
-from keyart.stores.paths import RemotePath, staging_folder
+from keyart.stores.paths import RemotePath, place, staging_folder
 from keyart.stores.upload import upload_new
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def replacing(path: Path, *, create_only: bool = False, swept: bool = False) -> 
     all, which another process may have written meanwhile. An object of a store is written at the
     end, at once.
     """
+    path = place(path)
     if isinstance(path, RemotePath):
         with staged(path) as file:
             yield file
@@ -126,6 +127,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     After an error nothing is left. The caller has checked that there is nothing at `path`. In a
     store, data is written first, and last the file that says it is whole, see `upload_new`.
     """
+    path = place(path)
     if isinstance(path, RemotePath):
         with staged(path) as folder:
             folder.mkdir()
@@ -322,6 +324,7 @@ def writing_text(path: Path | None) -> Iterator[IO[str]]:
         yield sys.stdout
         sys.stdout.flush()
         return
+    path = place(path)
     if isinstance(path, RemotePath):
         with staged(path) as file:
             with file.open("w", encoding="utf-8", errors=ESCAPE, newline="") as text:

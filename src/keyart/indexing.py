@@ -2,12 +2,13 @@
 
 import hashlib
 import io
+import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
 
 EMBEDDINGS, MEAN, FILMS = "embeddings.npy", "mean.npy", "films.sqlite"
+AXES, FRONT, REST, NORMS = "axes.npy", "front.npy", "rest.npy", "norms.npy"
 HASHES, SMALL, UNREAD = "hashes.npy", "small.npy", "unread.csv"
 THUMBNAIL_HEIGHT = 240
 BLOCK = 1_024  # rows centred or compared at once
 
 _BATCH = 16  # posters a task
+_FRONT = 64  # channels that a search looks at first
+_FIRST = 200  # posters that it compares in full to know how similar the others must be
+_ROUNDING = 1e-5  # of a similarity in float32
 _NO_POSTER = "it has no poster"
 
 TABLE = """
@@ -67,11 +72,33 @@ class _Read:
     thumbnail: bytes
 
 
-def of_catalog(catalog: "Catalog") -> Iterator[Known]:
-    """The posters of a catalog, which knows their hashes."""
+Key = tuple[str, str]
+"""A film's id, and the SHA-256 of its poster."""
+
+
+def of_catalog(catalog: "Catalog", wanted: Sequence[bool] | None = None) -> Iterator[Known]:
+    """The posters of a catalog, which knows their hashes. wanted: of which rows; None for all."""
     hashes, small = catalog.hashes()
     for place, (film, poster) in enumerate(zip(catalog, catalog.posters(), strict=True)):
-        yield Known(film, poster, int(hashes[place]), small[place])
+        if wanted is None or wanted[place]:
+            yield Known(film, poster, int(hashes[place]), small[place])
+
+
+def keys_of_catalog(catalog: "Catalog") -> list[Key]:
+    """The key of each of its posters."""
+    table = catalog.to_table().select(["film_id", "poster_sha256"]).to_pydict()
+    return list(zip(table["film_id"], table["poster_sha256"], strict=True))
+
+
+def key_of(known: Known) -> Key | None:
+    """The key of a poster; None if it cannot be read."""
+    try:
+        if known.problem:
+            raise PosterError(known.problem)
+        content = _bytes(content_of(known.poster))
+    except PosterError:
+        return None
+    return known.film.film_id, hashlib.sha256(content).hexdigest()
 
 
 def of_films(films: Iterable[Query]) -> Iterator[Known]:
@@ -106,34 +133,58 @@ def embedded(
     return ordered(work, batches(known, _BATCH))
 
 
+class Old(NamedTuple):
+    """An index that grows. rows: its embeddings before they were centred, one block at a time."""
+
+    path: Path
+    films: int
+    rows: Callable[[], Iterator[Embeddings]]
+
+
 def write_films(
     predictor: Predictor,
     known: Iterable[Known],
     total: int,
     folder: Path,
     progress: Progress | None,
+    old: Old | None = None,
 ) -> tuple[int, int]:
     """Write the files of an index, other than its facts. Returns how many posters and channels.
 
-    total: how many there are, readable or not.
+    total: how many known ones there are, readable or not. old: an index whose posters come first.
     """
     sum_: npt.NDArray[np.float64] | None = None
     done = asked = 0
-    hashes: list[int] = []
+    hashes: list[npt.NDArray[np.uint64]] = []
     small: list[Pixels] = []
     failures: list[Failure] = []
+    if old:
+        shutil.copyfile(old.path / FILMS, folder / FILMS)
+        hashes, small = [np.load(old.path / HASHES)], [np.load(old.path / SMALL)]
     with (
         (folder / EMBEDDINGS).open("w+b") as file,
         closing(sqlite3.connect(folder / FILMS)) as database,
     ):
-        database.execute(TABLE)
-        for embeddings, read, unread in _reading(predictor, known):
-            if sum_ is None and read:
-                sum_ = np.zeros(embeddings.shape[1])
+
+        def add(rows: Embeddings) -> None:
+            nonlocal sum_
+            if sum_ is None:
+                sum_ = np.zeros(rows.shape[1])
                 _write_header(file, (total, len(sum_)))
-            if sum_ is not None and read:
-                file.write(np.ascontiguousarray(embeddings, "<f4").data)
-                sum_ += embeddings.sum(0, dtype=np.float64)
+            file.write(np.ascontiguousarray(rows, "<f4").data)
+            sum_ += rows.sum(0, dtype=np.float64)
+
+        if old:
+            for rows in old.rows():
+                add(rows)
+            done = old.films
+        else:
+            database.execute(TABLE)
+        for embeddings, read, unread in _reading(predictor, known):
+            if read:
+                add(embeddings)
+                hashes.append(np.array([one.hash for one in read], np.uint64))
+                small.append(np.stack([one.small for one in read]))
             for one in read:
                 film = one.film
                 row = (film.film_id, film.title, film.year, "|".join(film.genres), one.sha256)
@@ -141,27 +192,23 @@ def write_films(
                     "INSERT INTO films VALUES (?, ?, ?, ?, ?, ?, ?)", (done, *row, one.thumbnail)
                 )
                 done += 1
-            hashes += (one.hash for one in read)
-            small += (one.small for one in read)
             failures += unread
             asked += len(read) + len(unread)
             if progress:
                 progress(asked, total)
         database.commit()
-        assert asked == total, f"{total} posters, {asked} read or not"
         if sum_ is None:
             reasons = "; ".join(f"{one.poster}: {one.reason}" for one in failures[:2])
             raise PosterError(f"none of {total:,} posters can be read ({reasons})")
         file.seek(0)
         _write_header(file, (done, len(sum_)))  # as long as before, whatever the number
     mean = (sum_ / done).astype(np.float32)
-    write_array(folder / MEAN, mean)
-    _centre(folder / EMBEDDINGS, mean)
-    write_array(folder / HASHES, np.array(hashes, np.uint64))
-    write_array(folder / SMALL, np.stack(small).reshape(done, *THUMBNAIL))
+    write_search(folder, mean)
+    write_array(folder / HASHES, np.concatenate(hashes))
+    write_array(folder / SMALL, np.concatenate(small).reshape(done, *THUMBNAIL))
     if failures:
-        rows = [(one.poster, one.reason) for one in failures]
-        write_csv(folder / UNREAD, ("poster", "reason"), rows)
+        lines = [(one.poster, one.reason) for one in failures]
+        write_csv(folder / UNREAD, ("poster", "reason"), lines)
     return done, len(mean)
 
 
@@ -221,11 +268,92 @@ def _jpeg(rgb: Pixels) -> bytes:
     return file.getvalue()
 
 
-def _centre(path: Path, mean: Embeddings) -> None:
-    rows = np.load(path, mmap_mode="r+")
-    for start in range(0, len(rows), BLOCK):
-        rows[start : start + BLOCK] = centred(rows[start : start + BLOCK], mean)
+def write_search(folder: Path, mean: Embeddings) -> None:
+    """Centre the embeddings of an index, turn them, and write what a search needs of them.
+
+    They are turned so that the first channels hold as much of them as they can (their principal
+    axes); lengths and similarities stay. The front of each row is in a file of its own, with the
+    length of the rest.
+    """
+    rows = np.load(folder / EMBEDDINGS, mmap_mode="r+")
+    films, channels = rows.shape
+    norms, gram = np.empty(films, np.float32), np.zeros((channels, channels))
+    for some in _blocks(films):
+        apart = rows[some] - mean
+        norms[some] = np.linalg.norm(apart, axis=1)
+        rows[some] = apart / np.maximum(norms[some, None], np.finfo(np.float32).tiny)
+        gram += rows[some].T.astype(np.float64) @ rows[some]
+    axes = np.ascontiguousarray(np.linalg.eigh(gram)[1][:, ::-1], np.float32)
+    shape = (films, min(_FRONT, channels))
+    front = np.lib.format.open_memmap(folder / FRONT, "w+", np.float32, shape)
+    rest = np.empty(films, np.float32)
+    for some in _blocks(films):
+        turned = rows[some] @ axes
+        rows[some], front[some] = turned, turned[:, : shape[1]]
+        rest[some] = np.linalg.norm(turned[:, shape[1] :], axis=1)
     rows.flush()
+    front.flush()
+    for name, values in ((MEAN, mean), (AXES, axes), (REST, rest), (NORMS, norms)):
+        write_array(folder / name, values)
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, rows, BLOCK))
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """The embeddings of an index, mapped into memory.
+
+    rows: (films, channels), centred on `mean`, of length 1, and turned to `axes` (channels,
+    channels). front: (films, 64), the first channels. rest: (films,), the length of the others.
+    norms: (films,), the lengths before.
+    """
+
+    rows: Embeddings
+    mean: Embeddings
+    axes: Embeddings
+    front: Embeddings
+    rest: Embeddings
+    norms: Embeddings
+
+    @classmethod
+    def open(cls, folder: Path) -> "Embedded":
+        """Map the files of an index. Raises OSError, and ValueError if they are damaged."""
+        large = (np.load(folder / name, mmap_mode="r") for name in (EMBEDDINGS, FRONT, REST, NORMS))
+        rows, front, rest, norms = large
+        mean, axes = np.load(folder / MEAN), np.load(folder / AXES)
+        films, channels = rows.shape
+        if (
+            mean.shape != (channels,)
+            or axes.shape != (channels, channels)
+            or front.shape != (films, min(_FRONT, channels))
+            or not rest.shape == norms.shape == (films,)
+        ):
+            raise ValueError("its files disagree")
+        return cls(rows, mean, axes, front, rest, norms)
+
+    def before(self) -> Iterator[Embeddings]:
+        """The rows as they were before they were centred and turned, one block at a time."""
+        for some in _blocks(len(self.rows)):
+            yield (self.rows[some] @ self.axes.T) * self.norms[some, None] + self.mean
+
+    def most_similar(self, query: Embeddings, count: int) -> tuple[Sequence[int], Embeddings]:
+        """The places of the rows most similar to an embedding, and their similarities.
+
+        Exact. A similarity is that of the fronts plus at most the product of the lengths of the
+        rests (Cauchy and Schwarz), so most rows are ruled out by a part of their channels.
+        """
+        turned = centred(query[None], self.mean)[0] @ self.axes
+        wide = self.front.shape[1]
+        most = self.front @ turned[:wide]
+        first = best_of(most, max(_FIRST, count))
+        wanted = np.sort(self.rows[np.sort(first)] @ turned)[-min(count, len(first)) :][:1]
+        most += self.rest * np.linalg.norm(turned[wide:])
+        places = np.flatnonzero(most >= wanted - _ROUNDING)
+        found = self.rows[places] @ turned
+        best = best_of(found, count)
+        return places[best].tolist(), found[best]
 
 
 def centred(embeddings: Embeddings, mean: Embeddings) -> Embeddings:

@@ -62,8 +62,8 @@ def near_pairs(hashes: Hashes, thumbnails: Thumbnails, *, since: int = 0) -> Pai
     poster of at least this number, for a catalog that grows. Returns (pairs, 2), enough of them to
     connect all near-duplicates: a poster that equals earlier ones is paired only with the first.
 
-    Exact. A million posters take about a minute on two cores, if their hashes differ as those of
-    real posters do, and little more memory than their thumbnails (docs/benchmarks.md).
+    Exact. A million posters take two to three minutes on two cores, if their hashes differ as those
+    of real posters do, and twice the memory of their thumbnails (docs/benchmarks.md).
     """
     order = np.argsort(hashes, kind="stable")  # of one hash, earlier posters first
     originals = _originals(hashes[order], thumbnails, order)

@@ -4,6 +4,7 @@ What comes from elsewhere is kept in the user's cache, as a folder that was chec
 before it got its name there.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -16,10 +17,16 @@ from pathlib import Path
 from keyart.archives import Address, fetch
 from keyart.bundle import boxed_bundle
 from keyart.cache import cache_folder
+from keyart.copies import copied_folder, copied_tree, naming
 from keyart.errors import BundleError, HubError
 from keyart.files import StrPath, new_folder
 from keyart.hub import SCHEME, Repo, download
 from keyart.manifest import LARGEST, MANIFEST, MEMBERS, read_manifest
+from keyart.reading import parse_json
+from keyart.stores.paths import WEB, RemotePath, place
+
+_ARCHIVE = re.compile(r"^https?:/.*(\.(zip|tar|tgz)\b|#)", re.IGNORECASE)
+_MOST_MEMBERS, _DEEPEST = 32, 4  # of an ensemble, as manifests may have
 
 BOX = "box"
 """The name of the model that comes with keyart."""
@@ -54,6 +61,13 @@ def local_model(name: StrPath | None = None) -> Path:
     return find_model(name).path
 
 
+def in_store(name: StrPath) -> RemotePath | None:
+    """The address that a model's name is, of a folder in a store or on a web server; or None."""
+    text = os.fspath(name)
+    named = None if _ARCHIVE.search(text) else place(text)
+    return named if isinstance(named, RemotePath) else None
+
+
 def find_model(name: StrPath | None = None) -> Place:
     """Where a model is, after fetching it if it is elsewhere.
 
@@ -65,6 +79,8 @@ def find_model(name: StrPath | None = None) -> Place:
     if name is None or (isinstance(name, str) and name == BOX):
         return Place(boxed_bundle(), BOX)
     text = os.fspath(name)
+    if (stored := in_store(text)) is not None:
+        return _in_store(stored)
     for scheme, find in _ELSEWHERE.items():
         if text.startswith(scheme):
             found = find(text)
@@ -91,6 +107,54 @@ def _on_hub(text: str) -> Place:
 
     name = str(pinned)
     return Place(_kept(_folder("hub", pinned), name, fill), name, name)
+
+
+def _in_store(path: RemotePath) -> Place:
+    """A bundle, or a run without its checkpoints."""
+    try:
+        manifest, _ = path.bucket.get((path / MANIFEST).key, LARGEST[MANIFEST])
+    except FileNotFoundError:
+        run = (
+            None
+            if path.scheme in WEB
+            else copied_tree(path, leave_out=r"checkpoints/.*\.safetensors")
+        )
+        if run is None or not (run / "bundle" / MANIFEST).is_file():
+            raise BundleError(
+                f"{path}: no model there (no {MANIFEST}); name a run or a bundle"
+            ) from None
+        return Place(run, str(path), str(path))
+    except ValueError as error:
+        raise BundleError(f"{path / MANIFEST}: {error}; name a bundle") from error
+
+    def fill(folder: Path) -> None:
+        with naming(path, folder):
+            _copy_bundle(path, folder, manifest, 0)
+            read_manifest(folder)
+
+    key = f"bundle-{hashlib.sha256(manifest).hexdigest()[:32]}"
+    return Place(copied_folder(key, path.name, fill), str(path), str(path))
+
+
+def _copy_bundle(path: RemotePath, folder: Path, manifest: bytes, depth: int) -> None:
+    """Copy what a manifest lists; whether it is right is checked afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).write_bytes(manifest)
+    try:
+        content = parse_json(manifest)
+        names = [name for name in content["files"] if name in LARGEST]
+        members = range(min(len(content.get(MEMBERS, ())), _MOST_MEMBERS))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path / MANIFEST}: damaged; export the bundle again") from error
+    try:
+        for name in names:
+            path.bucket.download((path / name).key, folder / name)
+        for number in members if depth < _DEEPEST else ():
+            inner = path / MEMBERS / str(number)
+            listed, _ = inner.bucket.get((inner / MANIFEST).key, LARGEST[MANIFEST])
+            _copy_bundle(inner, folder / MEMBERS / str(number), listed, depth + 1)
+    except FileNotFoundError as error:
+        raise BundleError(f"{error.filename}: missing; export the bundle again") from error
 
 
 def _archived(text: str) -> Place:

@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,11 +22,13 @@ import pyarrow.parquet as pq
 
 from keyart.bundle import Bundle, read_bundle
 from keyart.catalog.catalog import Catalog
+from keyart.copies import copied_tree
 from keyart.errors import KeyartError, RunError, why
 from keyart.files import no_folder, replacing, write_csv, write_json, write_text
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
 from keyart.reading import parse_toml, read_json, read_toml
+from keyart.stores.paths import RemotePath, place
 
 History = Mapping[str, npt.NDArray[np.float64]]
 """The columns of history.csv, one number for each epoch; NaN if a cell is empty."""
@@ -109,7 +112,21 @@ class Run:
     """A run folder. `Run.open` checks that there is one; `Run(path)` names one to be written."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.place = place(path)
+        """Where it is: a folder, or an address in an object store."""
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder, on this machine: a copy if the run is in an object store.
+
+        Raises RunError if there is nothing in the store, and StoreError.
+        """
+        if not isinstance(self.place, RemotePath):
+            return self.place
+        folder = copied_tree(self.place)
+        if folder is None:
+            raise RunError(f"{self.place}: nothing there; name a run")
+        return folder
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -130,10 +147,10 @@ class Run:
         return str(self.path)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Run) and self.path == other.path
+        return isinstance(other, Run) and self.place == other.place
 
     def __hash__(self) -> int:
-        return hash(self.path)
+        return hash(self.place)
 
     def __repr__(self) -> str:
         """One line: the folder, and the mAP on the test split if it is known."""
@@ -143,12 +160,12 @@ class Run:
         except (KeyartError, KeyError):
             found = None
         score = f", test mAP {found.value:.3f}" if found else ""
-        return f"<Run {str(self.path)!r}: {state}{score}>"
+        return f"<Run {str(self.place)!r}: {state}{score}>"
 
     @property
     def name(self) -> str:
         """The name of the folder."""
-        return self.path.resolve().name
+        return self.place.resolve().name
 
     @property
     def recipe_path(self) -> Path:
@@ -326,7 +343,7 @@ class Run:
         """The catalog that the run was trained on. Raises RunError if it does not know."""
         try:
             origin: dict[str, str] = read_json(self.origin_path, _LARGEST_JSON, links=True)
-            return Origin(Path(origin["path"]), origin["fingerprint"], origin["split"])
+            return Origin(place(origin["path"]), origin["fingerprint"], origin["split"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
                 f"{self.path}: not a run (checkpoints/catalog.json is missing or damaged)"

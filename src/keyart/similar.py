@@ -2,16 +2,18 @@
 
 An index is a folder:
     index.json       format, fingerprints of the model and of the catalog, counts
-    embeddings.npy   (films, channels) float32, centred on their mean and of length 1
-    mean.npy         (channels,) that mean
+    embeddings.npy   (films, channels) float32, centred on their mean, of length 1, and turned
+                     to their principal axes
+    mean.npy, axes.npy, norms.npy   that mean, the axes, and the lengths before
+    front.npy, rest.npy             the first 64 channels of each, and the length of the others
     hashes.npy       (films,) uint64 perceptual hashes, see near_duplicates.py
     small.npy        (films, 12, 8, 3) uint8, the posters in 12x8 pixels
     films.sqlite     place, film_id, title, year, genres, poster_sha256, thumbnail (JPEG)
     unread.csv       posters that could not be read, if there are any, with the reasons
 
-Search is exact: one product of the embeddings with the query's. A million films of 256 channels
-are 1 GB, which is mapped, not read; docs/benchmarks.md has the time of a query. Using an index
-needs neither pyarrow nor a catalog.
+Search is exact: the first channels rule out nearly all films, and the others are compared in full.
+The files are mapped, not read; docs/benchmarks.md has the time of a query among a million. Using an
+index needs neither pyarrow nor a catalog.
 """
 
 import csv
@@ -27,21 +29,30 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from keyart.errors import PosterError, PosterIndexError, other_format, why
-from keyart.files import StrPath, disk_error, new_folder, no_folder, write_json
+from keyart.copies import local_tree
+from keyart.errors import PosterIndexError, other_format, why
+from keyart.files import (
+    StrPath,
+    disk_error,
+    new_folder,
+    no_folder,
+    replacing_folder,
+    write_json,
+)
 from keyart.film import Film
 from keyart.images.poster import Poster
 from keyart.indexing import (
     BLOCK,
-    EMBEDDINGS,
     FILMS,
     HASHES,
-    MEAN,
     SMALL,
     UNREAD,
-    best_of,
-    centred,
-    embedded,
+    Embedded,
+    Key,
+    Known,
+    Old,
+    key_of,
+    keys_of_catalog,
     of_catalog,
     of_films,
     write_films,
@@ -52,12 +63,13 @@ from keyart.prediction import Failure, Query
 from keyart.predictor import Embeddings, Predictor
 from keyart.queries import NamedFilms
 from keyart.reading import read_json
+from keyart.stores.paths import place
 from keyart.version import __version__
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
 
-FORMAT = 2
+FORMAT = 3
 FACTS = "index.json"
 LARGEST = 1_000_000
 
@@ -95,22 +107,19 @@ class NearDuplicates:
 class Index:
     """The posters of known films, to look up similar ones. Many threads may share one.
 
-    Make one with `Index.build` or open one with `Index.open`. facts: index.json. embeddings:
-    (films, channels), centred and of length 1.
+    Make one with `Index.build` or open one with `Index.open`. facts: index.json.
     """
 
     def __init__(
         self,
         path: Path,
         facts: dict[str, Any],
-        embeddings: Embeddings,
-        mean: Embeddings,
+        embedded: Embedded,
         predictor: Predictor | None,
     ) -> None:
         self.path = path
         self.facts = facts
-        self.embeddings = embeddings
-        self._mean = mean
+        self._embedded = embedded
         self._given = predictor
 
     @classmethod
@@ -123,7 +132,7 @@ class Index:
         Raises PosterIndexError if there is no index, or it is damaged, of another format or of
         another model; BundleError.
         """
-        path = Path(path)
+        path = local_tree(place(path))
         if problem := no_folder(path):
             raise PosterIndexError(f"{problem}; make an index with keyart index")
         try:
@@ -132,8 +141,7 @@ class Index:
                 raise PosterIndexError(
                     other_format(path, facts["format"], reads=FORMAT, remedy=_REBUILD)
                 )
-            embeddings = np.load(path / EMBEDDINGS, mmap_mode="r")
-            mean = np.load(path / MEAN)
+            vectors = Embedded.open(path)
             hashes, small = (np.load(path / name, mmap_mode="r") for name in (HASHES, SMALL))
             (films,) = _query(path, "SELECT count(*) FROM films")[0]
         except FileNotFoundError as error:
@@ -145,12 +153,12 @@ class Index:
             raise PosterIndexError(f"{name}: cannot be read ({why(error)})") from error
         except (ValueError, KeyError, TypeError, EOFError, sqlite3.Error) as error:
             raise PosterIndexError(f"{path}: damaged ({error}); make it again") from error
-        if embeddings.shape != (films, len(mean)) or not films == len(hashes) == len(small):
+        if not films == len(vectors.rows) == len(hashes) == len(small):
             raise PosterIndexError(f"{path}: damaged (its files disagree); make it again")
-        predictor = None if model is None else _predictor(model)
+        predictor = None if model is None else predictor_of(model)
         if predictor:
             _same_model(path, facts, predictor)
-        return cls(path, facts, embeddings, mean, predictor)
+        return cls(path, facts, vectors, predictor)
 
     @classmethod
     def build(
@@ -172,17 +180,12 @@ class Index:
         for a model without embeddings, such as an ensemble; PosterError if no poster can be read,
         and the errors of `find_films`; MissingExtraError without `keyart[catalog]`.
         """
-        out = Path(out)
+        out = place(out)
         if out.exists():
             raise PosterIndexError(f"{out}: already exists; name another folder or remove it")
-        films = _films(known)
-        if not 0 < len(films) <= LARGEST:
-            where = getattr(known, "path", known if isinstance(known, str | Path) else "this list")
-            raise PosterIndexError(
-                f"{where}: has {len(films):,} films; exact search is for 1 to {LARGEST:,}."
-                " For more, put the embeddings into a library of approximate search, such as FAISS"
-            )
-        predictor = _predictor(model)
+        films = known_films(known)
+        _check_size(known, len(films))
+        predictor = predictor_of(model)
         predictor.require("features")
         fingerprint = getattr(films, "fingerprint", None)
         if fingerprint is None:
@@ -190,16 +193,46 @@ class Index:
         posters = of_films(films) if fingerprint is None else of_catalog(cast("Catalog", films))
         with new_folder(out) as partial, _disk_errors(out):
             count, channels = write_films(predictor, posters, len(films), partial, progress)
-            facts = {
-                "format": FORMAT,
-                "keyart": __version__,
-                "model": predictor.bundle.fingerprint,
-                "catalog": fingerprint,
-                "films": count,
-                "channels": channels,
-            }
-            write_json(partial / FACTS, facts)
+            write_json(partial / FACTS, _facts(predictor, fingerprint, count, channels))
         return cls.open(out, predictor)
+
+    def grow(
+        self,
+        known: "Catalog | StrPath | Iterable[StrPath | Query]",
+        *,
+        progress: Progress | None = None,
+    ) -> tuple["Index", int]:
+        """Add the posters that are not in the index yet, and return the index of all of them.
+
+        known, progress: as for `build`. A poster is in the index if one of the same film and the
+        same content is. Nothing leaves the index: also returned is how many of its posters are not
+        among the known ones any more. The folder is replaced whole, or not at all; the mean and the
+        axes are learned again, so that a search finds what it would in an index built at once.
+
+        Raises what `build` raises.
+        """
+        films = known_films(known)
+        catalog = getattr(films, "fingerprint", None)
+        if catalog is None:
+            check_hashing()  # before the work
+        indexed = set(_query(self.path, "SELECT film_id, poster_sha256 FROM films"))
+        if catalog is None:
+            posters = list(of_films(films))
+            keys: Sequence[Key | None] = [key_of(one) for one in posters]
+            added: Iterable[Known] = (
+                one for one, key in zip(posters, keys, strict=True) if key not in indexed
+            )
+        else:
+            keys = keys_of_catalog(films)
+            added = of_catalog(films, [key not in indexed for key in keys])
+        count = sum(key not in indexed for key in keys)
+        _check_size(known, len(self) + count)
+        predictor = self.predictor
+        old = Old(self.path, len(self), self._embedded.before)
+        with replacing_folder(self.path) as partial, _disk_errors(self.path):
+            done, channels = write_films(predictor, added, count, partial, progress, old)
+            write_json(partial / FACTS, _facts(predictor, catalog, done, channels))
+        return type(self).open(self.path, predictor), len(indexed.difference(keys))
 
     @property
     def unread(self) -> list[Failure]:
@@ -211,7 +244,7 @@ class Index:
             return []
 
     def __len__(self) -> int:
-        return len(self.embeddings)
+        return len(self._embedded.rows)
 
     def __repr__(self) -> str:
         return f"<Index {str(self.path)!r}: {len(self):,} posters>"
@@ -236,17 +269,19 @@ class Index:
             embedding = np.asarray(poster, np.float32)
         else:
             embedding = self.predictor.embed([cast(Poster, poster)])[0]
-        if embedding.shape != self._mean.shape:
+        if embedding.shape != self._embedded.mean.shape:
             raise PosterIndexError(
                 f"{self.path}: an embedding of {len(embedding)} channels, expected "
-                f"{len(self._mean)}; use the model that made the index"
+                f"{len(self._embedded.mean)}; use the model that made the index"
             )
-        likeness = self.embeddings @ centred(embedding[None], self._mean)[0]
-        best = best_of(likeness, count)
+        best, likeness = self._embedded.most_similar(embedding, count)
         marks = ", ".join("?" * len(best))
         rows = _query(self.path, f"SELECT {_COLUMNS} FROM films WHERE place IN ({marks})", best)
         films = {row[0]: row for row in rows}
-        return [_similar(films[place], float(likeness[place])) for place in best]
+        return [
+            _similar(films[place], float(similarity))
+            for place, similarity in zip(best, likeness, strict=True)
+        ]
 
     def near_duplicates(self) -> list[NearDuplicates]:
         """Pairs of known films that show the same artwork, most similar first.
@@ -268,7 +303,8 @@ class Index:
         """The cosine of each pair's embeddings."""
         for start in range(0, len(pairs), BLOCK):
             first, second = pairs[start : start + BLOCK].T
-            yield from (self.embeddings[first] * self.embeddings[second]).sum(1).tolist()
+            rows = self._embedded.rows
+            yield from (rows[first] * rows[second]).sum(1).tolist()
 
     def thumbnail(self, place: int) -> bytes:
         """A known poster, small, as JPEG. Raises IndexError if there is no such place."""
@@ -279,63 +315,7 @@ class Index:
         return found
 
 
-def nearest_among(
-    poster: Poster,
-    known: "StrPath | Iterable[StrPath | Query]",
-    count: int = 5,
-    *,
-    model: Predictor | StrPath | None = None,
-    progress: Progress | None = None,
-) -> tuple[list[Similar], list[Failure], int]:
-    """The posters most like a poster among those of a folder, which has no index.
-
-    known, model, progress: as for `Index.build`; `poster` itself, if it is among them, is left out.
-    All are embedded for this search, in memory; for many searches make an index. Returns the
-    similar posters, those that cannot be read, and how many were compared. Raises PosterError if
-    `poster` or none of the known ones can be read.
-    """
-    predictor = _predictor(model)
-    query = predictor.embed([poster])[0]
-    total = _films(known)
-    found: list[Embeddings] = []
-    films: list[Film] = []
-    unread: list[Failure] = []
-    others = (one for one in of_films(total) if not _is_same_file(one.poster, poster))
-    for embeddings, read, failures in embedded(predictor, others):
-        if read:
-            found.append(embeddings)
-        films += read
-        unread += failures
-        if progress:
-            progress(len(films) + len(unread), len(total))
-    if not films:
-        reasons = "; ".join(f"{one.poster}: {one.reason}" for one in unread[:2])
-        raise PosterError(f"none of {len(unread):,} posters can be read ({reasons})")
-    rows = np.concatenate(found)
-    mean = rows.mean(0, dtype=np.float64).astype(np.float32)
-    likeness = centred(rows, mean) @ centred(query[None], mean)[0]
-    best = [
-        Similar(
-            place, films[place].film_id, films[place].title, films[place].year, (), "",
-            float(likeness[place]),
-        )
-        for place in best_of(likeness, count)
-    ]  # fmt: skip
-    return best, unread, len(films)
-
-
-def _is_same_file(one: Poster, other: Poster) -> bool:
-    try:
-        return (
-            isinstance(one, str | Path)
-            and isinstance(other, str | Path)
-            and os.path.samefile(one, other)
-        )
-    except (OSError, ValueError):
-        return False
-
-
-def _films(known: Any) -> Any:
+def known_films(known: Any) -> Any:
     """What can be counted and gone through: a catalog, or films with their posters."""
     if hasattr(known, "fingerprint"):
         return known
@@ -347,7 +327,29 @@ def _films(known: Any) -> Any:
     return NamedFilms(several)
 
 
-def _predictor(model: Predictor | StrPath | None) -> Predictor:
+def _check_size(known: object, films: int) -> None:
+    """Raise PosterIndexError if there are no films, or too many."""
+    if not 0 < films <= LARGEST:
+        where = getattr(known, "path", known if isinstance(known, str | Path) else "this list")
+        raise PosterIndexError(
+            f"{where}: has {films:,} films; exact search is for 1 to {LARGEST:,}. For more, put "
+            "the embeddings into a library of approximate search, such as FAISS"
+        )
+
+
+def _facts(predictor: Predictor, catalog: str | None, films: int, channels: int) -> dict[str, Any]:
+    """What index.json holds."""
+    return {
+        "format": FORMAT,
+        "keyart": __version__,
+        "model": predictor.bundle.fingerprint,
+        "catalog": catalog,
+        "films": films,
+        "channels": channels,
+    }
+
+
+def predictor_of(model: Predictor | StrPath | None) -> Predictor:
     return model if isinstance(model, Predictor) else Predictor.load(model)
 
 

@@ -14,6 +14,7 @@ from keyart.extras import extras
 from keyart.files import StrPath, known_suffix, replacing, writing_text
 from keyart.parallel import batches
 from keyart.prediction import Failure, Prediction
+from keyart.stores.paths import place
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,7 +160,7 @@ def write_predictions(
     ranks = ranked(top, min_score)
     if errors is not None:
         errors_file(errors)
-    path = None if out is None or os.fspath(out) == "-" else Path(out)
+    path = None if out is None or os.fspath(out) == "-" else place(out)
     format = format or _by_suffix(path)
     if format == "parquet" and path is None:
         raise KeyartError("Parquet is not text; name a file to write it to with --out")
@@ -205,7 +206,7 @@ def parquet_bytes(
 def errors_file(path: StrPath) -> Path:
     """The file of errors, which is a CSV. Raises OutputError if its name says something else."""
     known_suffix(Path(path), (".csv",))
-    return Path(path)
+    return place(path)
 
 
 def _by_suffix(out: Path | None) -> Format:

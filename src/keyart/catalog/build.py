@@ -134,6 +134,7 @@ def grow_catalog(
             notes=[*before["notes"], *notes, *placed.notes],
             rejections=len(rejected),
             terms=terms_to_json(joined_terms(terms_of(catalog), read_terms(posters or table))),
+            corrections=before.get("corrections", ()),
         )
         write_json(path / FACTS, facts)
 

@@ -1,11 +1,12 @@
 """The catalog: films with their posters, genres and splits, in Parquet that any tool can read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from keyart.catalog.build import build_catalog, grow_catalog
 from keyart.catalog.check import check_catalog
+from keyart.catalog.corrected import write_corrected
 from keyart.catalog.rejections import Rejection, read_rejections
 from keyart.catalog.remote import growing_catalog, new_catalog, sweep_catalog
 from keyart.catalog.sample import sample_catalog
@@ -105,6 +106,26 @@ class Catalog(CatalogTable):
                 progress=progress,
             )
         return type(self).open(self.path)
+
+    def corrected(
+        self,
+        genres: Mapping[str, Sequence[str]],
+        changes: Iterable[Sequence[object]],
+        *,
+        out: StrPath,
+        provenance: Mapping[str, Any],
+    ) -> Self:
+        """Write a new version of this catalog to the new folder `out`, with these genres.
+
+        genres: by film id; every other film keeps its own. Films keep their splits and groups, and
+        this catalog stays as it is. changes: rows of CHANGES, what changed and why, for the file
+        that goes with the new version. provenance: more facts about the corrections, which
+        catalog.json keeps. Raises CatalogError if `out` exists, or for a film that is not here or
+        a genre that the vocabulary does not have.
+        """
+        with new_catalog(place(out)) as folder:
+            write_corrected(self, genres, changes, folder, provenance)
+        return type(self).open(out)
 
     def sample(self, films: int, *, out: StrPath, seed: int = 0) -> Self:
         """Write a smaller catalog of about `films` of these films to the new folder `out`.

@@ -112,6 +112,10 @@ def _broken_rules(catalog: CatalogTable) -> Iterator[str]:
         yield f"{catalog.path}: its films are not those that {FACTS} was written for"
     if len(read_rejections(catalog)) != catalog.facts["rejections"]:
         yield f"{catalog.path}: rejections are missing from rejections.csv"
+    for version in catalog.facts.get("corrections", ()):
+        file = catalog.path / version["changes"]
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != version["sha256"]:
+            yield f"{file}: missing, or changed since it was written"
 
 
 def _broken_posters(catalog: CatalogTable, progress: Progress | None) -> Iterator[str]:

@@ -117,10 +117,11 @@ def read_offer(
     rejections = [*choice.rejections, *missing, *unread]
     rows = len(examined) + len(choice.other_genres) + len(rejections)
     assert rows == sifted.kept, f"{films}: {sifted.kept} rows kept, {rows} accounted for"
+    rejections += sifted.rejections
     if folder and isinstance(films, Path):
-        notes += _notes(films, folder, sifted, located, missing)
+        notes += _notes(films, folder, sifted, located)
     return Offer(
-        rows + sifted.without_poster,
+        rows + len(sifted.rejections) + sifted.without_poster,
         sifted.without_poster,
         examined,
         choice.other_genres,
@@ -134,12 +135,13 @@ def read_offer(
 class _Sifted:
     """The rows of a table that a catalog has to look at.
 
-    A table may have a million films, of which a few thousand have posters. A film for which no
-    poster was planned is counted and left out: no row of it names one, no file is named after its
-    id, and the catalog does not have it. So memory depends on the posters alone.
+    A table may have a million films, of which a few thousand have posters. Films without one are
+    left out here, so memory depends on the posters: if no poster was planned (no row names one, no
+    file is named after the id, and the catalog does not have the film) they are counted, otherwise
+    they are rejections.
 
-    files: posters that belong to any film. without: the first ids that were left out. kept,
-    without_poster: how many rows were kept and left out, when all have been read.
+    files: posters that belong to any film. without: the first ids without one. When all rows have
+    been read: kept, without_poster: how many were kept and counted; rejections: of the others.
     """
 
     def __init__(
@@ -148,8 +150,9 @@ class _Sifted:
         find: Callable[[Listing], PosterFile | str],
         known: Mapping[str, object],
     ) -> None:
-        self._listings, self._known = listings, known
-        self._planned: set[str] = set()
+        self._listings, self._find, self._known = listings, find, known
+        self._with_file: set[str] = set()
+        self.rejections: list[Rejection] = []
         self.files: set[Path] = set()
         self.without: list[str] = []
         self.kept = self.without_poster = 0
@@ -159,8 +162,7 @@ class _Sifted:
             found = find(listing)
             if isinstance(found, Path):
                 self.files.add(found)
-            if found != NOT_PLANNED:
-                self._planned.add(listing.film_id)
+                self._with_file.add(listing.film_id)
             elif len(self.without) < _EXAMPLES and listing.film_id not in known:
                 self.without.append(listing.film_id)
 
@@ -168,11 +170,13 @@ class _Sifted:
         # In a second pass: another row of a film may name its poster, and must not be lost.
         for listing in self._listings:
             film = listing.film_id
-            if listing.problem or not film or film in self._planned or film in self._known:
+            if listing.problem or not film or film in self._with_file or film in self._known:
                 self.kept += 1
                 yield listing
-            else:
+            elif (missing := self._find(listing)) == NOT_PLANNED:
                 self.without_poster += 1
+            else:
+                self.rejections.append(Rejection(film, str(missing)))
 
 
 def _notes(
@@ -180,13 +184,12 @@ def _notes(
     folder: PosterFolder,
     sifted: _Sifted,
     located: Sequence[tuple[Film, Path]],
-    missing: Sequence[Rejection],
 ) -> list[str]:
     """On posters that belong to no film of a table, to several, or to none at all."""
     if folder.note:
         return [folder.note]
-    if not sifted.files and (missing or sifted.without_poster):
-        return no_match_note(folder, [*sifted.without, *(one.film_id for one in missing)])
+    if not sifted.files and sifted.without:
+        return no_match_note(folder, sifted.without)
     shared = shared_note(folder, [path for _, path in located])
     return [*shared, *unused_note(folder, sifted.files, films.name)]
 

@@ -7,7 +7,6 @@ the catalog is whole at every moment, and of two writers one gets an error and c
 
 import os
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Collection, Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from keyart.catalog.rejections import read_rejections, write_rejections
 from keyart.catalog.table import FACTS, REJECTIONS, CatalogTable
+from keyart.copies import link
 from keyart.errors import CatalogError, StoreChangedError, StoreError, why
 from keyart.files import json_text, lock_folder, staged, write_json
 from keyart.reading import parse_json, read_json
@@ -67,7 +67,7 @@ def growing_catalog(path: Path) -> Iterator[Path]:
         folder.mkdir()
         shards = zip(catalog.shards, facts["shards"], strict=True)
         for copy, shard in shards:
-            _link(copy, folder / shard["name"])
+            link(copy, folder / shard["name"])
         write_rejections(folder, read_rejections(catalog), [])
         facts.pop("rejections_file", None)
         write_json(folder / FACTS, facts)
@@ -100,6 +100,9 @@ class _Sending:
                     shard["name"] = name
             facts["rejections_file"] = f"rejections-{writer}.csv"
             self._write(REJECTIONS, facts["rejections_file"])
+            for version in facts.get("corrections", ()):
+                if (self.folder / version["changes"]).exists():  # not those that are there already
+                    self._write(version["changes"], version["changes"])
         except BaseException:  # also if it is interrupted
             self._remove()
             raise
@@ -127,13 +130,6 @@ class _Sending:
     def _remove(self) -> None:
         with suppress(StoreError, OSError):  # then `sweep_catalog` finds it
             self.to.bucket.delete(self.written)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a disk without links
-        shutil.copyfile(source, target)
 
 
 def sweep_catalog(path: Path, older_than: timedelta) -> list[str]:

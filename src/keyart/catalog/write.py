@@ -80,11 +80,12 @@ def write_genres(
                 continue
             path = shard.with_name(f"{_next_name(shard.stem)}.parquet")
             groups = map(source.read_row_group, range(source.num_row_groups))
-            facts.append(write_shard(path, (_with_genres(group, genres) for group in groups)))
+            facts.append(write_shard(path, (with_genres(group, genres) for group in groups)))
     return facts
 
 
-def _with_genres(table: pa.Table, genres: Mapping[str, Sequence[str]]) -> pa.Table:
+def with_genres(table: pa.Table, genres: Mapping[str, Sequence[str]]) -> pa.Table:
+    """A table of films with other genres for some of them, by film id."""
     films = zip(table["film_id"].to_pylist(), table["genres"].to_pylist(), strict=True)
     column = [genres.get(film_id, has) for film_id, has in films]
     place = SCHEMA.get_field_index("genres")
@@ -128,8 +129,13 @@ def catalog_facts(
     notes: Sequence[str],
     rejections: int,
     terms: Sequence[Mapping[str, Any]] = (),
+    corrections: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The content of catalog.json. rows: all films of the catalog, in its order."""
+    """The content of catalog.json.
+
+    rows: all films of the catalog, in its order. corrections: the versions that were corrected by
+    people, see corrected.py.
+    """
     fingerprint = Fingerprint(vocabulary)
     for row in rows:
         fingerprint.add(row)
@@ -150,6 +156,7 @@ def catalog_facts(
         "notes": list(dict.fromkeys(notes)),
         "rejections": rejections,
         "terms": list(terms),
+        **({"corrections": list(corrections)} if corrections else {}),
         "shards": list(shards),
     }
 

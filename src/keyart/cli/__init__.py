@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print. Heavy imports happen inside commands."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -46,11 +47,28 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _endpoint(url: str | None) -> None:
+    if url is None:
+        return
+    if not url.startswith(("http://", "https://")) or "@" in url:
+        raise typer.BadParameter("write http://HOST:PORT or https://HOST, without a password")
+    os.environ["AWS_ENDPOINT_URL"] = url
+
+
 @app.callback()
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            callback=_endpoint,
+            help="Where s3:// addresses are, if not at Amazon: MinIO, R2, Ceph. "
+            "Default: AWS_ENDPOINT_URL.",
+        ),
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
 ) -> None:
     """Predict a film's genres from its poster, and say how far to trust the answer."""

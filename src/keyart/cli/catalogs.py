@@ -3,14 +3,16 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from keyart.cli.options import (
     AsJson,
     CatalogFolder,
+    CorrectionsUrl,
     IdColumn,
+    Model,
     PosterColumn,
     Quiet,
     TitleColumn,
@@ -21,7 +23,7 @@ from keyart.cli.options import (
 from keyart.stores.paths import place
 
 commands = typer.Typer(
-    help="Make, show and check catalogs: films with their posters, in Parquet.",
+    help="Make, show, check and correct catalogs: films with their posters, in Parquet.",
     no_args_is_help=True,
 )
 
@@ -143,6 +145,53 @@ def catalog_check(catalog: CatalogFolder, quiet: Quiet = False) -> None:
         raise typer.Exit(1)
     if not quiet:
         typer.echo(f"{place(catalog)}: sound")
+
+
+@commands.command("doubts")
+def catalog_doubts(
+    catalog: CatalogFolder,
+    model: Model = None,
+    kind: Annotated[
+        Literal["wrong", "missing"] | None,
+        typer.Option(help="Only listed genres that are probably wrong, or only missing ones."),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="How many of each kind.")] = 500,
+    out: Annotated[
+        Path | None, typer.Option(help="Write them to a .csv, or to a .json for keyart review.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """List genres that posters, titles and years contradict, and genres that are missing."""
+    from keyart.doubts.find import find_doubts
+    from keyart.terminal.doubts import show_doubts
+    from keyart.terminal.progress import progress
+
+    kinds = (kind,) if kind else ("wrong", "missing")
+    with progress("steps", quiet=quiet) as advance:
+        found = find_doubts(catalog, model, most=most, kinds=kinds, progress=advance)
+    if out:
+        found.write(out)
+    if not quiet or as_json:
+        show_doubts(found, out, as_json=as_json)
+
+
+@commands.command("apply-corrections")
+def catalog_apply_corrections(
+    catalog: CatalogFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the new version.")],
+    corrections: CorrectionsUrl = "sqlite:///keyart-corrections.sqlite",
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a new version of a catalog with what people corrected and decided."""
+    from keyart.catalog.catalog import Catalog
+    from keyart.review.apply import apply_corrections
+    from keyart.terminal.doubts import show_applied
+
+    applied = apply_corrections(Catalog.open(catalog), corrections, out)
+    if not quiet or as_json:
+        show_applied(applied, as_json=as_json)
 
 
 @commands.command("sweep")

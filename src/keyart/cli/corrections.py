@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from keyart.cli.options import CorrectionsUrl
+
 commands = typer.Typer(
     help="Corrections of genres that people made in the service.", no_args_is_help=True
 )
@@ -13,9 +15,7 @@ commands = typer.Typer(
 @commands.command("export")
 def corrections_export(
     out: Annotated[Path, typer.Option(help="New folder: films.csv and posters/.")],
-    corrections: Annotated[
-        str, typer.Option("--from", help="URL of the SQLite or PostgreSQL database of corrections.")
-    ] = "sqlite:///keyart-corrections.sqlite",
+    corrections: CorrectionsUrl = "sqlite:///keyart-corrections.sqlite",
     catalog: Annotated[
         Path | None, typer.Option(help="A catalog; posters that are in it keep their film ids.")
     ] = None,

@@ -18,10 +18,22 @@ def is_job(out: str | None) -> bool:
 def predict_job(paths: Any, out: str, *, errors: Path | None, quiet: bool, **choices: Any) -> None:
     """Run a job and print how far it is."""
     from keyart.jobs.run import run_job
-    from keyart.terminal.jobs import finished_lines, job_progress
+    from keyart.jobs.status import JobStatus
+    from keyart.terminal.jobs import finished_lines, job_progress, stopped_line
 
-    with job_progress(quiet=quiet) as show:
-        status = run_job(paths, out, errors=errors, progress=show, **choices)
+    done: list[JobStatus] = []
+    try:
+        with job_progress(quiet=quiet) as show:
+
+            def follow(status: JobStatus) -> None:
+                done[:] = [status]
+                show(status)
+
+            status = run_job(paths, out, errors=errors, progress=follow, **choices)
+    except KeyboardInterrupt:
+        if done and not quiet:
+            typer.echo(stopped_line(done[0]), err=True)
+        raise
     for line in finished_lines(status, errors):
         if not quiet:
             typer.echo(line, err=True)

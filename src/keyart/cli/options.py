@@ -26,6 +26,9 @@ Model = Annotated[
         show_default="the model that comes with keyart",
     ),
 ]
+CorrectionsUrl = Annotated[
+    str, typer.Option("--from", help="URL of the SQLite or PostgreSQL database of corrections.")
+]
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[
     Path | None,

@@ -6,33 +6,39 @@ from typing import Annotated
 
 import typer
 
-from keyart.cli.options import Model
+from keyart.cli.options import CatalogFolder, Model, Quiet
 
 commands = typer.Typer()
+
+_Host = Annotated[str, typer.Option(help="Address to listen on.")]
+_Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+_Store = Annotated[
+    str, typer.Option(help="Where to keep corrections: an SQLite or PostgreSQL URL.")
+]
+_TokensFile = Annotated[
+    Path | None, typer.Option(help="File of accepted tokens; see keyart token.")
+]
+_AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A host name that the service answers to, besides localhost and IP addresses. "
+        "Repeat it for more. Default: with tokens, any name."
+    ),
+]
 
 
 @commands.command("serve")
 def serve(
     model: Model = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8000,
     workers: Annotated[int, typer.Option(help="Number of processes, each with the model.")] = 1,
     index: Annotated[
         Path | None, typer.Option(help="An index of known posters, to show similar ones.")
     ] = None,
-    corrections: Annotated[
-        str, typer.Option(help="Where to keep corrections: an SQLite or PostgreSQL URL.")
-    ] = "sqlite:///keyart-corrections.sqlite",
-    tokens: Annotated[
-        Path | None, typer.Option(help="File of accepted tokens; see keyart token.")
-    ] = None,
-    allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A host name that the service answers to, besides localhost and IP addresses. "
-            "Repeat it for more. Default: with tokens, any name."
-        ),
-    ] = None,
+    corrections: _Store = "sqlite:///keyart-corrections.sqlite",
+    tokens: _TokensFile = None,
+    allowed_host: _AllowedHost = None,
 ) -> None:
     """Serve a web page and an HTTP API."""
     from keyart.service.server import serve
@@ -44,6 +50,50 @@ def serve(
         workers=workers,
         index=index,
         corrections=corrections,
+        tokens=tokens,
+        allowed_hosts=allowed_host or (),
+        say=partial(typer.echo, err=True),
+    )
+
+
+@commands.command("review")
+def review(
+    catalog: CatalogFolder,
+    doubts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Doubts that keyart catalog doubts wrote as .json.",
+            show_default="found first, which takes minutes",
+        ),
+    ] = None,
+    model: Model = None,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8001,
+    corrections: _Store = "sqlite:///keyart-corrections.sqlite",
+    tokens: _TokensFile = None,
+    allowed_host: _AllowedHost = None,
+    quiet: Quiet = False,
+) -> None:
+    """Serve a web page on which people decide doubtful genres, by keyboard."""
+    from keyart.catalog.catalog import Catalog
+    from keyart.review.doubts import Doubts
+    from keyart.service.review import serve_review
+    from keyart.terminal.progress import progress
+
+    opened = Catalog.open(catalog)
+    if doubts:
+        found = Doubts.read(doubts)
+    else:
+        from keyart.doubts.find import find_doubts
+
+        with progress("steps", quiet=quiet) as advance:
+            found = find_doubts(opened, model, progress=advance)
+    serve_review(
+        opened,
+        found,
+        corrections=corrections,
+        host=host,
+        port=port,
         tokens=tokens,
         allowed_hosts=allowed_host or (),
         say=partial(typer.echo, err=True),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyart.cli.options import Model, Quiet
+from keyart.stores.paths import place
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -24,6 +25,9 @@ def index(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     model: Model = None,
+    grow: Annotated[
+        bool, typer.Option("--grow", help="Add the posters that the index at --out does not have.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Index the posters of a catalog or of a folder, to find similar ones."""
@@ -33,10 +37,19 @@ def index(
     from keyart.terminal.similar import unread_lines
 
     predictor = Predictor.load(model)
+    source = _catalog(known) or known
+    note = ""
     with progress("posters", quiet=quiet) as advance:
-        built = Index.build(_catalog(known) or known, out=out, model=predictor, progress=advance)
+        if grow:
+            before = Index.open(out, predictor)
+            built, gone = before.grow(source, progress=advance)
+            note = f", {len(built) - len(before):,} of them new"
+            if gone:
+                note += f"; {gone:,} are not in {known} any more, and stay in the index"
+        else:
+            built = Index.build(source, out=out, model=predictor, progress=advance)
     if not quiet:
-        typer.echo(f"{out}: {len(built):,} posters")
+        typer.echo(f"{place(out)}: {len(built):,} posters{note}")
     for line in unread_lines(built.unread, len(built), out / "unread.csv"):
         typer.echo(line, err=True)
 
@@ -67,7 +80,8 @@ def similar(
 
     Without a poster: list the near-duplicates in an index.
     """
-    from keyart.similar import FACTS, Index, nearest_among
+    from keyart.folder_search import nearest_among
+    from keyart.similar import FACTS, Index
     from keyart.terminal.progress import progress
     from keyart.terminal.similar import show_near_duplicates, show_similar, unread_lines
 

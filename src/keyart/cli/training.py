@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from keyart.cli.options import Agreement, CatalogFolder, Quiet
+from keyart.stores.paths import place
 
 commands = typer.Typer()
 
@@ -40,6 +41,14 @@ def train(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that share each batch, for more machines or GPUs.")
     ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run the workers on a Ray cluster: its address, auto for the one of this machine, "
+            "or local to start one.",
+        ),
+    ] = None,
     log: Annotated[
         Literal["tensorboard"] | None,
         typer.Option(help="Also report each epoch to this; its files are in the run."),
@@ -69,11 +78,12 @@ def train(
             logs=[log] if log else [],
             agreement=agreement,
             workers=workers,
+            ray=ray,
             **overrides,
         )
     if not quiet:
         show_scores(run.metrics, "test")
-        typer.echo(f"report: {run.path / 'report.html'}")
+        typer.echo(f"report: {run.place / 'report.html'}")
 
 
 @commands.command("ensemble")
@@ -103,7 +113,7 @@ def ensemble(
     if not quiet:
         show_ensemble(made)
         show_scores(Run(out).metrics, "test")
-        typer.echo(f"report: {out / 'report.html'}")
+        typer.echo(f"report: {place(out) / 'report.html'}")
 
 
 @commands.command("tune")
@@ -176,7 +186,7 @@ def export_run(
     from keyart.training.export import export
 
     export(run, out, small=small)
-    typer.echo(f"{out}: written and checked")
+    typer.echo(f"{place(out)}: written and checked")
 
 
 @commands.command("publish")
@@ -203,7 +213,7 @@ def publish_model(
     ] = None,
 ) -> None:
     """Publish a model with its card, and print the name by which others load it."""
-    from keyart.publish import publish
+    from keyart.publishing import publish
 
     done = publish(model, to, licence=licence, private=private)
     typer.echo(f"{done.url}: published")

@@ -35,6 +35,7 @@ from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
 from keyart.scorer import Scores, average_logits
+from keyart.stores.paths import place
 from keyart.title_model import TitleModel, joined_series
 
 _SPLITS = ("validation", "test")
@@ -70,7 +71,7 @@ def make_ensemble(
     catalog: where the runs' catalog is now, if it has moved. Raises RunError for runs that cannot
     be averaged.
     """
-    folder, members = Path(out), [Run(run) for run in runs]
+    folder, members = place(out), [Run(run) for run in runs]
     if folder.exists():
         raise RunError(f"{folder}: already exists; name another folder or remove it")
     names, predictors = _open_members(members)
@@ -184,10 +185,10 @@ def _open_members(runs: Sequence[Run]) -> tuple[list[str], list[Predictor]]:
 
 
 def _same_genres(run: Path, names: Sequence[str], other: Path, others: Sequence[str]) -> None:
-    for place, (ours, theirs) in enumerate(zip(names, others, strict=False), start=1):
+    for number, (ours, theirs) in enumerate(zip(names, others, strict=False), start=1):
         if ours != theirs:
             raise RunError(
-                f"{other}: its genre {place} is {theirs!r} where {run} has {ours!r}; an ensemble "
+                f"{other}: its genre {number} is {theirs!r} where {run} has {ours!r}; an ensemble "
                 "needs one vocabulary"
             )
     if len(names) != len(others):

@@ -103,6 +103,22 @@ def rows_with(found: Found, evidence: Evidence) -> npt.NDArray[np.int64]:
     return np.flatnonzero(~np.any([np.isnan(found[kind][:, 0]) for kind in evidence], axis=0))
 
 
+def fit_stack(logits: list[Floats], truth: Flags) -> tuple[Floats, Floats]:
+    """How much each of several logits (films, genres) counts, and an intercept for each genre.
+
+    Returns the weights (parts,), none below 0, and the intercepts (genres,), of least log loss.
+    """
+    kept = list(range(len(logits)))
+    while True:
+        found, intercept = _fit([logits[part] for part in kept], np.ones(len(kept)), truth)
+        if not len(found) or found.min() >= 0:
+            break
+        del kept[int(found.argmin())]  # as in fit_fusion
+    weights = np.zeros(len(logits))
+    weights[kept] = found
+    return weights, intercept
+
+
 def fit_fusion(found: Found, truth: Flags, known: Fusion | None = None) -> Fusion:
     """The weights of least log loss, none below 0, and an intercept for each genre.
 

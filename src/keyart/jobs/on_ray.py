@@ -1,10 +1,6 @@
 """Shards as tasks on a Ray cluster: one task a shard, which Ray repeats if its node is lost."""
 
-import logging
-import os
-import re
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.cache import cache_folder
+from keyart.cluster import connect
 from keyart.errors import JobError, KeyartError, one_line
-from keyart.extras import extras
 from keyart.files import new_folder
 from keyart.jobs.worker import Setup, Worker
 from keyart.network import Device
 from keyart.version import __version__
 
-_STORE = 256_000_000  # bytes of the object store of a cluster that is started here
 _RETRIES = 3  # of a shard whose node or process is lost
 Files = dict[str, npt.NDArray[np.uint8]]
 
@@ -35,16 +30,9 @@ class OnRay:
     """
 
     def __init__(self, setup: Setup, address: str, *, workers: int | None, device: Device) -> None:
-        if "ray" not in sys.modules:  # it reads them when it is imported
-            for name, value in settings(address).items():
-                os.environ.setdefault(name, value)
-        with extras():
-            import ray
+        ray, self._connected = connect(address, workers)
         self._ray: Any = ray
         self._workers, self._gpus = workers, int(device == "cuda")
-        self._connected = ray.is_initialized()
-        if not self._connected:
-            _connect(address, workers)
         if device == "cuda" and not self._ray.cluster_resources().get("GPU"):
             self.__exit__(None, None, None)
             raise JobError("device cuda: no node of the cluster has a GPU; leave the device out")
@@ -105,37 +93,6 @@ class OnRay:
                 f"a shard was lost {_RETRIES + 1} times ({one_line(error)}); look after the "
                 "cluster, and run the command again"
             ) from error
-
-
-def settings(address: str) -> dict[str, str]:
-    """Variables of Ray's for a cluster, if the user has not set them."""
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "error"}
-    # Whoever reaches a cluster can run code on it: not without the token.
-    return quiet | ({"RAY_AUTH_MODE": "token"} if address == "local" else {})
-
-
-def _connect(address: str, workers: int | None) -> None:
-    import ray
-
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address == "local":
-        quiet |= {"include_dashboard": False, "num_cpus": workers}
-        quiet |= {"object_store_memory": _STORE}
-    try:
-        _reach(address)
-        ray.init(address, **quiet)
-    except Exception as error:  # ConnectionError, RuntimeError, ValueError, errors of gRPC
-        raise JobError(
-            f"no Ray cluster at {address} ({one_line(error)}); check its address, and that "
-            "RAY_AUTH_MODE and the token are those of the cluster"
-        ) from error
-
-
-def _reach(address: str) -> None:
-    """Raise OSError if nobody listens at host:port, for which Ray would wait some minutes."""
-    match = re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:([0-9]+)", address)
-    if match:
-        socket.create_connection((match[1], int(match[2])), timeout=10).close()
 
 
 def _files(bundle: Path) -> Files:

@@ -21,13 +21,15 @@ import pyarrow.parquet as pq
 
 from keyart.catalog.kept import CatalogPoster
 from keyart.errors import JobError, other_format
-from keyart.evidence import Evidence
+from keyart.evidence import KINDS, POSTER, Evidence
 from keyart.files import StrPath, printable, replacing
 from keyart.images.archive import Archive, Member, is_archive
 from keyart.images.poster import KeptPoster, Poster, name_of
 from keyart.network import BATCH
 from keyart.parallel import batches
 from keyart.prediction import Query
+from keyart.stores.client import Object
+from keyart.stores.paths import RemotePath, place
 
 FORMAT = 1
 PLAN = "plan.parquet"
@@ -117,20 +119,24 @@ class Plan:
 
     def rows(self, shard: int) -> pa.Table:
         """The films of a shard, with the columns of SCHEMA."""
-        with _opened(self.folder / PLAN) as file:
-            return file.read_row_group(shard)
+        return self._file.read_row_group(shard)
+
+    @cached_property
+    def _file(self) -> pq.ParquetFile:
+        """Opened once: the metadata of ten thousand shards take a moment to read."""
+        return _opened(self.folder / PLAN)
 
     def check_choices(self, choices: Choices) -> None:
         """Raise JobError if these are not the choices of this job, with the first that differs."""
         for name, planned in asdict(self.choices).items():
             given = getattr(choices, name)
-            if given == planned:
+            if given == planned or name == "name":  # the same model may lie in another folder
                 continue
             if name == "model":
                 theirs, ours = (f"{one.name} ({one.model[:12]})" for one in (self.choices, choices))
                 raise JobError(f"{self.folder}: a job of the model {theirs}, not {ours}; {_AGAIN}")
-            label = name.replace("_", " ")
-            raise JobError(f"{self.folder}: a job with {label} {planned}, not {given}; {_AGAIN}")
+            theirs, ours = (_option(name, value) for value in (planned, given))
+            raise JobError(f"{self.folder}: a job {theirs}, not {ours}; {_AGAIN}")
 
     def check_films(self, films: Iterable[Query]) -> None:
         """Raise JobError if these are not the films of this job, or a poster has changed."""
@@ -176,15 +182,16 @@ def _row(number: int, film: Query) -> dict[str, Any]:
         if film.film_id or film.title:
             return about
         return about | {"poster": f"film {number}".encode(), "problem": "it has no poster"}
-    file, place = _place(film.poster)
-    # Absolute: other processes, on other machines, must find it as well.
-    path = os.path.abspath(file)
+    file, where = _where(film.poster)
+    path = place(file)
     size, changed = state_of(path)
-    about |= {"poster": os.fsencode(path), "place": place}
+    # Absolute: other processes, on other machines, must find it as well.
+    name = str(path) if isinstance(path, RemotePath) else os.path.abspath(path)
+    about |= {"poster": os.fsencode(name), "place": where}
     return about | {"size": size, "changed_ns": changed}
 
 
-def _place(poster: Poster) -> tuple[StrPath, str | None]:
+def _where(poster: Poster) -> tuple[StrPath, str | None]:
     """The file that a poster is in, and its place there if the file has many."""
     if isinstance(poster, CatalogPoster):
         return poster.file, str(poster.row)
@@ -196,13 +203,34 @@ def _place(poster: Poster) -> tuple[StrPath, str | None]:
     return poster, None
 
 
-def state_of(path: str) -> tuple[int | None, int | None]:
-    """The size of a file and when it was changed, in ns; None if it cannot be known."""
+def _option(name: str, value: object) -> str:
+    """A choice as people made it: 'with --precision 0.8'."""
+    option = f"--{name.replace('_', '-')}"
+    if value is None or isinstance(value, bool):
+        return f"{'with' if value else 'without'} {option}"
+    if isinstance(value, tuple):
+        value = "all" if value == KINDS else "poster" if value == POSTER else "|".join(value)
+    return f"with {option} {value}"
+
+
+def state_of(path: Path) -> tuple[int | None, int | None]:
+    """The size of a file and when it was changed, in ns; None if it cannot be known.
+
+    Raises StoreError.
+    """
+    if isinstance(path, RemotePath):
+        found = path.seen or path.bucket.head(path.key)
+        return (None, None) if found is None else state_of_object(found)
     try:
         facts = os.stat(path)
     except (OSError, ValueError):
         return None, None
     return facts.st_size, facts.st_mtime_ns
+
+
+def state_of_object(found: Object) -> tuple[int, int]:
+    """As `state_of`, of an object in a store."""
+    return found.size, int(found.modified.timestamp()) * 1_000_000_000
 
 
 def _difference(planned: list[Row], found: list[Row]) -> str:

@@ -27,9 +27,11 @@ from keyart.jobs.worker import Setup
 from keyart.network import Device, check_device
 from keyart.predictor import Predictor
 from keyart.queries import find_films
+from keyart.stores.paths import is_remote
 from keyart.trial import networks_of
 from keyart.writers import errors_file
 
+_WAITING = 8  # posters that a process asks a store for at once
 Report = Callable[[JobStatus], None]
 _WAIT = 1.0  # seconds between two looks at the clock
 
@@ -71,6 +73,10 @@ def run_job(
     folder is not this job's, another process works on it, or films or posters have changed since
     the plan was written; what `find_films` and `load` raise; and OSError.
     """
+    if is_remote(out):
+        raise JobError(
+            f"{out}: a job writes to a disk; name a folder there, and copy it afterwards"
+        )
     folder = Path(out)
     if errors is not None:
         errors_file(errors)
@@ -78,44 +84,46 @@ def run_job(
     if workers is not None and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     bundle = Predictor.load(model, precision=precision, balanced=balanced).bundle
-    fresh = not (folder / PLAN).exists()
-    if fresh:
-        _check_new(folder)
-    known = None if fresh else Plan.read(folder)
-    choices = Choices(
-        bundle.fingerprint,
-        str(bundle.provenance.get("name") or bundle.path.name),
-        precision,
-        balanced,
-        tuple(kind for kind in KINDS if kind in evidence),
-        top,
-        min_score,
-        shard_size or (known.choices.shard_size if known else SHARD),
-    )
-    if known is not None:
-        known.check_choices(choices)
-    films = find_films(paths, posters=posters, columns=dict(columns or {}))
-    setup = Setup(
-        None if bundle.path == BOX else os.path.abspath(bundle.path),
-        bundle.fingerprint,
-        precision,
-        balanced,
-        choices.evidence,
-        top,
-        min_score,
-        tuple(one.onnx_sha256 for one in networks_of(bundle)),
-    )
+    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    films = find_films(several, posters=posters, columns=dict(columns or {}))
     folder.mkdir(parents=True, exist_ok=True)
     lock = _lock(folder)
     try:
         sweep(folder)
+        known = Plan.read(folder) if (folder / PLAN).exists() else None
+        choices = Choices(
+            bundle.fingerprint,
+            str(bundle.provenance.get("name") or bundle.path.name),
+            precision,
+            balanced,
+            tuple(kind for kind in KINDS if kind in evidence),
+            top,
+            min_score,
+            shard_size or (known.choices.shard_size if known else SHARD),
+        )
         if known is None:
+            _check_new(folder)
             known = write_plan(folder, films, choices)
         else:
+            known.check_choices(choices)
             known.check_films(films)
+        setup = Setup(
+            None if bundle.path == BOX else os.path.abspath(bundle.path),
+            bundle.fingerprint,
+            precision,
+            balanced,
+            choices.evidence,
+            top,
+            min_score,
+            tuple(one.onnx_sha256 for one in networks_of(bundle)),
+            threads=_WAITING if any(map(is_remote, [*several, posters or ""])) else 1,
+        )
         status = _finish(known, _machines(setup, workers, ray, device), progress)
     finally:
         os.close(lock)
+        if not (folder / PLAN).exists():
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
     if errors is not None:
         write_csv(errors_file(errors), ("film_id", "poster", "reason"), unread(known))
     return status

@@ -4,18 +4,17 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from keyart.errors import JobError
+from keyart.errors import JobError, PosterError
 from keyart.evidence import Evidence
-from keyart.files import printable
-from keyart.images.poster import KeptPoster, read_file
-from keyart.jobs.plan import Row, kept, name_in, state_of
+from keyart.images.poster import MAX_BYTES, KeptPoster, check_size, read_file
+from keyart.jobs.plan import Row, kept, name_in, state_of, state_of_object
 from keyart.prediction import Query
 from keyart.predictor import Predictor
+from keyart.stores.paths import RemotePath, place
 from keyart.writers import Written, parquet_bytes
 
 Announce = Callable[[int], None]
@@ -38,17 +37,35 @@ class PlannedPoster(KeptPoster):
     def read(self) -> bytes:
         """Its content. Raises PosterError, and JobError if the file has changed."""
         self.announce(self.number)
-        path = os.fsdecode(self.row["poster"])
-        size, changed = state_of(path)
+        name = os.fsdecode(self.row["poster"])
+        path = place(name)
+        if isinstance(path, RemotePath):
+            return self._of_store(path)
+        self._check(*state_of(path))
+        if self.row["place"] is not None:
+            return kept(name, self.row["place"]).read()
+        return read_file(path)
+
+    def _of_store(self, path: RemotePath) -> bytes:
+        """An object's content. It is read once: no copy is kept."""
+        check_size(self.row["size"] or 0)
+        try:
+            content, found = path.bucket.get(path.key, MAX_BYTES)
+        except FileNotFoundError:
+            self._check(None, None)
+            raise PosterError("no such object") from None
+        self._check(*state_of_object(found))
+        return content
+
+    def _check(self, size: int | None, changed: int | None) -> None:
+        """Raise JobError if the poster is not as it was."""
         if (size, changed) != (self.row["size"], self.row["changed_ns"]):
             what = "has changed" if size is not None else "is gone"
+            seen = f"since the plan was written, as {socket.gethostname()} sees it"
             raise JobError(
-                f"{printable(path)}: {what} since the plan was written, as {socket.gethostname()} "
-                "sees it; restore it, or name another folder with --out for a new job"
+                f"{name_in(self.row)}: {what} {seen}; restore it, or name another folder with "
+                "--out for a new job"
             )
-        if self.row["place"] is not None:
-            return kept(path, self.row["place"]).read()
-        return read_file(Path(path))
 
 
 def compute_shard(

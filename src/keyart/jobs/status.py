@@ -164,7 +164,8 @@ class Progress:
     def __init__(self, plan: Plan, done: Mapping[int, Counts]) -> None:
         self._plan = plan
         self.done = dict(done)
-        self._before = total(done).films
+        self._total = total(done)
+        self._before = self._total.films
         self._computed = 0
         self._began = time.monotonic()
         self._next = 0.0
@@ -173,11 +174,12 @@ class Progress:
     def add(self, shard: int, counts: Counts) -> None:
         """A shard is written."""
         self.done[shard] = counts
+        self._total = self._total.plus(counts)
         self._computed += 1
 
     def status(self, state: State) -> JobStatus:
         """How far the job is now."""
-        plan, counts = self._plan, total(self.done)
+        plan, counts = self._plan, self._total
         seconds = time.monotonic() - self._began
         computed = counts.films - self._before
         rate = computed / seconds if computed else None

@@ -28,6 +28,7 @@ from keyart.report.side_by_side import SideBySide
 from keyart.report.svg import interval_bar
 from keyart.report.templates import template
 from keyart.run import Run, ScoredFilms
+from keyart.stores.paths import place
 
 AnyRun = Run | StrPath
 
@@ -58,7 +59,7 @@ def write_report(
     run = read[0].run
     page = Page.of(read, _open(catalog, run), bundle or _bundle(run))
     text = template("report.html.j2").render(page=page, baselines=BASELINES, glossary=METRICS)
-    write_text(Path(out), text)
+    write_text(place(out), text)
 
 
 def _open(catalog: Catalog | StrPath | None, run: Run) -> Catalog | None:

@@ -8,7 +8,6 @@ that no longer answers is not waited for.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
@@ -29,23 +28,15 @@ from sqlalchemy import (
     Select,
     String,
     Table,
-    create_engine,
-    event,
     func,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from keyart.errors import AlreadyCorrectedError, CorrectionsError, CorrectionsFullError
 from keyart.images.decode import decoding
-from keyart.review.database import Cut, driver_url, prepare_sqlite
+from keyart.review.database import LONGEST, Database, clean, utc
 
 DEFAULT_URL = "sqlite:///keyart-corrections.sqlite"
-CONNECT_SECONDS = 2  # until a database has let us in
-ANSWER_SECONDS = 3.0  # of silence, after which a connection is cut
-_LONGEST = 300  # characters of a name or an author
 _ENOUGH = (512, 512)  # pixels; the same picture is the same at any scale, and large ones cost less
 
 _metadata = MetaData()
@@ -60,12 +51,12 @@ _corrections = Table(
     _metadata,
     Column("id", Integer, primary_key=True),
     Column("poster_sha256", ForeignKey("posters.sha256"), nullable=False, index=True),
-    Column("title", String(_LONGEST), nullable=False),
+    Column("title", String(LONGEST), nullable=False),
     Column("model", String(64), nullable=False),
     Column("scores", JSON, nullable=False),
     Column("old_genres", JSON, nullable=False),
     Column("new_genres", JSON, nullable=False),
-    Column("author", String(_LONGEST), nullable=False),
+    Column("author", String(LONGEST), nullable=False),
     Column("time", DateTime(timezone=True), nullable=False),
 )
 # A picture, and the poster that was kept for it first.
@@ -124,23 +115,9 @@ class Corrections:
 
         Raises CorrectionsError if it is not a URL of SQLite or PostgreSQL, or cannot be reached.
         """
-        self._url = driver_url(url)
-        self.name = self._url.render_as_string(hide_password=True)
+        self._database = Database(url)
+        self.name = self._database.name
         self._quota = quota or Quota()
-        self._sqlite = self._url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {}
-        if not self._sqlite:
-            # A connection for each transaction: one that was kept may be dead, and finding out
-            # takes time.
-            options = {"poolclass": NullPool, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
-        try:
-            self._engine = create_engine(self._url, **options)
-        except ImportError as error:
-            raise CorrectionsError(
-                f"{self.name}: PostgreSQL needs a driver: pip install 'keyart[postgresql]'"
-            ) from error
-        if self._sqlite:
-            event.listen(self._engine, "connect", prepare_sqlite)
         try:
             self._create_tables()
         except CorrectionsError:
@@ -149,7 +126,7 @@ class Corrections:
 
     def close(self) -> None:
         """Close the connections to the database."""
-        self._engine.dispose()
+        self._database.close()
 
     def add(
         self,
@@ -174,15 +151,15 @@ class Corrections:
         pixels = pixels or pixels_sha256(poster)
         correction = replace_fields(
             correction,
-            title=_clean(correction.title),
-            author=_clean(correction.author) or "anonymous",
+            title=clean(correction.title),
+            author=clean(correction.author) or "anonymous",
         )
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             # The picture's row is the lock: a second correction waits until the first is kept.
             values = {"pixels_sha256": pixels, "poster_sha256": correction.poster_sha256}
             same = {"poster_sha256": _pictures.c.poster_sha256}
             connection.execute(
-                self._insert(_pictures)
+                self._database.insert(_pictures)
                 .values(values)
                 .on_conflict_do_update(index_elements=["pixels_sha256"], set_=same)
             )
@@ -200,7 +177,7 @@ class Corrections:
             size = _ROW
             if known is None:
                 insert = (
-                    self._insert(_posters)
+                    self._database.insert(_posters)
                     .values(sha256=correction.poster_sha256, content=poster)
                     .on_conflict_do_nothing()
                     .returning(_posters.c.sha256)
@@ -213,46 +190,35 @@ class Corrections:
 
     def latest(self, poster_sha256: str) -> Correction | None:
         """The correction that counts for a poster, None if there is none."""
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             return _latest(connection, poster_sha256)
 
     def all(self) -> Iterator[Correction]:
         """Every correction ever made, oldest first."""
-        for row in self._rows(select(_corrections).order_by(_corrections.c.id), 500):
+        for row in self._database.rows(select(_corrections).order_by(_corrections.c.id), 500):
+            yield _from_row(row)
+
+    def current(self) -> Iterator[Correction]:
+        """The corrections that count, one for each poster, oldest first."""
+        query = select(_corrections).where(_corrections.c.id.in_(_newest()))
+        for row in self._database.rows(query.order_by(_corrections.c.id), 500):
             yield _from_row(row)
 
     def standing(self) -> Iterator[tuple[Correction, bytes]]:
         """The corrections that count, one for each poster, with the posters' files."""
-        newest = select(func.max(_corrections.c.id)).group_by(_corrections.c.poster_sha256)
         query = (
             select(_corrections, _posters.c.content)
             .join(_posters, _posters.c.sha256 == _corrections.c.poster_sha256)
-            .where(_corrections.c.id.in_(newest))
+            .where(_corrections.c.id.in_(_newest()))
             .order_by(_corrections.c.id)
         )
-        for row in self._rows(query, 50):
+        for row in self._database.rows(query, 50):
             yield _from_row(row), row.content
-
-    def _rows(self, query: Select[Any], count: int) -> Iterator[Row[Any]]:
-        """The rows of a query, read `count` at a time."""
-        with self._errors(), self._engine.connect() as connection:
-            with self._in_time(connection):
-                found = connection.execution_options(yield_per=count).execute(query)
-            blocks = found.partitions(count)
-            while True:
-                with self._in_time(connection):
-                    rows = next(blocks, None)
-                if rows is None:
-                    return
-                yield from rows
-
-    def _insert(self, table: Table) -> Any:
-        return (sqlite if self._sqlite else postgresql).insert(table)
 
     def _count(self, connection: Connection, size: int) -> None:
         """Count a correction of `size` bytes to this day. Raises CorrectionsFullError."""
         day = datetime.now(UTC).date().isoformat()
-        insert = self._insert(_days).values(day=day, corrections=1, bytes=size)
+        insert = self._database.insert(_days).values(day=day, corrections=1, bytes=size)
         more = {"corrections": _days.c.corrections + 1, "bytes": _days.c.bytes + size}
         connection.execute(insert.on_conflict_do_update(index_elements=["day"], set_=more))
         today = connection.execute(select(_days).where(_days.c.day == day)).one()
@@ -269,50 +235,17 @@ class Corrections:
             )
 
     def _create_tables(self) -> None:
-        with self._transaction() as connection:
+        with self._database.transaction() as connection:
             _metadata.create_all(connection)
             if connection.execute(select(_days).limit(1)).first() is None:
                 sizes = select(func.coalesce(func.sum(func.length(_posters.c.content)), 0))
                 rows = select(func.count()).select_from(_corrections)
                 count = connection.execute(rows).scalar_one()
                 size = int(connection.execute(sizes).scalar_one()) + count * _ROW
-                insert = self._insert(_days).values(day=_BEFORE, corrections=count, bytes=size)
+                insert = self._database.insert(_days).values(
+                    day=_BEFORE, corrections=count, bytes=size
+                )
                 connection.execute(insert.on_conflict_do_nothing())
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with (
-            self._errors(),
-            self._engine.connect() as connection,
-            self._in_time(connection),
-            connection.begin(),
-        ):
-            yield connection
-
-    @contextmanager
-    def _in_time(self, connection: Connection) -> Iterator[None]:
-        """Break a connection off if the database is silent. SQLite waits for no server."""
-        if self._sqlite:
-            yield
-            return
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        with Cut(driver.fileno(), ANSWER_SECONDS) as cut:
-            try:
-                yield
-            except SQLAlchemyError as error:
-                if cut.made:
-                    late = f"{self.name}: it did not answer within {ANSWER_SECONDS:g} s"
-                    raise CorrectionsError(late) from error
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            raise CorrectionsError(f"{self.name}: {reason}") from error
 
 
 def pixels_sha256(poster: bytes) -> str:
@@ -334,6 +267,11 @@ def _kept_as(connection: Connection, sha256: str, pixels: str) -> str:
     first = select(_pictures.c.poster_sha256).where(_pictures.c.pixels_sha256 == pixels)
     found: str = connection.execute(first).scalar_one()
     return found
+
+
+def _newest() -> Select[Any]:
+    """The ids of the newest correction of each poster."""
+    return select(func.max(_corrections.c.id)).group_by(_corrections.c.poster_sha256)
 
 
 def _latest(connection: Connection, poster_sha256: str) -> Correction | None:
@@ -361,7 +299,6 @@ def _to_row(correction: Correction) -> dict[str, Any]:
 
 
 def _from_row(row: Row[Any]) -> Correction:
-    time: datetime = row.time
     return Correction(
         row.poster_sha256,
         row.title,
@@ -370,12 +307,5 @@ def _from_row(row: Row[Any]) -> Correction:
         tuple(row.old_genres),
         tuple(row.new_genres),
         row.author,
-        # SQLite does not store the time zone; all times are in UTC.
-        time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC),
+        utc(row.time),
     )
-
-
-def _clean(text: str) -> str:
-    """Text that every database accepts: no control characters, no surrogates, not too long."""
-    whole = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(letter for letter in whole if letter.isprintable()).strip()[:_LONGEST]

@@ -1,14 +1,103 @@
-"""The databases that hold corrections: their URLs, settings, and an end to waiting for them."""
+"""The database of corrections and decisions: SQLite or PostgreSQL, without endless waits."""
 
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import Connection, Row, Select, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from keyart.errors import CorrectionsError
+
+CONNECT_SECONDS = 2  # until a database has let us in
+ANSWER_SECONDS = 3.0  # of silence, after which a connection is cut
+LONGEST = 300  # characters of a name or an author
+
+
+class Database:
+    """A database at an SQLAlchemy URL. Many threads and processes may use it at once."""
+
+    def __init__(self, url: str) -> None:
+        """Raises CorrectionsError if it is not a URL of SQLite or PostgreSQL."""
+        self._url = driver_url(url)
+        self.name = self._url.render_as_string(hide_password=True)
+        self._sqlite = self._url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {}
+        if not self._sqlite:
+            # A connection for each transaction: one that was kept may be dead, and finding out
+            # takes time.
+            options = {"poolclass": NullPool, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
+        try:
+            self._engine = create_engine(self._url, **options)
+        except ImportError as error:
+            raise CorrectionsError(
+                f"{self.name}: PostgreSQL needs a driver: pip install 'keyart[postgresql]'"
+            ) from error
+        if self._sqlite:
+            event.listen(self._engine, "connect", prepare_sqlite)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def rows(self, query: Select[Any], count: int) -> Iterator[Row[Any]]:
+        """The rows of a query, read `count` at a time. Raises CorrectionsError."""
+        with self._errors(), self._engine.connect() as connection:
+            with self._in_time(connection):
+                found = connection.execution_options(yield_per=count).execute(query)
+            blocks = found.partitions(count)
+            while True:
+                with self._in_time(connection):
+                    rows = next(blocks, None)
+                if rows is None:
+                    return
+                yield from rows
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT that can say ON CONFLICT."""
+        return (sqlite if self._sqlite else postgresql).insert(table)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction: all of it is kept at its end, or nothing. Raises CorrectionsError."""
+        with (
+            self._errors(),
+            self._engine.connect() as connection,
+            self._in_time(connection),
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def _in_time(self, connection: Connection) -> Iterator[None]:
+        """Break a connection off if the database is silent. SQLite waits for no server."""
+        if self._sqlite:
+            yield
+            return
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with Cut(driver.fileno(), ANSWER_SECONDS) as cut:
+            try:
+                yield
+            except SQLAlchemyError as error:
+                if cut.made:
+                    late = f"{self.name}: it did not answer within {ANSWER_SECONDS:g} s"
+                    raise CorrectionsError(late) from error
+                raise
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            raise CorrectionsError(f"{self.name}: {reason}") from error
 
 
 def driver_url(url: str) -> URL:
@@ -71,3 +160,14 @@ class Cut:
                 pass  # it is cut already
             finally:
                 link.detach()  # it is the driver's
+
+
+def utc(time: datetime) -> datetime:
+    """A stored time, which is in UTC: SQLite does not store the time zone."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def clean(text: str) -> str:
+    """Text that every database accepts: no control characters, no surrogates, not too long."""
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(letter for letter in whole if letter.isprintable()).strip()[:LONGEST]

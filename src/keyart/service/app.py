@@ -1,7 +1,7 @@
 """create_app: the API, the page, health and metrics as one application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import PurePath
@@ -83,7 +83,7 @@ def create_app(
     answer_with_problems(app)
     app.include_router(routes.router)
     _add_health(app)
-    _add_page(app)
+    add_page(app, read_page("page"), "index.html")
     return app
 
 
@@ -109,15 +109,21 @@ def _add_health(app: FastAPI) -> None:
         return Response(service.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _add_page(app: FastAPI) -> None:
-    page = {
+def read_page(*folders: str) -> dict[str, tuple[bytes, str]]:
+    """The files of the page in these folders of this package: content and media type by name."""
+    return {
         file.name: (file.read_bytes(), _TYPES[PurePath(file.name).suffix])
-        for file in (files("keyart.service") / "page").iterdir()
+        for folder in folders
+        for file in (files("keyart.service") / folder).iterdir()
     }
+
+
+def add_page(app: FastAPI, page: Mapping[str, tuple[bytes, str]], start: str) -> None:
+    """Serve files at /page/, and `start` of them at /."""
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return await file("index.html")
+        return await file(start)
 
     @app.get("/page/{name}", include_in_schema=False)
     async def file(name: str) -> Response:

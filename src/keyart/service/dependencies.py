@@ -149,7 +149,7 @@ class _TokenHolder(HTTPBearer):
     """The name of the caller's token, None if the service has no tokens. Raises Problem 401."""
 
     async def __call__(self, request: HTTPConnection) -> str | None:  # type: ignore[override]
-        tokens = _of(request).tokens
+        tokens: Tokens | None = request.state.service.tokens
         if tokens is None:
             return None
         credentials = await super().__call__(request)

@@ -81,7 +81,7 @@ def serve(
     """
     if workers < 1:
         raise ServiceError(f"--workers {workers}: at least one process must serve")
-    loopback = _is_loopback(host)
+    loopback = is_loopback(host)
     open_to_all = Tokens.read(tokens) is None
     settings = _Settings(
         model=find_model(model).name,
@@ -90,12 +90,10 @@ def serve(
         tokens=Path(tokens) if tokens else None,
         threads=max(1, cores() // workers),
         memory=usable_memory() // workers,
-        # A web page can give any name of its own to this machine's address, and then use the
-        # service as its own site (DNS rebinding). It knows no token, and cannot take a name here.
-        hosts=None if not open_to_all and not allowed_hosts else frozenset((host, *allowed_hosts)),
+        hosts=answered_hosts(host, allowed_hosts, open_to_all=open_to_all),
     )
     app = _load(settings)  # also if there are several workers: it finds errors early, and once
-    listener = _listen(host, port)
+    listener = listen(host, port)
     bound = listener.getsockname()[1]
     if not loopback and open_to_all:
         (say or _log.warning)(
@@ -103,15 +101,14 @@ def serve(
             f"set --tokens FILE or ${VARIABLE}. It answers to IP addresses and localhost; name "
             "others with --allowed-host"
         )
-    shown = f"[{host}]" if ":" in host else host
     (say or _log.info)(
-        f"keyart serves {settings.model} at http://{shown}:{bound} (Ctrl-C stops it)"
+        f"keyart serves {settings.model} at {address(host, bound)} (Ctrl-C stops it)"
     )
     if workers == 1:
-        uvicorn.Server(_config(lambda: app)).run(sockets=[listener])
+        uvicorn.Server(config(lambda: app)).run(sockets=[listener])
         return
     with _shared_metrics():
-        Multiprocess(_config(partial(_load_in_worker, settings), workers), sockets=[listener]).run()
+        Multiprocess(config(partial(_load_in_worker, settings), workers), sockets=[listener]).run()
 
 
 def _load(settings: _Settings) -> FastAPI:
@@ -159,8 +156,8 @@ def running(app: FastAPI) -> Iterator[str]:
 
     For notebooks and tests. Leaving the block answers what was accepted, then stops.
     """
-    with _listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(_config(lambda: app))
+    with listen("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(config(lambda: app))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
@@ -172,7 +169,8 @@ def running(app: FastAPI) -> Iterator[str]:
             thread.join()
 
 
-def _config(factory: Callable[[], FastAPI], workers: int = 1) -> uvicorn.Config:
+def config(factory: Callable[[], FastAPI], workers: int = 1) -> uvicorn.Config:
+    """How uvicorn serves what `factory` makes."""
     log_config = deepcopy(LOGGING_CONFIG)
     # A log of malformed forms would fill the disk; clients get an error, and metrics count them.
     log_config["loggers"]["python_multipart"] = {"level": "ERROR"}
@@ -201,7 +199,8 @@ def _shared_metrics() -> Iterator[None]:
             del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises ServiceError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=1024)
@@ -215,7 +214,24 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _is_loopback(host: str) -> bool:
+def answered_hosts(
+    host: str, allowed: Sequence[str], *, open_to_all: bool
+) -> frozenset[str] | None:
+    """The names that a service answers to; None for any.
+
+    A web page can give any name of its own to this machine's address, and then use the service as
+    its own site (DNS rebinding). It knows no token, and cannot take a name here.
+    """
+    return None if not open_to_all and not allowed else frozenset((host, *allowed))
+
+
+def address(host: str, port: int) -> str:
+    """The URL of a host and a port."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -22,6 +22,7 @@ from keyart.sources.schedule import Schedule
 from keyart.sources.terms import TERMS
 from keyart.sources.tmdb import Key, Tmdb
 from keyart.sources.web import BrokenError, RefusedError, Reply, Web
+from keyart.stores.paths import STORES, place
 
 DAY = 86_400
 # Seconds before what was not there, and what is no poster, is asked for again.
@@ -301,10 +302,10 @@ def _said(body: bytes) -> str:
 def _read(url: str) -> bytes:
     """A file of a mirror."""
     parts = urlsplit(url)
-    if parts.scheme != "file":
+    if parts.scheme not in ("file", *STORES):
         raise RefusedError("not a file of the mirror")
     try:
-        return read_file(Path(unquote(parts.path)))
+        return read_file(Path(unquote(parts.path)) if parts.scheme == "file" else place(url))
     except PosterError as error:
         raise RefusedError(str(error)) from error
 

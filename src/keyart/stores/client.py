@@ -202,6 +202,8 @@ class Bucket:
         try:
             self._do(key, lambda store: store.put(key, data, mode=mode, use_multipart=False))
         except StoreError as error:
+            if str(error).endswith(tuple(_CODES.values())):
+                raise
             # The answer to a first try may have been lost, and a second try then meets its object.
             try:
                 if self.get(key)[0] == data:

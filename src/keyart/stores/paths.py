@@ -17,7 +17,7 @@ from keyart.stores.client import Bucket, Object, open_bucket
 
 StrPath = str | os.PathLike[str]
 _ADDRESS = re.compile(r"(s3|gs|az|https?|file):[/\\]+(.*)", re.IGNORECASE | re.DOTALL)
-WEB = ("http", "https")
+STORES, WEB = ("s3", "gs", "az"), ("http", "https")
 
 
 if TYPE_CHECKING:
@@ -151,6 +151,14 @@ def place(path: StrPath) -> Path:
 def is_remote(path: StrPath) -> bool:
     """Whether `place` would make a RemotePath of it. Raises StoreError."""
     return isinstance(place(path), RemotePath)
+
+
+def on_this_machine(path: StrPath) -> Path:
+    """A path of this machine, for a folder that is written little by little. Raises StoreError."""
+    named = place(path)
+    if isinstance(named, RemotePath):
+        raise StoreError(f"{named}: this needs a folder of this machine; name one, and copy it")
+    return named
 
 
 def stores_folder() -> Path:

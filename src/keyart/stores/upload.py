@@ -5,8 +5,15 @@ from pathlib import Path
 from keyart.errors import StoreChangedError, StoreError
 from keyart.stores.paths import RemotePath
 
-LAST = ("catalog.json", "keyart.json", "index.json", "bundle/keyart.json", "metrics.json")
-"""The files without which a catalog, a bundle, an index or a run is not there."""
+LAST = ("metrics.json", "index.json", "bundle/keyart.json", "keyart.json")
+"""The files without which a run's scores, an index or a model are not there."""
+
+
+def data_first(folder: Path) -> list[str]:
+    """The names of all files in a folder, the one that says it is whole last."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    names = sorted(file.relative_to(folder).as_posix() for file in files)
+    return sorted(names, key=lambda name: LAST.index(name) if name in LAST else -1)
 
 
 def upload_new(folder: Path, path: RemotePath) -> None:
@@ -16,11 +23,7 @@ def upload_new(folder: Path, path: RemotePath) -> None:
     writers at a time, one gets a StoreError at the first file that differs, and changes nothing. A
     writer that was stopped can be run again: what is there already need not be written again.
     """
-    names = sorted(
-        file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()
-    )
-    last = next((name for name in LAST if name in names), names[-1])
-    for name in [*(one for one in names if one != last), last]:
+    for name in data_first(folder):
         target = path.joinpath(*name.split("/"))
         try:
             target.bucket.put_new(target.key, folder / name)

@@ -216,7 +216,9 @@ def _target(path: Path, out: StrPath | None, *, in_place: bool) -> Path:
         raise TypeError("where to? give out, or in_place")
     target = Path(out)
     if target.exists() and path.exists() and os.path.samefile(target, path):
-        raise OutputError(f"{target}: is the table itself; fill it with --in-place, which keeps it")
+        raise OutputError(
+            f"{target}: is the table itself; fill it with --in-place, which keeps a copy"
+        )
     return target
 
 

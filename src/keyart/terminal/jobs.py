@@ -71,12 +71,17 @@ def show_status(status: JobStatus, *, as_json: bool = False) -> None:
         print("run the command again to go on")
 
 
+def stopped_line(status: JobStatus) -> str:
+    """What is said when somebody stops a job."""
+    saved = f"{status.shards_done:,} of {status.shards:,} shards are saved in {status.folder}"
+    return f"{saved}: the same command continues the job"
+
+
 def finished_lines(status: JobStatus, errors: object) -> Iterator[str]:
     """What is said at the end of a job."""
-    yield (
-        f"{status.folder}: {status.shards:,} shards with {status.films:,} films, "
-        f"{status.computed:,} computed now"
-    )
+    shards = f"{status.shards:,} shard{'' if status.shards == 1 else 's'}"
+    films = f"{status.films:,} film{'' if status.films == 1 else 's'}"
+    yield f"{status.folder}: {shards} with {films}, {status.computed:,} computed now"
     where = f"see {errors}" if errors else "see the column reason, or --errors FILE lists them"
     if status.by_title:
         yield f"{status.by_title:,} films were predicted by their titles: {where}"

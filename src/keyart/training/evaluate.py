@@ -6,6 +6,7 @@ import os
 from keyart.bundle import change_thresholds
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
+from keyart.copies import changing_folder
 from keyart.decisions import Films
 from keyart.errors import RunError
 from keyart.evaluation.decide import Decision
@@ -13,11 +14,12 @@ from keyart.evaluation.evaluate import catalog_logits, evaluate_model, learn_typ
 from keyart.evaluation.thresholds import Criterion, check_criterion
 from keyart.files import no_folder
 from keyart.metric_table import MetricTable
-from keyart.places import find_model
+from keyart.places import find_model, in_store
 from keyart.predictor import Predictor
 from keyart.report.card import model_card
 from keyart.report.page import write_report
 from keyart.run import Run
+from keyart.stores.paths import STORES
 
 _log = logging.getLogger("keyart.training")
 
@@ -48,12 +50,20 @@ def evaluate(
     for a catalog of other genres, and ValueError for arguments that do not go together.
     """
     criterion = _criterion(split, thresholds, precision, save=save)
+    if isinstance(model, Run):
+        model = model.place
+    stored = None if isinstance(model, Predictor) else in_store(model)
+    if stored is not None and stored.scheme in STORES:
+        with changing_folder(stored) as folder:
+            return evaluate(
+                folder, catalog, split, thresholds=thresholds, precision=precision, save=save
+            )
     run = None
     if isinstance(model, Predictor):
         name = str(model.bundle.path)
     else:
-        place = find_model(model)
-        run, name = Run(place.path), place.name
+        found = find_model(model)
+        run, name = Run(found.path), found.name
     if run is not None and (problem := no_folder(run.path)):
         raise RunError(f"{problem}; name a run or a bundle")
     has_origin = run is not None and run.has_origin

@@ -19,6 +19,7 @@ from keyart.bundle import (
 from keyart.errors import RunError
 from keyart.run import Run
 from keyart.scorer import open_scorer
+from keyart.stores.paths import place
 from keyart.training.halve import halved
 from keyart.training.networks import load_model
 from keyart.training.onnx_export import PARITY_POSTERS, check_parity
@@ -43,9 +44,9 @@ def export(
         noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         check_parity(bundle.onnx.read_bytes(), load_model(opened), noise)
     if not small:
-        return write_bundle(Path(out), content_of(bundle))
+        return write_bundle(place(out), content_of(bundle))
     with tempfile.TemporaryDirectory(prefix="keyart-") as folder:
-        return write_bundle(Path(out), _small(bundle, Path(folder)))
+        return write_bundle(place(out), _small(bundle, Path(folder)))
 
 
 def _small(bundle: Bundle, folder: Path) -> Content:
@@ -55,7 +56,9 @@ def _small(bundle: Bundle, folder: Path) -> Content:
         model = replace(content.model, onnx=halved(content.model.onnx), weights=None)
         return replace(content, model=model)
     members = []
-    for place, member in enumerate(content.model):
-        made = write_bundle(folder / str(place), _small(member.bundle, folder / f"{place}-members"))
+    for number, member in enumerate(content.model):
+        made = write_bundle(
+            folder / str(number), _small(member.bundle, folder / f"{number}-members")
+        )
         members.append(Member(member.name, member.weight, made))
     return replace(content, model=members)

@@ -11,29 +11,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from keyart import errors
 from keyart.errors import KeyartError, TrainingError
 from keyart.parallel import cores
-from keyart.training.callbacks import Callbacks, Step
+from keyart.training.callbacks import Callbacks
 from keyart.training.join import LostWorkerError
+from keyart.training.reports import Job, Report, Teller, error_of
 
 RESTARTS = 3
 """How often workers start again in one training after one was lost."""
 
 _GRACE = 5.0  # seconds in which the worker that failed first is found out
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker is to train. recipe: as TOML."""
-
-    catalog: str
-    recipe: str
-    run: str
 
 
 def train_here(job: Job, workers: int, callbacks: Callbacks) -> None:
@@ -42,22 +33,23 @@ def train_here(job: Job, workers: int, callbacks: Callbacks) -> None:
     The folder must have been started. If a worker is killed or does not answer, all start again
     from the last checkpoint. Raises what a worker raised, and LostWorkerError after RESTARTS.
     """
+    teller = Teller(callbacks)
     for _ in range(RESTARTS):
         try:
-            return _attempt(job, workers, callbacks)
+            return _attempt(job, workers, teller)
         except LostWorkerError as lost:
             callbacks.message(f"{lost}; continuing from the last checkpoint")
-    return _attempt(job, workers, callbacks)
+    return _attempt(job, workers, teller)
 
 
-def _attempt(job: Job, count: int, callbacks: Callbacks) -> None:
+def _attempt(job: Job, count: int, teller: Teller) -> None:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     # The store is here, so that no other process can take its port first.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    events: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
+    events: queue.Queue[tuple[int, Report | None]] = queue.Queue()
     with _processes(job, count, store.port, events) as processes:
-        failures: dict[int, dict[str, Any]] = {}
+        failures: dict[int, Report] = {}
         running, deadline = set(range(count)), None
         while running:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -72,28 +64,17 @@ def _attempt(job: Job, count: int, callbacks: Callbacks) -> None:
             elif "failure" in event:
                 failures[rank] = event
             elif rank == 0:
-                _tell(event, callbacks)
+                teller.tell(event)
         if deadline is not None:
             raise _cause(processes, failures)
 
 
-def _tell(event: dict[str, Any], callbacks: Callbacks) -> None:
-    if "step" in event:
-        callbacks.steps(Step(**event["step"]))
-    elif "posters" in event:
-        callbacks.posters(*event["posters"])
-    else:
-        callbacks.message(event["message"])
-
-
-def _cause(
-    processes: list["_Process"], failures: dict[int, dict[str, Any]]
-) -> KeyartError | OSError:
+def _cause(processes: list["_Process"], failures: dict[int, Report]) -> KeyartError | OSError:
     """The error that made the workers fail."""
     own = {rank: one for rank, one in failures.items() if one["failure"] != "LostWorkerError"}
     if own:
         rank, failure = min(own.items())
-        return _error_of(rank, failure)
+        return error_of(rank, failure)
     for rank, process in enumerate(processes):
         code = process.poll()
         if code and rank not in failures:
@@ -104,19 +85,9 @@ def _cause(
     return LostWorkerError(f"worker {silent[0] if silent else 0} does not answer")
 
 
-def _error_of(rank: int, failure: dict[str, Any]) -> KeyartError | OSError:
-    if failure["failure"] == "OSError":
-        return OSError(failure["errno"], os.strerror(failure["errno"]), failure["file"])
-    kind = getattr(errors, failure["failure"], None)
-    where = f"worker {rank}: " if rank else ""
-    if isinstance(kind, type) and issubclass(kind, KeyartError):
-        return kind(where + failure["message"])
-    return TrainingError(f"worker {rank}: {failure['failure']}: {failure['message']}")
-
-
 @contextmanager
 def _processes(
-    job: Job, count: int, port: int, events: queue.Queue[tuple[int, dict[str, Any] | None]]
+    job: Job, count: int, port: int, events: queue.Queue[tuple[int, Report | None]]
 ) -> Iterator[list["_Process"]]:
     """Start the workers, and end those that still run afterwards."""
     with ExitStack() as stack:
@@ -153,9 +124,7 @@ class _Process:
             env=environment,
         )
 
-    def begin(
-        self, job: dict[str, Any], events: queue.Queue[tuple[int, dict[str, Any] | None]]
-    ) -> None:
+    def begin(self, job: dict[str, Any], events: queue.Queue[tuple[int, Report | None]]) -> None:
         """Send it its job, and put what it reports into `events`; None when it has ended."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has failed already, and says so
@@ -163,7 +132,7 @@ class _Process:
             self._process.stdin.flush()
         threading.Thread(target=self._read, args=(events,), daemon=True).start()
 
-    def _read(self, events: queue.Queue[tuple[int, dict[str, Any] | None]]) -> None:
+    def _read(self, events: queue.Queue[tuple[int, Report | None]]) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as reports:
             for line in reports:

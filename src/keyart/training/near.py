@@ -68,6 +68,16 @@ def fit_near(
     return Fitted(fitted, ordered[best - 2] if best > 1 else float("inf"))
 
 
+def fit_plain(inputs: Any, truth: Flags, penalty: float) -> Weights:
+    """Logistic regressions of all genres with one penalty, for inputs with a deviation near 1.
+
+    inputs: (films, inputs), dense or sparse. truth: (films, genres).
+    """
+    rate = (truth.sum(0) + 1) / (len(truth) + 2)
+    start = Weights(np.zeros((inputs.shape[1], truth.shape[1])), np.log(rate / (1 - rate)))
+    return _fit(inputs, truth, np.ones(truth.shape, bool), start, start, penalty)
+
+
 def _path(
     inputs: Any, truth: Flags, cells: Flags, start: Weights, penalties: Sequence[float]
 ) -> list[Weights]:

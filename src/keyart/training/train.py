@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.terms import check_agreement
+from keyart.copies import working_folder
 from keyart.errors import RecipeError, TrainingError
 from keyart.images.decode import Pixels
 from keyart.models.backbones import origin
@@ -19,6 +21,7 @@ from keyart.models.classifier import GenreClassifier, has_depthwise, multiply_ad
 from keyart.models.heads import GenreHead
 from keyart.network import Network
 from keyart.run import Run
+from keyart.stores.paths import RemotePath, place
 from keyart.training.callbacks import Callbacks
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical, load_classical
@@ -28,17 +31,19 @@ from keyart.training.finish import Trained, finish_run, saying_what_is_saved, st
 from keyart.training.freezing import freeze_stages
 from keyart.training.images import Images, choose_images
 from keyart.training.join import follows, joined_by_torchrun, restarted, under_torchrun
-from keyart.training.launch import Job, train_here
+from keyart.training.launch import train_here
 from keyart.training.logs import TrainingLog, reporting
 from keyart.training.loop import Examples, fit
 from keyart.training.machine import choose_machine, isolated
 from keyart.training.networks import build_network, load_best
 from keyart.training.onnx_export import PARITY_POSTERS, export_onnx
 from keyart.training.recipe import AnyRecipe, Recipe, any_recipe
+from keyart.training.reports import Job
 from keyart.training.sources import FeatureSource, HeadOnly, PixelSource, Whole
 from keyart.training.start import fit_head, open_start, starting_recipe
 from keyart.training.teacher import open_teacher
 from keyart.training.workers import ALONE, Workers
+from keyart.version import __version__
 
 _HEAD_RATE = 1e-3  # learning rate of a head that is trained before its backbone
 
@@ -65,6 +70,7 @@ def train(
     logs: Sequence[TrainingLog | str] = (),
     agreement: bool = False,
     workers: int = 1,
+    ray: str | None = None,
     **settings: Any,
 ) -> Run:
     """Train a model on a catalog, and leave a run: weights, bundle, metrics and report.
@@ -75,16 +81,24 @@ def train(
     training that was stopped at any moment; it ends with the same weights. callbacks: what to call
     meanwhile. logs: what to report each epoch to, "tensorboard" or objects of your own, see
     `TrainingLog`. agreement: whether you have the written agreement that a source of the posters
-    asks for (TMDb does). workers: processes that share every batch. They train the network that one
-    process would. settings: recipe keys to override, `epochs=5`.
+    asks for (TMDb does). workers: processes that share every batch, on this machine or, with `ray`,
+    on a cluster: its address, "auto" for the one of this machine, or "local" to start one here.
+    They train the network that one process would. settings: recipe keys to override, `epochs=5`.
 
     Raises RecipeError, RunError if `out` exists (or, to resume, belongs to another training),
     TrainingError if the catalog cannot be trained on, WeightsError for weights that are missing or
-    do not fit the backbone, BundleError for a start that cannot be read, and TermsError if an
-    agreement is missing.
+    do not fit the backbone, BundleError for a start that cannot be read, TermsError if an agreement
+    is missing, JobError without a cluster, and MissingExtraError for `ray` without keyart[cluster].
     """
-    if follows():
-        logs = ()  # the worker that leads reports
+    if isinstance(stored := place(out), RemotePath) and follows():
+        out = stored.name  # the worker that leads writes; this one only names it in messages
+    elif isinstance(stored, RemotePath):
+        with working_folder(stored) as folder:
+            train(
+                catalog, recipe, out=folder, start=start, resume=resume, callbacks=callbacks,
+                logs=logs, agreement=agreement, workers=workers, ray=ray, **settings,
+            )  # fmt: skip
+        return Run(stored)
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     check_agreement(opened, agreement)
     run, call = Run(out), callbacks or Callbacks()
@@ -93,23 +107,25 @@ def train(
         if start is not None
         else any_recipe("posternet" if recipe is None else recipe, settings)
     )
-    with isolated(), saying_what_is_saved(run), reporting(run, chosen, logs, call) as call:
+    # Of the workers that torchrun starts, the one that leads reports.
+    told = nullcontext(call) if follows() else reporting(run, chosen, logs, call)
+    with isolated(), saying_what_is_saved(run), told as call:
         if not isinstance(chosen, Recipe):
-            if workers > 1 or under_torchrun():
+            if workers > 1 or ray is not None or under_torchrun():
                 raise RecipeError(f"{chosen.classifier.kind} trains in one process: use no workers")
             _train_classical(opened, chosen, run, call, resume=resume)
             _say_if_the_box_is_as_good(run, call)
             return run
         if under_torchrun():
-            if workers > 1:
-                raise TrainingError("torchrun starts the workers: leave --workers out")
+            if workers > 1 or ray is not None:
+                raise TrainingError("torchrun starts the workers: leave --workers and --ray out")
             begun = restarted() and run.has_origin
             with joined_by_torchrun() as group:
                 lesson = learn(opened, chosen, run, call, resume=resume or begun, workers=group)
             if not group.leads:
                 return run
-        elif workers > 1:
-            lesson = _learn_elsewhere(opened, chosen, run, call, workers, resume=resume)
+        elif workers > 1 or ray is not None:
+            lesson = _learn_elsewhere(opened, chosen, run, call, workers, ray, resume=resume)
         else:
             lesson = learn(opened, chosen, run, call, resume=resume)
         if lesson is None:
@@ -182,9 +198,10 @@ def _begin(
     model = _first_model(catalog, recipe, splits["train"].rows)
     if workers.leads:
         start_run(run, catalog, recipe, data.split, resume=resume)
+    workers.check("keyart", __version__)
     workers.check("the catalog", catalog.fingerprint)
     workers.check("the recipe", recipe.to_toml())
-    finished = bool(workers.agreed({"finished": run.is_finished})["finished"])
+    finished = bool(workers.agreed({"finished": workers.leads and run.is_finished})["finished"])
     return None if finished else model, splits
 
 
@@ -194,6 +211,7 @@ def _learn_elsewhere(
     run: Run,
     callbacks: Callbacks,
     workers: int,
+    ray: str | None,
     *,
     resume: bool,
 ) -> Lesson | None:
@@ -201,8 +219,13 @@ def _learn_elsewhere(
     model, splits = _begin(catalog, recipe, run, ALONE, resume=resume)
     if model is None:
         return None
-    job = Job(os.path.abspath(catalog.path), recipe.to_toml(), os.path.abspath(run.path))
-    train_here(job, workers, callbacks)
+    job = Job(str(catalog.path.absolute()), recipe.to_toml(), str(run.path.absolute()))
+    if ray is None:
+        train_here(job, workers, callbacks)
+    else:
+        from keyart.training.on_ray import train_on_ray
+
+        train_on_ray(job, workers, ray, callbacks)
     return Lesson(catalog, catalog.pixels(recipe.spec, callbacks.posters), splits, callbacks)
 
 

@@ -7,10 +7,10 @@ import sys
 import threading
 import traceback
 import warnings
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any
 
-from keyart.errors import one_line
+from keyart.training.reports import Report, failure, sending
 
 
 def main() -> None:
@@ -20,26 +20,22 @@ def main() -> None:
     reports = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no report
 
-    def report(**event: Any) -> None:
-        reports.write(json.dumps(event) + "\n")
+    def send(report: Report) -> None:
+        reports.write(json.dumps(report) + "\n")
 
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _train(job, report)
-    except OSError as error:
-        report(failure="OSError", errno=error.errno, file=str(error.filename or job["run"]))
-        sys.exit(1)
+        _train(job, send)
     except Exception as error:
         traceback.print_exc()
-        report(failure=type(error).__name__, message=one_line(error))
+        send(failure(error))
         sys.exit(1)
 
 
-def _train(job: dict[str, Any], report: Any) -> None:
+def _train(job: dict[str, Any], send: Callable[[Report], None]) -> None:
     from keyart.catalog.catalog import Catalog
     from keyart.run import Run
-    from keyart.training.callbacks import Callbacks
     from keyart.training.join import joined_here
     from keyart.training.machine import keep_freed_memory
     from keyart.training.recipe import Recipe, recipe_of
@@ -48,17 +44,12 @@ def _train(job: dict[str, Any], report: Any) -> None:
     keep_freed_memory()
     recipe = recipe_of(job["recipe"], job["run"])
     assert isinstance(recipe, Recipe)
-    callbacks = Callbacks(
-        posters=lambda done, total: report(posters=(done, total)),
-        steps=lambda step: report(step=asdict(step)),
-        message=lambda sentence: report(message=sentence),
-    )
     with joined_here(job["port"], job["rank"], job["count"]) as group:
         learn(
             Catalog.open(job["catalog"]),
             recipe,
             Run(job["run"]),
-            callbacks,
+            sending(send),
             resume=True,
             workers=group,
         )

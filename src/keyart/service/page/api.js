@@ -70,3 +70,5 @@ export async function post(path, file, fields = {}) {
   }
   return (await request(path, { method: "POST", body: form })).json();
 }
+
+export const send = async (path) => (await request(path, { method: "POST" })).json();

@@ -26,15 +26,14 @@ _TASK = "image-classification"  # the hub has no other word for classes that may
 _METRICS = {"f1": "f1", "precision": "precision", "recall": "recall"}
 _OTHERS = {"label_accuracy": "accuracy", "mean_roc_auc": "roc_auc", "brier": "brier_score"}
 
-_log = logging.getLogger("keyart.publish")
+_log = logging.getLogger("keyart.publishing")
 
 
 @dataclass(frozen=True)
 class Published:
     """What was published. name: what `keyart.load` takes. url: where people see it.
 
-    For an archive, name ends in its SHA-256 and begins with its file, to be replaced by the address
-    at which it is put.
+    For an archive, name has its SHA-256, and HOST in the place of the host that will give it out.
     """
 
     name: str
@@ -57,19 +56,20 @@ def publish(
 
     Up go the files of the bundle, which are checked when it is loaded, and a README.md: the model's
     card with task, licence, data and metrics in the hub's own form. Files of an earlier model are
-    removed; other files stay. Raises HubError, and BundleError for a damaged bundle.
+    removed; other files stay. Returns the name that `keyart.load` takes, with the commit or the
+    hash, and the url where people see it. Raises HubError, and BundleError for a damaged bundle.
     """
     bundle = read_bundle(find_model(model).bundle)
     for terms in bundle.provenance.get("terms", ()):
         if terms["agreement"]:
             _log.warning(
-                "%s: its content trains a model only with a written agreement; publish what yours "
-                "allows", terms["source"],
+                "%s: its content trains a model only with a written agreement; publish only what "
+                "the agreement allows", terms["source"],
             )  # fmt: skip
     target = os.fspath(to)
     if target.casefold().endswith(ARCHIVE):
         sha256 = write_archive(bundle.path, Path(target))
-        return Published(f"{target}#sha256={sha256}", target)
+        return Published(f"https://HOST/{Path(target).name}#sha256={sha256}", target)
     repo = Repo.parse(target)
     if repo.revision:
         raise HubError(
@@ -119,16 +119,16 @@ def readme_of(bundle: Bundle, repo: str, licence: str) -> str:
     from huggingface_hub import ModelCardData
 
     facts = bundle.provenance
-    terms = list(facts.get("terms", ()))
+    terms, results = list(facts.get("terms", ())), list(_results(facts))
     data = ModelCardData(
         library_name="keyart",
         pipeline_tag=_TASK,
         license=licence,
         base_model=_base(facts),
         tags=["film", "poster", "genres", "multi-label", "onnx", *_sources(terms)],
-        metrics=list(dict.fromkeys(_type(name) for name in facts.get("metrics", {}))) or None,
+        metrics=list(dict.fromkeys(one.metric_type for one in results)) or None,
         model_name=_name(bundle),
-        eval_results=list(_results(facts)) or None,
+        eval_results=results or None,
         keyart={
             "genres": list(bundle.vocabulary.names),
             **{name: facts[name] for name in ("films", "catalog", "backbone") if name in facts},

@@ -1,0 +1,1 @@
+"""Doubtful genres of a catalog: finding them."""
