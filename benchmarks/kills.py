@@ -24,6 +24,7 @@ from keyart.bundle import read_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.check import check_catalog
 from keyart.demo.painted import paint_films
+from keyart.indexing import EMBEDDINGS
 from keyart.predictor import Predictor
 from keyart.review.corrections import Correction, Corrections
 from keyart.run import Run
@@ -123,7 +124,8 @@ def _index_state(out: Path) -> str:
     if not out.exists():
         return "old"
     index = Index.open(out)
-    return _digest(np.asarray(index.embeddings).tobytes(), index.thumbnail(len(index) - 1))
+    rows = np.load(index.path / EMBEDDINGS)
+    return _digest(rows.tobytes(), index.thumbnail(len(index) - 1))
 
 
 def _bundle_state(out: Path) -> str:

@@ -14,9 +14,13 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_new_posters
+from keyart.doubts.find import find_doubts
 from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
+from keyart.review.decisions import Decisions
 from keyart.service.app import create_app
+from keyart.service.review import create_review_app
+from keyart.service.reviewing import Reviewing
 from keyart.service.server import running
 from keyart.similar import Index
 
@@ -50,6 +54,27 @@ def shoot(browser: Browser, url: str, posters: list[Path], folder: Path) -> None
         context.close()
 
 
+def shoot_review(browser: Browser, catalog: Catalog, predictor: Predictor, folder: Path) -> None:
+    """Take the pictures of the review page, with the first doubt of the catalog."""
+    doubts = find_doubts(catalog, predictor, most=100)
+    with tempfile.TemporaryDirectory() as work:
+        store = Decisions(f"sqlite:///{Path(work) / 'decisions.sqlite'}")
+        with running(create_review_app(Reviewing(catalog, doubts, store))) as url:
+            for name, width, height, scheme in SHOTS:
+                context = browser.new_context(
+                    viewport={"width": width, "height": height},
+                    color_scheme="dark" if scheme == "dark" else "light",
+                )
+                page = context.new_page()
+                page.goto(url)
+                page.fill("#author", "Ann")
+                expect(page.locator("#poster")).not_to_have_js_property("naturalWidth", 0)
+                page.wait_for_timeout(1_000)
+                picture = Image.open(io.BytesIO(page.screenshot()))
+                picture.convert("RGB").save(folder / f"review-{name}.png", optimize=True)
+                context.close()
+
+
 def _named(poster: Path) -> Path:
     """The poster under the name of its film, which gives the page its title and a year."""
     return poster.rename(poster.with_name(f"{poster.stem.replace('-', ' ').title()} (1992).jpg"))
@@ -76,6 +101,7 @@ def main() -> None:
             chromium = shutil.which("chromium")
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             shoot(browser, url, posters, arguments.out)
+            shoot_review(browser, catalog, predictor, arguments.out)
             browser.close()
 
 

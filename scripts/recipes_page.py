@@ -54,8 +54,8 @@ keyart train CATALOG --set encoder=ENCODER --set encoder_reads=words --out RUN
 `titles` is a table of more films. They need no posters, and validation and test films among them
 are left out. `encoder` is a sentence encoder: a folder with `model.onnx` (or `onnx/model.onnx`) and
 `tokenizer.json`, as sentence-transformers and Hugging Face export them, or its name on the Hugging
-Face hub, as `owner/name` or `hf:owner/name@REVISION`. It needs `pip install 'keyart[text]'`. Its vectors are kept in the catalog's folder, so
-they are computed once.
+Face hub, as `owner/name` or `hf:owner/name@REVISION`. It needs `pip install 'keyart[text]'`. Its
+vectors are kept in the catalog's folder, so they are computed once.
 
 - `encoder_reads=words`: what the encoder knows of each word of the training titles goes into the
   n-grams. The bundle stays small, and predicts without the encoder and as fast as before. The box

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance
 
 from keyart.catalog.groups import join_groups
+from keyart.hamming import Hashes
 from keyart.near_duplicates import (
     LEAST_LIKENESS,
     RADIUS,
-    Hashes,
     Thumbnails,
     near_pairs,
     poster_hash,

@@ -209,6 +209,8 @@ def test_the_page_shows_what_contradicts_and_fits_a_phone(
     expect(page.locator("#question")).to_contain_text(one.genre)
     assert page.locator("#evidence tr").count() == len(one.evidence) + 1
     assert page.locator("#similar li").count() == len(one.similar)
+    heights = page.locator("#evidence tr").evaluate_all("rows => rows.map(r => r.offsetHeight)")
+    assert max(heights) < 40  # one line each
     poster = page.locator("#poster")
     expect(poster).not_to_have_js_property("naturalWidth", 0)
     phone = browser.new_context(viewport={"width": 360, "height": 740}).new_page()

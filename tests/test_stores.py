@@ -197,6 +197,19 @@ def test_other_tools_read_a_catalog_as_the_page_says(
     assert dict(genres) == {genre: n for genre, n in counts.items() if n}  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["tune", "x", "--out"], ["demo", "--out"], ["fetch", "plan", "x.csv", "--tmdb", "--out"]],
+)
+def test_what_needs_a_folder_of_this_machine_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [*words, "s3://films/out"])
+    assert str(done.exception).startswith("s3://films/out: this needs a folder of this machine")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_endpoint_can_be_given_to_a_command(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,7 +51,7 @@ _HOMES = {
     "tune": "keyart.search.search",
     "make_ensemble": "keyart.ensemble.make",
     "export": "keyart.training.export",
-    "publish": "keyart.publish",
+    "publish": "keyart.publishing",
     "evaluate": "keyart.training.evaluate",
     "compare": "keyart.evaluation.compare",
     "write_report": "keyart.report.page",
@@ -113,7 +113,7 @@ if TYPE_CHECKING:  # so that type checkers and editors know the names
     from keyart.prediction import Query as Query
     from keyart.predictor import Predictor as Predictor
     from keyart.predictor import load as load
-    from keyart.publish import publish as publish
+    from keyart.publishing import publish as publish
     from keyart.queries import find_films as find_films
     from keyart.report.page import write_report as write_report
     from keyart.review.apply import apply_corrections as apply_corrections

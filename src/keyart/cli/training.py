@@ -213,7 +213,7 @@ def publish_model(
     ] = None,
 ) -> None:
     """Publish a model with its card, and print the name by which others load it."""
-    from keyart.publish import publish
+    from keyart.publishing import publish
 
     done = publish(model, to, licence=licence, private=private)
     typer.echo(f"{done.url}: published")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from pathlib import Path
 
 from rich.console import Console
 
@@ -10,6 +9,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films, paint_new_posters
 from keyart.errors import KeyartError
 from keyart.predictor import Predictor
+from keyart.stores.paths import on_this_machine
 from keyart.terminal.predictions import show_predictions
 from keyart.terminal.scores import show_scores
 from keyart.terminal.training import watch_training
@@ -26,7 +26,7 @@ def run_demo(
     paint_only: stop after painting. Replaces the folder of an earlier demo. Raises KeyartError if
     `out` holds anything else.
     """
-    folder = Path(out)
+    folder = on_this_machine(out)
     if folder.exists() and any(folder.iterdir()):
         if not (folder / _MARK).exists():
             raise KeyartError(f"{folder}: already exists and is not a demo's; choose another --out")

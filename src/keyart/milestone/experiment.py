@@ -37,6 +37,7 @@ from keyart.milestone.rows import (
     choose_rows,
 )
 from keyart.run import Run
+from keyart.stores.paths import on_this_machine
 from keyart.training.callbacks import Callbacks as TrainingCallbacks
 from keyart.training.train import train
 from keyart.version import __version__
@@ -119,7 +120,7 @@ def run_milestone(
     Raises KeyartError if `out` holds another comparison or a row is unknown, CatalogError if the
     catalog has too few films, and WeightsError for a file that does not fit its row.
     """
-    folder, watch = Path(out), callbacks or Callbacks()
+    folder, watch = on_this_machine(out), callbacks or Callbacks()
     chosen = choose_rows(rows)
     known = {row: str(where) for row, where in (weights or {}).items()}
     request = Request(films, epochs, full, settings or {}, known)

@@ -13,6 +13,7 @@ from keyart.milestone.tiles import COUNT, colour_tiles, data_uri, grey_tiles, ma
 from keyart.report.charts import Chart, counts_chart
 from keyart.report.templates import template
 from keyart.run import Run
+from keyart.stores.paths import on_this_machine
 from keyart.training.networks import load_best
 from keyart.training.recipe import Recipe, any_recipe
 
@@ -70,7 +71,7 @@ def draw_pictures(
     a run that is not finished or has no such layer, and PosterError for a poster that cannot be
     read.
     """
-    opened, folder, content = Run.open(run), Path(out), None
+    opened, folder, content = Run.open(run), on_this_machine(out), None
     if poster is not None:
         try:
             content = Path(poster).read_bytes()

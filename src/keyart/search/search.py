@@ -41,6 +41,7 @@ from keyart.search.study import (
     quiet_optuna,
     storage_errors,
 )
+from keyart.stores.paths import on_this_machine
 from keyart.training.callbacks import Callbacks, Row, Step
 from keyart.training.checkpoint import load_tensors, rows_done
 from keyart.training.recipe import Recipe
@@ -89,12 +90,12 @@ def tune(
     Raises SearchError if the folder holds something else, and if the first trials all fail;
     RecipeError for an unknown key or an impossible value.
     """
+    out = on_this_machine(out)
     until = math.inf if hours is None else time.monotonic() + 3600 * hours
     call = callbacks or Callbacks()
     if not isinstance(catalog, Catalog):
         catalog = Catalog.open(catalog)
     check_agreement(catalog, agreement)
-    out = Path(out)
     with quiet_optuna(), storage_errors(out, storage):
         opened = open_search(
             catalog,

@@ -103,7 +103,8 @@ class Reviewing:
         with self._lock:
             self._forget_shown()
             seen = {place for who, (place, _) in self._shown.items() if who != reviewer}
-            free, busy = [], []
+            free: list[int] = []
+            busy: list[int] = []
             for place in self._open(reviewer, kind, genre):
                 (busy if place in seen else free).append(place)
                 if len(free) == count:

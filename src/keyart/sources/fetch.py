@@ -22,6 +22,7 @@ from keyart.sources.plan import Planned, plan
 from keyart.sources.run import Run, Tally, expire
 from keyart.sources.terms import TERMS
 from keyart.sources.tmdb import Tmdb, read_key
+from keyart.stores.paths import on_this_machine
 from keyart.stores.paths import place as named_place
 
 DAY = 86_400
@@ -116,6 +117,7 @@ class Fetch:
 
         Raises FetchError, TableError and VocabularyError.
         """
+        folder = on_this_machine(out)
         given = [url_column is not None, url_template is not None, mirror is not None, tmdb]
         if sum(given) != 1:
             raise FetchError(
@@ -143,7 +145,7 @@ class Fetch:
             named["poster"] = url_column
         planned = plan(
             [Path(table) for table in tables],
-            Path(out),
+            folder,
             place,
             vocabulary=vocabulary,
             choice=Choice(frozenset(types), years, min_votes),
@@ -151,7 +153,7 @@ class Fetch:
             prefer=prefer,
             columns=named,
         )
-        return cls(Path(out), planned)
+        return cls(folder, planned)
 
     def run(
         self,

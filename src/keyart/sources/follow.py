@@ -12,6 +12,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.files import StrPath, replacing
 from keyart.parallel import Progress, batches
 from keyart.sources.manifest import BATCH, FILMS, POSTERS, Manifest, Row
+from keyart.stores.paths import place
 
 _COLUMNS = ("film_id", "title", "year", "genres", "poster")
 
@@ -54,7 +55,7 @@ def follow(folder: Path, out: StrPath, progress: Progress | None = None) -> Foll
     Raises CatalogError and FetchError.
     """
     manifest = Manifest(folder)
-    catalog = Catalog.open(out) if Path(out).exists() else None
+    catalog = Catalog.open(out) if place(out).exists() else None
     known = frozenset(film.film_id for film in catalog) if catalog else frozenset[str]()
     rejected = {one.film_id for one in catalog.rejections()} if catalog else set[str]()
     table, films = write_films(manifest, known | rejected)

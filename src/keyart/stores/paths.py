@@ -153,6 +153,14 @@ def is_remote(path: StrPath) -> bool:
     return isinstance(place(path), RemotePath)
 
 
+def on_this_machine(path: StrPath) -> Path:
+    """A path of this machine, for a folder that is written little by little. Raises StoreError."""
+    named = place(path)
+    if isinstance(named, RemotePath):
+        raise StoreError(f"{named}: this needs a folder of this machine; name one, and copy it")
+    return named
+
+
 def stores_folder() -> Path:
     """The folder of what is kept of object stores. Raises StoreError for a user without a home."""
     folder = cache_folder("stores")

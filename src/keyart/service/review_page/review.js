@@ -147,7 +147,7 @@ function showEvidence({ evidence, p }, wrong) {
   byId("evidence").replaceChildren(...rows.map(([name, chance]) => {
     const meter = element("div", { className: "meter" });
     meter.style.setProperty("--score", chance);
-    return element("tr", { className: name },
+    return element("tr", { className: name === "together" ? name : "" },
       element("th", { scope: "row", text: name }),
       element("td", {}, meter),
       element("td", { className: "number", text: percent(chance) }));

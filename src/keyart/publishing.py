@@ -26,7 +26,7 @@ _TASK = "image-classification"  # the hub has no other word for classes that may
 _METRICS = {"f1": "f1", "precision": "precision", "recall": "recall"}
 _OTHERS = {"label_accuracy": "accuracy", "mean_roc_auc": "roc_auc", "brier": "brier_score"}
 
-_log = logging.getLogger("keyart.publish")
+_log = logging.getLogger("keyart.publishing")
 
 
 @dataclass(frozen=True)
