@@ -169,6 +169,14 @@ def test_the_command_prints_a_table_json_and_a_file(
     assert {one["kind"] for one in json.loads(found)["doubts"]} == {"wrong"}
 
 
+def test_a_file_of_another_kind_is_refused_before_the_work(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyart.doubts.find.find_doubts", None)
+    command = ["catalog", "doubts", str(catalog.path), "--out", "doubts.txt"]
+    assert isinstance(CliRunner().invoke(app, command).exception, OutputError)
+
+
 def test_a_doubt_is_what_a_decision_is_about(doubts: Doubts) -> None:
     one = doubts[0]
     assert isinstance(one, Doubt)

@@ -80,15 +80,16 @@ def sync_file(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, create_only: bool = False, swept: bool = False) -> Iterator[Path]:
     """Yield a partial file to write; on success it replaces the file at `path`.
 
     After an error nothing new is left and the file at `path` is as it was. A replaced file keeps
     its mode, and its owner if this process may give files away. A symbolic link stays a link: its
-    target is replaced. create_only: replace nothing. Raises OutputError if there is a device, a
-    pipe or a folder at `path`, and FileExistsError if there is a file after all, which another
-    process may have written meanwhile. An object of a store
-    is written at the end, at once.
+    target is replaced. create_only: replace nothing. swept: the caller has removed what killed
+    processes left; to look for it takes time in a folder of thousands of files. Raises OutputError
+    if there is a device, a pipe or a folder at `path`, and FileExistsError if there is a file after
+    all, which another process may have written meanwhile. An object of a store is written at the
+    end, at once.
     """
     path = place(path)
     if isinstance(path, RemotePath):
@@ -102,7 +103,8 @@ def replacing(path: Path, *, create_only: bool = False) -> Iterator[Path]:
         return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    sweep(target.parent, target.name)
+    if not swept:
+        sweep(target.parent, target.name)
     partial = _partial(target)
     try:
         with _named(path):
@@ -279,27 +281,6 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with replacing(path) as partial:
         partial.write_bytes(content)
-
-
-def create_file(path: Path, content: bytes) -> None:
-    """Write a new file, whole or not at all. Raises FileExistsError if there is one."""
-    sweep(path.parent, path.name)
-    partial = _partial(path)
-    try:
-        with _named(path):
-            partial.write_bytes(content)
-            sync_file(partial)
-            try:
-                os.link(partial, path)  # unlike a rename, it never replaces a file
-            except FileExistsError:
-                raise
-            except OSError:  # a disk without hard links
-                if path.exists() or path.is_symlink():
-                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
-                os.rename(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from keyart.errors import NfoError, why
@@ -115,6 +116,37 @@ class _Folder:
     own: bool = False
     kind: str = ""  # "series", "extras" and so on, if it has no films
 
+    @cached_property
+    def split(self) -> list[tuple[str, str, str]]:
+        """Each file's name, its stem and its suffix. A folder may have thousands of films."""
+        return [(name, *names.split_suffix(name)) for name in self.files]
+
+    @cached_property
+    def by_name(self) -> dict[str, str]:
+        """The names of its files, by their lower case."""
+        return {name.casefold(): name for name in self.files}
+
+    @cached_property
+    def videos(self) -> dict[str, str]:
+        """The names of its videos, by their stems."""
+        return {stem: name for name, stem, suffix in self.split if suffix in names.VIDEOS}
+
+    @cached_property
+    def pictures(self) -> dict[str, str]:
+        """The names of its pictures, by their stems in lower case."""
+        known = SUFFIXES | {names.LEGACY}
+        found = [(stem.casefold(), name) for name, stem, suffix in self.split if suffix in known]
+        return dict(reversed(found))  # of several with one stem, the first
+
+    @cached_property
+    def nfo_files(self) -> list[str]:
+        """The names of the NFO files that may be of films."""
+        return [
+            name
+            for name, stem, suffix in self.split
+            if suffix == ".nfo" and stem.casefold() not in _NO_FILM
+        ]
+
 
 def read_folder(root: Path) -> Contents:
     """Read a folder and all below it. Raises OSError if it cannot be read."""
@@ -180,35 +212,27 @@ def _has_film(path: Path, folders: Mapping[Path, _Folder]) -> bool:
 
 def _stems(folder: _Folder) -> list[str]:
     """The names of a folder's videos that are films, or else of its NFO files that may be."""
-    split = [names.split_suffix(name) for name in folder.files]
-    videos = [stem for stem, suffix in split if suffix in names.VIDEOS]
-    found = [stem for stem in videos if not names.is_extra(stem) and not names.is_episode(stem)]
-    if not videos:  # only what is known of films was copied
-        found = [
+    if folder.videos:
+        return sorted(
             stem
-            for stem, suffix in split
-            if suffix == ".nfo" and stem.casefold() not in _NO_FILM and _of_film(folder, stem)
-        ]
-    return sorted(dict.fromkeys(found))
-
-
-def _of_film(folder: _Folder, stem: str) -> bool:
-    file = next(name for name in folder.files if names.split_suffix(name) == (stem, ".nfo"))
-    read = _read(folder.path / file)
-    return read.nfo is not None
+            for stem in folder.videos
+            if not names.is_extra(stem) and not names.is_episode(stem)
+        )
+    # Only what is known of films was copied.
+    read = (name for name in folder.nfo_files if _read(folder.path / name).nfo is not None)
+    return sorted({names.split_suffix(name)[0] for name in read})
 
 
 def _group(folder: _Folder, stems: Sequence[str]) -> list[list[str]]:
     """The stems of each film: parts of one belong together, and versions that the folder names."""
     films: dict[str, list[str]] = {}
-    for stem in stems:
-        part = names.part_of(stem)
-        others = [one for one in stems if part is not None and names.part_of(one) == part]
-        films.setdefault(part if part is not None and len(others) > 1 else stem, []).append(stem)
+    parts = {stem: names.part_of(stem) for stem in stems}
+    counts = Counter(parts.values())
+    for stem, part in parts.items():
+        films.setdefault(part if part is not None and counts[part] > 1 else stem, []).append(stem)
     if len(films) > 1 and all(names.is_version(stem, folder.path.name) for stem in stems):
         return [list(stems)]
-    has_videos = any(names.split_suffix(name)[1] in names.VIDEOS for name in folder.files)
-    if len(films) == 2 and "movie" in map(str.casefold, films) and not has_videos:
+    if len(films) == 2 and "movie" in map(str.casefold, films) and not folder.videos:
         # movie.nfo and Alien.nfo are of one film.
         return [sorted(stems, key=lambda stem: stem.casefold() == "movie")]
     return list(films.values())
@@ -216,27 +240,22 @@ def _group(folder: _Folder, stems: Sequence[str]) -> list[list[str]]:
 
 def _films(root: Path, folder: _Folder) -> Iterator[FolderFilm]:
     films = [[]] if folder.disc is not None else folder.films
-    by_name = {name.casefold(): name for name in folder.files}
     for stems in films:
-        files = _nfo_files(folder, stems, by_name)
+        files = _nfo_files(folder, stems)
         problem = next((f"{one.path.name} {one.problem}" for one in files if one.problem), "")
         read = [one.nfo for one in files if one.nfo is not None]
         named = _named(root, folder, stems)
         title = next((nfo.title for nfo in read if nfo.title), None) or named.title or None
         year = next((nfo.year for nfo in read if nfo.year), None) or named.year
         ids = dict(named.ids)
-        for nfo in read:
-            ids |= nfo.ids
+        for one in read:
+            ids |= one.ids
         if folder.disc is not None:
             name, new = folder.disc, folder.path / "movie.nfo"
         else:
-            known = [one for one in folder.files if names.split_suffix(one)[0] == stems[0]]
-            video = next(
-                (one for one in known if names.split_suffix(one)[1] in names.VIDEOS),
-                f"{stems[0]}.nfo",
-            )
+            nfo = folder.by_name.get(f"{stems[0]}.nfo".casefold(), "")
             several = len(stems) > 1 and names.part_of(stems[0]) is None
-            name = folder.path / by_name.get(video.casefold(), video)
+            name = folder.path / folder.videos.get(stems[0], nfo)
             new = folder.path / ("movie.nfo" if several else f"{stems[0]}.nfo")
         yield FolderFilm(
             printable(name.relative_to(root).as_posix()),
@@ -267,23 +286,18 @@ def _base(stem: str) -> str:
     return names.part_of(stem) or stem
 
 
-def _nfo_files(folder: _Folder, stems: Sequence[str], by_name: Mapping[str, str]) -> list[NfoFile]:
+def _nfo_files(folder: _Folder, stems: Sequence[str]) -> list[NfoFile]:
     """The NFO files of a film that there are, read."""
     wanted = [stem for one in stems for stem in (one, _base(one))]
     if folder.own:
         wanted += ["movie", folder.path.name]
-    found = [by_name.get(f"{stem}.nfo".casefold()) for stem in wanted]
+    found = [folder.by_name.get(f"{stem}.nfo".casefold()) for stem in wanted]
     paths = [folder.path / name for name in dict.fromkeys(found) if name is not None]
     if folder.disc is not None:
         inner = {entry.casefold(): entry for entry in _entries(folder.disc)}
         name = inner.get(names.DISCS[folder.disc.name.casefold()].casefold())
         paths += [folder.disc / name] if name is not None else []
-    others = [
-        name
-        for name in folder.files
-        if names.split_suffix(name)[1] == ".nfo"
-        and names.split_suffix(name)[0].casefold() not in _NO_FILM
-    ]
+    others = folder.nfo_files
     if not paths and folder.own and others:  # Kodi takes any NFO of a folder, if there is one
         if len(others) > 1:
             problem = f"is one of {len(others)} NFO files, none of them named after the film"
@@ -311,11 +325,7 @@ def _read(path: Path) -> NfoFile:
 
 def _poster(folder: _Folder, stems: Sequence[str]) -> Path | None:
     """The picture of a film that is most surely its poster."""
-    pictures: dict[str, str] = {}
-    for name in folder.files:
-        stem, suffix = names.split_suffix(name)
-        if suffix in SUFFIXES or suffix == names.LEGACY:
-            pictures.setdefault(stem.casefold(), name)
+    pictures = folder.pictures
     bases = dict.fromkeys(one for stem in stems for one in (stem, _base(stem)))
     wanted = [form.format(base) for form in names.OF_VIDEO[:1] for base in bases]
     if folder.own:

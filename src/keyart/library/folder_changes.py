@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from keyart.errors import LibraryError, NfoError, why
-from keyart.files import create_file, lock_folder, no_folder, replacing, sweep, sync_folder
+from keyart.files import lock_folder, no_folder, replacing, sweep, sync_folder
 from keyart.library.edit import Edit, digest, make_edit, new_nfo
 from keyart.library.journal import FileRecord, Record
 from keyart.library.nfo import MOST_BYTES
@@ -104,7 +104,8 @@ class FolderTarget:
             self._replace(path, record.edit, record.before)
             return
         try:
-            create_file(path, record.edit.new)
+            with replacing(path, create_only=True, swept=True) as partial:
+                partial.write_bytes(record.edit.new)
         except FileExistsError as error:
             raise ChangedError(f"{record.path}: there is one now") from error
         except OSError as error:
@@ -127,7 +128,7 @@ class FolderTarget:
         """Replace a file, if its digest is still this one."""
         name = path.relative_to(self._root).as_posix()
         try:
-            with replacing(path) as partial:
+            with replacing(path, swept=True) as partial:
                 data = read_bytes(path, MOST_BYTES)
                 partial.write_bytes(edit.apply(data))
                 if digest(read_bytes(path, MOST_BYTES)) != before:

@@ -154,7 +154,7 @@ class Library:
                     None,
                     film.problem,
                     cell=" / ".join(named),
-                    where=film.name,
+                    where=film.name if film.known_id else "NFO",
                 )
             )
             if film.poster is not None:

@@ -67,7 +67,9 @@ class MediaServer:
         try:
             films = [_Planned(film, self._api) for film in self._api.films()]
         except (ChangedError, FailedError) as error:
-            raise LibraryError(f"{error}; is this a server of {self.place.kind}?") from error
+            raise LibraryError(
+                f"{error}; is this a server of {self.place.kind.capitalize()}?"
+            ) from error
         if not films:
             raise LibraryError(f"{self.place.where}: has no films")
         try:

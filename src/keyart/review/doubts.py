@@ -95,7 +95,7 @@ class Doubts(Sequence[Doubt]):
         Raises OutputError for another suffix.
         """
         path = Path(path)
-        if known_suffix(path, _SUFFIXES) == ".json":
+        if doubts_suffix(path) == ".json":
             write_json(path, self.to_json())
         else:
             write_csv(path, _COLUMNS, map(_row, range(1, len(self) + 1), self))
@@ -136,6 +136,11 @@ class Doubts(Sequence[Doubt]):
         except (ValidationError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DoubtsError(f"{path}: no file of doubts ({reason})") from error
+
+
+def doubts_suffix(path: StrPath) -> str:
+    """.csv or .json, of a file to write doubts to. Raises OutputError for another suffix."""
+    return known_suffix(Path(path), _SUFFIXES)
 
 
 def percent(chance: float) -> str:

@@ -1,12 +1,13 @@
 """Plans for media libraries, and what came of them, as people read them."""
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from keyart.files import json_text
+from keyart.files import json_text, printable
 
 if TYPE_CHECKING:
     from keyart.library.plan import Plan, PlannedFilm
@@ -46,7 +47,8 @@ def show_plan(plan: "Plan", *, as_json: bool) -> None:
     for film in broken[:_SHOWN]:
         console.print(f"          {film.film}: {film.left.partition(': ')[2]}", markup=False)
     if changed:
-        console.print(f"apply     keyart library apply {plan.path} --journal FILE", markup=False)
+        path = shlex.quote(printable(plan.path or ""))
+        console.print(f"apply     keyart library apply {path} --journal FILE", markup=False)
 
 
 def _line(film: "PlannedFilm") -> Text:
