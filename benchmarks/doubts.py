@@ -105,8 +105,8 @@ def retrained(catalog: Catalog, features: Embeddings, before: Flags, after: Flag
     inputs = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
     scores = [_heads(inputs.astype(np.float64), truth, catalog) for truth in (after, before)]
     true, groups = catalog.truth[test], catalog.groups[test]
-    metrics = [all_metrics(one, one >= 0.5, true) for one in scores]
-    found = paired_bootstrap(*metrics, groups)["mean_average_precision"]
+    with_mended, as_listed = (all_metrics(one, one >= 0.5, true) for one in scores)
+    found = paired_bootstrap(with_mended, as_listed, groups)["mean_average_precision"]
     mended = int((before != after)[catalog.rows("train")].sum())
     return (
         f"retrained: {mended} genres of training films mended; mAP on test films "

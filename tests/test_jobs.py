@@ -531,12 +531,14 @@ def test_each_gpu_has_a_process_with_its_share_of_the_cores(
     setup = Setup(None, "0" * 64, None, False, KINDS, None, None)
     with pytest.raises(JobError, match="no NVIDIA GPU on this machine"):
         machines.Here(setup, workers=None, device="cuda")
-    monkeypatch.setattr(machines, "gpus_here", lambda: [0, 1, 2])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    assert machines.gpus_here() == ["3", "5"]
+    monkeypatch.setattr(machines, "gpus_here", lambda: ["0", "1", "2"])
     monkeypatch.setattr(machines, "cores", lambda: 13)
     started: list[Setup] = []
     monkeypatch.setattr(machines, "Worker", started.append)
     machines.Here(setup, workers=None, device="cuda")
-    assert [(one.gpu, one.threads) for one in started] == [(0, 4), (1, 4), (2, 4)]
+    assert [(one.gpu, one.threads) for one in started] == [("0", 4), ("1", 4), ("2", 4)]
     started.clear()
     machines.Here(setup, workers=2, device="cuda")
-    assert [one.gpu for one in started] == [0, 1]
+    assert [one.gpu for one in started] == ["0", "1"]
