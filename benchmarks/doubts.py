@@ -63,7 +63,7 @@ def main() -> None:
             curve = precisions(doubt, asked, planted)
             curves[kind].append(curve)
             for name, ranked in (("-log p", precisions(-right, asked, planted)), ("doubt", curve)):
-                cells = " | ".join(f"{ranked[k - 1]:.2f}" for k in _PLACES)
+                cells = " | ".join(f"{ranked[min(k, len(ranked)) - 1]:.2f}" for k in _PLACES)
                 print(f"| {seed} | {kind} | {name} | {cells} |", flush=True)
         if given.review:
             mended = review(listed, catalog.truth, doubt, given.review)
@@ -105,8 +105,8 @@ def retrained(catalog: Catalog, features: Embeddings, before: Flags, after: Flag
     inputs = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
     scores = [_heads(inputs.astype(np.float64), truth, catalog) for truth in (after, before)]
     true, groups = catalog.truth[test], catalog.groups[test]
-    metrics = [all_metrics(one, one >= 0.5, true) for one in scores]
-    found = paired_bootstrap(*metrics, groups)["mean_average_precision"]
+    with_mended, as_listed = (all_metrics(one, one >= 0.5, true) for one in scores)
+    found = paired_bootstrap(with_mended, as_listed, groups)["mean_average_precision"]
     mended = int((before != after)[catalog.rows("train")].sum())
     return (
         f"retrained: {mended} genres of training films mended; mAP on test films "
@@ -126,7 +126,7 @@ def draw(curves: dict[str, list[Floats]], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
     for (kind, several), colour in zip(curves.items(), ("#9c1f18", "#2f5f9e"), strict=True):
-        first = np.arange(1, _CURVE + 1)
+        first = np.arange(1, len(several[0]) + 1)
         for one in several:
             axes.plot(first[19:], one[19:], color=colour, alpha=0.25, linewidth=1)
         axes.plot(first[19:], np.mean(several, 0)[19:], color=colour, linewidth=2, label=kind)

@@ -1,10 +1,11 @@
 """A job's process that dies of some posters: a decoder that crashes, for all that the job knows.
 
 A poster that begins with b"KILL" ends it each time, one that begins with b"ONCE" the first time.
-Each time the file NAME.deaths grows by a letter.
+Each time the file NAME.deaths grows by a letter. One that begins with b"SLOW" takes some seconds.
 """
 
 import signal
+import time
 from pathlib import Path
 
 from keyart.images.poster import read_file
@@ -14,6 +15,8 @@ from tests.wire import GREEN
 
 def _read(path: Path) -> bytes:
     content = read_file(path)
+    if content[:4] == b"SLOW":
+        time.sleep(4)
     deaths = path.with_name(f".{path.name}.deaths")
     if content[:4] == b"KILL" or (content[:4] == b"ONCE" and not deaths.exists()):
         with deaths.open("a") as file:

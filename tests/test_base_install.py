@@ -91,6 +91,7 @@ def test_without_a_named_model_the_one_that_comes_with_keyart_predicts(place: Pa
         (("fetch", "run", "x"), "fetch"),
         (("index", "{p}", "--model", "{m}", "--out", "{o}"), "catalog"),
         (("predict", "{p}", "--model", "{m}", "--format", "parquet", "--out", "{o}"), "catalog"),
+        (("predict", "{p}", "--model", "{m}", "--out", "{o}/"), "catalog"),
         # They import pyarrow before all else; the extra that brings it is not enough.
         (("train", "x", "--out", "x"), "train"),
         (("evaluate", "x"), "train"),

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -135,33 +134,35 @@ def processes_of(pid: int) -> Iterator[int]:
 
 
 def test_a_killed_job_keeps_its_shards_and_leaves_no_process(
-    posters: Path, finished: Path, tiny_model: Path, tmp_path: Path
+    posters: Path, tiny_predictor: Predictor, tmp_path: Path
 ) -> None:
-    job = tmp_path / "job"
-    command = [sys.executable, "-m", "keyart", "predict", str(posters), "--out", f"{job}/"]
-    command += ["--model", str(tiny_model), "--shard-size", "16", "--workers", "1"]
+    mine = Path(shutil.copytree(posters, tmp_path / "posters"))
+    (mine / "20.png").write_bytes(b"SLOW")  # so that it is killed in the second shard
+    job, model = tmp_path / "job", tiny_predictor.bundle.path
+    slow = "from keyart.jobs import worker; worker._MODULE = 'tests.dying_worker'; "
+    command = [sys.executable, "-c", f"{slow} from keyart.__main__ import main; main()"]
+    command += ["predict", str(mine), "--out", f"{job}/", "--model", str(model)]
+    command += ["--shard-size", "16", "--workers", "1"]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while not list(job.glob("scores-*")):
         assert running.poll() is None
-        time.sleep(0.001)
+        time.sleep(0.01)
     children = list(processes_of(running.pid))
-    os.kill(running.pid, signal.SIGSTOP)  # so that it does not finish in the meantime
-    kept = {file.name: file.stat().st_mtime_ns for file in job.glob("scores-*")}
+    assert children
     assert job_status(job).state == "running"
     running.kill()
     running.wait()
+    (first,) = job.glob("scores-*")
+    written = first.stat().st_mtime_ns
     assert job_status(job).state == "stopped"
-    done = run_job(posters, job, model=tiny_model, workers=1)
-    assert done.computed == 3 - len(kept)
-    assert {file.name: file.stat().st_mtime_ns for file in job.glob("scores-*")}.items() >= (
-        kept.items()
-    )
-    assert scores_in(job).equals(scores_in(finished))
+    done = run_job(mine, job, model=model, workers=1)
+    assert (done.state, done.computed) == ("finished", 2)
+    assert first.stat().st_mtime_ns == written
+    assert scores_in(job).equals(at_once(tiny_predictor, mine))
     deadline = time.monotonic() + 20
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert children
 
 
 def test_a_poster_that_ends_its_process_twice_is_left_out_with_the_reason(
@@ -531,12 +532,14 @@ def test_each_gpu_has_a_process_with_its_share_of_the_cores(
     setup = Setup(None, "0" * 64, None, False, KINDS, None, None)
     with pytest.raises(JobError, match="no NVIDIA GPU on this machine"):
         machines.Here(setup, workers=None, device="cuda")
-    monkeypatch.setattr(machines, "gpus_here", lambda: [0, 1, 2])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    assert machines.gpus_here() == ["3", "5"]
+    monkeypatch.setattr(machines, "gpus_here", lambda: ["0", "1", "2"])
     monkeypatch.setattr(machines, "cores", lambda: 13)
     started: list[Setup] = []
     monkeypatch.setattr(machines, "Worker", started.append)
     machines.Here(setup, workers=None, device="cuda")
-    assert [(one.gpu, one.threads) for one in started] == [(0, 4), (1, 4), (2, 4)]
+    assert [(one.gpu, one.threads) for one in started] == [("0", 4), ("1", 4), ("2", 4)]
     started.clear()
     machines.Here(setup, workers=2, device="cuda")
-    assert [one.gpu for one in started] == [0, 1]
+    assert [one.gpu for one in started] == ["0", "1"]

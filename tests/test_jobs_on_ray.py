@@ -15,7 +15,7 @@ import pytest
 
 from keyart.bundle import read_bundle
 from keyart.cluster import settings
-from keyart.errors import JobError
+from keyart.errors import JobError, MissingExtraError
 from keyart.evidence import KINDS
 from keyart.jobs.on_ray import _compute, _files, _unpacked
 from keyart.jobs.run import run_job
@@ -193,6 +193,14 @@ def test_a_cluster_that_is_started_here_asks_for_a_token_and_reports_nothing() -
     assert settings("local")["RAY_AUTH_MODE"] == "token"
     assert "RAY_AUTH_MODE" not in settings("auto")  # it must be that of the cluster
     assert settings("auto")["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_without_ray_the_error_names_the_extra(
+    posters: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"this needs ray: pip install 'keyart\[cluster\]'"):
+        run_job(posters, tmp_path / "job", model=tiny_model, ray="local")
 
 
 def test_a_node_with_another_keyart_is_refused() -> None:

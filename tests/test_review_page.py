@@ -75,7 +75,9 @@ def press(page: Page, key: str) -> None:
 
 def kept(store: str) -> list[tuple[str, str, str]]:
     decisions = Decisions(store)
-    found = [(one.author, one.case.film_id, one.verdict) for _, one in decisions.since()]
+    found: list[tuple[str, str, str]] = [
+        (one.author, one.case.film_id, one.verdict) for _, one in decisions.since()
+    ]
     decisions.close()
     return found
 
@@ -237,12 +239,23 @@ def test_the_end_offers_the_skipped_cases_again(
 def test_a_decision_sent_again_is_kept_once_and_bad_requests_are_refused(
     url: str, store: str
 ) -> None:
-    wanted = {"reviewer": ANN, "key": "k" * 8, "place": 0, "verdict": "accept"}
+    wanted: dict[str, str | int] = {
+        "reviewer": ANN,
+        "key": "k" * 8,
+        "place": 0,
+        "verdict": "accept",
+    }
     with httpx.Client(base_url=url) as client:
         for _ in range(2):
             assert client.post("/v1/review/decisions", params=wanted).status_code == 200
         assert len(kept(store)) == 1
-        for changed in ({"place": 9_999}, {"verdict": "undo"}, {"reviewer": "x"}, {"key": ""}):
+        bad: list[dict[str, str | int]] = [
+            {"place": 9_999},
+            {"verdict": "undo"},
+            {"reviewer": "x"},
+            {"key": ""},
+        ]
+        for changed in bad:
             answer = client.post("/v1/review/decisions", params={**wanted, **changed})
             assert answer.status_code in (404, 422)
             assert answer.headers["content-type"] == "application/problem+json"
@@ -264,7 +277,13 @@ def test_with_tokens_the_holders_name_is_the_author(
     (tmp_path / "tokens").write_text(line)
     tokens = Tokens.read(tmp_path / "tokens")
     app = create_review_app(Reviewing(catalog, doubts, Decisions(store), tokens))
-    wanted = {"reviewer": BOB, "key": "k" * 8, "place": 0, "verdict": "accept", "author": "x"}
+    wanted: dict[str, str | int] = {
+        "reviewer": BOB,
+        "key": "k" * 8,
+        "place": 0,
+        "verdict": "accept",
+        "author": "x",
+    }
     with running(app) as url, httpx.Client(base_url=url) as client:
         assert client.post("/v1/review/decisions", params=wanted).status_code == 401
         headers = {"Authorization": f"Bearer {secret}"}

@@ -20,7 +20,7 @@ from keyart.errors import BundleError, ServiceError
 from keyart.predictor import Predictor
 from keyart.service import server
 from keyart.service.app import create_app
-from keyart.service.server import _listen, serve
+from keyart.service.server import listen, serve
 from tests.tiny import tiny_bundle
 from tests.wire import GREEN, RED
 
@@ -86,7 +86,7 @@ def test_it_serves_without_what_training_needs_and_says_where(model: Path) -> No
 
 def test_the_body_of_a_response_does_not_wait_until_its_head_is_acknowledged() -> None:
     with (
-        _listen("127.0.0.1", 0) as listener,
+        listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
         listener.accept()[0] as accepted,
     ):
@@ -201,7 +201,7 @@ def test_workers_end_with_a_parent_that_is_killed_and_free_the_port(model: Path)
             except OSError:
                 break
             time.sleep(0.1)
-        _listen("127.0.0.1", port).close()
+        listen("127.0.0.1", port).close()
 
 
 def test_anything_that_cannot_be_served_is_an_error_of_one_line(

@@ -117,8 +117,14 @@ def test_lists_become_posters_a_catalog_a_model_on_a_hub_and_a_service(
     assert set(films["tt0000102"].genres) == {"Comedy", "Drama"}
 
     with pytest.raises(TermsError, match="--i-have-an-agreement"):
-        keyart.train(catalog, RECIPE, out=tmp_path / "run")
-    run = keyart.train(catalog, RECIPE, out=tmp_path / "run", agreement=True)
+        keyart.train(catalog, RECIPE, out=f"s3://{BUCKET}/run")
+    assert bucket.names("run/") == []
+    run = keyart.train(catalog, RECIPE, out=f"s3://{BUCKET}/run", agreement=True)
+    assert {"run/metrics.json", "run/report.html", "run/bundle/keyart.json"} <= set(
+        bucket.names("run/")
+    )
+    scored = keyart.evaluate(f"s3://{BUCKET}/run", catalog=catalog)
+    assert scored.split("test").model.metrics == run.metrics.split("test").model.metrics
     published = keyart.publish(run, "owner/study", licence="cc-by-nc-4.0", private=True)
 
     card = hub.repositories["owner/study"].files["README.md"].decode()

@@ -28,11 +28,12 @@ def usage_error(
         (
             "catalog build --model x",
             "No such option: --model. keyart predict, keyart explain, keyart fill, keyart browse, "
-            "keyart index and 3 more have it.",
+            "keyart index and 5 more have it.",
         ),
         (
             "--host x serve",
-            "No such option: --host. keyart serve has it. Options go after the command.",
+            "No such option: --host. keyart serve and keyart review have it. "
+            "Options go after the command.",
         ),
         (
             "train x --out y --epochs 3",

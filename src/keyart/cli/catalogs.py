@@ -164,13 +164,14 @@ def catalog_doubts(
 ) -> None:
     """List genres that posters, titles and years contradict, and genres that are missing."""
     from keyart.doubts.find import find_doubts
+    from keyart.review.decisions import DoubtKind
     from keyart.review.doubts import doubts_suffix
     from keyart.terminal.doubts import show_doubts
     from keyart.terminal.progress import progress
 
     if out:
         doubts_suffix(out)  # before minutes of work
-    kinds = (kind,) if kind else ("wrong", "missing")
+    kinds: tuple[DoubtKind, ...] = (kind,) if kind else ("wrong", "missing")
     with progress("steps", quiet=quiet) as advance:
         found = find_doubts(catalog, model, most=most, kinds=kinds, progress=advance)
     if out:

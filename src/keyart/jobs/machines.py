@@ -1,5 +1,6 @@
 """Where shards are computed: processes of this machine, or tasks on a Ray cluster (on_ray.py)."""
 
+import os
 import queue
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -107,9 +108,14 @@ class Here:
             self._free.put(worker)
 
 
-def gpus_here() -> list[int]:
-    """The numbers of this machine's GPUs. Raises JobError if there are none."""
-    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+def gpus_here() -> list[str]:
+    """The GPUs that this process may use, by number. Raises JobError if there are none."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        found = [one.strip() for one in allowed.split(",") if one.strip() not in ("", "-1")]
+    else:
+        count = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+        found = [str(number) for number in range(count)]
     if not found:
         raise JobError("device cuda: no NVIDIA GPU on this machine; leave the device out")
-    return list(range(found))
+    return found

@@ -1,5 +1,6 @@
 """Shards as tasks on a Ray cluster: one task a shard, which Ray repeats if its node is lost."""
 
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,7 +38,7 @@ class OnRay:
             self.__exit__(None, None, None)
             raise JobError("device cuda: no node of the cluster has a GPU; leave the device out")
         if device == "cuda":
-            setup = replace(setup, gpu=0, threads=None)
+            setup = replace(setup, gpu="", threads=None)
         # Once for each node: its tasks share what Ray's object store has.
         files = {} if setup.path is None else _files(Path(setup.path))
         self._model, self._setup = ray.put(files), (setup, __version__)
@@ -114,6 +115,8 @@ def _compute(given: tuple[Setup, str], model: Files, rows: bytes, about: dict[st
     if version != __version__:
         host = socket.gethostname()
         raise JobError(f"{host}: keyart {__version__} here, {version} for the job; install that")
+    if setup.gpu is not None:  # the one that Ray gives to this task
+        setup = replace(setup, gpu=os.environ["CUDA_VISIBLE_DEVICES"])
     if _worker is None or _worker[0] != setup:
         path = str(_unpacked(model, setup.fingerprint)) if model else None
         _worker = setup, Worker(replace(setup, path=path))

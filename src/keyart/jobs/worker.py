@@ -38,7 +38,8 @@ class Setup:
 
     path: of the bundle; None for the model that comes with keyart. fingerprint: which the bundle
     must have. known: SHA-256 of networks that have been tried out elsewhere, see trial.py. gpu: the
-    number of the one to use; None for a processor. threads: None means one for each core.
+    one to use, as CUDA_VISIBLE_DEVICES names it; None for a processor. threads: None means one for
+    each core.
     """
 
     path: str | None
@@ -49,7 +50,7 @@ class Setup:
     top: int | None
     min_score: float | None
     known: tuple[str, ...] = ()
-    gpu: int | None = None
+    gpu: str | None = None
     threads: int | None = 1
 
 
@@ -123,7 +124,7 @@ class Worker:
         code = f"import sys; sys.path[:] = {sys.path!r}; from {_MODULE} import serve; serve()"
         environment = dict(os.environ)
         if self._setup.gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(self._setup.gpu)
+            environment["CUDA_VISIBLE_DEVICES"] = self._setup.gpu
         process = self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],
             stdin=subprocess.PIPE,

@@ -19,6 +19,7 @@ from keyart.library.edit import As, written
 from keyart.parallel import Progress
 from keyart.prediction import Failure, Prediction, Query
 from keyart.reading import opened
+from keyart.stores.paths import place
 from keyart.version import __version__
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Plan:
         with writing_text(Path(path)) as file:
             for line in (self._head, *self.films):
                 file.write(line.model_dump_json() + "\n")
-        return Plan(self._head, self.films, Path(path))
+        return Plan(self._head, self.films, place(path))
 
     def to_json(self) -> dict[str, object]:
         """Counts, for programs."""

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from keyart.files import json_text
+from keyart.stores.paths import place
 
 if TYPE_CHECKING:
     from keyart.review.apply import Applied
@@ -42,7 +43,7 @@ def show_doubts(doubts: "Doubts", out: Path | None = None, *, as_json: bool = Fa
         f"{wrong:,} listed genres that are probably wrong and {len(doubts) - wrong:,} missing ones "
         f"of {doubts.films:,} films"
         + (f"; the first {_SHOWN} are shown" if len(doubts) > _SHOWN else "")
-        + (f"; all are in {out}" if out else "; --out FILE writes all"),
+        + (f"; all are in {place(out)}" if out else "; --out FILE writes all"),
         markup=False,
         soft_wrap=True,
     )

@@ -16,6 +16,7 @@ from keyart.evidence import POSTER
 from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction
 from keyart.queries import NamedFilms
+from keyart.stores.paths import place
 from keyart.writers import Ranked, Written, counting
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def filled_lines(filled: "Filled") -> Iterator[str]:
         counts.append(f"{filled.kept:,} not empty before")
     if filled.failed:
         counts.append(f"{filled.failed:,} that could not be predicted")
-    line = f"{filled.out}: {filled.rows:,} rows: {', '.join(counts)}"
+    line = f"{place(filled.out)}: {filled.rows:,} rows: {', '.join(counts)}"
     yield f"{line}; as it was: {filled.backup}" if filled.backup else line
 
 
