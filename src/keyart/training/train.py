@@ -90,6 +90,8 @@ def train(
     do not fit the backbone, BundleError for a start that cannot be read, TermsError if an agreement
     is missing, JobError without a cluster, and MissingExtraError for `ray` without keyart[cluster].
     """
+    if workers < 1:
+        raise ValueError(f"workers: expected at least 1, got {workers}")
     if isinstance(stored := place(out), RemotePath) and follows():
         out = stored.name  # the worker that leads writes; this one only names it in messages
     elif isinstance(stored, RemotePath):
