@@ -25,7 +25,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A catalog of two shards: nine films, two of them of one artwork, and a rejection."""
     monkeypatch.setattr(write, "SHARD", 6)
     table, posters = tiny_films(tmp_path, range(8))
-    write_posters(posters, {"f0008.png": encoded(poster(0, (90, 135)), "PNG")})
+    torn = encoded(poster(9), "PNG")[:99]
+    write_posters(posters, {"f0008.png": encoded(poster(0, (90, 135)), "PNG"), "f0009.png": torn})
     films = [(f"f{seed:04}", "Drama" if seed % 2 else "War|Comedy") for seed in range(10)]
     Catalog.build(write_table(table, films), posters, tmp_path / "cat")
     return tmp_path / "cat"

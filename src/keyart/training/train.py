@@ -110,8 +110,8 @@ def train(
         else any_recipe("posternet" if recipe is None else recipe, settings)
     )
     # Of the workers that torchrun starts, the one that leads reports.
-    told = nullcontext(call) if follows() else reporting(run, chosen, logs, call)
-    with isolated(), saying_what_is_saved(run), told as call:
+    reported = nullcontext(call) if follows() else reporting(run, chosen, logs, call)
+    with isolated(), saying_what_is_saved(run), reported as call:
         if not isinstance(chosen, Recipe):
             if workers > 1 or ray is not None or under_torchrun():
                 raise RecipeError(f"{chosen.classifier.kind} trains in one process: use no workers")
