@@ -123,8 +123,8 @@ def _named(log: TrainingLog, method: str) -> Iterator[None]:
         yield
     except Exception as error:
         error.add_note(
-            f"in {method} of the log {type(log).__name__}; what was trained is kept, and resuming "
-            "the training continues it"
+            f"in {method} of the log {type(log).__name__}; the training is saved up to its last "
+            "checkpoint, and resuming continues it"
         )
         raise
 
