@@ -179,6 +179,7 @@ def test_without_a_connection_and_without_a_copy_it_says_so(
         ("hf:owner/other", "not a keyart model, it has no keyart.json; name one that has"),
         ("hf:owner/broken", "/model.onnx: changed since it was written; export the bundle again"),
         ("hf:model", "hf:model: not a model on a hub; write hf:OWNER/NAME or with @REVISION"),
+        ("owner/none", "or hf:owner/none for one on a hub"),
         ("hf:owner/../x", "not a model on a hub"),
         (f"{NAME}@../../x", "not a model on a hub"),
         ("hf:owner/a--b", "not a name of a hub"),
