@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import stat
 import tarfile
 import zipfile
@@ -200,6 +201,7 @@ def tar_of(name: str, kind: bytes, size: int = 0, **fields: str) -> bytes:
         (zipped([("model.onnx", b"x")]), "not a keyart model, it has no keyart.json"),
         (zipped([]), "not a keyart model, it has no keyart.json"),
     ],
+    ids=itertools.count(),  # the archives themselves have the time in them
 )
 def test_an_archive_that_does_what_a_bundle_does_not_is_refused(
     tmp_path: Path, cache: Path, body: bytes, says: str
