@@ -23,6 +23,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.errors import OutputError, PosterError, TableError
 from keyart.images.poster import content_of
+from keyart.local_page import serving
 from keyart.predictor import Predictor
 from keyart.queries import find_films
 from keyart.writers import write_predictions
@@ -80,7 +81,9 @@ def test_the_doubtful_are_those_whose_genres_the_model_believes_least() -> None:
         return Tile("x", "", None, genres, [], scores, listed)
 
     assert tile(["A", "B"], ["A"], A=0.9, B=0.2).doubt == pytest.approx(0.8)
-    assert tile(["Unknown"], [], A=0.9).doubt == 1
+    # A model says nothing of a genre that it lacks.
+    assert tile(["A", "Unknown"], ["A"], A=0.9, B=0.2).doubt == pytest.approx(0.1)
+    assert tile(["Unknown"], [], A=0.9).doubt == pytest.approx(0.1)
     assert tile(None, ["A", "B"], A=0.9, B=0.7, C=0.1).doubt == pytest.approx(0.2)
     assert tile(None, [], A=0.3, B=0.2).doubt == pytest.approx(0.7)
     assert tile([], [], A=0.3, B=0.2).doubt == pytest.approx(0.7)
@@ -93,6 +96,11 @@ def test_the_doubtful_are_those_whose_genres_the_model_believes_least() -> None:
         ("a.jpg,Red,,false,poster,,1.5", "a score is not from 0 to 1"),
         ("a.jpg,Red,,true,poster,,0.5", "its genres contradict `unsure`"),
         ("a.jpg,Red,,false,poster,,x", "could not convert"),
+        ("a.jpg,Red,,false,poster,,nan", "a score is not from 0 to 1"),
+        ("a.jpg,Red,,false,poster,,", "no score for 'Red'"),
+        ("a.jpg,Sci|Fi,,false,poster,,0.5", "no score for 'Sci'"),
+        ("a.jpg,,Blue,true,poster,,0.5", "no score for 'Blue'"),
+        ("s3://me:secret@films/a.jpg,Red,,false,poster,,0.5", "s3://...@films/a.jpg: has a pass"),
     ],
 )
 def test_answers_that_contradict_themselves_are_refused_by_line(
@@ -102,6 +110,36 @@ def test_answers_that_contradict_themselves_are_refused_by_line(
     file.write_text(f"poster,genres,maybe,unsure,evidence,reason,Red\n{line}\n", encoding="utf-8")
     with pytest.raises(TableError, match=f"answers.csv: line 2: {problem}"):
         list(read_tiles(file))
+
+
+@pytest.mark.parametrize(
+    ("odd", "problem"),
+    [
+        ({"genres": [["Red"]]}, r"expected a list of genres, got \[\['Red'\]\]"),
+        ({"genres": {"Red": 1}}, "expected a list of genres"),
+        ({"maybe": 7}, "expected a list of genres, got 7"),
+        ({"scores": {"Red": 10**400}}, "too large"),
+        ({"scores": [0.9]}, "no score for 'Red'"),
+    ],
+)
+def test_answers_in_json_of_another_kind_are_refused(
+    tmp_path: Path, odd: dict[str, Any], problem: str
+) -> None:
+    file = tmp_path / "answers.ndjson"
+    answer = {"poster": "a.jpg", "genres": ["Red"], "maybe": [], "unsure": False}
+    about = {"evidence": "poster", "scores": {"Red": 0.9}}
+    file.write_text(json.dumps({**answer, **about, **odd}), encoding="utf-8")
+    with pytest.raises(TableError, match=f"answers.ndjson: line 1: .*{problem}"):
+        list(read_tiles(file))
+
+
+def test_answers_of_posters_in_a_store_lead_back_to_them(tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    line = "s3://films/old/a.jpg,Red,,false,poster,,0.9"
+    file.write_text(f"poster,genres,maybe,unsure,evidence,reason,Red\n{line}\n", encoding="utf-8")
+    for posters, expected in ((None, "s3://films/old/a.jpg"), ("s3://new", "s3://new/a.jpg")):
+        (tile,) = read_tiles(file, posters=posters)
+        assert str(tile.poster) == expected
 
 
 def data_of(page: Path) -> dict[str, Any]:
@@ -130,6 +168,40 @@ def test_a_file_has_all_pictures_in_it_and_asks_for_nothing(
         assert picture.format == "JPEG"
         assert picture.height <= 132
     assert torn == ""
+
+
+def test_listed_genres_that_the_model_lacks_and_any_name_are_on_the_page(tmp_path: Path) -> None:
+    tiles = [
+        Tile(
+            "x" * 1_000_000, "", None, ["Red"], [], {"Red": 0.9, "Blue": 0.2}, ["Musical|</script>"]
+        ),
+        Tile("y", "", None, ["Red"], [], {"Red": 0.9}, ["Red"]),
+    ]
+    write_tiles(tiles, tmp_path / "films.html", name="caf\udce9")  # a name that is not UTF-8
+    data = data_of(tmp_path / "films.html")
+    assert data["name"] == "caf\\xe9"
+    assert data["genres"] == ["Red", "Blue", "Musical|</script>"]
+    scores, listed = zip(*(film[5:7] for film in data["films"]), strict=True)
+    assert listed == ([2], [0])
+    assert scores == ([900, 200, -1], [900, -1, -1])  # -1: not known, which is not 0
+
+
+def test_a_browser_that_goes_away_is_not_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = iter([BrokenPipeError, ConnectionResetError, RuntimeError])
+
+    def answer(path: str) -> None:
+        raise next(kinds)("in the test")
+
+    with serving(answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        said = []
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/")
+            said.append(capsys.readouterr().err)
+        server.shutdown()
+    assert said[:2] == ["", ""]
+    assert "RuntimeError: in the test" in said[2]
 
 
 def test_a_page_is_html_and_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
@@ -216,6 +288,12 @@ def test_twenty_thousand_films_are_filtered_sorted_and_walked_by_keyboard(page: 
     expect(dialog.locator("h2")).to_have_text("Film 3 (1953)")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    # The dialog's end may be heard of only after the next key.
+    page.evaluate("document.getElementById('text').focus()")
+    page.evaluate("document.getElementById('film').dispatchEvent(new Event('close'))")
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#grid")).to_be_focused()
     # Filters: text, genre and how it is meant, kinds of answers.
     page.keyboard.press("/")
     page.keyboard.type("tt1999")

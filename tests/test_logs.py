@@ -1,6 +1,7 @@
 """training/logs.py and report/watch.py: what a training says while it runs."""
 
 import json
+import shutil
 import sys
 import threading
 import types
@@ -95,6 +96,40 @@ def test_a_log_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
         open_logs(["wandb"], Run(tmp_path))
 
 
+@pytest.mark.parametrize("method", ["start", "epoch", "end"])
+def test_an_error_in_a_log_names_it_and_the_other_logs_are_ended(
+    tmp_path: Path, method: str
+) -> None:
+    first, last = Heard(), Heard()
+
+    class Broken(Heard):
+        pass
+
+    def fail(self: Broken, *given: object) -> None:
+        raise ValueError("no network")
+
+    setattr(Broken, method, fail)
+    run, broken = Run(tmp_path), Broken()
+    error: BaseException | None = None
+    try:
+        with reporting(run, RECIPE, [first, broken, last], Callbacks()) as callbacks:
+            callbacks.steps(step(1, 1))
+            callbacks.steps(step(1, 2, ends=True))
+            raise KeyboardInterrupt
+    except (ValueError, KeyboardInterrupt) as raised:
+        error = raised
+    if method == "end":  # it does not hide why the training ended
+        assert isinstance(error, KeyboardInterrupt)
+    else:
+        assert str(error) == "no network"
+        (note,) = error.__notes__ if error else [""]
+        assert note.startswith(f"in {method} of the log Broken")
+    assert first.calls[-1] == ("end", None)
+    assert last.calls == [] if method == "start" else last.calls[-1] == ("end", None)
+    assert (("end", None) in broken.calls) is (method == "epoch")
+    assert not run.progress_path.exists()
+
+
 def test_tensorboard_has_a_curve_for_each_column_and_replaces_lost_epochs(tmp_path: Path) -> None:
     log = TensorBoard(tmp_path)
     log.start("run", RECIPE.settings(), 4)
@@ -139,6 +174,29 @@ def test_news_say_how_far_a_training_is_and_when_it_may_be_dead(tmp_path: Path) 
     assert ("validation loss", "1.5000", "0.5000") in news.figures
     assert [chart.title for chart in news.charts] == ["Loss"]
     assert "No news for 5 min" in News.of(run, now=1_300.0).state
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"epoch": 10**400}, {"loss": 10**400}, {"at": 10**400}, {"step": -100}, {"step": 11_000}],
+)
+def test_progress_that_cannot_be_true_is_damage(tmp_path: Path, damage: dict[str, int]) -> None:
+    run = run_of(tmp_path, 1)
+    at_step(run, at=1.0)
+    run.progress_path.write_text(
+        json.dumps({**json.loads(run.progress_path.read_text()), **damage})
+    )
+    with pytest.raises(RunError, match=r"progress.json: damaged \(.*delete it"):
+        News.of(run)
+
+
+def test_a_history_of_any_numbers_has_curves_and_a_run_that_is_gone_is_told(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", 1)
+    run.history_path.write_text("epoch,train_loss\n1,1e308\n2,-1e308\n3,inf\n4,\n")
+    assert len(News.of(run).charts) == 1
+    shutil.rmtree(run.path)
+    with pytest.raises(RunError, match="run: holds no run any more"):
+        News.of(run)
 
 
 def test_the_page_follows_the_run_and_is_for_this_machine_alone(tmp_path: Path) -> None:

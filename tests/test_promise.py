@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import binom
 
 from keyart.evaluation.metrics import Flags
@@ -80,6 +82,31 @@ def test_what_cannot_be_shown_is_never_predicted(precision: float) -> None:
     assert (promised_thresholds(scores, truth, alone(12), precision) == SILENT).all()
     scores, truth = films(300, 3)
     assert (promised_thresholds(scores, truth & False, alone(300), precision) == SILENT).all()
+
+
+@given(
+    st.sampled_from([0.0, 1e-300, 0.5, 0.99, np.nextafter(1, 0), 1.0, None]),
+    st.sampled_from(["none", "all", "some"]), st.sampled_from([1, 2, 40, 400]), st.integers(1, 3),
+    st.sampled_from([0.5, 0.6, 0.8, 0.95]), st.integers(0, 999),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_what_is_returned_passes_the_test_whatever_the_scores(
+    score: float | None, kind: str, count: int, genres: int, precision: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    scores = np.full((count, genres), score)
+    if score is None:
+        scores = rng.choice([0, 0.3, 0.7, 1.0], (count, genres))
+    truth = {"none": scores < 0, "all": scores >= 0, "some": rng.random(scores.shape) < scores}[
+        kind
+    ]
+    found = promised_thresholds(scores, truth, alone(count), precision)
+    assert ((found > 0) & (found <= SILENT)).all()
+    predicted = (scores >= found) & (found < SILENT)
+    if predicted.any():
+        rates = [cells.sum(1).astype(float) for cells in (predicted, predicted & truth)]
+        chance = binom.sf(rates[1].sum() - 1, rates[0].sum(), precision)
+        assert chance <= 0.01 + 1e-9
 
 
 def test_films_of_a_group_count_as_one_if_they_say_the_same() -> None:

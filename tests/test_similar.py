@@ -4,14 +4,18 @@ import csv
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from keyart import owners
 from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.errors import PosterError, PosterIndexError
@@ -21,6 +25,7 @@ from keyart.genres import Vocabulary
 from keyart.indexing import Embedded, best_of, write_search
 from keyart.predictor import Embeddings, Predictor
 from keyart.similar import Index
+from keyart.stores import paths
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.tiny_catalog import poster
 from tests.wire import encoded
@@ -165,6 +170,92 @@ def test_an_index_grows_to_what_building_it_at_once_gives(
         )
     again, gone = grown.grow(posters)
     assert (len(again), gone) == (5, 0)
+
+
+def test_an_index_does_not_grow_by_the_same_files_under_another_path(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of_pictures(tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    index = Index.build("pictures", out=tmp_path / "index", model=tiny_model)
+    for known in ("./pictures", "pictures/../pictures", str(tmp_path / "pictures")):
+        index, gone = index.grow(known)
+        assert (len(index), gone) == (6, 0)
+    (tmp_path / "pictures" / "green.png").rename(tmp_path / "pictures" / "renamed.png")
+    index, gone = index.grow("pictures")
+    assert (len(index), gone) == (7, 1)
+
+
+def test_a_growth_that_is_interrupted_leaves_the_index_as_it_was(
+    index: Index, tiny_model: Path, tmp_path: Path
+) -> None:
+    before = {file.name: file.read_bytes() for file in index.path.iterdir()}
+
+    def interrupt(*done: int) -> None:
+        raise KeyboardInterrupt
+
+    folder_of_pictures(tmp_path / "pictures")
+    with pytest.raises(KeyboardInterrupt):
+        index.grow(tmp_path / "pictures", progress=interrupt)
+    assert {file.name: file.read_bytes() for file in index.path.iterdir()} == before
+    # Where a disk cannot exchange folders, a kill leaves the old one under another name.
+    dead = f".index.{owners._machine()}-99999999-1.0123abcd.partial"
+    index.path.rename(tmp_path / f"{dead}.old")
+    assert len(Index.open(index.path, tiny_model).grow(tmp_path / "pictures")[0]) == 12
+
+
+def test_an_index_in_a_store_is_not_grown_in_the_copy_of_it(index: Index, tmp_path: Path) -> None:
+    index._place = paths.place("s3://films/index")
+    with pytest.raises(PosterIndexError, match="s3://films/index: cannot grow in a store"):
+        index.grow(tmp_path / "posters")
+
+
+def test_many_neighbours_are_asked_for_in_parts(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = index.nearest(plain((250, 25, 25)), 6)
+    monkeypatch.setattr("keyart.similar._AT_ONCE", 4)
+    assert index.nearest(plain((250, 25, 25)), 6) == expected
+    with pytest.raises(PosterIndexError, match="an embedding with NaN"):
+        index.nearest(np.full(index.facts["channels"], np.nan, np.float32))
+
+
+def any_rows(kind: str, rows: int, channels: int, seed: int) -> Embeddings:
+    """Embeddings with many equal ones, or of length 0, or all but equal, or large or small."""
+    random = np.random.default_rng(seed)
+    found = random.normal(size=(rows, channels)).astype(np.float32)
+    if kind == "equal":
+        return found[random.integers(0, max(1, rows // 10), rows)]
+    if kind == "zero":
+        return found * (random.random((rows, 1)) < 0.5).astype(np.float32)
+    if kind == "same":
+        return np.repeat(found[:1], rows, axis=0)
+    return found * np.float32(kind)
+
+
+@given(
+    st.sampled_from(["equal", "zero", "same", "1e-12", "1", "1e15"]),
+    st.integers(1, 300), st.sampled_from([1, 2, 64, 65, 80]), st.integers(1, 400),
+    st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_a_search_is_exact_whatever_the_embeddings(
+    kind: str, rows: int, channels: int, count: int, seed: int
+) -> None:
+    known = any_rows(kind, rows, channels, seed)
+    mean = known.mean(0, dtype=np.float64).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "embeddings.npy", known)
+        write_search(Path(folder), mean)
+        index = Embedded.open(Path(folder))
+        for query in (known[0], mean, known[-1] + known[0]):
+            places, found = index.most_similar(query, count)
+            apart, wanted = (known - mean).astype(float), (query - mean).astype(float)
+            lengths = np.linalg.norm(apart, axis=1) * np.linalg.norm(wanted)
+            cosines = np.divide(apart @ wanted, lengths, out=np.zeros(rows), where=lengths > 0)
+            assert len(set(places)) == min(rows, count)
+            np.testing.assert_allclose(found, cosines[list(places)], atol=3e-5)
+            np.testing.assert_allclose(found, np.sort(cosines)[::-1][:count], atol=3e-5)
 
 
 def test_an_index_of_a_catalog_grows_with_it(

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,6 +77,11 @@ Key = tuple[str, str]
 """A film's id, and the SHA-256 of its poster."""
 
 
+def full_name(film_id: str) -> str:
+    """The id of a film that may go by the path of its poster: one path is written in many ways."""
+    return os.path.abspath(film_id)
+
+
 def of_catalog(catalog: "Catalog", wanted: Sequence[bool] | None = None) -> Iterator[Known]:
     """The posters of a catalog, which knows their hashes. wanted: of which rows; None for all."""
     hashes, small = catalog.hashes()
@@ -91,14 +97,14 @@ def keys_of_catalog(catalog: "Catalog") -> list[Key]:
 
 
 def key_of(known: Known) -> Key | None:
-    """The key of a poster; None if it cannot be read."""
+    """The key of a poster, with the full name of its film; None if it cannot be read."""
     try:
         if known.problem:
             raise PosterError(known.problem)
         content = _bytes(content_of(known.poster))
     except PosterError:
         return None
-    return known.film.film_id, hashlib.sha256(content).hexdigest()
+    return full_name(known.film.film_id), hashlib.sha256(content).hexdigest()
 
 
 def of_films(films: Iterable[Query]) -> Iterator[Known]:
@@ -131,6 +137,17 @@ def embedded(
         return predictor.embed_prepared(prepared) if prepared else empty, films, failures
 
     return ordered(work, batches(known, _BATCH))
+
+
+def query_films(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Rows of an index's films. Each query has its own connection: threads need not share one."""
+    file = path / FILMS
+    if not file.exists():
+        raise FileNotFoundError(2, "missing", str(file))
+    # Nobody writes to an index: it needs no lock, and works on a read-only disk.
+    uri = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        return database.execute(query, values).fetchall()
 
 
 class Old(NamedTuple):

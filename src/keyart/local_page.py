@@ -1,5 +1,6 @@
 """A page for people on this machine alone, served from this process by the standard library."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,15 @@ class Answer(NamedTuple):
     kind: str
     body: bytes
     keeps: bool = False
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that went away, as it does when one scrolls past a picture."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -52,9 +62,8 @@ def serving(answer: Callable[[str], Answer | None], port: int = 0) -> Iterator[T
             """Say nothing of each request."""
 
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        server = _Server(("127.0.0.1", port), Handler)
     except OSError as error:
         raise ServiceError(f"port {port}: {why(error)}; choose another with --port") from error
-    server.daemon_threads = True
     with server:
         yield server

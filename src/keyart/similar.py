@@ -20,7 +20,7 @@ import csv
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,7 @@ from keyart.files import (
     disk_error,
     new_folder,
     no_folder,
+    recover_folder,
     replacing_folder,
     write_json,
 )
@@ -43,7 +44,6 @@ from keyart.film import Film
 from keyart.images.poster import Poster
 from keyart.indexing import (
     BLOCK,
-    FILMS,
     HASHES,
     SMALL,
     UNREAD,
@@ -51,19 +51,21 @@ from keyart.indexing import (
     Key,
     Known,
     Old,
+    full_name,
     key_of,
     keys_of_catalog,
     of_catalog,
     of_films,
+    query_films,
     write_films,
 )
 from keyart.near_duplicates import check_hashing, near_pairs
-from keyart.parallel import Progress
+from keyart.parallel import Progress, batches
 from keyart.prediction import Failure, Query
 from keyart.predictor import Embeddings, Predictor
 from keyart.queries import NamedFilms
 from keyart.reading import read_json
-from keyart.stores.paths import place
+from keyart.stores.paths import RemotePath, place
 from keyart.version import __version__
 
 if TYPE_CHECKING:
@@ -73,9 +75,10 @@ FORMAT = 3
 FACTS = "index.json"
 LARGEST = 1_000_000
 
+_AT_ONCE = 10_000  # values in a query; SQLite takes 32,766
 _LARGEST_FACTS = 1 << 20  # bytes
 _REBUILD = "an index of an older keyart; make it again with keyart index"
-_COLUMNS = "place, film_id, title, year, genres, poster_sha256"
+_FILMS = "SELECT place, film_id, title, year, genres, poster_sha256 FROM films"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +119,13 @@ class Index:
         facts: dict[str, Any],
         embedded: Embedded,
         predictor: Predictor | None,
+        given: Path,
     ) -> None:
         self.path = path
         self.facts = facts
         self._embedded = embedded
         self._given = predictor
+        self._place = given
 
     @classmethod
     def open(cls, path: StrPath, model: Predictor | StrPath | None = None) -> "Index":
@@ -132,7 +137,8 @@ class Index:
         Raises PosterIndexError if there is no index, or it is damaged, of another format or of
         another model; BundleError.
         """
-        path = local_tree(place(path))
+        path = local_tree(given := place(path))
+        recover_folder(path)
         if problem := no_folder(path):
             raise PosterIndexError(f"{problem}; make an index with keyart index")
         try:
@@ -143,7 +149,7 @@ class Index:
                 )
             vectors = Embedded.open(path)
             hashes, small = (np.load(path / name, mmap_mode="r") for name in (HASHES, SMALL))
-            (films,) = _query(path, "SELECT count(*) FROM films")[0]
+            (films,) = query_films(path, "SELECT count(*) FROM films")[0]
         except FileNotFoundError as error:
             raise PosterIndexError(
                 f"{path}: no index here ({error.filename} is missing); make one with keyart index"
@@ -158,7 +164,7 @@ class Index:
         predictor = None if model is None else predictor_of(model)
         if predictor:
             _same_model(path, facts, predictor)
-        return cls(path, facts, vectors, predictor)
+        return cls(path, facts, vectors, predictor, given)
 
     @classmethod
     def build(
@@ -205,18 +211,22 @@ class Index:
         """Add the posters that are not in the index yet, and return the index of all of them.
 
         known, progress: as for `build`. A poster is in the index if one of the same film and the
-        same content is. Nothing leaves the index: also returned is how many of its posters are not
-        among the known ones any more. The folder is replaced whole, or not at all; the mean and the
-        axes are learned again, so that a search finds what it would in an index built at once.
+        same content is, however its path is written. Nothing leaves the index: also returned is how
+        many of its posters are not among the known ones any more. The folder is replaced whole, or
+        not at all; the mean and the axes are learned again, so that a search finds what it would in
+        an index built at once.
 
-        Raises what `build` raises.
+        Raises what `build` raises, and PosterIndexError for an index in an object store.
         """
+        if isinstance(self._place, RemotePath):
+            raise PosterIndexError(f"{self._place}: cannot grow in a store; grow a copy here")
         films = known_films(known)
         catalog = getattr(films, "fingerprint", None)
         if catalog is None:
             check_hashing()  # before the work
-        indexed = set(_query(self.path, "SELECT film_id, poster_sha256 FROM films"))
+        indexed = set(query_films(self.path, "SELECT film_id, poster_sha256 FROM films"))
         if catalog is None:
+            indexed = {(full_name(name), content) for name, content in indexed}
             posters = list(of_films(films))
             keys: Sequence[Key | None] = [key_of(one) for one in posters]
             added: Iterable[Known] = (
@@ -274,10 +284,13 @@ class Index:
                 f"{self.path}: an embedding of {len(embedding)} channels, expected "
                 f"{len(self._embedded.mean)}; use the model that made the index"
             )
+        if not np.isfinite(embedding).all():
+            raise PosterIndexError(f"{self.path}: an embedding with NaN or infinity")
         best, likeness = self._embedded.most_similar(embedding, count)
-        marks = ", ".join("?" * len(best))
-        rows = _query(self.path, f"SELECT {_COLUMNS} FROM films WHERE place IN ({marks})", best)
-        films = {row[0]: row for row in rows}
+        films: dict[int, tuple[Any, ...]] = {}
+        for some in batches(best, _AT_ONCE):
+            wanted = f"{_FILMS} WHERE place IN ({', '.join('?' * len(some))})"
+            films |= {row[0]: row for row in query_films(self.path, wanted, some)}
         return [
             _similar(films[place], float(similarity))
             for place, similarity in zip(best, likeness, strict=True)
@@ -290,7 +303,9 @@ class Index:
         a group is listed, but enough of them to connect it.
         """
         pairs = near_pairs(np.load(self.path / HASHES), np.load(self.path / SMALL))
-        rows = _query(self.path, "SELECT film_id, title, year, genres FROM films ORDER BY place")
+        rows = query_films(
+            self.path, "SELECT film_id, title, year, genres FROM films ORDER BY place"
+        )
         found = [
             NearDuplicates(_film(rows[first]), _film(rows[second]), float(similarity))
             for (first, second), similarity in zip(
@@ -308,7 +323,7 @@ class Index:
 
     def thumbnail(self, place: int) -> bytes:
         """A known poster, small, as JPEG. Raises IndexError if there is no such place."""
-        rows = _query(self.path, "SELECT thumbnail FROM films WHERE place = ?", [place])
+        rows = query_films(self.path, "SELECT thumbnail FROM films WHERE place = ?", [place])
         if not rows:
             raise IndexError(place)
         found: bytes = rows[0][0]
@@ -369,17 +384,6 @@ def _disk_errors(out: Path) -> Iterator[None]:
         if disk := disk_error(error, out):
             raise disk from error
         raise
-
-
-def _query(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Rows of an index's films. Each query has its own connection: threads need not share one."""
-    file = path / FILMS
-    if not file.exists():
-        raise FileNotFoundError(2, "missing", str(file))
-    # Nobody writes to an index: it needs no lock, and works on a read-only disk.
-    uri = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(uri, uri=True)) as database:
-        return database.execute(query, values).fetchall()
 
 
 def _film(row: tuple[Any, ...]) -> Film:

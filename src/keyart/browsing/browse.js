@@ -148,7 +148,7 @@ function open() {
   find("film-genres").replaceChildren(said, film[MAYBE].length ? ` maybe ${names(film[MAYBE])}` : "",
     film[LISTED] ? `; listed: ${names(film[LISTED]) || "none"}` : "");
   find("film-why").textContent = film[ODD] ? "The picture does not look like a poster." : film[REASON];
-  const order = film[SCORES] ? genres.map((_, place) => place).sort((a, b) => film[SCORES][b] - film[SCORES][a]) : [];
+  const order = film[SCORES] ? [...genres.keys()].filter((place) => film[SCORES][place] >= 0).sort((a, b) => film[SCORES][b] - film[SCORES][a]) : [];
   find("film-scores").replaceChildren(...order.map((place) => {
     const row = element("li", film[GENRES].includes(place) ? "predicted" : "");
     const name = element("span", "", genres[place]), meter = element("span", "meter");
@@ -207,7 +207,8 @@ document.onkeydown = (event) => {
 find("close").onclick = () => find("film").close();
 find("previous").onclick = () => step(-1);
 find("next").onclick = () => step(1);
-find("film").onclose = () => grid.focus();
+// The event comes a moment later; who is in a field by then stays there.
+find("film").onclose = () => { if (!document.activeElement?.closest("#filter")) grid.focus(); };
 find("film").onclick = (event) => { if (event.target === find("film")) find("film").close(); };
 choose();
 grid.focus({ preventScroll: true });

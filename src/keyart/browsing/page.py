@@ -20,7 +20,7 @@ from PIL import Image
 
 from keyart.browsing.tiles import Tile, read_tiles
 from keyart.errors import KeyartError, PosterError
-from keyart.files import StrPath, known_suffix, writing_text
+from keyart.files import StrPath, known_suffix, printable, writing_text
 from keyart.images.decode import decode
 from keyart.images.poster import content_of
 from keyart.local_page import HTML, JPEG, Answer, serving
@@ -114,23 +114,26 @@ def _picture(tile: Tile, height: int) -> bytes | None:
 
 def _html(tiles: Sequence[Tile], name: str, pictures: Sequence[str] | None) -> str:
     """The page. pictures: base64 of JPEG; None if they are at /poster/N and /large/N."""
-    genres = list(dict.fromkeys(genre for tile in tiles for genre in tile.scores))
+    # Genres that the model lacks come last.
+    scored = (genre for tile in tiles for genre in tile.scores)
+    listed = (genre for tile in tiles for genre in tile.listed or ())
+    genres = list(dict.fromkeys((*scored, *listed)))
     place = {genre: number for number, genre in enumerate(genres)}
 
     def numbers(names: Sequence[str]) -> list[int]:
-        return [place[one] for one in names if one in place]
+        return [place[one] for one in names]
 
     films = [
         [
             tile.name, tile.film_id, tile.year, numbers(tile.genres), numbers(tile.maybe),
-            [round(1000 * tile.scores[genre]) if genre in tile.scores else 0 for genre in genres]
+            [round(1000 * tile.scores[genre]) if genre in tile.scores else -1 for genre in genres]
             if tile.scores else None,
             None if tile.listed is None else numbers(tile.listed),
             tile.reason, int(tile.warning), round(1000 * tile.doubt), int(tile.poster is not None),
         ]
         for tile in tiles
     ]  # fmt: skip
-    data = {"name": name, "genres": genres, "films": films, "pictures": pictures}
+    data = {"name": printable(name), "genres": genres, "films": films, "pictures": pictures}
     # "</script>" in a title would end the script.
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {part: _part(f"browse.{part}") for part in ("html", "css", "js")}

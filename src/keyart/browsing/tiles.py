@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from keyart.catalog.films_table import text_of
 from keyart.catalog.table_file import Row, TableFile, is_table, read_table
+from keyart.errors import StoreError
 from keyart.files import StrPath
 from keyart.images.poster import KeptPoster, Poster
 from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films
+from keyart.stores.paths import place
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -48,13 +50,13 @@ class Tile:
     def doubt(self) -> float:
         """How likely it is that a genre is wrong, from 0 to 1; 1 if nothing was predicted.
 
-        Of the listed genres, the one that the model believes least; without a list, the share of
-        the predicted genres that is expected to be wrong, or that the best guess is.
+        Of the listed genres that the model knows, the one that it believes least; without any, the
+        share of the predicted genres that is expected to be wrong, or that the best guess is.
         """
         if not self.scores:
             return 1.0
-        if self.listed:
-            return 1 - min(self.scores.get(name, 0.0) for name in self.listed)
+        if known := [self.scores[name] for name in self.listed or () if name in self.scores]:
+            return 1 - min(known)
         sure = [self.scores[name] for name in self.genres] or [max(self.scores.values())]
         return 1 - sum(sure) / len(sure)
 
@@ -71,7 +73,7 @@ def read_tiles(
     the posters of answers or a table, if their paths do not lead there. Raises TableError,
     CatalogError and PosterError for a path that cannot be read.
     """
-    given, path = path, Path(path)
+    given, path = path, place(path)
     if (path / _CATALOG).is_file():
         from keyart.catalog.catalog import Catalog
 
@@ -79,7 +81,7 @@ def read_tiles(
     if path.is_file() and is_table(path):
         table = read_table(path)
         if all(name in table.columns for name in _ANSWERS):
-            return _of_answers(table, None if posters is None else Path(posters))
+            return _of_answers(table, None if posters is None else place(posters))
     return _of_films(find_films(given, posters=posters), _predictor(model))
 
 
@@ -138,7 +140,7 @@ def _of_answers(table: TableFile, posters: Path | None) -> Iterator[Tile]:
     for row in table.rows:
         try:
             yield _answered(row, names, posters)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError, StoreError) as error:
             raise table.error(f"line {row.line}: {error}") from error
 
 
@@ -152,10 +154,13 @@ def _answered(row: Row, names: Sequence[str], posters: Path | None) -> Tile:
     if not all(0 <= score <= 1 for score in scores.values()):
         raise ValueError("a score is not from 0 to 1; name a file that keyart predict wrote")
     genres, maybe = _names(cells.get("genres")), _names(cells.get("maybe"))
+    for name in (*genres, *maybe):
+        if name not in scores:
+            raise ValueError(f"no score for {name!r}; name a file that keyart predict wrote")
     if scores and (text_of(cells.get("unsure")).casefold() == "true") == bool(genres):
         raise ValueError("its genres contradict `unsure`; name a file that keyart predict wrote")
     reason = text_of(cells.get("reason") or cells.get("warning"))
-    poster = Path(text_of(cells.get("poster")))
+    poster = place(text_of(cells.get("poster")))
     if posters is not None:
         poster = posters / poster.name
     warning = reason == NOT_A_POSTER
@@ -174,6 +179,8 @@ def _answered(row: Row, names: Sequence[str], posters: Path | None) -> Tile:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    """Genres, as text with '|' between or as a list."""
-    names = text_of(value).split("|") if value is None or isinstance(value, str) else list(value)
+    """Genres, as text with '|' between or as a list. Raises TypeError for anything else."""
+    names = text_of(value).split("|") if value is None or isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"expected a list of genres, got {value!r:.60}")
     return tuple(name for name in names if name)

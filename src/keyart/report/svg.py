@@ -68,7 +68,7 @@ UNIT = Axis("", 0, 1)
 def around(title: str, *values: Floats) -> Axis:
     """An axis that holds all values, with a margin. NaN does not count."""
     known = np.concatenate([np.ravel(value) for value in values])
-    known = known[np.isfinite(known)]
+    known = np.clip(known[np.isfinite(known)], -1e300, 1e300)  # their difference is finite too
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     margin = 0.06 * (high - low) or abs(high) * 0.1 or 0.5
     return Axis(title, low - margin, high + margin)

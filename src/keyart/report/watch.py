@@ -47,6 +47,8 @@ class News:
     @classmethod
     def of(cls, run: Run, now: float | None = None) -> "News":
         """Read a run's folder. now: the time in seconds since the epoch. Raises RunError."""
+        if not run.exists():
+            raise RunError(f"{run.path}: holds no run any more")
         finished, progress = run.is_finished, _progress(run)
         stage = run if run.history_path.is_file() or not run.head.exists() else run.head
         history = stage.history
@@ -83,7 +85,9 @@ def _where(progress: Mapping[str, Any], now: float) -> tuple[str, float]:
         )
         loss, rate, at = (float(progress[name]) for name in ("loss", "learning_rate", "at"))
         share = ((epoch - 1) * steps + step) / (epochs * steps)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        if not 0 <= share <= 1:
+            raise ValueError(f"step {step} of {steps}")
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise RunError(f"progress.json: damaged ({error}); delete it") from error
     state = (
         f"Epoch {epoch} of {epochs}, step {step:,} of {steps:,}: loss {loss:.4f}, "

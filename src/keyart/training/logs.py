@@ -3,8 +3,8 @@
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -109,10 +109,24 @@ def reporting(
     try:
         yield replace(callbacks, steps=steps)
     except BaseException:
-        report.end(None)
+        with suppress(Exception):  # of a log: the first error is the one to know
+            report.end(None)
         raise
     found = run.metrics.split("test").model.metrics
     report.end({name: interval.value for name, interval in found.items() if interval is not None})
+
+
+@contextmanager
+def _named(log: TrainingLog, method: str) -> Iterator[None]:
+    """An error also says which log it came from, and that the training is not lost."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(
+            f"in {method} of the log {type(log).__name__}; what was trained is kept, and resuming "
+            "the training continues it"
+        )
+        raise
 
 
 @dataclass
@@ -123,6 +137,7 @@ class _Report:
     recipe: Tables
     logs: Sequence[TrainingLog]
     done: int | None = None  # epochs; None before the first step
+    started: list[TrainingLog] = field(default_factory=list)
     written: float = 0.0  # progress.json, on the monotonic clock
 
     def take(self, step: Step) -> None:
@@ -132,7 +147,8 @@ class _Report:
         if step.row is not None:
             self.done += 1
             for log in self.logs:
-                log.epoch(self.done, step.row)
+                with _named(log, "epoch"):
+                    log.epoch(self.done, step.row)
         now = time.monotonic()
         if step.row is not None or now - self.written >= _PROGRESS_EVERY:
             self.written = now
@@ -141,12 +157,20 @@ class _Report:
     def _start(self, done: int) -> None:
         self.done = done
         for log in self.logs:
-            log.start(self.run.name, self.recipe.settings(), done)
+            with _named(log, "start"):
+                log.start(self.run.name, self.recipe.settings(), done)
+            self.started.append(log)
 
     def end(self, metrics: Mapping[str, float] | None) -> None:
         if self.done is None and metrics is not None:
             self._start(0)  # a classical model has no steps
-        if self.done is not None:
-            self.run.progress_path.unlink(missing_ok=True)
-            for log in self.logs:
-                log.end(metrics)
+        if self.done is None:
+            return
+        self.run.progress_path.unlink(missing_ok=True)
+        with ExitStack() as every:  # whatever another one raises
+            for log in reversed(self.started):
+                every.callback(self._end, log, metrics)
+
+    def _end(self, log: TrainingLog, metrics: Mapping[str, float] | None) -> None:
+        with _named(log, "end"):
+            log.end(metrics)
