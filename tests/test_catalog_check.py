@@ -204,7 +204,7 @@ def test_a_row_that_breaks_a_rule_is_reported(path: Path, change: Row, problem: 
 @pytest.mark.parametrize("column", ["film_id", "genres", "group", "split", "poster_sha256"])
 def test_an_empty_cell_is_reported(path: Path, column: str) -> None:
     tamper(path, lambda rows: rows[1].update({column: None}))
-    assert check_catalog(path) == [f"{path}: 1 films without {column}"]
+    assert check_catalog(path) == [f"{path}: 1 film without {column}"]
 
 
 def test_a_lost_row_is_reported(path: Path) -> None:

@@ -316,7 +316,7 @@ def test_genres_are_replaced_on_the_command_line_and_never_without_growing(tmp_p
     assert Catalog.open(catalog.path).fingerprint == catalog.fingerprint
     done = CliRunner().invoke(app, [*command, "--grow"])
     assert done.exit_code == 0
-    assert "1 films took the table's genres" in done.stdout
+    assert "1 film took the table's genres" in done.stdout
     assert row_of(Catalog.open(catalog.path), "f0002")["genres"] == ["Musical"]
 
 

@@ -283,4 +283,4 @@ def test_predict_with_no_readable_poster_ends_with_1(painted: Path, tmp_path: Pa
     (tmp_path / "x.jpg").write_bytes(b"nothing")
     done = keyart("predict", tmp_path / "x.jpg", "--model", painted / "run", "--format", "csv")
     assert done.status == 1
-    assert "1 of 1 posters could not be read" in done.err
+    assert "1 of 1 poster could not be read" in done.err

@@ -243,7 +243,7 @@ def test_the_command_says_what_became_of_each_row(
     assert done.exit_code == 0
     assert done.stderr.splitlines()[:2] == [
         "new.csv: 4 rows: 3 with genres, 0 unsure, 1 that could not be predicted",
-        "1 of 4 films were predicted by their titles: their posters could not be read; "
+        "1 of 4 films predicted by their titles: their posters could not be read; "
         "--errors FILE lists them",
     ]
     done = CliRunner().invoke(app, ["fill", "films.csv", "--in-place", "--into", "Genre", *options])

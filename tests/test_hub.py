@@ -19,7 +19,7 @@ from keyart.__main__ import main
 from keyart.bundle import Content, Member, write_bundle
 from keyart.calibration import Calibration
 from keyart.decisions import Decisions
-from keyart.errors import HubError, WeightsError
+from keyart.errors import BundleError, HubError, WeightsError
 from keyart.places import find_model, local_model
 from keyart.text_encoder import find_encoder
 from keyart.training.start import open_start, starting_recipe
@@ -166,6 +166,16 @@ def test_without_a_connection_and_without_a_copy_it_says_so(
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(HubError, match=r"^hf:owner/model: http://127.0.0.1:9 cannot be reached"):
         keyart.load(NAME)
+
+
+def test_a_name_that_may_be_of_a_hub_gets_a_hint() -> None:
+    with pytest.raises(BundleError, match=r"no such folder.*, or hf:owner/none for one on a hub$"):
+        keyart.load("owner/none")
+
+
+def test_what_is_neither_a_name_of_a_hub_nor_an_archive_is_not_published() -> None:
+    with pytest.raises(HubError, match=r"^model.rar: not a model on a hub.* that ends in .zip$"):
+        keyart.publish("box", "model.rar")
 
 
 @pytest.mark.parametrize(

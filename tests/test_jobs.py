@@ -254,6 +254,15 @@ def test_posters_that_changed_since_the_plan_are_refused_by_name(
         planned.check_films(find_films(mine))
 
 
+def test_films_of_another_folder_are_not_said_to_have_gone(posters: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(posters / "02.png", other)
+    planned = write_plan(tmp_path, find_films(posters), CHOICES)
+    with pytest.raises(JobError, match=r"00.png: is no longer among the films since"):
+        planned.check_films(find_films(other))
+
+
 def test_a_poster_that_changes_while_the_job_runs_stops_it(
     posters: Path, tmp_path: Path, tiny_predictor: Predictor
 ) -> None:
@@ -370,7 +379,7 @@ def test_a_full_disk_says_what_is_saved_and_the_job_goes_on(
     assert ended.value.code == 1
     shown = capsys.readouterr().err
     assert shown.startswith(f"error: {job}/scores-00000")
-    assert shown.endswith(f"0 of 3 shards are saved in {job}: the same command continues the job\n")
+    assert shown.endswith(f"0 of 3 shards saved in {job}: the same command continues the job\n")
     assert shown.count("\n") == 1
     assert list(job.glob("*.partial")) == list(job.glob("scores-*")) == []
     assert run_job(posters, job, model=tiny_model, workers=1).computed == 3
@@ -497,7 +506,7 @@ def test_whoever_stops_a_job_is_told_what_is_saved(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
-    saved = f"3 of 3 shards are saved in {job}: the same command continues the job"
+    saved = f"3 of 3 shards saved in {job}: the same command continues the job"
     assert capsys.readouterr().err.splitlines()[0] == saved
 
 

@@ -177,7 +177,7 @@ def test_films_without_an_nfo_may_be_left_out(tmp_path: Path, model: Predictor) 
     root = tmp_path / "library"
     one_film(root).unlink()
     (film,) = plan_of(root, model, create=False).films
-    assert film.left == "its NFO cannot be edited: it has none"
+    assert film.left == "its NFO cannot be edited: no NFO, and none is to be made"
 
 
 def test_what_was_changed_since_the_plan_is_left_alone_and_listed(
@@ -480,7 +480,7 @@ def test_the_commands_plan_show_apply_and_undo(
                "--csv", tmp_path / "plan.csv", "--html", tmp_path / "plan.html")  # fmt: skip
     assert done.status == 0, done.err
     assert "Film 000 (1950)  Red 100%" in done.out
-    assert "11 of 12 films get genres; nothing is written yet" in done.out
+    assert "genres for 11 of 12 films; nothing is written yet" in done.out
     assert "left      1: no genre keeps the precision" in done.out
     assert contents(root) == before
     with (tmp_path / "plan.csv").open(newline="") as file:

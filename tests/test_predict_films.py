@@ -249,14 +249,14 @@ def test_a_table_of_titles_is_predicted_and_says_on_what_it_rests(
 
     rows, told = run()
     assert [row["evidence"] for row in rows] == ["title|year", "title", "", ""]
-    assert "4 of 4 films are predicted by title and year alone" in told
+    assert "4 of 4 films predicted by title and year alone" in told
     assert "2 of 4 films could not be predicted" in told
     assert rows[2]["Red"] == ""
     assert "--errors FILE lists them" in run("--posters", str(tmp_path))[1]
     rows, told = run("--posters", str(tmp_path), "--errors", str(tmp_path / "errors.csv"))
     assert [row["evidence"] for row in rows] == ["poster|title|year", "title", "", ""]
     assert rows[1]["reason"] == "no poster found"
-    assert "1 of 4 films were predicted by their titles" in told
+    assert "1 of 4 films predicted by their titles" in told
     assert f"see {tmp_path / 'errors.csv'}" in told
     errors = csv.DictReader((tmp_path / "errors.csv").read_text().splitlines())
     assert {row["film_id"] for row in errors} == {"f2", "f3", "f4"}

@@ -234,7 +234,7 @@ def test_the_command_counts_what_it_applied(
     store.add(said(catalog, "f006", "Green", "missing", "accept"))
     command = ["catalog", "apply-corrections", str(catalog.path), "--from", url, "--out"]
     shown = CliRunner().invoke(app, [*command, str(tmp_path / "new")])
-    assert "1 films changed, 1 genres added, 0 removed" in shown.stdout
+    assert "1 film changed, 1 genre added, 0 removed" in shown.stdout
     assert "Ann 1" in shown.stdout
     found = CliRunner().invoke(app, [*command, str(tmp_path / "json"), "--json"])
     assert json.loads(found.stdout)["outcomes"] == {"applied": 1}

@@ -3,7 +3,7 @@
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,16 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import keyart
 from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.copies import copy_of, local_poster
-from keyart.errors import StoreError
+from keyart.errors import KeyartError, StoreError
+from keyart.review.doubts import Doubts
 from keyart.stores import client
 from keyart.stores.aws import aws_options
 from keyart.stores.paths import RemotePath, place
+from keyart.training.recipe import load_recipe
 from tests.object_store import Store, object_store, put, remote
 from tests.tiny_catalog import tiny_films
 
+ADDRESS = "s3://films/nothing.toml"
 DOCS = Path(__file__).parents[1] / "docs" / "stores.md"
 
 
@@ -208,6 +212,52 @@ def test_what_needs_a_folder_of_this_machine_says_so(
     done = CliRunner().invoke(app, [*words, "s3://films/out"])
     assert str(done.exception).startswith("s3://films/out: this needs a folder of this machine")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["library", "plan", ADDRESS, "--out", "plan.jsonl"],
+        ["library", "undo", ADDRESS],
+        ["job", "status", ADDRESS],
+        ["fill", ADDRESS, "--in-place"],
+        ["fill", ADDRESS, "--out", "filled.csv"],
+        ["fill", ADDRESS, "--out", ADDRESS],
+        ["library", "apply", ADDRESS, "--journal", "journal.jsonl"],
+        ["library", "show", ADDRESS],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_read_at_an_address_is_named_by_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    done = CliRunner().invoke(app, words)
+    assert ADDRESS in f"{done.exception}{getattr(done.exception, 'filename', '')}"
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [Doubts.read, load_recipe])
+def test_doubts_and_recipes_are_looked_for_in_the_store(
+    store: Store, read: Callable[[str], object]
+) -> None:
+    with pytest.raises(KeyartError, match=f"^{ADDRESS}: cannot be read"):
+        read(ADDRESS)
+
+
+def test_tables_and_plans_in_a_store_are_read_from_there(store: Store, tmp_path: Path) -> None:
+    put("s3://films/films.csv", b"film_id,title,year\ntt1,Zombie Wedding,2012\n")
+    filled = keyart.fill("s3://films/films.csv", tmp_path / "filled.csv")
+    assert (filled.rows, filled.predictions) == (1, 1)
+    film = tmp_path / "library" / "Zombie Wedding (2012)"
+    film.mkdir(parents=True)
+    (film / "film.mkv").touch()
+    plan = keyart.Library.open(tmp_path / "library").plan(keyart.load())
+    plan.write("s3://films/plan.jsonl")
+    done = keyart.apply_plan("s3://films/plan.jsonl", tmp_path / "journal.jsonl")
+    assert done.done == 1
+    assert "<genre>Horror</genre>" in (film / "film.nfo").read_text()
 
 
 def test_an_endpoint_can_be_given_to_a_command(

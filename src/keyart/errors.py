@@ -212,6 +212,11 @@ def advice(error: OSError) -> str:
     return _OF_FILES.get(errno.errorcode.get(error.errno or 0, ""), ("", ""))[1]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things as in a sentence: '1 film', '2,451 films'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names as in a sentence: 'poster, title and year'."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

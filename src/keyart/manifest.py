@@ -64,7 +64,9 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     recover_folder(path)
     file = path / MANIFEST
     if problem := no_folder(path):
-        raise BundleError(f"{problem}; name a run or a bundle")
+        on_hub = re.fullmatch(r"[\w-]+/[\w.-]+", path.as_posix())
+        hint = f", or hf:{path.as_posix()} for one on a hub" if on_hub else ""
+        raise BundleError(f"{problem}; name a run or a bundle{hint}")
     try:
         content = read_json(file, LARGEST[MANIFEST])
     except FileNotFoundError as error:

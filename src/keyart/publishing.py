@@ -15,6 +15,7 @@ from keyart.hub import SCHEME, Repo, asking, is_repo
 from keyart.manifest import LARGEST, MEMBERS
 from keyart.model_metrics import METRICS
 from keyart.places import find_model
+from keyart.stores.paths import place
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -68,9 +69,12 @@ def publish(
             )  # fmt: skip
     target = os.fspath(to)
     if target.casefold().endswith(ARCHIVE):
-        sha256 = write_archive(bundle.path, Path(target))
+        sha256 = write_archive(bundle.path, place(target))
         return Published(f"https://HOST/{Path(target).name}#sha256={sha256}", target)
-    repo = Repo.parse(target)
+    try:
+        repo = Repo.parse(target)
+    except HubError as error:
+        raise HubError(f"{error}, or a file that ends in {ARCHIVE}") from None
     if repo.revision:
         raise HubError(
             f"{target}: a model is published as a new commit; leave out @{repo.revision}"

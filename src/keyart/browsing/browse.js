@@ -207,7 +207,8 @@ document.onkeydown = (event) => {
 find("close").onclick = () => find("film").close();
 find("previous").onclick = () => step(-1);
 find("next").onclick = () => step(1);
-find("film").onclose = () => grid.focus();
+// The event comes a moment later; who is in a field by then stays there.
+find("film").onclose = () => { if (!document.activeElement?.closest("#filter")) grid.focus(); };
 find("film").onclick = (event) => { if (event.target === find("film")) find("film").close(); };
 choose();
 grid.focus({ preventScroll: true });

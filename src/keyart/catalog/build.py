@@ -18,7 +18,7 @@ from keyart.catalog.split import ALL_FILMS, NEW_FILMS, SPLITS, Fractions, split_
 from keyart.catalog.table import COLUMNS, FACTS, CatalogTable
 from keyart.catalog.terms import joined_terms, read_terms, terms_of, terms_to_json
 from keyart.catalog.write import Row, catalog_facts, growing, write_genres, write_shards
-from keyart.errors import CatalogError
+from keyart.errors import CatalogError, counted
 from keyart.files import new_folder, write_json
 from keyart.genres import Vocabulary
 from keyart.near_duplicates import THUMBNAIL, near_pairs
@@ -104,7 +104,7 @@ def grow_catalog(
                 {**row, "genres": list(others.get(row["film_id"], row["genres"]))} for row in old
             ]
             kept = write_genres(catalog, others)
-            notes.append(f"{table.name}: {len(others):,} films took the table's genres")
+            notes.append(f"{table.name}: {counted(len(others), 'film')} took the table's genres")
         elif others:
             rejections += [
                 kept_as_it_was(name, known[name], given) for name, given in others.items()

@@ -20,7 +20,7 @@ from keyart.catalog.table import (
     sha256_of,
 )
 from keyart.catalog.write import count_films
-from keyart.errors import CatalogError, PosterError, StoreError
+from keyart.errors import CatalogError, PosterError, StoreError, counted
 from keyart.images.decode import decoding
 from keyart.parallel import Progress, batches, ordered
 
@@ -69,7 +69,7 @@ def _damaged_shards(catalog: CatalogTable) -> list[str]:
 
 def _empty_cells(catalog: CatalogTable) -> list[str]:
     return [
-        f"{catalog.path}: {count:,} films without {name}"
+        f"{catalog.path}: {counted(count, 'film')} without {name}"
         for name in COLUMNS
         if name != "year" and (count := catalog.to_table()[name].null_count)
     ]
@@ -78,7 +78,7 @@ def _empty_cells(catalog: CatalogTable) -> list[str]:
 def _broken_rules(catalog: CatalogTable) -> Iterator[str]:
     rows = catalog.to_table().to_pylist()
     if len(rows) != len(catalog):
-        yield f"{catalog.path}: has {len(rows):,} films, but {FACTS} says {len(catalog):,}"
+        yield f"{catalog.path}: has {counted(len(rows), 'film')}, but {FACTS} says {len(catalog):,}"
     for film_id, count in Counter(row["film_id"] for row in rows).items():
         if count > 1:
             yield f"{film_id}: is in the catalog {count} times"
@@ -102,8 +102,8 @@ def _broken_rules(catalog: CatalogTable) -> Iterator[str]:
         for stem, counts in splits_of_series(catalog).items():
             if len(counts) > 1:
                 yield f"series {stem!r}: is in {' and '.join(sorted(counts))}; that leaks"
-    for name, counted in ({} if broken else count_films(catalog.vocabulary, rows)).items():
-        if counted != catalog.facts[name]:
+    for name, count in ({} if broken else count_films(catalog.vocabulary, rows)).items():
+        if count != catalog.facts[name]:
             yield f"{catalog.path}: the {name} in {FACTS} are not those of its films"
     fingerprint = Fingerprint(catalog.vocabulary)
     for row in rows:

@@ -14,6 +14,8 @@ from functools import cache
 from itertools import chain, islice
 from typing import NamedTuple
 
+from keyart.errors import counted
+
 _SEPARATORS = (",", "\t", ";", "|")
 # The most that one quoted field may span.
 _LINES, _LETTERS = 200, 1_000_000
@@ -267,7 +269,7 @@ def _fitted(fields: list[str], columns: int | None) -> tuple[list[str], str]:
         del fields[-1]
     if len(fields) == columns:
         return fields, ""
-    found = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
+    found = counted(len(fields), "field")
     return fields, f"{found}, but the header has {columns}; quote what holds a separator"
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keyart.cli.options import Model, Posters, Quiet
+from keyart.errors import counted
 
 commands = typer.Typer()
 
@@ -53,7 +54,6 @@ def browse(
             write_tiles(tiles, out, name=path, progress=advance)
         return
     with suppress(KeyboardInterrupt), browsing(tiles, name=path, port=port) as server:
-        typer.echo(
-            f"http://127.0.0.1:{server.server_port}/ shows {len(tiles):,} films; Ctrl-C stops it"
-        )
+        films = counted(len(tiles), "film")
+        typer.echo(f"http://127.0.0.1:{server.server_port}/ shows {films}; Ctrl-C stops it")
         server.serve_forever()

@@ -20,6 +20,7 @@ from keyart.cli.options import (
     YearColumn,
     columns,
 )
+from keyart.errors import counted
 from keyart.stores.paths import place
 
 commands = typer.Typer(
@@ -216,7 +217,7 @@ def catalog_sweep(
 
     removed = Catalog.sweep(catalog, _age(older_than))
     if not quiet:
-        typer.echo(f"{place(catalog)}: {len(removed):,} files removed")
+        typer.echo(f"{place(catalog)}: {counted(len(removed), 'file')} removed")
         for name in removed:
             typer.echo(f"  {name}")
 

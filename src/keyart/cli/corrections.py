@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from keyart.cli.options import CorrectionsUrl
+from keyart.errors import counted
 
 commands = typer.Typer(
     help="Corrections of genres that people made in the service.", no_args_is_help=True
@@ -29,4 +30,6 @@ def corrections_export(
 
         known = Catalog.open(catalog)
     exported = export_corrections(corrections, out, catalog=known)
-    typer.echo(f"{out}: {exported.films:,} films, {exported.known:,} of them in the catalog")
+    typer.echo(
+        f"{out}: {counted(exported.films, 'film')}, {exported.known:,} of them in the catalog"
+    )

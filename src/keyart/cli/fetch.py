@@ -15,6 +15,7 @@ from keyart.cli.options import (
     YearColumn,
     columns,
 )
+from keyart.errors import counted
 
 commands = typer.Typer(
     help="Fetch posters for lists of films: IMDb, MovieLens, TMDb, or your own table.",
@@ -179,7 +180,7 @@ def fetch_expire(fetch: FetchFolder, quiet: Quiet = False) -> None:
 
     removed = Fetch.open(fetch).expire()
     if not quiet:
-        typer.echo(f"{fetch}: {removed:,} posters removed")
+        typer.echo(f"{fetch}: {counted(removed, 'poster')} removed")
 
 
 def _years(text: str | None) -> tuple[int | None, int | None]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyart.cli.options import Model, Quiet
+from keyart.errors import counted
 from keyart.stores.paths import place
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def index(
         else:
             built = Index.build(source, out=out, model=predictor, progress=advance)
     if not quiet:
-        typer.echo(f"{place(out)}: {len(built):,} posters{note}")
+        typer.echo(f"{place(out)}: {counted(len(built), 'poster')}{note}")
     for line in unread_lines(built.unread, len(built), out / "unread.csv"):
         typer.echo(line, err=True)
 
@@ -103,8 +104,8 @@ def similar(
     show_similar(found)
     if not quiet:
         typer.echo(
-            f"compared with {compared:,} posters of {known}, read for this search; keyart index "
-            "keeps what it needs to know of them",
+            f"compared with {counted(compared, 'poster')} of {known}, read for this search; keyart "
+            "index keeps what it needs to know of them",
             err=True,
         )
     for line in unread_lines(unread, compared, None):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
-from keyart.errors import why
+from keyart.errors import counted, why
 from keyart.files import printable
 from keyart.images.kind import HEAD, READ, kind_of
 from keyart.stores.paths import RemotePath
@@ -88,5 +88,5 @@ def no_pictures(
     kinds = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.most_common(5))
     more = ", ..." if len(counts) > 5 else ""
     count = counts.total()
-    others = f"{count:,} file{'' if count == 1 else 's'} of other kinds ({kinds}{more})"
+    others = f"{counted(count, 'file')} of other kinds ({kinds}{more})"
     return f"{folder}: no pictures {where}, but {others}"

@@ -240,10 +240,16 @@ def _difference(planned: list[Row], found: list[Row]) -> str:
     if old is None:
         return f"{name_in(new)}: is new"
     if new is None or _same(old, new):
-        return f"{name_in(old)}: {'is gone' if new is None else 'has changed'}"
+        return f"{name_in(old)}: {_absent(old) if new is None else 'has changed'}"
     if any(_same(old, other) for other in found):
         return f"{name_in(new)}: is new"
-    return f"{name_in(old)}: is gone"
+    return f"{name_in(old)}: {_absent(old)}"
+
+
+def _absent(row: Row) -> str:
+    """What became of a film that the plan has: its poster is gone, or was not given this time."""
+    here = row["poster"] and row["place"] is None and os.path.exists(os.fsdecode(row["poster"]))
+    return "is no longer among the films" if here else "is gone"
 
 
 def _same(row: Row, other: Row) -> bool:

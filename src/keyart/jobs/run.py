@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from keyart.bundle import BOX
 from keyart.catalog.table import parquet_file
-from keyart.errors import JobError
+from keyart.errors import JobError, counted
 from keyart.evidence import KINDS, Kind
 from keyart.files import StrPath, lock_folder, replacing, sweep, write_csv
 from keyart.jobs.machines import Here, Machines, computed
@@ -175,8 +175,8 @@ def _finish(plan: Plan, opened: Opened, report: Report | None) -> JobStatus:
         record.write("stopped")
         if isinstance(error, OSError):
             error.add_note(
-                f"{len(record.done):,} of {plan.shards:,} shards are saved in {plan.folder}: the "
-                "same command continues the job"
+                f"{len(record.done):,} of {counted(plan.shards, 'shard')} saved in {plan.folder}: "
+                "the same command continues the job"
             )
         raise
     status = record.status("finished")

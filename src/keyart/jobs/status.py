@@ -22,6 +22,7 @@ from keyart.errors import JobError, why
 from keyart.files import StrPath, write_json
 from keyart.jobs.plan import Plan
 from keyart.owners import is_alive, owner
+from keyart.stores.paths import on_this_machine
 from keyart.version import __version__
 
 PROGRESS, MANIFEST = "progress.jsonl", "manifest.json"
@@ -72,7 +73,7 @@ class JobStatus:
 
 def job_status(folder: StrPath) -> JobStatus:
     """How far the job in a folder is, see `run_job`. Raises JobError if there is no job."""
-    plan = Plan.read(Path(folder))
+    plan = Plan.read(on_this_machine(folder))
     done = dict(finished_shards(plan))
     counts = total(done)
     line = last_line(plan.folder)

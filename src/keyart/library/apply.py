@@ -14,6 +14,7 @@ from keyart.library.journal import FileRecord, Journal, Record, read_journal
 from keyart.library.plan import Place, Plan, PlannedFilm, read_plan
 from keyart.library.target import ChangedError, FailedError, Outcome, Target
 from keyart.parallel import Progress, batches
+from keyart.stores.paths import on_this_machine
 
 _BATCH = 32  # films that one write to the journal covers
 
@@ -32,7 +33,7 @@ def apply_plan(
     outcome, films = Outcome(opened.library, "films"), opened.changed
     with (
         _target(opened.library) as target,
-        Journal.open(Path(journal), opened.library) as written,
+        Journal.open(on_this_machine(journal), opened.library) as written,
     ):
         done = 0
         for batch in batches(films, _BATCH):
@@ -86,7 +87,7 @@ def undo_changes(journal: StrPath, *, progress: Progress | None = None) -> Outco
     What was changed since is left alone and listed. Undone again, it changes nothing. Raises
     LibraryError if the journal or the library cannot be used at all.
     """
-    place, records = read_journal(Path(journal))
+    place, records = read_journal(on_this_machine(journal))
     outcome = Outcome(place, "changes")
     refused: set[str] = set()
     with _target(place) as target:

@@ -17,6 +17,7 @@ from keyart.library.nfo import MOST_BYTES
 from keyart.library.plan import FileChange, ItemChange, Place, Plan, make_plan
 from keyart.parallel import Progress
 from keyart.reading import read_bytes
+from keyart.stores.paths import on_this_machine
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -40,7 +41,7 @@ class Library:
 
         Raises LibraryError if there is no such folder, or no film in it.
         """
-        root = Path(path)
+        root = on_this_machine(path)
         try:
             if problem := no_folder(root):
                 raise LibraryError(f"{problem}; name the folder of a media library")
@@ -204,7 +205,7 @@ class _Planned:
             return "its name is not UTF-8"
         if self.film.problem or self.film.files or self.create:
             return self.film.problem
-        return "it has none"
+        return "no NFO, and none is to be made"
 
     @property
     def shown_poster(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from keyart.copies import local_file
 from keyart.errors import LibraryError, NfoError, PosterError, other_format, why
 from keyart.files import StrPath, writing_text
 from keyart.library.edit import As, written
@@ -194,11 +195,11 @@ def _kind(reason: str) -> str:
 
 def read_plan(path: StrPath) -> Plan:
     """Read a plan's file. Raises LibraryError if it is none, or is damaged."""
-    file = Path(path)
+    file = place(path)
     films: list[PlannedFilm] = []
     number = 1
     try:
-        with opened(file, _MOST_BYTES, links=True) as lines:
+        with opened(local_file(file), _MOST_BYTES, links=True) as lines:
             first = json.loads(lines.readline())
             version = first.get("keyart_plan") if isinstance(first, dict) else None
             if version is None:
@@ -211,9 +212,9 @@ def read_plan(path: StrPath) -> Plan:
             for number, line in enumerate(lines, start=2):  # noqa: B007
                 films.append(PlannedFilm.model_validate_json(line))
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
+        where = ".".join(map(str, error.errors()[0]["loc"]))
         raise LibraryError(
-            f"{file} line {number}: {place}: {error.errors()[0]['msg']}; make the plan again"
+            f"{file} line {number}: {where}: {error.errors()[0]['msg']}; make the plan again"
         ) from error
     except OSError as error:
         raise LibraryError(f"{file}: {why(error)}; name a plan") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from keyart.catalog.cells import as_cell
-from keyart.errors import PosterError
+from keyart.errors import PosterError, counted
 from keyart.files import write_csv, write_text
 from keyart.images.poster import read_file
 from keyart.images.spec import ImageSpec
@@ -71,7 +71,7 @@ def write_plan_page(plan: Plan, path: Path) -> None:
     )
     what = f"{plan.writes}s"
     page = _PAGE.format(
-        title=f"{len(changed):,} of {len(plan.films):,} films get {what}",
+        title=f"{what} for {len(changed):,} of {counted(len(plan.films), 'film')}",
         where=html.escape(plan.library.where),
         made=html.escape(plan.made.replace("T", " ").replace("+00:00", " UTC")),
         model=html.escape(plan.model.name),

@@ -12,6 +12,7 @@ from keyart.errors import DoubtsError, why
 from keyart.files import StrPath, known_suffix, write_csv, write_json
 from keyart.reading import read_json
 from keyart.review.decisions import Case, DoubtKind
+from keyart.stores.paths import place
 
 FORMAT = 1
 _MOST_BYTES = 1 << 30  # of a file of doubts
@@ -115,7 +116,7 @@ class Doubts(Sequence[Doubt]):
     def read(cls, path: StrPath) -> "Doubts":
         """Read what `write` wrote as .json. Raises DoubtsError."""
         try:
-            found = read_json(Path(path), _MOST_BYTES)
+            found = read_json(place(path), _MOST_BYTES)
             if found["format"] != FORMAT:
                 raise DoubtsError(
                     f"{path}: doubts of format {found['format']}, expected {FORMAT}; find them "
@@ -135,7 +136,10 @@ class Doubts(Sequence[Doubt]):
             ) from error
         except (ValidationError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise DoubtsError(f"{path}: no file of doubts ({reason})") from error
+            raise DoubtsError(
+                f"{path}: no file of doubts ({reason}); name a .json that keyart catalog doubts "
+                "--out wrote"
+            ) from error
 
 
 def doubts_suffix(path: StrPath) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from keyart.catalog.films_table import Columns
 from keyart.catalog.table_file import TableFile, read_table
+from keyart.copies import local_file
 from keyart.errors import OutputError, TableError, listed
 from keyart.evidence import KINDS, Kind
 from keyart.files import StrPath, replacing
@@ -21,6 +22,7 @@ from keyart.parallel import Progress
 from keyart.prediction import Failure, Prediction
 from keyart.predictor import Predictor
 from keyart.queries import TableFilms
+from keyart.stores.paths import RemotePath, on_this_machine, place
 from keyart.tables.delimited_text import DelimitedText
 from keyart.tables.excel import Excel
 from keyart.tables.filling import (
@@ -107,9 +109,11 @@ def fill(
         source: Any = Frame(table)
         known: TableFile = source.table
     else:
-        target = _target(Path(table), out, in_place=in_place)
-        before = _state(Path(table))
-        known = read_table(table)
+        named = on_this_machine(table) if in_place else place(table)
+        target = _target(named, out, in_place=in_place)
+        file = local_file(named)
+        before = _state(file)
+        known = read_table(file)
         assert known.file is not None
         source = _KINDS[known.file.kind](known)
         if out is not None and str(target) != "-":
@@ -192,8 +196,8 @@ def _notes(table: TableFile, source: Any, names: Sequence[str], *, in_place: boo
     notes = []
     old = [name for name in table.columns if name.startswith(SCORE) and name not in names]
     if old and len(names) > 1:
-        more = f" and {len(old) - 3} more" if len(old) > 3 else ""
-        notes.append(f"{listed(old[:3])}{more} of an earlier fill: left as they were")
+        more = [f"{len(old) - 3} more"] if len(old) > 3 else []
+        notes.append(f"{listed([*old[:3], *more])} of an earlier fill: left as they were")
     if isinstance(source, Excel) and source.lost:
         if in_place:
             raise TableError(
@@ -214,8 +218,13 @@ def _target(path: Path, out: StrPath | None, *, in_place: bool) -> Path:
         return path
     if out is None:
         raise TypeError("where to? give out, or in_place")
-    target = Path(out)
-    if target.exists() and path.exists() and os.path.samefile(target, path):
+    target = place(out)
+    if target == path or (
+        not (isinstance(target, RemotePath) or isinstance(path, RemotePath))
+        and target.exists()
+        and path.exists()
+        and os.path.samefile(target, path)
+    ):
         raise OutputError(
             f"{target}: is the table itself; fill it with --in-place, which keeps a copy"
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from keyart.errors import listed
+from keyart.errors import counted, listed
 from keyart.files import json_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     console = Console(highlight=False)
     size = f"{summary.megabytes:,.0f}" if summary.megabytes >= 1 else "under 1"
     console.print(
-        f"[bold]{summary.path}[/]: {summary.films:,} films, {size} MB, "
+        f"[bold]{summary.path}[/]: {counted(summary.films, 'film')}, {size} MB, "
         f"fingerprint {summary.fingerprint[:12]}",
         soft_wrap=True,
     )
@@ -36,8 +36,8 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     biggest = f", the largest {len(summary.largest_groups[0])}" if summary.largest_groups else ""
     console.print(
         f"groups    {summary.groups:,} of near-duplicate posters"
-        f"{' and of series' if summary.keeps_series else ''}, with {summary.grouped_films:,} "
-        f"films{biggest}"
+        f"{' and of series' if summary.keeps_series else ''}, "
+        f"with {counted(summary.grouped_films, 'film')}{biggest}"
     )
     console.print(f"series    {_series(summary)}", soft_wrap=True, markup=False)
     for table in summary.tables:
@@ -45,7 +45,8 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
         if without := table["without_poster"]:
             became.append(f"{without:,} have no poster")
         console.print(
-            f"table     {table['name']}: {table['rows']:,} rows, of which {listed(became)}",
+            f"table     {table['name']}: {counted(table['rows'], 'row')}, of which "
+            f"{listed(became)}",
             soft_wrap=True,
             markup=False,
         )
@@ -69,7 +70,7 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
 
 def _series(summary: "Summary") -> str:
     """How many there are, and whether they leak."""
-    line = f"{summary.series:,} by their titles, with {summary.series_films:,} films"
+    line = f"{summary.series:,} by their titles, with {counted(summary.series_films, 'film')}"
     for stem, films in list(summary.largest_series.items())[:1]:
         line += f", the largest {films} ({stem})"
     if summary.keeps_series:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from keyart.errors import counted
 from keyart.files import json_text
 from keyart.stores.paths import place
 
@@ -40,8 +41,8 @@ def show_doubts(doubts: "Doubts", out: Path | None = None, *, as_json: bool = Fa
     console.print(table)
     wrong = sum(one.kind == "wrong" for one in doubts)
     console.print(
-        f"{wrong:,} listed genres that are probably wrong and {len(doubts) - wrong:,} missing ones "
-        f"of {doubts.films:,} films"
+        f"{counted(wrong, 'listed genre')} probably wrong and {len(doubts) - wrong:,} missing, in "
+        f"{counted(doubts.films, 'film')}"
         + (f"; the first {_SHOWN} are shown" if len(doubts) > _SHOWN else "")
         + (f"; all are in {place(out)}" if out else "; --out FILE writes all"),
         markup=False,
@@ -64,9 +65,9 @@ def show_applied(applied: "Applied", *, as_json: bool = False) -> None:
         console.print(text, soft_wrap=True)
 
     line(
-        f"{applied.catalog.path}: {applied.films:,} films changed, {applied.added:,} genres added, "
-        f"{applied.removed:,} removed (version {applied.catalog.fingerprint[:12]} of "
-        f"{version['from'][:12]})"
+        f"{applied.catalog.path}: {counted(applied.films, 'film')} changed, "
+        f"{counted(applied.added, 'genre')} added, {applied.removed:,} removed "
+        f"(version {applied.catalog.fingerprint[:12]} of {version['from'][:12]})"
     )
     for outcome, count in applied.outcomes.items():
         line(f"  {count:>6,}  {outcome}")

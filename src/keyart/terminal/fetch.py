@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from keyart.errors import counted
 from keyart.files import json_text
 from keyart.terminal.progress import clock
 
@@ -36,9 +37,11 @@ def show_plan(fetch: "Fetch", *, as_json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     facts = status.facts
-    console.print(f"[bold]{fetch.path}[/]: {planned.films:,} films, {planned.new:,} of them new")
+    console.print(
+        f"[bold]{fetch.path}[/]: {counted(planned.films, 'film')}, {planned.new:,} of them new"
+    )
     console.print(f"posters   {status.posters['planned']:,} to fetch, {status.here:,} here")
-    console.print(f"genres    of {facts['with_genres']:,} films, by {facts['rule']}")
+    console.print(f"genres    of {counted(facts['with_genres'], 'film')}, by {facts['rule']}")
     if facts["genres_of_several"]:
         differ, several = facts["genres_differ"], facts["genres_of_several"]
         console.print(
@@ -76,8 +79,8 @@ def show_run(fetch: "Fetch", tally: "Tally", followed: "Followed | None", *, as_
     console = Console(highlight=False, soft_wrap=True)
     posters = tally.posters
     console.print(
-        f"[bold]{fetch.path}[/]: {posters['fetched']:,} posters fetched with {tally.requests:,} "
-        f"requests in {clock(tally.seconds)}"
+        f"[bold]{fetch.path}[/]: {counted(posters['fetched'], 'poster')} fetched with "
+        f"{counted(tally.requests, 'request')} in {clock(tally.seconds)}"
     )
     if tally.unchanged:
         console.print(f"          {tally.unchanged:,} have not changed")
@@ -101,7 +104,7 @@ _MEANINGS = {
 def show_followed(followed: "Followed", path: "Path | None") -> None:
     """Print what became of the catalog."""
     films = len(followed.catalog) if followed.catalog else 0
-    print(f"{path}: {films:,} films, {followed.new:,} of them new")
+    print(f"{path}: {counted(films, 'film')}, {followed.new:,} of them new")
 
 
 def show_status(status: "Status", *, as_json: bool) -> None:
@@ -111,8 +114,8 @@ def show_status(status: "Status", *, as_json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        f"[bold]{status.path}[/]: {status.films:,} films, {status.here:,} posters here, "
-        f"{status.requests:,} requests so far"
+        f"[bold]{status.path}[/]: {counted(status.films, 'film')}, "
+        f"{counted(status.here, 'poster')} here, {counted(status.requests, 'request')} so far"
     )
     for name, count in status.posters.items():
         if count:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from keyart.errors import counted
 from keyart.jobs.status import EVERY, JobStatus
 from keyart.terminal.progress import clock
 
@@ -46,15 +47,15 @@ def _lines() -> Callable[[JobStatus], None]:
 def job_line(status: JobStatus) -> str:
     """How far a job is, in a line."""
     parts = [
-        f"{status.films_done:,} of {status.films:,} films",
-        f"{status.shards_done:,} of {status.shards:,} shards",
+        f"{status.films_done:,} of {counted(status.films, 'film')}",
+        f"{status.shards_done:,} of {counted(status.shards, 'shard')}",
     ]
     if status.failed:
         parts.append(f"{status.failed:,} not predicted")
     if status.by_title:
         parts.append(f"{status.by_title:,} by their titles")
     if status.rate:
-        parts.append(f"{status.rate:,.0f} films/s")
+        parts.append(f"{status.rate:,.{0 if status.rate >= 10 else 1}f} films/s")
     if status.seconds_left:
         parts.append(f"{clock(status.seconds_left)} left")
     return ", ".join(parts)
@@ -73,17 +74,16 @@ def show_status(status: JobStatus, *, as_json: bool = False) -> None:
 
 def stopped_line(status: JobStatus) -> str:
     """What is said when somebody stops a job."""
-    saved = f"{status.shards_done:,} of {status.shards:,} shards are saved in {status.folder}"
+    saved = f"{status.shards_done:,} of {counted(status.shards, 'shard')} saved in {status.folder}"
     return f"{saved}: the same command continues the job"
 
 
 def finished_lines(status: JobStatus, errors: object) -> Iterator[str]:
     """What is said at the end of a job."""
-    shards = f"{status.shards:,} shard{'' if status.shards == 1 else 's'}"
-    films = f"{status.films:,} film{'' if status.films == 1 else 's'}"
+    shards, films = counted(status.shards, "shard"), counted(status.films, "film")
     yield f"{status.folder}: {shards} with {films}, {status.computed:,} computed now"
     where = f"see {errors}" if errors else "see the column reason, or --errors FILE lists them"
     if status.by_title:
-        yield f"{status.by_title:,} films were predicted by their titles: {where}"
+        yield f"{counted(status.by_title, 'film')} predicted by their titles: {where}"
     if status.failed:
-        yield f"{status.failed:,} of {status.films:,} films could not be predicted; {where}"
+        yield f"{status.failed:,} of {films} could not be predicted; {where}"

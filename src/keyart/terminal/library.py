@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from keyart.errors import counted
 from keyart.files import json_text, printable
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def show_plan(plan: "Plan", *, as_json: bool) -> None:
     if changed:
         console.print()
     console.print(
-        f"[bold]{plan.path}[/]: {len(changed):,} of {len(plan.films):,} films get {what}; nothing "
-        "is written yet"
+        f"[bold]{plan.path}[/]: {what} for {len(changed):,} of {counted(len(plan.films), 'film')}; "
+        "nothing is written yet"
     )
     console.print(
         f"model     {plan.model.name}: at least {plan.model.precision:.0%} of the genres are right",
@@ -62,9 +63,9 @@ def show_outcome(outcome: "Outcome", done: str, *, quiet: bool, as_json: bool) -
         print(json_text(outcome.to_json()))
         return
     if not quiet:
-        print(f"{outcome.place.where}: {outcome.done:,} {outcome.of} {done}")
+        print(f"{outcome.place.where}: {counted(outcome.done, outcome.of[:-1])} {done}")
         if outcome.already:
-            print(f"          {outcome.already:,} were so already")
+            print(f"          {outcome.already:,} already {done}")
     for films, why in (
         (outcome.conflicts, "left alone: changed by somebody else"),
         (outcome.failed, "failed"),

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keyart.bundle import Bundle
-from keyart.errors import listed
+from keyart.errors import counted, listed
 from keyart.evidence import POSTER
 from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction
@@ -55,14 +55,14 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
     if written.by_title:
         where = f"see {errors}" if errors else "--errors FILE lists them"
         yield (
-            f"{written.by_title:,} of {written.films:,} films were predicted by their titles: "
+            f"{written.by_title:,} of {counted(written.films, 'film')} predicted by their titles: "
             f"their posters could not be read; {where}"
         )
     if not written.failed:
         return
-    count = f"{written.failed:,} of {written.films:,} films could not be predicted"
+    count = f"{written.failed:,} of {counted(written.films, 'film')} could not be predicted"
     if not written.titled:
-        count = f"{written.failed:,} of {written.films:,} posters could not be read"
+        count = f"{written.failed:,} of {counted(written.films, 'poster')} could not be read"
     if errors:
         yield f"{count}; see {errors}"
         return
@@ -83,7 +83,7 @@ def filled_lines(filled: "Filled") -> Iterator[str]:
         counts.append(f"{filled.kept:,} not empty before")
     if filled.failed:
         counts.append(f"{filled.failed:,} that could not be predicted")
-    line = f"{place(filled.out)}: {filled.rows:,} rows: {', '.join(counts)}"
+    line = f"{place(filled.out)}: {counted(filled.rows, 'row')}: {', '.join(counts)}"
     yield f"{line}; as it was: {filled.backup}" if filled.backup else line
 
 
@@ -92,8 +92,8 @@ def titles_line(films: NamedFilms) -> str:
     if not films.without_posters:
         return ""
     return (
-        f"{films.without_posters:,} of {len(films):,} films are predicted by title and year alone; "
-        "name the folder of their posters with --posters"
+        f"{films.without_posters:,} of {counted(len(films), 'film')} predicted by title and year "
+        "alone; --posters names the folder of posters"
     )
 
 

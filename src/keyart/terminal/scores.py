@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.table import Table
 
+from keyart.errors import counted
 from keyart.evaluation.compare import Comparison
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.model_metrics import (
@@ -33,7 +34,7 @@ def show_scores(metrics: MetricTable, split: str, *, as_json: bool = False) -> N
         return
     console = Console(highlight=False)
     table = Table(
-        title=f"{metrics.name}: {scored.films:,} films of the {split} split, thresholds "
+        title=f"{metrics.name}: {counted(scored.films, 'film')} of the {split} split, thresholds "
         f"chosen {metrics.aim}",
         title_justify="left",
         box=None,
@@ -87,13 +88,14 @@ def show_comparison(found: Comparison, *, as_json: bool = False) -> None:
     differences = found.differences
     console.print(
         f"[bold]{found.model.name}[/] compared with [bold]{found.other.name}[/]: "
-        f"{differences.films:,} films of the {found.split} split",
+        f"{counted(differences.films, 'film')} of the {found.split} split",
         soft_wrap=True,
     )
     for side in (found.model, found.other):
         if side.left_out:
             console.print(
-                f"left out: {side.left_out:,} films that only {side.name} has", soft_wrap=True
+                f"left out: {counted(side.left_out, 'film')} that only {side.name} has",
+                soft_wrap=True,
             )
         if side.split_method != "catalog":
             console.print(
@@ -225,11 +227,11 @@ def _unsure(films: int, unsure: Unsure, precision: float | None) -> str:
     """What keeps the promised precision, how many films get no genre, and the surest half."""
     wanted = "with these thresholds" if precision is None else f"to keep a precision of {precision}"
     if unsure.precision is None or unsure.genres is None or unsure.recall is None:
-        return f"Unsure about all {films:,} films: {wanted}, no genre is predicted."
+        return f"Unsure about all {counted(films, 'film')}: {wanted}, no genre is predicted."
     text = (
         f"Predicted {wanted}: {unsure.genres.value:.2f} genres a film, of which "
         f"{_share(unsure.precision)} are right; {_share(unsure.recall)} of the true genres. Unsure "
-        f"about {unsure.films:,} of {films:,} films."
+        f"about {unsure.films:,} of {counted(films, 'film')}."
     )
     if unsure.top_class is not None:
         text += f" For the others the top genre is right in {_share(unsure.top_class)}"

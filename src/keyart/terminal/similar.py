@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from keyart.errors import counted
+
 if TYPE_CHECKING:
     from keyart.film import Film
     from keyart.prediction import Failure
@@ -38,7 +40,8 @@ def unread_lines(unread: Sequence["Failure"], read: int, listed: Path | None) ->
     """
     if unread:
         more = f"; {listed} lists them" if listed else ""
-        yield f"{len(unread):,} of {len(unread) + read:,} posters could not be read{more}"
+        posters = counted(len(unread) + read, "poster")
+        yield f"{len(unread):,} of {posters} could not be read{more}"
     for one in unread[:_LISTED]:
         yield f"  {one.poster}: {one.reason}"
     if len(unread) > _LISTED:
@@ -52,7 +55,7 @@ def show_near_duplicates(pairs: Sequence["NearDuplicates"]) -> None:
         console.print(
             f"{pair.similarity:.3f}  {_named(pair.first)}  |  {_named(pair.second)}", soft_wrap=True
         )
-    console.print(f"{len(pairs):,} pairs of near-duplicates")
+    console.print(f"{counted(len(pairs), 'pair')} of near-duplicates")
 
 
 def _named(film: "Film") -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from keyart.errors import RecipeError, nearest, shown, why
 from keyart.images.spec import ImageSpec
 from keyart.reading import parse_toml, read_toml
+from keyart.stores.paths import place
 from keyart.training.classical_recipe import CLASSIFIERS, ClassicalRecipe
 from keyart.training.recipe_groups import Data, Ending, Network, Optimisation, Regularisation
 from keyart.training.recipe_tables import Tables
@@ -148,7 +149,7 @@ def _value(text: str) -> Any:
 
 
 def _read(recipe: str | os.PathLike[str]) -> AnyRecipe:
-    path = Path(recipe)
+    path = place(recipe)
     if path.suffix == ".toml":
         where = str(path)
         try:
