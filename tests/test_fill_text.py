@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keyart.catalog.table_file import Row, read_table
@@ -72,6 +72,7 @@ def test_a_filled_table_is_what_the_csv_module_writes_byte_for_byte(
     assert after == written([(*header, *NEW), *[(*row, *cells) for row in rows]])
 
 
+@example(text='\n","', header='"a","b"')
 @given(
     text=st.text('ab",;\t|\n\r \\', max_size=40),
     header=st.sampled_from(["a,b", "a;b;", "a", '"a","b"', "a\tb"]),

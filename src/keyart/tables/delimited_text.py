@@ -130,6 +130,7 @@ class DelimitedText:
         """Read the filled table again: lone quotation marks can be read in two ways."""
         again = Delimited(self._text.of(out).lines, tabs=self._tabs)
         kept = [at for at, name in enumerate(self._found.columns) if name not in filled]
+        new = [at for at, name in enumerate(again.columns) if name in filled]
         for before, after in zip_longest(self._found.records(), again.records()):
             if (
                 before is None
@@ -137,6 +138,8 @@ class DelimitedText:
                 or before.line != after.line
                 or bool(before.problem) != bool(after.problem)
                 or any(before.fields[at] != after.fields[at] for at in kept if not before.problem)
+                # The marks around a new cell are read as letters of it.
+                or any(after.fields[at][:1] == '"' for at in new if not before.problem)
             ):
                 line = (before or after).line
                 raise TableError(
