@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from keyart import owners
 from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
-from keyart.files import StrPath, printable, write_csv, write_json, write_text
+from keyart.files import StrPath, write_csv, write_json, write_text
 from keyart.predictor import Predictor
+from keyart.printable import printable
 from keyart.writers import to_table
 from tests.tiny_catalog import encoded, poster, tiny_films
 

@@ -10,7 +10,8 @@ import pytest
 
 from keyart.errors import PosterError
 from keyart.network import Logits
-from keyart.predictor import Predictor, Prepared
+from keyart.predictor import Predictor
+from keyart.seen import Prepared
 from keyart.service.batching import Batcher
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics

@@ -12,7 +12,7 @@ def main() -> None:
     from keyart.cli import app
     from keyart.errors import KeyartError
     from keyart.extras import extras
-    from keyart.files import ESCAPE
+    from keyart.printable import ESCAPE
     from keyart.terminal.logs import show_logs
 
     debug = "--debug" in sys.argv
@@ -44,7 +44,7 @@ _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 def _file_error(error: OSError) -> str:
     """The line about an error of the file system: which file, what happened, what to do."""
     from keyart.errors import advice, why
-    from keyart.files import printable
+    from keyart.printable import printable
 
     where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
     saved = getattr(error, "__notes__", None)

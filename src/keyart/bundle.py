@@ -14,7 +14,6 @@ An ensemble is a bundle of bundles: instead of an ImageSpec and a network it has
 members/1 ..., each a bundle, with a weight.
 """
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,11 +35,9 @@ from keyart.decisions import (
 )
 from keyart.errors import BundleError
 from keyart.evidence import POSTER, Evidence, Fusion
-from keyart.files import new_folder, replacing_folder, write_json
+from keyart.files import new_folder, write_json
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
-from keyart.graph import check_model
 from keyart.images.spec import ImageSpec
-from keyart.known_networks import remember
 from keyart.manifest import (
     CARD,
     ENCODER,
@@ -48,17 +45,17 @@ from keyart.manifest import (
     MANIFEST,
     MEMBERS,
     ONNX,
-    PROBE_TITLES,
     TITLES,
     TOKENIZER,
     WEIGHTS,
     digest_of,
     evidence_of,
+    identity_of,
     read_manifest,
 )
 from keyart.stores.paths import RemotePath, place
 from keyart.text_encoder import TextEncoder
-from keyart.title_model import TextHead, TitleModel
+from keyart.title_model import TitleModel
 from keyart.typical import Typical
 from keyart.version import __version__
 
@@ -133,6 +130,17 @@ class Bundle:
     def balanced(self) -> "Bundle":
         """This model, predicting each genre from its balanced threshold: more, with less right."""
         return replace(self, precision=None)
+
+    def deciding(self, precision: float | None, balanced: bool) -> "Bundle":
+        """The same model with the thresholds of `at_precision`, of `balanced`, or its own.
+
+        Raises ValueError if both are asked for.
+        """
+        if balanced and precision is not None:
+            raise ValueError("give precision or balanced, not both")
+        if balanced:
+            return self.balanced()
+        return self if precision is None else self.at_precision(precision)
 
     def decisions_for(self, evidence: Evidence) -> Decisions:
         """Calibration and thresholds for answers that rest on this evidence."""
@@ -226,12 +234,14 @@ def write_bundle(path: Path, content: Content) -> Bundle:
 
 def _fill(folder: Path, content: Content) -> None:
     """Write all files of a bundle into an empty folder, the manifest last."""
+    from keyart.probe import new_probe, new_text_probe  # with the runtime
+
     files = {CARD: content.card.encode("utf-8")}
     model: dict[str, Any]
     if isinstance(content.model, NetworkFiles):
         model = {
             "image": content.model.spec.to_json(),
-            "probe": _probe(content.model, len(content.vocabulary)),
+            "probe": new_probe(content.model.onnx, content.model.spec, len(content.vocabulary)),
         }
         files[ONNX] = content.model.onnx
         if content.model.weights is not None:
@@ -243,7 +253,7 @@ def _fill(folder: Path, content: Content) -> None:
         files[TITLES] = films.titles.to_bytes()
         model["titles"] = titles = films.titles.to_json()
         if (text := films.titles.text) is not None:
-            titles["text"] |= {"prompt": text.encoder.prompt, "probe": _text_probe(text)}
+            titles["text"] |= {"prompt": text.encoder.prompt, "probe": new_text_probe(text)}
             files[ENCODER] = text.encoder.onnx.read_bytes()
             files[TOKENIZER] = text.encoder.tokenizer.read_bytes()
         model["evidence"] = evidence_to_json(names, films)
@@ -258,7 +268,7 @@ def _fill(folder: Path, content: Content) -> None:
         "precision": content.decisions.precision,
         "typical": content.typical.to_json() if content.typical else None,
         "provenance": dict(content.provenance),
-        "files": {name: _identity(data) for name, data in files.items()},
+        "files": {name: identity_of(data) for name, data in files.items()},
     }
     manifest["digest"] = digest_of(manifest)
     write_json(folder / MANIFEST, manifest)
@@ -289,38 +299,6 @@ def content_of(bundle: Bundle) -> Content:
         bundle.films,
         bundle.typical,
     )
-
-
-def change_thresholds(
-    bundle: Bundle,
-    decisions: Decisions,
-    films: Films | None,
-    *,
-    typical: Typical | None,
-    card: str,
-    provenance: Mapping[str, Any],
-) -> Bundle:
-    """Give a saved model other thresholds, and the card and provenance that describe them.
-
-    films: the model's own, with other thresholds. typical: the model's own, or learned now.
-    """
-    data = card.encode("utf-8")
-    manifest = read_manifest(bundle.path) | {
-        "keyart": __version__,
-        **decisions_to_json(bundle.vocabulary, decisions),
-        "precision": decisions.precision,
-        "typical": typical.to_json() if typical else None,
-        "provenance": dict(provenance),
-    }
-    if films is not None:
-        manifest["evidence"] = evidence_to_json(bundle.vocabulary, films)
-    manifest["files"][CARD] = _identity(data)
-    manifest["digest"] = digest_of(manifest)
-    with replacing_folder(bundle.path) as partial:
-        shutil.copytree(bundle.path, partial, dirs_exist_ok=True)
-        (partial / CARD).write_bytes(data)
-        write_json(partial / MANIFEST, manifest)
-    return read_bundle(bundle.path)
 
 
 def boxed_bundle() -> Path:
@@ -403,28 +381,3 @@ def _read_members(
             raise BundleError(f"{folder}: is not the member that was written; export it again")
         members.append(Member(entry["name"], float(entry["weight"]), bundle))
     return tuple(members)
-
-
-def _probe(model: NetworkFiles, genres: int) -> list[list[float]]:
-    """The logits (2, genres) of two known posters, by a network that was made here."""
-    from keyart.network import Network
-    from keyart.probe import probe
-
-    try:
-        check_model(model.onnx)
-    except (ValueError, IndexError) as error:
-        raise BundleError(f"the network {error}; no bundle can hold it") from error
-    logits: list[list[float]] = probe(Network(model.onnx), model.spec, genres).tolist()
-    remember(hashlib.sha256(model.onnx).hexdigest())
-    return logits
-
-
-def _text_probe(text: TextHead) -> list[list[float]]:
-    """The logits (2, genres) of two known titles, by an encoder that was run here."""
-    logits: list[list[float]] = text.logits(PROBE_TITLES).tolist()
-    remember(text.encoder.fingerprint)
-    return logits
-
-
-def _identity(content: bytes) -> dict[str, Any]:
-    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}

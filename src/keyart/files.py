@@ -5,10 +5,8 @@ next writer of NAME can remove what a killed process left, and leaves alone what
 still writing.
 """
 
-import codecs
 import csv
 import errno
-import json
 import os
 import shutil
 import stat
@@ -24,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from keyart.errors import OutputError, StoreChangedError
 from keyart.exchange import exchange
 from keyart.owners import is_alive, owner
+from keyart.printable import ESCAPE, json_text
 from keyart.stores.paths import RemotePath, place, staging_folder
 from keyart.stores.upload import upload_new
 
@@ -31,34 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 StrPath = str | os.PathLike[str]
-
-
-def printable(name: StrPath) -> str:
-    r"""A file's name as text that can be encoded: what is not UTF-8 in it becomes \\xe9."""
-    return os.fspath(name).encode("utf-8", ESCAPE).decode("utf-8")
-
-
-def _escape(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    # Python keeps a byte of a name that is not UTF-8 as a character from U+DC80 to U+DCFF.
-    codes = (ord(letter) for letter in error.object[error.start : error.end])
-    escaped = (
-        f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
-        for code in codes
-    )
-    return "".join(escaped), error.end
-
-
-ESCAPE = "keyart.escape"
-"""How text is encoded that may hold a file's name, see `printable`."""
-codecs.register_error(ESCAPE, _escape)
-
-
-def json_text(value: Any) -> str:
-    r"""JSON that people can read. NaN is an error. A name that is not UTF-8 keeps \\udce9."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def sync_folder(folder: Path) -> None:

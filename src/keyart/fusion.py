@@ -14,7 +14,7 @@ from keyart.bundle import Bundle
 from keyart.calibration import log_odds
 from keyart.evidence import KINDS, POSTER, Evidence, Kind, best_evidence
 from keyart.network import Logits
-from keyart.prediction import Query
+from keyart.prediction import NO_POSTER, Query
 from keyart.scorer import Scores
 from keyart.title_model import is_year
 
@@ -113,3 +113,13 @@ def _total(
     if poster is not None and evidence == POSTER:
         return POSTER, poster  # as it is, to the last bit
     return evidence, known.fusions[evidence].logits(found)
+
+
+def why_no_title(bundle: Bundle, film: Query, problem: str) -> str:
+    """Why a film's title does not stand in for its poster. problem: why there is no poster."""
+    films = bundle.films
+    if not film.title:
+        return " and no title" if problem == NO_POSTER else ""
+    if films is None or not any("poster" not in one for one in films.fusions):
+        return "; this model has learned no titles to do without"
+    return f"; nothing in the title {film.title!r} is known to this model"

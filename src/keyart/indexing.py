@@ -22,7 +22,7 @@ from keyart.images.decode import Pixels, decode
 from keyart.images.poster import Poster, content_of, name_of
 from keyart.near_duplicates import THUMBNAIL, poster_hash, thumbnail
 from keyart.parallel import Progress, batches, ordered
-from keyart.prediction import Failure, Query
+from keyart.prediction import NO_POSTER, Failure, Query
 from keyart.predictor import Embeddings, Predictor
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _BATCH = 16  # posters a task
 _FRONT = 64  # channels that a search looks at first
 _FIRST = 200  # posters that it compares in full to know how similar the others must be
 _ROUNDING = 1e-5  # of a similarity in float32
-_NO_POSTER = "it has no poster"
 
 TABLE = """
 CREATE TABLE films (
@@ -113,7 +112,7 @@ def of_films(films: Iterable[Query]) -> Iterator[Known]:
         name = film.film_id or name_of(film.poster or "", film.title or "")
         known = Film(name, film.title or "", film.year, ())
         if film.poster is None:
-            yield Known(known, "", problem=film.problem or _NO_POSTER)
+            yield Known(known, "", problem=film.problem or NO_POSTER)
         else:
             yield Known(known, film.poster, problem=film.problem)
 

@@ -20,6 +20,14 @@ from keyart.evidence import FUSED, Evidence
 from keyart.files import no_folder, recover_folder
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
+from keyart.json_values import (
+    check_hash,
+    check_integer,
+    check_list,
+    check_number,
+    check_object,
+    check_text,
+)
 from keyart.reading import LARGEST_WEIGHTS, opened, read_json
 from keyart.title_model import DECADES
 from keyart.typical import NUMBERS
@@ -40,7 +48,6 @@ LARGEST = {
     TITLES: 1 << 30, ENCODER: 2 << 30, TOKENIZER: 64 << 20,
 }  # fmt: skip
 _MOST_GENRES, _MOST_MEMBERS, _DEEPEST = 1_000, 32, 4
-_LONGEST = 200  # characters of a name
 _LARGEST_SIDE = 2_048  # pixels
 _MOST_NGRAMS = 10_000_000
 _WIDEST = 16_384  # numbers of a title's vector
@@ -93,6 +100,11 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     return manifest
 
 
+def identity_of(content: bytes) -> dict[str, Any]:
+    """What the manifest says of a file, by which it is known again."""
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
 def digest_of(manifest: Mapping[str, Any]) -> str:
     """The digest of all else in a manifest. Raises ValueError for what JSON cannot hold."""
     rest = {key: value for key, value in manifest.items() if key != "digest"}
@@ -136,24 +148,24 @@ def _check(manifest: Manifest) -> None:
     """Raise ValueError or a KeyartError for the first fault."""
     kinds = {MEMBERS} if MEMBERS in manifest else {"image", "probe"}
     has_titles = bool(_TITLE_KEYS & manifest.keys())
-    _object(manifest, "the manifest", _KEYS | kinds | (_TITLE_KEYS if has_titles else set()))
-    _text(manifest["keyart"], "keyart")
-    names = _list(manifest["vocabulary"], "vocabulary", 1, _MOST_GENRES)
+    check_object(manifest, "the manifest", _KEYS | kinds | (_TITLE_KEYS if has_titles else set()))
+    check_text(manifest["keyart"], "keyart")
+    names = check_list(manifest["vocabulary"], "vocabulary", 1, _MOST_GENRES)
     for name in names:
-        _text(name, "vocabulary")
+        check_text(name, "vocabulary")
     Vocabulary(tuple(names))
     if MEMBERS in manifest:
         _check_members(manifest[MEMBERS])
     else:
         _check_image(manifest["image"])
-        for row in _list(manifest["probe"], "probe", PROBES, PROBES):
-            for logit in _list(row, "probe", len(names), len(names)):
-                _number(logit, "probe", -1e30, 1e30)
+        for row in check_list(manifest["probe"], "probe", PROBES, PROBES):
+            for logit in check_list(row, "probe", len(names), len(names)):
+                check_number(logit, "probe", -1e30, 1e30)
     _check_decisions(manifest, "", names)
     if manifest["typical"] is not None:
         _check_typical(manifest["typical"], len(names) + NUMBERS)
     if (precision := manifest["precision"]) is not None:
-        _number(precision, "precision", 0, 1)
+        check_number(precision, "precision", 0, 1)
         if precision not in map(float, manifest["precision_thresholds"]):
             raise ValueError(f"precision: has no thresholds for {precision:g}")
     if has_titles:
@@ -171,7 +183,7 @@ def _check(manifest: Manifest) -> None:
 def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None:
     """before: how messages begin."""
     _check_thresholds(plain["thresholds"], f"{before}thresholds", names)
-    for precision, cuts in _object(
+    for precision, cuts in check_object(
         plain["precision_thresholds"], f"{before}precision_thresholds", most=1_000
     ).items():
         where = f"{before}precision_thresholds {precision[:20]!r}"
@@ -182,43 +194,43 @@ def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None
 
 
 def _check_typical(typical: Any, numbers: int) -> None:
-    _object(typical, "typical", {"mean", "whitening", "limit", "narrowest", "widest"})
+    check_object(typical, "typical", {"mean", "whitening", "limit", "narrowest", "widest"})
     for name in ("limit", "narrowest", "widest"):
-        _number(typical[name], f"typical {name}", 0, 1e9)
-    whitening = _list(typical["whitening"], "typical whitening", numbers, numbers)
+        check_number(typical[name], f"typical {name}", 0, 1e9)
+    whitening = check_list(typical["whitening"], "typical whitening", numbers, numbers)
     for row, where in ((typical["mean"], "mean"), *((row, "whitening") for row in whitening)):
-        for number in _list(row, f"typical {where}", numbers, numbers):
-            _number(number, f"typical {where}", -1e9, 1e9)
+        for number in check_list(row, f"typical {where}", numbers, numbers):
+            check_number(number, f"typical {where}", -1e9, 1e9)
 
 
 def _check_titles(titles: Any, genres: int) -> None:
     optional = {"series", "text"} & set(titles if isinstance(titles, dict) else ())
-    _object(titles, "titles", {"ngrams", "scale", "years"} | optional)
+    check_object(titles, "titles", {"ngrams", "scale", "years"} | optional)
     if "text" in optional:
-        text = _object(titles["text"], "titles text", {"width", "prompt", "probe"})
-        _integer(text["width"], "titles text width", 1, _WIDEST)
+        text = check_object(titles["text"], "titles text", {"width", "prompt", "probe"})
+        check_integer(text["width"], "titles text width", 1, _WIDEST)
         if text["prompt"] != "":
-            _text(text["prompt"], "titles text prompt")
-        for row in _list(text["probe"], "titles text probe", PROBES, PROBES):
-            for logit in _list(row, "titles text probe", genres, genres):
-                _number(logit, "titles text probe", -1e30, 1e30)
-    _integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
-    _integer(titles.get("series", 0), "titles series", 0, _MOST_NGRAMS)
-    rows = _list(titles["years"], "titles years", DECADES, DECADES)
+            check_text(text["prompt"], "titles text prompt")
+        for row in check_list(text["probe"], "titles text probe", PROBES, PROBES):
+            for logit in check_list(row, "titles text probe", genres, genres):
+                check_number(logit, "titles text probe", -1e30, 1e30)
+    check_integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
+    check_integer(titles.get("series", 0), "titles series", 0, _MOST_NGRAMS)
+    rows = check_list(titles["years"], "titles years", DECADES, DECADES)
     for row, where in ((titles["scale"], "scale"), *((row, "years") for row in rows)):
-        for number in _list(row, f"titles {where}", genres, genres):
-            _number(number, f"titles {where}", -1e6, 1e6)
+        for number in check_list(row, f"titles {where}", genres, genres):
+            check_number(number, f"titles {where}", -1e6, 1e6)
 
 
 def _check_evidence(manifest: Manifest, names: Sequence[str]) -> None:
     precisions = manifest["precision_thresholds"].keys()
-    for name, plain in _object(manifest["evidence"], "evidence", most=len(FUSED)).items():
+    for name, plain in check_object(manifest["evidence"], "evidence", most=len(FUSED)).items():
         evidence, where = evidence_of(name), f"evidence {name[:30]!r}"
-        _object(plain, where, _EVIDENCE_KEYS)
-        for weight in _object(plain["weights"], f"{where} weights", set(evidence)).values():
-            _number(weight, f"{where} weights", 0, 1e6)
-        for number in _list(plain["intercept"], f"{where} intercept", len(names), len(names)):
-            _number(number, f"{where} intercept", -1e6, 1e6)
+        check_object(plain, where, _EVIDENCE_KEYS)
+        for weight in check_object(plain["weights"], f"{where} weights", set(evidence)).values():
+            check_number(weight, f"{where} weights", 0, 1e6)
+        for number in check_list(plain["intercept"], f"{where} intercept", len(names), len(names)):
+            check_number(number, f"{where} intercept", -1e6, 1e6)
         _check_decisions(plain, f"{where} ", names)
         if plain["precision_thresholds"].keys() != precisions:
             raise ValueError(f"{where}: has thresholds for other precisions than the poster")
@@ -233,46 +245,48 @@ def evidence_of(name: str) -> Evidence:
 
 
 def _check_image(image: Any) -> None:
-    _object(image, "image", {"height", "width", "fit", "mean", "std"})
+    check_object(image, "image", {"height", "width", "fit", "mean", "std"})
     for side in ("height", "width"):
-        _integer(image[side], f"image {side}", 1, _LARGEST_SIDE)
+        check_integer(image[side], f"image {side}", 1, _LARGEST_SIDE)
     if image["fit"] not in ("squash", "pad"):
         raise ValueError("image fit: expected 'squash' or 'pad'")
-    for channel in _list(image["mean"], "image mean", 3, 3):
-        _number(channel, "image mean", -1e6, 1e6)
-    for channel in _list(image["std"], "image std", 3, 3):
-        _number(channel, "image std", 1e-6, 1e6)
+    for channel in check_list(image["mean"], "image mean", 3, 3):
+        check_number(channel, "image mean", -1e6, 1e6)
+    for channel in check_list(image["std"], "image std", 3, 3):
+        check_number(channel, "image std", 1e-6, 1e6)
 
 
 def _check_members(members: Any) -> None:
-    for place, member in enumerate(_list(members, MEMBERS, 1, _MOST_MEMBERS)):
+    for place, member in enumerate(check_list(members, MEMBERS, 1, _MOST_MEMBERS)):
         where = f"{MEMBERS} {place}"
-        _object(member, where, {"name", "weight", "digest"})
-        _text(member["name"], f"{where} name")
-        _number(member["weight"], f"{where} weight", 0, 1)
-        _hash(member["digest"], f"{where} digest")
+        check_object(member, where, {"name", "weight", "digest"})
+        check_text(member["name"], f"{where} name")
+        check_number(member["weight"], f"{where} weight", 0, 1)
+        check_hash(member["digest"], f"{where} digest")
     total = math.fsum(member["weight"] for member in members)
     if abs(total - 1) > 1e-6:
         raise ValueError(f"{MEMBERS}: expected weights of 1 in total, got {total:g}")
 
 
 def _check_thresholds(cuts: Any, where: str, names: Sequence[str]) -> None:
-    _object(cuts, where, set(names))
+    check_object(cuts, where, set(names))
     for name in names:
-        _number(cuts[name], f"{where} {name}", 0, 1)
+        check_number(cuts[name], f"{where} {name}", 0, 1)
 
 
 def _check_calibration(curves: Any, genres: int, before: str) -> None:
-    for place, curve in enumerate(_list(curves, f"{before}calibration", genres, genres)):
+    for place, curve in enumerate(check_list(curves, f"{before}calibration", genres, genres)):
         where = f"{before}calibration {place}"
         keys = {"method", "slope", "intercept"}
-        _object(curve, where, keys | ({"knots"} & set(curve) if isinstance(curve, dict) else set()))
+        check_object(
+            curve, where, keys | ({"knots"} & set(curve) if isinstance(curve, dict) else set())
+        )
         for key in ("slope", "intercept"):
-            _number(curve[key], f"{where} {key}", -1e9, 1e9)
-        knots = _list(curve.get("knots", []), f"{where} knots", 0, 100_000)
+            check_number(curve[key], f"{where} {key}", -1e9, 1e9)
+        knots = check_list(curve.get("knots", []), f"{where} knots", 0, 100_000)
         for knot in knots:
-            for number in _list(knot, f"{where} knots", 2, 2):
-                _number(number, f"{where} knots", -1e9, 1e9)
+            for number in check_list(knot, f"{where} knots", 2, 2):
+                check_number(number, f"{where} knots", -1e9, 1e9)
         for (at, value), (to, above) in pairwise(knots):
             if abs(above - value) > 1e12 * abs(to - at):
                 raise ValueError(f"{where} knots: rises too steeply to compute")
@@ -281,45 +295,47 @@ def _check_calibration(curves: Any, genres: int, before: str) -> None:
 
 def _check_provenance(facts: Any) -> None:
     """What is read of it again; more may be there."""
-    _object(facts, "provenance", most=1_000)
+    check_object(facts, "provenance", most=1_000)
     for key in ("name", "recipe", "catalog"):
         if key in facts and not isinstance(facts[key], str):
             raise ValueError(f"provenance {key}: expected text")
-    for rate in _object(facts.get("rates", {}), "provenance rates", most=_MOST_GENRES).values():
-        _number(rate, "provenance rates", 0, 1)
+    for rate in check_object(
+        facts.get("rates", {}), "provenance rates", most=_MOST_GENRES
+    ).values():
+        check_number(rate, "provenance rates", 0, 1)
     for key in ("metrics", "films"):
-        for inner in _object(facts.get(key, {}), f"provenance {key}", most=1_000).values():
+        for inner in check_object(facts.get(key, {}), f"provenance {key}", most=1_000).values():
             if key == "films":
-                _integer(inner, "provenance films", 0, 10**12)
+                check_integer(inner, "provenance films", 0, 10**12)
             elif inner is not None:
-                _object(inner, "provenance metrics", {"value", "low", "high"})
+                check_object(inner, "provenance metrics", {"value", "low", "high"})
                 for bound in inner.values():
-                    _number(bound, "provenance metrics", -1e12, 1e12)
-    for terms in _list(facts.get("terms", []), "provenance terms", 0, 100):
-        _object(terms, "provenance terms", {"source", "attribution", "agreement"})
+                    check_number(bound, "provenance metrics", -1e12, 1e12)
+    for terms in check_list(facts.get("terms", []), "provenance terms", 0, 100):
+        check_object(terms, "provenance terms", {"source", "attribution", "agreement"})
         texts = (terms["source"], terms["attribution"])
         if not all(isinstance(one, str) and len(one) <= 2_000 for one in texts):
             raise ValueError("provenance terms: expected texts")
         if not isinstance(terms["agreement"], bool):
             raise ValueError("provenance terms agreement: expected true or false")
-    for note in _list(facts.get("notes", []), "provenance notes", 0, 10_000):
+    for note in check_list(facts.get("notes", []), "provenance notes", 0, 10_000):
         if not isinstance(note, str):
             raise ValueError("provenance notes: expected text")
     aim = facts.get("thresholds", "f1")
     if aim not in ("f1", "micro_f1", "hamming"):
-        _number(aim, "provenance thresholds", 0, 1)
+        check_number(aim, "provenance thresholds", 0, 1)
 
 
 def _check_files(files: Any, allowed: set[str]) -> None:
-    _object(files, "files", most=100)
+    check_object(files, "files", most=100)
     if unknown := sorted(set(files) - allowed):
         raise ValueError(f"files: {shown(unknown[0])} is not a file of a bundle")
     if missing := sorted(allowed - {WEIGHTS} - set(files)):
         raise ValueError(f"files: {missing[0]} is not listed")
     for name, identity in files.items():
-        _object(identity, f"files {name}", {"size", "sha256"})
-        _integer(identity["size"], f"files {name} size", 0, LARGEST[name])
-        _hash(identity["sha256"], f"files {name} sha256")
+        check_object(identity, f"files {name}", {"size", "sha256"})
+        check_integer(identity["size"], f"files {name} size", 0, LARGEST[name])
+        check_hash(identity["sha256"], f"files {name} sha256")
 
 
 def _check_folder(path: Path, manifest: Manifest) -> None:
@@ -369,55 +385,3 @@ def _check_file(file: Path, size: int, sha256: str) -> None:
         raise BundleError(
             f"{file}: cannot be used: {why(error)}; export the bundle again"
         ) from error
-
-
-def _object(
-    value: Any, where: str, keys: set[str] | None = None, *, most: int = _MOST_GENRES + 20
-) -> dict[str, Any]:
-    """value: expected to be an object with exactly these keys, or any that are not too many."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{where}: expected an object, got {shown(value)}")
-    if len(value) > most:
-        raise ValueError(f"{where}: has {len(value):,} keys, more than {most:,}")
-    if keys is not None and (missing := sorted(keys - value.keys())):
-        raise ValueError(f"{where}: incomplete, has no {shown(missing[0])}")
-    if keys is not None and (unknown := sorted(value.keys() - keys)):
-        raise ValueError(f"{where}: unknown key {shown(unknown[0])}")
-    return value
-
-
-def _list(value: Any, where: str, least: int, most: int) -> list[Any]:
-    if not isinstance(value, list) or not least <= len(value) <= most:
-        count = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        got = f"{len(value):,}" if isinstance(value, list) else shown(value)
-        raise ValueError(f"{where}: expected a list of {count}, got {got}")
-    return value
-
-
-def _text(value: Any, where: str) -> None:
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST or not value.isprintable():
-        raise ValueError(
-            f"{where}: expected text of one line, up to {_LONGEST} characters, got {shown(value)}"
-        )
-
-
-def _hash(value: Any, where: str) -> None:
-    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
-        raise ValueError(f"{where}: expected a SHA-256 in hexadecimal, got {shown(value)}")
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _integer(value: Any, where: str, low: int, high: int) -> None:
-    if not _is_integer(value) or not low <= value <= high:
-        raise ValueError(
-            f"{where}: expected an integer from {low:,} to {high:,}, got {shown(value)}"
-        )
-
-
-def _number(value: Any, where: str, low: float, high: float) -> None:
-    number = _is_integer(value) or isinstance(value, float)
-    if not number or not low <= value <= high:  # NaN is refused too
-        raise ValueError(f"{where}: expected a number from {low:g} to {high:g}, got {shown(value)}")

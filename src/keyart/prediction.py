@@ -3,20 +3,23 @@
 import base64
 import html
 import io
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
 from keyart.errors import PosterError
 from keyart.evidence import POSTER, Evidence
-from keyart.images.poster import Poster, content_of
+from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
 
+NO_POSTER = "it has no poster"
 NOT_A_POSTER = "does not look like a poster"
 """The warning of a prediction."""
+Item = TypeVar("Item")
 _SHOWN = 5  # genres of a notebook's card
 _THUMBNAIL = ImageSpec(height=180, width=120, fit="pad")
 
@@ -46,6 +49,12 @@ class Query:
             # True is an integer of Python's, but no year.
             if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
                 raise TypeError(f"{name}: expected {expected} or None, got {value!r}")
+
+    def name(self, number: int | None = None) -> str:
+        """What answers call it. number: its place among several, for a film without any name."""
+        if self.poster is not None:
+            return name_of(self.poster, *(() if number is None else (f"poster {number}",)))
+        return self.film_id or self.title or ("film" if number is None else f"film {number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +198,10 @@ def _thumbnail(picture: Poster | None) -> str:
     image.save(file, "JPEG", quality=85)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img alt="" src="data:image/jpeg;base64,{data}" style="max-height:180px">'
+
+
+def several(posters: Iterable[Item]) -> Iterable[Item]:
+    """The posters, unless a single one was passed where several are expected."""
+    if isinstance(posters, str | bytes | os.PathLike | Image.Image | Query):
+        raise TypeError(f"expected several posters, got one {type(posters).__name__}; pass a list")
+    return posters

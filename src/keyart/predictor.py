@@ -3,50 +3,30 @@
 import copy
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from keyart.bundle import Bundle, read_bundle
 from keyart.copies import copy_posters
 from keyart.errors import BundleError, PosterError
 from keyart.evidence import KINDS, POSTER, Evidence, Kind
 from keyart.explain import Explanation, Method, explain_evidence, place_maps
-from keyart.fusion import fuse
+from keyart.fusion import fuse, why_no_title
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
 from keyart.images.spec import ImageSpec
 from keyart.network import BATCH, Device, Logits
 from keyart.parallel import batches, ordered
 from keyart.places import find_model
-from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
+from keyart.prediction import NO_POSTER, NOT_A_POSTER, Failure, Prediction, Query, several
 from keyart.scorer import Pictures, Scores, open_scorer
+from keyart.seen import Prepared, Seen
 from keyart.title_model import check_year
 
-
-class Prepared(tuple[Pixels, ...]):
-    """One poster, once for each image spec of a model: (height, width, 3) each, uint8."""
-
-    aspect: float
-    """The width of the picture as found over its height."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a model sees in a poster.
-
-    logits: (genres,), before calibration. warning: that it does not look like a poster; or empty.
-    """
-
-    logits: Logits
-    warning: str = ""
-
-
 Item = TypeVar("Item")
-_NO_POSTER = "it has no poster"
 Embeddings = npt.NDArray[np.float32]
 
 
@@ -81,12 +61,12 @@ class Predictor:
         """
         place = find_model(path)
         bundle = replace(read_bundle(place.bundle), source=place.source)
-        return cls(_deciding(bundle, precision, balanced), device)
+        return cls(bundle.deciding(precision, balanced), device)
 
     def deciding(self, *, precision: float | None = None, balanced: bool = False) -> "Predictor":
         """This model with other thresholds, as for `load`; the network is shared."""
         view = copy.copy(self)
-        view._use(_deciding(self.bundle, precision, balanced))
+        view._use(self.bundle.deciding(precision, balanced))
         return view
 
     def _use(self, bundle: Bundle) -> None:
@@ -148,7 +128,7 @@ class Predictor:
         workers: threads; None means one for each core. Yields one Prediction or Failure for each of
         them; never raises for a single one.
         """
-        numbered = enumerate(_several(films))
+        numbered = enumerate(several(films))
         used = frozenset(evidence)
 
         def work(batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
@@ -227,7 +207,7 @@ class Predictor:
                     raise PosterError(f"{name_of(poster)}: {error}") from error
             return self.embed_prepared(prepared)
 
-        found = list(ordered(work, batches(_several(posters), BATCH), workers=workers))
+        found = list(ordered(work, batches(several(posters), BATCH), workers=workers))
         return np.concatenate(found) if found else np.empty((0, 0), np.float32)
 
     @property
@@ -326,7 +306,7 @@ class Predictor:
         for film in films:
             problem = film.problem
             if film.poster is None or "poster" not in used:
-                problem = problem or _NO_POSTER
+                problem = problem or NO_POSTER
             if not problem and film.poster is not None:
                 try:
                     prepared.append(self.prepare(film.poster))
@@ -355,10 +335,12 @@ class Predictor:
         logits = [None if seen is None else seen.logits for seen in posters]
         found = fuse(self.bundle, logits, films, used)
         for film, number, seen, fused in zip(films, numbers, posters, found, strict=True):
-            name, problem = _name(film, number), film.problem
+            name, problem = film.name(number), film.problem
             if fused is None:
-                problem = problem or _NO_POSTER
-                reason = problem + (self._why_no_title(film, problem) if "title" in used else "")
+                problem = problem or NO_POSTER
+                reason = problem + (
+                    why_no_title(self.bundle, film, problem) if "title" in used else ""
+                )
                 answers.append(Failure(name, reason, film.film_id, film.title))
             else:
                 answers.append(
@@ -367,20 +349,11 @@ class Predictor:
                         *fused,
                         _if_path(film.poster),
                         film=film,
-                        problem="" if problem == _NO_POSTER else problem,
+                        problem="" if problem == NO_POSTER else problem,
                         warning=seen.warning if seen is not None else "",
                     )
                 )
         return answers
-
-    def _why_no_title(self, film: Query, problem: str) -> str:
-        """Why a film's title does not stand in for its poster."""
-        films = self.bundle.films
-        if not film.title:
-            return " and no title" if problem == _NO_POSTER else ""
-        if films is None or not any("poster" not in one for one in films.fusions):
-            return "; this model has learned no titles to do without"
-        return f"; nothing in the title {film.title!r} is known to this model"
 
     def poster_logits(self, posters: Sequence[tuple[Pixels, ...]]) -> Logits:
         """Logits (posters, genres) of prepared posters, before calibration."""
@@ -418,27 +391,6 @@ def load(
     ValueError if precision and balanced are both given.
     """
     return Predictor.load(path, precision=precision, balanced=balanced, device=device)
-
-
-def _deciding(bundle: Bundle, precision: float | None, balanced: bool) -> Bundle:
-    if balanced and precision is not None:
-        raise ValueError("give precision or balanced, not both")
-    if balanced:
-        return bundle.balanced()
-    return bundle if precision is None else bundle.at_precision(precision)
-
-
-def _several(posters: Iterable[Item]) -> Iterable[Item]:
-    """The posters, unless a single one was passed where several are expected."""
-    if isinstance(posters, str | bytes | os.PathLike | Image.Image | Query):
-        raise TypeError(f"expected several posters, got one {type(posters).__name__}; pass a list")
-    return posters
-
-
-def _name(film: Query, number: int | None) -> str:
-    if film.poster is not None:
-        return name_of(film.poster, *(() if number is None else (f"poster {number}",)))
-    return film.film_id or film.title or ("film" if number is None else f"film {number}")
 
 
 def _if_path(poster: Poster | None) -> Poster | None:

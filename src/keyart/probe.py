@@ -1,5 +1,6 @@
 """Known posters and titles, which a model must answer as it did when its bundle was written."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.errors import BundleError
+from keyart.graph import check_model
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
+from keyart.known_networks import remember
 from keyart.manifest import PROBE_TITLES, PROBES
 from keyart.network import Logits, Network
 from keyart.title_model import TextHead
@@ -50,6 +53,27 @@ def probe(network: Network, spec: ImageSpec, genres: int) -> Logits:
         )
     if not np.isfinite(logits).all():
         raise BundleError("the network answers a known poster with NaN or infinity")
+    return logits
+
+
+def new_probe(onnx: bytes, spec: ImageSpec, genres: int) -> list[list[float]]:
+    """The logits (2, genres) of the known posters, by a network that was made here.
+
+    Raises BundleError if no bundle can hold the network.
+    """
+    try:
+        check_model(onnx)
+    except (ValueError, IndexError) as error:
+        raise BundleError(f"the network {error}; no bundle can hold it") from error
+    logits: list[list[float]] = probe(Network(onnx), spec, genres).tolist()
+    remember(hashlib.sha256(onnx).hexdigest())
+    return logits
+
+
+def new_text_probe(text: TextHead) -> list[list[float]]:
+    """The logits (2, genres) of the known titles, by an encoder that was run here."""
+    logits: list[list[float]] = text.logits(PROBE_TITLES).tolist()
+    remember(text.encoder.fingerprint)
     return logits
 
 

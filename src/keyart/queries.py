@@ -18,13 +18,14 @@ from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import TableFile, is_table, read_table
 from keyart.copies import local_file
 from keyart.errors import KeyartError, PosterError, why
-from keyart.files import StrPath, printable
+from keyart.files import StrPath
 from keyart.images.archive import Archive, is_archive
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
 from keyart.images.kind import HEAD
 from keyart.images.poster import MAX_BYTES, KeptPoster, check_size
 from keyart.library.folder import FolderFilm, read_folder
 from keyart.prediction import Query
+from keyart.printable import printable
 from keyart.stores.paths import RemotePath, place
 
 _log = logging.getLogger(__name__)

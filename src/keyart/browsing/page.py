@@ -20,12 +20,13 @@ from PIL import Image
 
 from keyart.browsing.tiles import Tile, read_tiles
 from keyart.errors import KeyartError, PosterError
-from keyart.files import StrPath, known_suffix, printable, writing_text
+from keyart.files import StrPath, known_suffix, writing_text
 from keyart.images.decode import decode
 from keyart.images.poster import content_of
 from keyart.local_page import HTML, JPEG, Answer, serving
 from keyart.parallel import Progress, ordered
 from keyart.predictor import Predictor
+from keyart.printable import printable
 
 SMALL, LARGE, _IN_FILE = 200, 720, 132  # pixels in height
 _QUALITY = {SMALL: 80, LARGE: 88, _IN_FILE: 68}

@@ -19,7 +19,8 @@ from keyart.catalog.rejections import read_rejections, write_rejections
 from keyart.catalog.table import FACTS, REJECTIONS, CatalogTable
 from keyart.copies import link
 from keyart.errors import CatalogError, StoreChangedError, StoreError, why
-from keyart.files import json_text, lock_folder, staged, write_json
+from keyart.files import lock_folder, staged, write_json
+from keyart.printable import json_text
 from keyart.reading import parse_json, read_json
 from keyart.stores.client import Object
 from keyart.stores.paths import RemotePath

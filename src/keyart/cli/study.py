@@ -96,10 +96,10 @@ def milestone(
     as_json: AsJson = False,
 ) -> None:
     """Run the models of the 2017 study and of keyart on a catalog, and compare the results."""
-    from keyart.files import json_text
     from keyart.milestone.experiment import run_milestone
     from keyart.milestone.rows import parse_settings, parse_weights
     from keyart.milestone.tables import printing, show_results
+    from keyart.printable import json_text
     from keyart.training.machine import keep_freed_memory
 
     keep_freed_memory()

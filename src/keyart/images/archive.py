@@ -18,10 +18,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from keyart.errors import PosterError, one_line, why
-from keyart.files import printable
 from keyart.images.folder import SUFFIXES, no_pictures
 from keyart.images.kind import HEAD, READ, kind_of
 from keyart.images.poster import KeptPoster, check_size
+from keyart.printable import printable
 
 _log = logging.getLogger(__name__)
 

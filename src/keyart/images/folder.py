@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from keyart.errors import counted, why
-from keyart.files import printable
 from keyart.images.kind import HEAD, READ, kind_of
+from keyart.printable import printable
 from keyart.stores.paths import RemotePath
 
 _log = logging.getLogger(__name__)

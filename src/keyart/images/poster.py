@@ -11,8 +11,8 @@ from PIL import Image
 
 from keyart.copies import local_poster
 from keyart.errors import PosterError, StoreError, why
-from keyart.files import printable
 from keyart.images.decode import Pixels, to_rgb
+from keyart.printable import printable
 from keyart.stores.paths import RemotePath, place
 
 Poster = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]

@@ -22,12 +22,13 @@ import pyarrow.parquet as pq
 from keyart.catalog.kept import CatalogPoster
 from keyart.errors import JobError, other_format
 from keyart.evidence import KINDS, POSTER, Evidence
-from keyart.files import StrPath, printable, replacing
+from keyart.files import StrPath, replacing
 from keyart.images.archive import Archive, Member, is_archive
 from keyart.images.poster import KeptPoster, Poster, name_of
 from keyart.network import BATCH
 from keyart.parallel import batches
 from keyart.prediction import Query
+from keyart.printable import printable
 from keyart.stores.client import Object
 from keyart.stores.paths import RemotePath, place
 

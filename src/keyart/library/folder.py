@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 
 from keyart.errors import NfoError, why
-from keyart.files import printable
 from keyart.images.folder import SUFFIXES, files_below, is_picture
 from keyart.library import names
 from keyart.library.edit import digest
 from keyart.library.nfo import MOST_BYTES, Nfo, read_nfo
+from keyart.printable import printable
 from keyart.reading import read_bytes
 
 _KINDS = {

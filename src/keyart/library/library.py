@@ -9,13 +9,14 @@ from keyart.catalog.films_table import Listing
 from keyart.catalog.genre_cells import genre_names
 from keyart.catalog.listed import ListedFilms
 from keyart.errors import LibraryError, why
-from keyart.files import StrPath, no_folder, printable
+from keyart.files import StrPath, no_folder
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.library.edit import As, digest, make_edit, new_nfo
 from keyart.library.folder import Contents, FolderFilm, read_folder
 from keyart.library.nfo import MOST_BYTES
 from keyart.library.plan import FileChange, ItemChange, Place, Plan, make_plan
 from keyart.parallel import Progress
+from keyart.printable import printable
 from keyart.reading import read_bytes
 from keyart.stores.paths import on_this_machine
 

@@ -7,7 +7,7 @@ Jellyfin (jellyfin.org/docs: Movies, Local .nfo metadata).
 import re
 from dataclasses import dataclass
 
-from keyart.files import printable
+from keyart.printable import printable
 
 VIDEOS = frozenset(
     (

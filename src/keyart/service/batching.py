@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from keyart.errors import PosterError
 from keyart.images.decode import is_large
 from keyart.parallel import cores
-from keyart.predictor import Predictor, Seen
+from keyart.predictor import Predictor
+from keyart.seen import Seen
 from keyart.service.limits import Limits
 from keyart.service.metrics import Metrics
 from keyart.service.problems import Problem

@@ -10,8 +10,9 @@ from starlette.requests import HTTPConnection
 
 from keyart.errors import BundleError, PosterError, UnknownGenreError
 from keyart.prediction import Prediction, Query
-from keyart.predictor import Predictor, Seen
+from keyart.predictor import Predictor
 from keyart.review.corrections import Corrections
+from keyart.seen import Seen
 from keyart.service import schemas
 from keyart.service.batching import Batcher
 from keyart.service.limits import Limits

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keyart.errors import counted, listed
-from keyart.files import json_text
+from keyart.printable import json_text
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog

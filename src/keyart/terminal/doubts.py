@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from keyart.errors import counted
-from keyart.files import json_text
+from keyart.printable import json_text
 from keyart.stores.paths import place
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from keyart.errors import counted
-from keyart.files import json_text
+from keyart.printable import json_text
 from keyart.terminal.progress import clock
 
 if TYPE_CHECKING:

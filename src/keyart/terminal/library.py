@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from keyart.errors import counted
-from keyart.files import json_text, printable
+from keyart.printable import json_text, printable
 
 if TYPE_CHECKING:
     from keyart.library.plan import Plan, PlannedFilm

@@ -3,7 +3,7 @@
 import logging
 import os
 
-from keyart.bundle import change_thresholds
+from keyart.bundle_thresholds import change_thresholds
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
 from keyart.copies import changing_folder
