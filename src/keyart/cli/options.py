@@ -40,7 +40,7 @@ Posters = Annotated[
 ]
 Errors = Annotated[
     Path | None,
-    typer.Option(help="CSV of the films whose posters could not be read, with the reasons."),
+    typer.Option(help="CSV of the posters that could not be read, with the reasons."),
 ]
 Evidence = Annotated[
     Literal["all", "poster"],

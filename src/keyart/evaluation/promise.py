@@ -38,9 +38,9 @@ def promised_thresholds(
     """Thresholds (genres,) that keep a precision: one for all genres, a higher one for some.
 
     scores: (films, genres), calibrated. truth: (films, genres). groups: (films,), films that are
-    not independent under one name. precision: above 0 and below 1. A genre whose own predictions
-    contradict the precision gets a higher threshold, at which they keep it, or SILENT if there is
-    none. All genres are SILENT if no threshold passes the test.
+    not independent under one name. precision: above 0 and below 1. If a genre's own
+    predictions contradict the precision, it gets a higher threshold, at which they keep it, or
+    SILENT if there is none. All genres are SILENT if no threshold passes the test.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     group = group_numbers(groups, len(true))

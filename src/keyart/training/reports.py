@@ -54,7 +54,7 @@ def error_of(rank: int, report: Report) -> KeyartError | OSError:
 
 
 class Teller:
-    """Tells reports to callbacks. Epochs that are trained again after a loss are told once."""
+    """Passes reports to callbacks. Epochs that are trained again after a loss are passed once."""
 
     def __init__(self, callbacks: Callbacks) -> None:
         self._callbacks = callbacks
