@@ -204,6 +204,14 @@ def test_a_browser_that_goes_away_is_not_an_error(capsys: pytest.CaptureFixture[
     assert "RuntimeError: in the test" in said[2]
 
 
+def test_the_command_says_what_it_wrote(tiny_model: Path, posters: Path, tmp_path: Path) -> None:
+    out = tmp_path / "films.html"
+    command = ["browse", str(posters), "--model", str(tiny_model), "--out", str(out)]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.stdout == f"{out}: 3 films\n"
+    assert CliRunner().invoke(app, [*command, "--quiet"], catch_exceptions=False).stdout == ""
+
+
 def test_a_page_is_html_and_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written in this format"):
         keyart.browse(tmp_path, out=tmp_path / "films.pdf")

@@ -165,6 +165,10 @@ def test_the_command_prints_a_table_json_and_a_file(
     assert "not Green" in said
     assert "40 listed genres probably wrong and 40 missing" in said
     assert Doubts.read(out) == doubts
+    for kind, expected in (("wrong", "40 listed genres probably wrong, in "),
+                           ("missing", "40 missing genres, in ")):  # fmt: skip
+        said = CliRunner().invoke(app, [*command, "--kind", kind], env={"COLUMNS": "200"}).stdout
+        assert f"\n{expected}" in said
     found = CliRunner().invoke(app, [*command, "--json", "--kind", "wrong", "--quiet"]).stdout
     assert {one["kind"] for one in json.loads(found)["doubts"]} == {"wrong"}
 

@@ -7,6 +7,7 @@ import typer
 
 from keyart.cli.options import Model, Posters, Quiet
 from keyart.errors import counted
+from keyart.stores.paths import place
 
 commands = typer.Typer()
 
@@ -49,11 +50,13 @@ def browse(
         known_suffix(out, (".html", ".htm"))  # before the work
     with progress("films", quiet=quiet) as advance:
         tiles = list(advancing(read_tiles(path, posters=posters, model=model), 0, advance))
+    films = counted(len(tiles), "film")
     if out:
         with progress("pictures", quiet=quiet) as advance:
             write_tiles(tiles, out, name=path, progress=advance)
+        if not quiet:
+            typer.echo(f"{place(out)}: {films}")
         return
     with suppress(KeyboardInterrupt), browsing(tiles, name=path, port=port) as server:
-        films = counted(len(tiles), "film")
         typer.echo(f"http://127.0.0.1:{server.server_port}/ shows {films}; Ctrl-C stops it")
         server.serve_forever()

@@ -40,9 +40,11 @@ def show_doubts(doubts: "Doubts", out: Path | None = None, *, as_json: bool = Fa
     console = Console(highlight=False)
     console.print(table)
     wrong = sum(one.kind == "wrong" for one in doubts)
+    kinds = [f"{counted(wrong, 'listed genre')} probably wrong"] if wrong else []
+    if missing := len(doubts) - wrong:
+        kinds.append(f"{missing:,} missing" if wrong else counted(missing, "missing genre"))
     console.print(
-        f"{counted(wrong, 'listed genre')} probably wrong and {len(doubts) - wrong:,} missing, in "
-        f"{counted(doubts.films, 'film')}"
+        f"{' and '.join(kinds) or 'no doubtful genre'}, in {counted(doubts.films, 'film')}"
         + (f"; the first {_SHOWN} are shown" if len(doubts) > _SHOWN else "")
         + (f"; all are in {place(out)}" if out else "; --out FILE writes all"),
         markup=False,
