@@ -14,7 +14,7 @@ from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.library.edit import As, digest, make_edit, new_nfo
 from keyart.library.folder import Contents, FolderFilm, read_folder
 from keyart.library.nfo import MOST_BYTES
-from keyart.library.plan import FileChange, ItemChange, Place, Plan, make_plan
+from keyart.library.plan import Candidate, FileChange, ItemChange, Place, Plan, make_plan
 from keyart.parallel import Progress
 from keyart.printable import printable
 from keyart.reading import read_bytes
@@ -82,7 +82,7 @@ class Library:
         progress: called with (films predicted, films). Raises LibraryError.
         """
         root = Path(self.path).resolve()
-        films = [_Planned(film, self.path, create) for film in self]
+        films = [_Planned.of(film, self.path, create) for film in self]
         place = Place(kind="folder", where=printable(root))
         return make_plan(place, films, model, writes=writes, every=every, progress=progress)
 
@@ -165,53 +165,27 @@ class Library:
 
 
 @dataclass(frozen=True)
-class _Planned:
-    """A film of a folder, as plans need it."""
+class _Planned(Candidate):
+    """A film of a folder. root: of the library."""
 
     film: FolderFilm
     root: Path
-    create: bool
 
-    @property
-    def name(self) -> str:
-        return self.film.name
-
-    @property
-    def title(self) -> str | None:
-        return self.film.title
-
-    @property
-    def year(self) -> int | None:
-        return self.film.year
-
-    @property
-    def ids(self) -> dict[str, str]:
-        return dict(self.film.ids)
-
-    @property
-    def genres(self) -> Sequence[str]:
-        return self.film.texts("genre")
-
-    @property
-    def tags(self) -> Sequence[str]:
-        return self.film.texts("tag")
-
-    @property
-    def locked(self) -> frozenset[str]:
-        return self.film.locked
-
-    @property
-    def problem(self) -> str:
-        if printable(self.film.new_nfo) != str(self.film.new_nfo):
-            return "its name is not UTF-8"
-        if self.film.problem or self.film.files or self.create:
-            return self.film.problem
-        return "no NFO, and none is to be made"
-
-    @property
-    def shown_poster(self) -> str:
-        poster = self.film.poster
-        return "" if poster is None else printable(poster.relative_to(self.root).as_posix())
+    @classmethod
+    def of(cls, film: FolderFilm, root: Path, create: bool) -> Self:
+        """create: whether it may get an NFO file if it has none."""
+        problem = film.problem
+        if printable(film.new_nfo) != str(film.new_nfo):
+            problem = "its name is not UTF-8"
+        elif not (problem or film.files or create):
+            problem = "no NFO, and none is to be made"
+        poster = film.poster
+        return cls(
+            film.name, film.title, film.year, dict(film.ids), film.texts("genre"),
+            film.texts("tag"), film.locked,
+            "" if poster is None else printable(poster.relative_to(root).as_posix()),
+            problem, film, root,
+        )  # fmt: skip
 
     def poster(self) -> "Poster | None":
         return self.film.poster

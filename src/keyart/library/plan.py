@@ -5,11 +5,13 @@ a film. Making one changes nothing in the library.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -227,48 +229,31 @@ def read_plan(path: StrPath) -> Plan:
     return Plan(head, films, file)
 
 
-class Candidate(Protocol):
-    """A film of a library, as plans need it."""
+@dataclass(frozen=True)
+class Candidate(ABC):
+    """A film of a library, as plans need it.
 
-    @property
-    def name(self) -> str:
-        """Its path in the library, or its id there."""
+    name: its path in the library, or its id there. ids: by "imdb" and "tmdb". genres, tags: those
+    that it has; a tag is a label in Plex. locked: what must be left alone, of "genres" and "tags".
+    shown_poster: the poster's path in the library; empty if it has none. problem: why it cannot be
+    changed; empty if it can.
+    """
 
-    @property
-    def title(self) -> str | None:
-        """Its title, if it is known."""
+    name: str
+    title: str | None
+    year: int | None
+    ids: dict[str, str]
+    genres: Sequence[str]
+    tags: Sequence[str]
+    locked: frozenset[str]
+    shown_poster: str
+    problem: str
 
-    @property
-    def year(self) -> int | None:
-        """Its year, if it is known."""
-
-    @property
-    def ids(self) -> dict[str, str]:
-        """Its ids, by "imdb" and "tmdb"."""
-
-    @property
-    def genres(self) -> Sequence[str]:
-        """The genres that it has."""
-
-    @property
-    def tags(self) -> Sequence[str]:
-        """The tags, or labels, that it has."""
-
-    @property
-    def locked(self) -> frozenset[str]:
-        """What must be left alone, of "genres" and "tags"."""
-
-    @property
-    def problem(self) -> str:
-        """Why it cannot be changed; empty if it can."""
-
-    @property
-    def shown_poster(self) -> str:
-        """The poster's path in the library; empty if it has none."""
-
+    @abstractmethod
     def poster(self) -> "Poster | None":
         """Its poster. Raises PosterError."""
 
+    @abstractmethod
     def changes(self, names: Sequence[str], kind: As) -> Sequence[FileChange | ItemChange]:
         """What has to be written for it. Raises NfoError."""
 

@@ -12,7 +12,15 @@ from keyart.errors import LibraryError, PosterError
 from keyart.library.edit import As
 from keyart.library.jellyfin import Emby, Jellyfin
 from keyart.library.journal import ItemRecord, Record
-from keyart.library.plan import FileChange, ItemChange, Place, Plan, PlannedFilm, make_plan
+from keyart.library.plan import (
+    Candidate,
+    FileChange,
+    ItemChange,
+    Place,
+    Plan,
+    PlannedFilm,
+    make_plan,
+)
 from keyart.library.plex import Plex
 from keyart.library.server_items import Item, ServerApi, ServerFilm
 from keyart.library.target import ChangedError, FailedError, State
@@ -65,7 +73,7 @@ class MediaServer:
         """
         self._api.check(writes)
         try:
-            films = [_Planned(film, self._api) for film in self._api.films()]
+            films = [_Planned.of(film, self._api) for film in self._api.films()]
         except (ChangedError, FailedError) as error:
             raise LibraryError(
                 f"{error}; is this a server of {self.place.kind.capitalize()}?"
@@ -80,64 +88,35 @@ class MediaServer:
 
 
 @dataclass(frozen=True)
-class _Planned:
-    """A film of a server, as plans need it."""
+class _Planned(Candidate):
+    """A film of a server."""
 
-    film: ServerFilm
     api: ServerApi
 
-    @property
-    def name(self) -> str:
-        return self.film.item
-
-    @property
-    def title(self) -> str | None:
-        return self.film.title
-
-    @property
-    def year(self) -> int | None:
-        return self.film.year
-
-    @property
-    def ids(self) -> dict[str, str]:
-        return dict(self.film.ids)
-
-    @property
-    def genres(self) -> Sequence[str]:
-        return self.film.genres
-
-    @property
-    def tags(self) -> Sequence[str]:
-        return self.film.tags
-
-    @property
-    def locked(self) -> frozenset[str]:
-        return self.film.locked
-
-    @property
-    def problem(self) -> str:
-        return ""
-
-    @property
-    def shown_poster(self) -> str:
-        return self.film.poster
+    @classmethod
+    def of(cls, film: ServerFilm, api: ServerApi) -> Self:
+        """api: the server's."""
+        return cls(
+            film.item, film.title, film.year, dict(film.ids), film.genres, film.tags, film.locked,
+            film.poster, "", api,
+        )  # fmt: skip
 
     def poster(self) -> "Poster | None":
-        if not self.film.poster:
+        if not self.shown_poster:
             return None
         try:
-            return self.api.picture(self.film.poster)
+            return self.api.picture(self.shown_poster)
         except (ChangedError, FailedError) as error:
             raise PosterError(str(error)) from error
 
     def changes(self, names: Sequence[str], kind: As) -> Sequence[FileChange | ItemChange]:
-        item = self.api.item(self.film.item)
+        item = self.api.item(self.name)
         old = item.values(kind)
         has = {name.casefold() for name in old}
         new = [name for name in names if name.casefold() not in has]
         if not new:
             return []
-        return [ItemChange(item=self.film.item, before=item.digest, old=old, new=[*old, *new])]
+        return [ItemChange(item=self.name, before=item.digest, old=old, new=[*old, *new])]
 
 
 class ServerTarget:
