@@ -14,7 +14,7 @@ from keyart.indexing import best_of, centred, embedded, of_films
 from keyart.parallel import Progress
 from keyart.prediction import Failure, Query
 from keyart.predictor import Embeddings, Predictor
-from keyart.similar import Similar, known_films, predictor_of
+from keyart.similar import Similar, known_films
 
 
 def nearest_among(
@@ -32,7 +32,7 @@ def nearest_among(
     similar posters, those that cannot be read, and how many were compared. Raises PosterError if
     `poster` or none of the known ones can be read.
     """
-    predictor = predictor_of(model)
+    predictor = Predictor.of(model)
     query = predictor.embed([poster])[0]
     total = known_films(known)
     found: list[Embeddings] = []

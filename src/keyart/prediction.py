@@ -50,6 +50,11 @@ class Query:
             if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
                 raise TypeError(f"{name}: expected {expected} or None, got {value!r}")
 
+    @property
+    def path(self) -> Poster | None:
+        """Its poster if that is a path, which is cheap to keep; a poster in memory is not."""
+        return self.poster if isinstance(self.poster, str | os.PathLike) else None
+
     def name(self, number: int | None = None) -> str:
         """What answers call it. number: its place among several, for a film without any name."""
         if self.poster is not None:

@@ -50,18 +50,28 @@ class Predictor:
         balanced: bool = False,
         device: Device = "cpu",
     ) -> "Predictor":
-        """Load a model.
+        """Load a model, as `keyart.load` does.
 
-        path: a run's or a bundle's folder, or where else a model is, see `find_model`; None for the
-        model that comes with keyart. precision: the share of the predicted genres that is to be
-        right, see `Bundle.at_precision`; None takes the model's own, usually 0.6. balanced: predict
-        each genre from its balanced threshold instead, which finds more and promises nothing.
-        device: 'cuda' for a GPU, through ONNX Runtime's CUDA provider.
-        Raises BundleError, and ValueError for a precision that is to be balanced.
+        Raises BundleError, and ValueError if precision and balanced are both given.
         """
         place = find_model(path)
         bundle = replace(read_bundle(place.bundle), source=place.source)
         return cls(bundle.deciding(precision, balanced), device)
+
+    @classmethod
+    def of(
+        cls,
+        model: "Predictor | str | os.PathLike[str] | None",
+        *,
+        precision: float | None = None,
+        balanced: bool = False,
+    ) -> "Predictor":
+        """The model itself if it is loaded already, else loaded as by `load`."""
+        if not isinstance(model, Predictor):
+            return cls.load(model, precision=precision, balanced=balanced)
+        if precision is None and not balanced:
+            return model
+        return model.deciding(precision=precision, balanced=balanced)
 
     def deciding(self, *, precision: float | None = None, balanced: bool = False) -> "Predictor":
         """This model with other thresholds, as for `load`; the network is shared."""
@@ -170,10 +180,11 @@ class Predictor:
         if poster is None:
             method = None
         else:
-            method = method or self._fastest_method()
+            network, specs = self.scorer.network, self.image_specs
+            has_maps = network is not None and network.has("maps")
+            method = method or ("activation" if has_maps else "occlusion")
             if method == "activation":
                 self.require("maps")
-            network, specs = self.scorer.network, self.image_specs
             logits, maps = place_maps(poster, method, specs, self.logits, network, max_pixels)
         (answer,) = self.answers([film], [None if logits is None else Seen(logits)])
         if isinstance(answer, Failure):
@@ -185,10 +196,6 @@ class Predictor:
             wanted = [self.genres.index(name) for name in names]
             wanted.sort(key=lambda genre: -found[genre].score)
         return [replace(found[genre], method=method, map=maps[genre]) for genre in wanted]
-
-    def _fastest_method(self) -> Method:
-        network = self.scorer.network
-        return "activation" if network is not None and network.has("maps") else "occlusion"
 
     def embed(self, posters: Iterable[Poster], *, workers: int | None = None) -> Embeddings:
         """The network's view of posters as vectors of length 1: (posters, channels).
@@ -347,7 +354,7 @@ class Predictor:
                     self.answer(
                         name,
                         *fused,
-                        _if_path(film.poster),
+                        film.path,
                         film=film,
                         problem="" if problem == NO_POSTER else problem,
                         warning=seen.warning if seen is not None else "",
@@ -391,8 +398,3 @@ def load(
     ValueError if precision and balanced are both given.
     """
     return Predictor.load(path, precision=precision, balanced=balanced, device=device)
-
-
-def _if_path(poster: Poster | None) -> Poster | None:
-    """A path is cheap to keep; a poster in memory is not."""
-    return poster if isinstance(poster, str | os.PathLike) else None

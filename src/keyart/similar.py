@@ -161,7 +161,7 @@ class Index:
             raise PosterIndexError(f"{path}: damaged ({error}); make it again") from error
         if not films == len(vectors.rows) == len(hashes) == len(small):
             raise PosterIndexError(f"{path}: damaged (its files disagree); make it again")
-        predictor = None if model is None else predictor_of(model)
+        predictor = None if model is None else Predictor.of(model)
         if predictor:
             _same_model(path, facts, predictor)
         return cls(path, facts, vectors, predictor, given)
@@ -191,7 +191,7 @@ class Index:
             raise PosterIndexError(f"{out}: already exists; name another folder or remove it")
         films = known_films(known)
         _check_size(known, len(films))
-        predictor = predictor_of(model)
+        predictor = Predictor.of(model)
         predictor.require("features")
         fingerprint = getattr(films, "fingerprint", None)
         if fingerprint is None:
@@ -362,10 +362,6 @@ def _facts(predictor: Predictor, catalog: str | None, films: int, channels: int)
         "films": films,
         "channels": channels,
     }
-
-
-def predictor_of(model: Predictor | StrPath | None) -> Predictor:
-    return model if isinstance(model, Predictor) else Predictor.load(model)
 
 
 def _same_model(path: Path, facts: dict[str, Any], predictor: Predictor) -> None:

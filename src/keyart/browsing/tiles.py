@@ -77,16 +77,12 @@ def read_tiles(
     if (path / _CATALOG).is_file():
         from keyart.catalog.catalog import Catalog
 
-        return _of_catalog(Catalog.open(path), _predictor(model))
+        return _of_catalog(Catalog.open(path), Predictor.of(model))
     if path.is_file() and is_table(path):
         table = read_table(path)
         if all(name in table.columns for name in _ANSWERS):
             return _of_answers(table, None if posters is None else place(posters))
-    return _of_films(find_films(given, posters=posters), _predictor(model))
-
-
-def _predictor(model: Predictor | StrPath | None) -> Predictor:
-    return model if isinstance(model, Predictor) else Predictor.load(model)
+    return _of_films(find_films(given, posters=posters), Predictor.of(model))
 
 
 def _of_films(films: Iterable[Query], predictor: Predictor) -> Iterator[Tile]:

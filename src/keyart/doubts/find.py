@@ -49,7 +49,7 @@ def find_doubts(
     as an ensemble, and CatalogError.
     """
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
-    predictor = model if isinstance(model, Predictor) else Predictor.load(model)
+    predictor = Predictor.of(model)
     predictor.require("features")
     truth, groups = opened.truth, opened.groups
     judged = np.flatnonzero(np.minimum(truth.sum(0), (~truth).sum(0)) >= FEWEST_FILMS)

@@ -118,7 +118,7 @@ def fill(
         source = _KINDS[known.file.kind](known)
         if out is not None and str(target) != "-":
             _check_suffix(target, known.path, source.suffixes)
-    predictor = _predictor(model, precision, balanced=balanced)
+    predictor = Predictor.of(model, precision=precision, balanced=balanced)
     names, style = new_columns(predictor.genres, scores=scores), None
     if into is not None:
         names = (known.named(into),)
@@ -173,16 +173,6 @@ def _asked(table: TableFile, source: Any, into: str | None) -> bytearray:
         return bytearray(source.has_no_value(row, into) for row in table.rows)
     # A row whose cells may be shifted has a cell that nobody knows: it is refused.
     return bytearray(bool(row.problem) or has_no_value(row, into) for row in table.rows)
-
-
-def _predictor(
-    model: Predictor | StrPath | None, precision: float | None, *, balanced: bool
-) -> Predictor:
-    if isinstance(model, Predictor):
-        if precision is None and not balanced:
-            return model
-        return model.deciding(precision=precision, balanced=balanced)
-    return Predictor.load(model, precision=precision, balanced=balanced)
 
 
 def _check_columns(table: TableFile, names: Sequence[str]) -> None:
