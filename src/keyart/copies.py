@@ -261,7 +261,7 @@ def _make_room(added: int) -> None:
         if _copied < most * _SHARE:
             return
         _copied = 0
-        entries = [(entry.stat().st_mtime, _size(entry), entry) for entry in _entries()]
+        entries = [found for entry in _entries() if (found := _use_of(entry)) is not None]
         total = sum(size for _, size, _ in entries)
         now = time.time()
         for used, size, entry in sorted(entries):
@@ -275,7 +275,14 @@ def _make_room(added: int) -> None:
 def _entries() -> list[Path]:
     folder = _folder()
     found = [one for one in folder.iterdir() if one.name != "posters"]
-    return found + [one for one in (folder / "posters").glob("*/*")]
+    return [*found, *(folder / "posters").glob("*/*")]
+
+
+def _use_of(entry: Path) -> tuple[float, int, Path] | None:
+    """When an entry was used, and its bytes; None if another process has just removed it."""
+    with suppress(OSError):
+        return entry.stat().st_mtime, _size(entry), entry
+    return None
 
 
 def _remove(entry: Path) -> None:
