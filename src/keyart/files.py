@@ -239,6 +239,15 @@ def disk_error(error: object, path: Path) -> OSError | None:
     return OSError(code, os.strerror(code), str(path)) if code else None
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, or of the same one to write."""
+    if one == other or isinstance(one, RemotePath) or isinstance(other, RemotePath):
+        return one == other
+    return os.path.realpath(one) == os.path.realpath(other) or (
+        one.exists() and other.exists() and os.path.samefile(one, other)
+    )
+
+
 def known_suffix(path: Path, known: Iterable[str]) -> str:
     """The suffix of a file to write, in lower case. Raises OutputError if it is none of `known`."""
     suffix, names = path.suffix.casefold(), list(known)
