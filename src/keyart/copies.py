@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 
 from keyart.errors import KeyartError, StoreError
-from keyart.files import new_folder, replacing, staged
+from keyart.files import make_once, replacing, staged
 from keyart.stores.paths import RemotePath, StrPath, place, staging_folder, stores_folder
 from keyart.stores.upload import data_first, upload_new
 
@@ -79,12 +79,7 @@ def copied_folder(key: str, name: str, fill: Callable[[Path], None]) -> Path:
     """The folder `name` under a key; `fill` gets an empty folder the first time."""
     target = _entry(key) / name
     if not target.is_dir():
-        try:
-            with new_folder(target) as partial:
-                fill(partial)
-        except OSError:
-            if not target.is_dir():  # else another process was faster
-                raise
+        make_once(target, fill)
         _make_room(_size(target))
     return target
 
