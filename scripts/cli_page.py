@@ -45,14 +45,15 @@ def _section(path: str, command: TyperCommand) -> str:
     for param in command.params:
         if record := param.get_help_record(context):
             name, text = record
-            if (
-                name[0] != "-"
-            ):  # an argument's name says what it is; the type after it is only noise
+            if name[0] != "-":  # the type of an argument is only noise
                 name = name.partition(" <")[0] + ("..." if param.nargs == -1 else "")
             records.append((name, text))
     required = [name for name, text in records if "required]" in text]
-    usage = [path, *sorted(required, key=lambda name: name[0] == "-")]
-    if len(required) < len(records):
+    optional = [name for name, text in records if "required]" not in text]
+    usage = [path, *(name for name in required if name[0] != "-")]
+    usage += [f"[{name}]" for name in optional if name[0] != "-"]
+    usage += [name for name in required if name[0] == "-"]
+    if any(name[0] == "-" for name in optional):
         usage.append("[OPTIONS]")
     lines = [f"## {path}", "", " ".join((command.help or "").split()), ""]
     lines += ["```", " ".join(usage), "```", ""]
@@ -72,7 +73,7 @@ def _meaning(name: str, text: str) -> str:
     """Help with its notes, as in "[default: 5; x>=1]", and its choices, as sentences."""
     text, bracket, notes = text.rstrip("]").partition("  [")
     words = text.split()
-    if "|" in name:
+    if "|" in name.partition("<")[2]:
         choices = name.partition("<")[2].rstrip(">").split("|")
         words.append(f"One of {', '.join(f'`{choice}`' for choice in choices)}.")
     for note in notes.split("; ") if bracket else ():

@@ -5,8 +5,9 @@ from pathlib import Path
 
 
 def cell(text: str) -> str:
-    """Text as one cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """Text as one cell of a Markdown table. Code in it stays as it is."""
+    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+    return "`".join([part if n % 2 else part.replace("<", "&lt;") for n, part in enumerate(parts)])
 
 
 def publish(place: str, text: str, *, check: bool) -> int:

@@ -165,7 +165,7 @@ def test_a_catalog_of_an_older_keyart_keeps_its_splits_and_loses_no_new_film(
     assert check_catalog(old.path) == []
     assert grown.facts["split"]["series"]["of"] == "films added later"
     result = CliRunner().invoke(app, ["catalog", "show", str(grown.path)])
-    assert f"{old.summary().split_series} lie in several splits" in result.stdout
+    assert f"{old.summary().split_series} are in several splits" in result.stdout
 
 
 def test_a_title_that_half_of_a_table_has_names_no_series(tmp_path: Path) -> None:

@@ -254,8 +254,8 @@ def test_the_command_says_what_became_of_each_row(
     ]
     done = CliRunner().invoke(app, ["fill", "films.csv", "--in-place", "--into", "Genre", *options])
     assert done.stderr.splitlines()[0] == (
-        "films.csv: 4 rows: 2 with genres, 0 unsure, 1 not empty before, 1 that could not be "
-        "predicted; as it was: films.csv.bak"
+        "films.csv: 4 rows: 2 with genres, 0 unsure, 1 already filled, 1 that could not be "
+        "predicted; original: films.csv.bak"
     )
     printed = CliRunner().invoke(app, ["fill", "films.csv", "--out", "-", "-q", *options])
     assert printed.stdout_bytes.startswith(b"Plakat;title;note;Genre;keyart_genres;")

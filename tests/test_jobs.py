@@ -379,7 +379,7 @@ def test_a_full_disk_says_what_is_saved_and_the_job_goes_on(
     assert ended.value.code == 1
     shown = capsys.readouterr().err
     assert shown.startswith(f"error: {job}/scores-00000")
-    assert shown.endswith(f"0 of 3 shards saved in {job}: the same command continues the job\n")
+    assert shown.endswith(f"0 of 3 shards saved in {job}: run the same command again to resume\n")
     assert shown.count("\n") == 1
     assert list(job.glob("*.partial")) == list(job.glob("scores-*")) == []
     assert run_job(posters, job, model=tiny_model, workers=1).computed == 3
@@ -506,7 +506,7 @@ def test_whoever_stops_a_job_is_told_what_is_saved(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130
-    saved = f"3 of 3 shards saved in {job}: the same command continues the job"
+    saved = f"3 of 3 shards saved in {job}: run the same command again to resume"
     assert capsys.readouterr().err.splitlines()[0] == saved
 
 

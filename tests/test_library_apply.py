@@ -497,7 +497,7 @@ def test_the_commands_plan_show_apply_and_undo(
     done = run("apply", plan, "--journal", journal)
     assert done.status == 1
     assert "10 films written" in done.out
-    assert "1 left alone: changed by somebody else" in done.err
+    assert "1 skipped: changed by somebody else" in done.err
     assert "Film 000 (1950): Film 000 (1950)/Film 000 (1950).nfo: was changed" in done.err
     done = run("undo", journal)
     assert done.status == 0

@@ -391,7 +391,7 @@ def test_commands_take_addresses_and_print_them(store: Store, films: Films, more
     table, posters = more
     keyart("build", "--films", table, "--posters", posters, "--out", URL, "--grow")
     assert json.loads(keyart("show", URL, "--json"))["films"] == 11
-    assert keyart("check", URL) == f"{URL}: sound\n"
+    assert keyart("check", URL) == f"{URL}: no problems\n"
     assert keyart("sweep", URL, "--older-than", "0s").startswith(f"{URL}: 1 file removed\n")
     wrong = CliRunner().invoke(app, ["catalog", "sweep", URL, "--older-than", "soon"])
     assert (wrong.exit_code, "write 30m, 12h or 7d" in wrong.output) == (2, True)

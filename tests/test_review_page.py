@@ -115,7 +115,7 @@ def test_a_hundred_cases_by_keyboard_and_a_kill_in_the_middle_lose_no_decision(
         _end(process)
         before = shown(page)
         page.keyboard.press("a")  # nobody hears it yet
-        expect(page.locator("#notice")).to_contain_text("Not kept yet")
+        expect(page.locator("#notice")).to_contain_text("Not saved yet")
         assert shown(page) == before
         process = serve(catalog, tmp_path / "doubts.json", store, port)
         page.wait_for_function(

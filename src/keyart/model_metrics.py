@@ -261,7 +261,7 @@ class BoxMetrics:
             f"{found.low:+.3f} to {found.high:+.3f})"
         )
         if not found.is_real:
-            return f"No clear difference from the box{where}: {by}. More test films would tell."
+            return f"No clear difference from the box{where}: {by}. More test films are needed."
         if found.value > 0:
             return f"Better than the box{where}: {by}."
         return f"Worse than the box{where}: {by}. Use the box, or start from it with --from box."

@@ -91,7 +91,7 @@ function draw() {
   }
   find("empty")?.remove();
   if (!shown.length) {
-    const empty = element("p", "", "No film is like that.");
+    const empty = element("p", "", "No film matches.");
     empty.id = "empty";
     grid.append(empty);
   }

@@ -65,10 +65,9 @@ def options(
         typer.Option(
             metavar="URL",
             callback=_endpoint,
-            help="Where s3:// addresses are, if not at Amazon: MinIO, R2, Ceph. "
-            "Default: AWS_ENDPOINT_URL.",
+            help="Server of s3:// addresses, for MinIO, R2 or Ceph. Default: AWS_ENDPOINT_URL.",
         ),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Predict a film's genres from its poster, and say how far to trust the answer."""

@@ -18,7 +18,7 @@ def browse(
         str,
         typer.Argument(
             metavar="PATH",
-            help="Answers that keyart predict wrote, a catalog, a folder of posters, or a table.",
+            help="Output of keyart predict, a catalog, a folder of posters, or a table of films.",
         ),
     ],
     posters: Posters = None,
@@ -26,18 +26,18 @@ def browse(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="HTML file to write, with small pictures in it (about 5 kB a film). Default: a "
-            "page of this machine, until Ctrl-C."
+            help="Write an HTML file that contains all pictures (about 5 kB a film). Default: "
+            "serve a page on this machine until Ctrl-C."
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+        int, typer.Option(help="Port to listen on. 0: a free one.", min=0, max=65535)
     ] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Look through posters and predicted genres in a browser: filter, sort by doubt, open one.
+    """Look through films with their posters and genres in a browser.
 
-    All but answers are predicted first.
+    A catalog, a folder or a table is predicted first.
     """
     from contextlib import suppress
 

@@ -34,34 +34,37 @@ def catalog_build(
     out: Annotated[Path, typer.Option(help="Folder of the catalog.")],
     films: Annotated[
         Path | None,
-        typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, also gzipped."),
+        typer.Option(help="Table of films: CSV, TSV, Parquet, JSON or Excel, optionally gzipped."),
     ] = None,
     posters: Annotated[
         Path | None,
-        typer.Option(help="Folder of posters, as the table names them or by film ids."),
+        typer.Option(help="Folder of posters, named in the table or after film ids."),
     ] = None,
     library: Annotated[
         Path | None,
-        typer.Option(help="Instead of both: a media library, with NFO files and posters."),
+        typer.Option(help="A media library, instead of --films and --posters."),
     ] = None,
     grow: Annotated[
-        bool, typer.Option("--grow", help="Add to the catalog at --out; no film changes its split.")
+        bool,
+        typer.Option(
+            "--grow", help="Add films to the catalog at --out. No film changes its split."
+        ),
     ] = False,
     replace_genres: Annotated[
         bool,
         typer.Option(
             "--replace-genres",
-            help="With --grow: films of the catalog take the table's genres and keep their split.",
+            help="With --grow: films in the catalog take the genres of the table.",
         ),
     ] = False,
     id: IdColumn = None,
     title: TitleColumn = None,
     year: YearColumn = None,
-    genres: Annotated[str | None, typer.Option(help="Its column of genres.")] = None,
+    genres: Annotated[str | None, typer.Option(help="The table's column of genres.")] = None,
     poster_column: PosterColumn = None,
     vocabulary: Vocabulary_ = None,
     split: Annotated[
-        str, typer.Option(help="Per cent of films in train, validation and test.")
+        str, typer.Option(help="Percentages of films in train, validation and test.")
     ] = "60/20/20",
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     quiet: Quiet = False,
@@ -122,7 +125,7 @@ def catalog_show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count a catalog's films by genre, split, year, group of near-duplicates and series."""
+    """Show a catalog: films by genre, split and year, groups of near-duplicates, series."""
     from keyart.catalog.catalog import Catalog
     from keyart.terminal.catalog import show_catalog
 
@@ -134,7 +137,7 @@ def catalog_show(
 
 @commands.command("check")
 def catalog_check(catalog: CatalogFolder, quiet: Quiet = False) -> None:
-    """Check a catalog: every file's hash, no group in two splits, every poster decodes."""
+    """Check a catalog: hashes of all files, no group in two splits, every poster decodes."""
     from keyart.catalog.check import check_catalog
     from keyart.terminal.progress import progress
 
@@ -145,7 +148,7 @@ def catalog_check(catalog: CatalogFolder, quiet: Quiet = False) -> None:
     if problems:
         raise typer.Exit(1)
     if not quiet:
-        typer.echo(f"{place(catalog)}: sound")
+        typer.echo(f"{place(catalog)}: no problems")
 
 
 @commands.command("doubts")
@@ -154,16 +157,17 @@ def catalog_doubts(
     model: Model = None,
     kind: Annotated[
         Literal["wrong", "missing"] | None,
-        typer.Option(help="Only listed genres that are probably wrong, or only missing ones."),
+        typer.Option(help="Only listed genres that may be wrong, or only missing genres."),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="How many of each kind.")] = 500,
+    most: Annotated[int, typer.Option(min=1, help="Most doubts of each kind.")] = 500,
     out: Annotated[
-        Path | None, typer.Option(help="Write them to a .csv, or to a .json for keyart review.")
+        Path | None,
+        typer.Option(help="Write the doubts to a .csv, or to a .json for keyart review."),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """List genres that posters, titles and years contradict, and genres that are missing."""
+    """Find wrong and missing genres in a catalog, by posters, titles and years."""
     from keyart.doubts.find import find_doubts
     from keyart.review.decisions import DoubtKind
     from keyart.review.doubts import doubts_suffix
@@ -189,7 +193,7 @@ def catalog_apply_corrections(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a new version of a catalog with what people corrected and decided."""
+    """Write a new version of a catalog with people's corrections and decisions."""
     from keyart.catalog.catalog import Catalog
     from keyart.review.apply import apply_corrections
     from keyart.terminal.doubts import show_applied
@@ -206,13 +210,13 @@ def catalog_sweep(
         str,
         typer.Option(
             metavar="AGE",
-            help="Remove only what was written this long ago, as 12h or 7d: what is younger may be "
-            "of a writer that is still at work.",
+            help="Remove only files that are older than this, such as 12h or 7d. Younger files may "
+            "belong to a writer that is still running.",
         ),
     ] = "1d",
     quiet: Quiet = False,
 ) -> None:
-    """Remove the files that stopped writers have left in a catalog."""
+    """Remove files that interrupted writers left in a catalog."""
     from keyart.catalog.catalog import Catalog
 
     removed = Catalog.sweep(catalog, _age(older_than))
@@ -225,6 +229,6 @@ def catalog_sweep(
 def _age(text: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,6}) ?([smhd])", text.strip())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is no age; write 30m, 12h or 7d")
+        raise typer.BadParameter(f"{text!r} is not an age; write 30m, 12h or 7d")
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
     return timedelta(**{unit: int(match[1])})

@@ -18,7 +18,7 @@ def corrections_export(
     out: Annotated[Path, typer.Option(help="New folder: films.csv and posters/.")],
     corrections: CorrectionsUrl = "sqlite:///keyart-corrections.sqlite",
     catalog: Annotated[
-        Path | None, typer.Option(help="A catalog; posters that are in it keep their film ids.")
+        Path | None, typer.Option(help="A catalog. Its posters keep their film ids.")
     ] = None,
 ) -> None:
     """Write corrections as a films table and posters, for keyart catalog build --grow."""

@@ -14,27 +14,25 @@ commands = typer.Typer()
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="A run or a bundle; or hf:OWNER/NAME on a hub."),
+        typer.Argument(metavar="MODEL", help="A run, a bundle, or hf:OWNER/NAME on a hub."),
     ],
     catalog: Annotated[
         Path | None,
         typer.Option(help="Catalog to score on. Default: the one that the run was trained on."),
     ] = None,
     split: Annotated[
-        Literal["train", "validation", "test"], typer.Option(help="Split to print.")
+        Literal["train", "validation", "test"], typer.Option(help="Split to show.")
     ] = "test",
     thresholds: Annotated[
         Literal["f1", "micro_f1", "hamming"] | None,
-        typer.Option(help="Choose new thresholds for this, on the validation split."),
+        typer.Option(help="Choose new thresholds that optimise this on the validation split."),
     ] = None,
     precision: Annotated[
         float | None,
-        typer.Option(
-            help="New thresholds, so that this share of predicted genres is right, such as 0.8."
-        ),
+        typer.Option(help="Choose new thresholds that keep this precision, such as 0.8."),
     ] = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Keep the new thresholds in the run and its bundle.")
+        bool, typer.Option("--save", help="Save the new thresholds in the run and its bundle.")
     ] = False,
     against: Annotated[
         str | None,
@@ -45,7 +43,7 @@ def evaluate(
     """Score a run or a bundle on a catalog, next to constant guesses."""
     if against:
         if thresholds or precision is not None or save:
-            raise typer.BadParameter("--against compares models with the thresholds they have")
+            raise typer.BadParameter("--against compares models with their own thresholds")
         from keyart.evaluation.compare import compare
         from keyart.terminal.scores import show_comparison
 
@@ -76,7 +74,7 @@ def report(
         typer.Option(help="Catalog with the posters to show. Default: that of the first run."),
     ] = None,
 ) -> None:
-    """Write one page that shows how good runs are, and where they fail."""
+    """Write an HTML report on one run, or compare several."""
     from keyart.report.page import write_report
 
     write_report(runs, out, catalog=catalog)
@@ -84,19 +82,19 @@ def report(
 
 @commands.command("watch")
 def watch(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run that is being trained.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the training.")],
     port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+        int, typer.Option(help="Port to listen on. 0: a free one.", min=0, max=65535)
     ] = 0,
 ) -> None:
-    """Show a training while it runs, in the browser: how far it is, loss and metrics by epoch.
+    """Follow a training in the browser: progress, loss and metrics by epoch.
 
-    The page is for this machine alone. Ctrl-C ends it, not the training.
+    Only this machine can open the page. Ctrl-C stops the page, not the training.
     """
     from contextlib import suppress
 
     from keyart.report.watch import watching
 
     with suppress(KeyboardInterrupt), watching(run, port=port) as server:
-        typer.echo(f"http://127.0.0.1:{server.server_port}/ follows {run}; Ctrl-C ends this page")
+        typer.echo(f"http://127.0.0.1:{server.server_port}/ follows {run}; Ctrl-C stops this page")
         server.serve_forever()

@@ -31,36 +31,36 @@ def fetch_plan(
     tables: Annotated[
         list[Path],
         typer.Argument(
-            metavar="TABLE...",
+            metavar="TABLE",
             help="IMDb's title.basics and title.ratings, MovieLens's movies and links, TMDb's "
-            "daily export of ids, or tables of your own; also gzipped.",
+            "daily export of ids, or your own tables. Optionally gzipped.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the manifest and the posters.")],
     url_column: Annotated[
-        str | None, typer.Option(help="Posters: the table's column of addresses.")
+        str | None, typer.Option(help="Fetch from the addresses in this column.")
     ] = None,
     url_template: Annotated[
         str | None,
         typer.Option(
-            help="Posters: an address with {film_id}, {imdb_id}, {imdb_number} or {tmdb_id}."
+            help="Fetch from this address, with {film_id}, {imdb_id}, {imdb_number} or {tmdb_id}."
         ),
     ] = None,
     mirror: Annotated[
-        Path | None, typer.Option(help="Posters: a folder, with files named after ids.")
+        Path | None, typer.Option(help="Copy from this folder, with files named after ids.")
     ] = None,
     tmdb: Annotated[
-        bool, typer.Option("--tmdb", help="Take posters from TMDb. The command shows TMDb's terms.")
+        bool, typer.Option("--tmdb", help="Fetch from TMDb. The command shows TMDb's terms.")
     ] = False,
-    size: Annotated[str, typer.Option(help="With --tmdb: their size.")] = "w342",
+    size: Annotated[str, typer.Option(help="With --tmdb: size of the posters.")] = "w342",
     types: Annotated[
         list[str] | None,
-        typer.Option("--type", help="titleType at IMDb; repeat it for several. Default: movie."),
+        typer.Option("--type", help="titleType in IMDb; may be repeated. Default: movie."),
     ] = None,
     years: Annotated[
         str | None, typer.Option(help="Years of films: 1990-2020, 1990- or -2020.")
     ] = None,
-    min_votes: Annotated[int, typer.Option(min=0, help="The fewest votes at IMDb.")] = 0,
+    min_votes: Annotated[int, typer.Option(min=0, help="Least number of votes in IMDb.")] = 0,
     only: Annotated[
         str | None,
         typer.Option(
@@ -71,18 +71,19 @@ def fetch_plan(
     prefer: Annotated[
         str | None,
         typer.Option(
-            help="Use this source's genres if it has any for a film. Default: the genres of all."
+            help="Use only this source's genres if it has any for a film. Default: genres of all "
+            "sources."
         ),
     ] = None,
     id: IdColumn = None,
     title: TitleColumn = None,
     year: YearColumn = None,
-    genres: Annotated[str | None, typer.Option(help="Its column of genres.")] = None,
+    genres: Annotated[str | None, typer.Option(help="The table's column of genres.")] = None,
     vocabulary: Vocabulary_ = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write down which posters would be fetched, without the network; or bring that up to date."""
+    """Plan which posters to fetch, or update the plan. Uses no network."""
     from keyart.sources.fetch import Fetch
     from keyart.terminal.fetch import show_notice, show_plan
 
@@ -113,31 +114,31 @@ def fetch_run(
     fetch: FetchFolder,
     follow: Annotated[
         Path | None,
-        typer.Option(help="Then add what has arrived to this catalog, or make it."),
+        typer.Option(help="Then add the films to this catalog. Make it if there is none."),
     ] = None,
     refresh: Annotated[
         bool,
-        typer.Option("--refresh", help="Ask again for posters that are here: have they changed?"),
+        typer.Option("--refresh", help="Also check whether fetched posters have changed."),
     ] = False,
     rate: Annotated[
-        float, typer.Option(min=0.01, max=20, help="Requests a second, to one host.")
+        float, typer.Option(min=0.01, max=20, help="Requests a second to one host.")
     ] = 20.0,
-    connections: Annotated[int, typer.Option(min=1, max=8, help="Connections at a time.")] = 8,
+    connections: Annotated[int, typer.Option(min=1, max=8, help="Connections at once.")] = 8,
     tmdb_key_file: Annotated[
         Path | None,
-        typer.Option(help="File with a key of TMDb, if it is not in TMDB_API_KEY."),
+        typer.Option(help="File with TMDb's API key. Default: TMDB_API_KEY."),
     ] = None,
     allow_network: Annotated[
         list[str] | None,
         typer.Option(
-            help="A private network to fetch from, such as 10.0.0.0/8. Redirects never lead "
-            "there. Default: none, not even this machine."
+            help="Allow a private network, such as 10.0.0.0/8. Redirects never lead there. "
+            "Default: none, not even this machine."
         ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the posters that are due. Stopped or killed, it continues when it is run again."""
+    """Fetch the planned posters. Run it again to resume."""
     from keyart.sources.fetch import Fetch
     from keyart.sources.pace import Limits
     from keyart.terminal.fetch import show_followed, show_notice, show_run
@@ -166,7 +167,7 @@ def fetch_run(
 
 @commands.command("status")
 def fetch_status(fetch: FetchFolder, as_json: AsJson = False) -> None:
-    """Say how far a fetch is, and why posters are missing; also while it runs."""
+    """Show the progress of a fetch, and why posters are missing."""
     from keyart.sources.fetch import Fetch
     from keyart.terminal.fetch import show_status
 
@@ -175,7 +176,7 @@ def fetch_status(fetch: FetchFolder, as_json: AsJson = False) -> None:
 
 @commands.command("expire")
 def fetch_expire(fetch: FetchFolder, quiet: Quiet = False) -> None:
-    """Remove the posters that their source's terms let nobody keep any longer."""
+    """Remove posters that have expired by the terms of their source."""
     from keyart.sources.fetch import Fetch
 
     removed = Fetch.open(fetch).expire()
@@ -188,6 +189,8 @@ def _years(text: str | None) -> tuple[int | None, int | None]:
         return None, None
     match = re.fullmatch(r"(\d{4})?(-)?(\d{4})?", text.strip())
     if not match or not (match[1] or match[3]):
-        raise typer.BadParameter(f"{text!r} are no years; write 1990-2020, 1990- or -2020")
+        raise typer.BadParameter(
+            f"{text!r} is not a range of years; write 1990-2020, 1990- or -2020"
+        )
     first, dash, last = match.groups()
     return (int(first) if first else None, int(last or (0 if dash else first)) or None)

@@ -16,7 +16,7 @@ def is_job(out: str | None) -> bool:
 
 
 def predict_job(paths: Any, out: str, *, errors: Path | None, quiet: bool, **choices: Any) -> None:
-    """Run a job and print how far it is."""
+    """Run a job and print its progress."""
     from keyart.jobs.run import run_job
     from keyart.jobs.status import JobStatus
     from keyart.terminal.jobs import finished_lines, job_progress, stopped_line
@@ -46,7 +46,7 @@ def status(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a job.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a job is, also while another process computes."""
+    """Show the progress of a job, even while another process runs it."""
     from keyart.jobs.status import job_status
     from keyart.terminal.jobs import show_status
 

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from keyart.library.plan import Plan
 
 commands = typer.Typer(
-    help="Give films of media libraries genres: in NFO files, or in Jellyfin, Emby and Plex.",
+    help="Add genres to media libraries: in NFO files, or in Jellyfin, Emby and Plex.",
     no_args_is_help=True,
 )
 PlanFile = Annotated[
     Path, typer.Argument(metavar="PLAN", help="The file that keyart library plan wrote.")
 ]
 AsCsv = Annotated[
-    Path | None, typer.Option("--csv", help="Also write it as a table: CSV, a row for each film.")
+    Path | None, typer.Option("--csv", help="Also write the plan as CSV, a row for each film.")
 ]
 AsHtml = Annotated[
-    Path | None, typer.Option("--html", help="Also write it as a page, with the posters.")
+    Path | None, typer.Option("--html", help="Also write the plan as an HTML page with posters.")
 ]
 
 
@@ -30,47 +30,48 @@ def library_plan(
     library: Annotated[
         str,
         typer.Argument(
-            metavar="LIBRARY", help="Folder of a media library; with --server its address."
+            metavar="LIBRARY", help="Folder of a media library, or with --server its address."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The plan to write: JSON lines.")],
+    out: Annotated[Path, typer.Option(help="File of the plan, in JSON lines.")],
     server: Annotated[
         Literal["jellyfin", "emby", "plex"] | None,
         typer.Option(
-            help="Ask this server. Its key comes from JELLYFIN_API_KEY, EMBY_API_KEY or PLEX_TOKEN."
+            help="Kind of server. Its key is read from JELLYFIN_API_KEY, EMBY_API_KEY or "
+            "PLEX_TOKEN."
         ),
     ] = None,
     model: Model = None,
     precision: Annotated[
         float | None,
         typer.Option(
-            help="Share of the written genres that is to be right: 0.5 to 0.95. Default: the "
-            "model's own, usually 0.6."
+            help="Precision that written genres keep: 0.5 to 0.95. Default: the model's own, "
+            "usually 0.6."
         ),
     ] = None,
     writes: Annotated[
         Literal["genre", "tag"] | None,
         typer.Option(
             "--as",
-            help="Write genres, or tags as 'keyart: Sci-Fi'. Default: genre; for Plex tag, which "
-            "is a label there.",
+            help="Write genres, or tags such as 'keyart: Sci-Fi'. Default: genre; for Plex tag, "
+            "written as a label.",
         ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="With --as tag: also films that have genres.")
     ] = False,
     existing: Annotated[
-        bool, typer.Option("--existing", help="Write in NFO files that are there; make no new one.")
+        bool, typer.Option("--existing", help="Only edit existing NFO files, and make no new ones.")
     ] = False,
     csv: AsCsv = None,
     html: AsHtml = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what would be written for films without genres, and write nothing in the library."""
+    """Plan genres for films that have none. Writes nothing in the library."""
     writes = writes or ("tag" if server == "plex" else "genre")
     if every and writes == "genre":
-        raise typer.BadParameter("--all needs --as tag: genres that films have are never changed")
+        raise typer.BadParameter("--all needs --as tag: existing genres are never changed")
     from keyart.library.library import Library
     from keyart.predictor import Predictor
     from keyart.terminal.library import show_plan
@@ -106,7 +107,7 @@ def library_plan(
 def library_show(
     plan: PlanFile, csv: AsCsv = None, html: AsHtml = None, as_json: AsJson = False
 ) -> None:
-    """Show a plan again: as a table here, as CSV, or as a page."""
+    """Show a plan again, or write it as CSV or as a page."""
     from keyart.library.plan import read_plan
     from keyart.terminal.library import show_plan
 
@@ -121,12 +122,12 @@ def library_apply(
     plan: PlanFile,
     journal: Annotated[
         Path,
-        typer.Option(help="File in which each change is written down, for keyart library undo."),
+        typer.Option(help="File that records each change, for keyart library undo."),
     ],
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what a plan says. What was changed since the plan is left alone and listed."""
+    """Make the changes of a plan. Films that have changed since are skipped and listed."""
     from keyart.library.apply import apply_plan
     from keyart.terminal.library import show_outcome
     from keyart.terminal.progress import progress
@@ -146,7 +147,7 @@ def library_undo(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take back all that was written by a journal. What was changed since is left alone."""
+    """Undo all changes in a journal. Films that have changed since are skipped and listed."""
     from keyart.library.apply import undo_changes
     from keyart.terminal.library import show_outcome
     from keyart.terminal.progress import progress

@@ -14,7 +14,7 @@ Agreement = Annotated[
     bool,
     typer.Option(
         "--i-have-an-agreement",
-        help="Train on posters of TMDb: its terms ask for a written agreement.",
+        help="You have TMDb's written agreement, which its terms require for training.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -22,7 +22,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="A run or a bundle; or hf:OWNER/NAME on a hub, also with @REVISION.",
+        help="A run, a bundle, or hf:OWNER/NAME on a hub, optionally with @REVISION.",
         show_default="the model that comes with keyart",
     ),
 ]
@@ -32,38 +32,40 @@ CorrectionsUrl = Annotated[
 CatalogFolder = Annotated[Path, typer.Argument(metavar="CATALOG", help="A catalog's folder.")]
 Vocabulary_ = Annotated[
     Path | None,
-    typer.Option("--vocabulary", help="One genre per line, aliases after '='. Default: 19 genres."),
+    typer.Option(
+        "--vocabulary",
+        help="File of genres: one per line, other names after '='. Default: 19 genres.",
+    ),
 ]
 Posters = Annotated[
     Path | None,
-    typer.Option(help="Folder or archive (.zip, .tar) of the posters of the films in tables."),
+    typer.Option(help="Folder or archive (.zip, .tar) of posters, for tables of films."),
 ]
 Errors = Annotated[
     Path | None,
-    typer.Option(help="CSV of the posters that could not be read, with the reasons."),
+    typer.Option(help="Write a CSV of the posters that could not be read, with the reasons."),
 ]
 Evidence = Annotated[
     Literal["all", "poster"],
-    typer.Option(help="What predictions may rest on: also titles and years, or posters alone."),
+    typer.Option(help="What to predict from: posters, titles and years, or posters alone."),
 ]
 Precision = Annotated[
     float | None,
     typer.Option(
-        help="Share of the predicted genres that is to be right: 0.5 to 0.95. Default: the "
-        "model's own, usually 0.6."
+        help="Precision that predicted genres keep: 0.5 to 0.95. Default: the model's own, "
+        "usually 0.6."
     ),
 ]
 Balanced = Annotated[
     bool,
-    typer.Option(
-        "--balanced", help="Predict more genres, of which fewer are right: for the best F1."
-    ),
+    typer.Option("--balanced", help="Predict more genres at a lower precision, for the best F1."),
 ]
 IdColumn = Annotated[str | None, typer.Option("--id", help="The table's column of film ids.")]
-TitleColumn = Annotated[str | None, typer.Option("--title", help="Its column of titles.")]
-YearColumn = Annotated[str | None, typer.Option("--year", help="Its column of years.")]
+TitleColumn = Annotated[str | None, typer.Option("--title", help="The table's column of titles.")]
+YearColumn = Annotated[str | None, typer.Option("--year", help="The table's column of years.")]
 PosterColumn = Annotated[
-    str | None, typer.Option("--poster-column", help="Its column of the posters' file names.")
+    str | None,
+    typer.Option("--poster-column", help="The table's column of poster file names."),
 ]
 
 

@@ -31,8 +31,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="PATH",
-            help="Posters, folders or archives (.zip, .tar) of them, quoted patterns, tables of "
-            "films, or - for standard input.",
+            help="Posters, folders, archives (.zip, .tar), quoted patterns, tables of films, or - "
+            "for standard input.",
         ),
     ],
     posters: Posters = None,
@@ -46,8 +46,8 @@ def predict(
         typer.Option(
             "--out",
             metavar="PATH",
-            help="File to write. Default, and -: standard output. A folder, or a name that ends "
-            "in /, makes a job: Parquet in shards, and the same command goes on after a kill.",
+            help="File to write. Default, or with -: standard output. A folder, or a name that "
+            "ends in /, makes a job: it writes shards of Parquet, and the same command resumes it.",
         ),
     ] = None,
     errors: Errors = None,
@@ -56,32 +56,32 @@ def predict(
     balanced: Balanced = False,
     top: Annotated[
         int | None,
-        typer.Option(min=1, help="Also rank the N genres with the highest scores, in a column."),
+        typer.Option(min=1, help="Also list the N genres with the highest scores, in a column."),
     ] = None,
     min_score: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Also rank the genres with at least this score."),
+        typer.Option(min=0, max=1, help="Also list the genres with at least this score."),
     ] = None,
     id: IdColumn = None,
     title: TitleColumn = None,
     year: YearColumn = None,
     poster_column: PosterColumn = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; of a job, processes. Default: all cores.")
+        int | None, typer.Option(min=1, help="Threads, or processes of a job. Default: all cores.")
     ] = None,
     device: Annotated[
         Literal["cpu", "cuda"],
-        typer.Option(help="cuda: a GPU, if onnxruntime-gpu is installed."),
+        typer.Option(help="Where to compute. cuda needs onnxruntime-gpu."),
     ] = "cpu",
     ray: Annotated[
         str | None,
         typer.Option(
-            metavar="ADDRESS", help="Compute a job on this Ray cluster; local starts one here."
+            metavar="ADDRESS", help="Compute a job on this Ray cluster. local starts one here."
         ),
     ] = None,
     shard_size: Annotated[
         int | None,
-        typer.Option(help="Films in a job's shard, a multiple of 16.", show_default="1024"),
+        typer.Option(help="Films in a shard of a job, a multiple of 16.", show_default="1024"),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -108,7 +108,7 @@ def predict(
     used = KINDS if evidence == "all" else POSTER
     if target is not None and is_job(target):
         if format not in (None, "parquet"):
-            raise typer.BadParameter(f"a job writes Parquet; leave out --format {format}")
+            raise typer.BadParameter(f"a job writes Parquet: remove --format {format}")
         return predict_job(
             paths, target, model=model, posters=posters, columns=named, evidence=used,
             precision=precision, balanced=balanced, top=top, min_score=min_score, errors=errors,
@@ -121,7 +121,7 @@ def predict(
     if precision is not None and not quiet:
         typer.echo(precision_line(predictor.bundle), err=True)
     to_screen = out in (None, Path("-"))
-    # What comes on standard input is answered as it comes: no one knows how much it will be.
+    # Standard input is answered as it comes, because its length is unknown.
     streamed = format == "ndjson" and to_screen and STANDARD_INPUT in paths
     known = None if streamed else NamedFilms(paths, posters=posters, columns=named)
     if known and not quiet and (line := titles_line(known)):
@@ -156,9 +156,9 @@ def predict(
 @commands.command("explain")
 def explain(
     poster: Annotated[
-        Path | None, typer.Argument(metavar="POSTER", help="A poster. A title can do without.")
+        Path | None, typer.Argument(metavar="POSTER", help="A poster. Optional with --title.")
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Title of the film, if it is known.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the film.")] = None,
     year: Annotated[
         int | None, typer.Option(help="Year of the film.", min=EARLIEST, max=LATEST)
     ] = None,
@@ -170,26 +170,26 @@ def explain(
     method: Annotated[
         Literal["activation", "occlusion"] | None,
         typer.Option(
-            help="Class activation map, or hiding one region after another, which is slower. "
-            "Default: activation if the model supports it."
+            help="Class activation maps, or occlusion, which hides one region after another and is "
+            "slower. Default: activation if the model supports it."
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Picture of the poster with heat maps, steps and words: PNG, JPEG or WebP."
+            help="Write a picture of the poster with heat maps, steps and words: PNG, JPEG or WebP."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what moved a film's genres: where on its poster, its title's words, its year."""
+    """Show where a film's genres come from: places on the poster, words of the title, the year."""
     from keyart.images.write import picture_format, write_picture
     from keyart.lit_poster import draw_explanations
     from keyart.predictor import Predictor
     from keyart.terminal.predictions import show_explanations
 
     if poster is None and not title:
-        raise typer.BadParameter("name a poster, or a title with --title")
+        raise typer.BadParameter("give a poster, or a title with --title")
     if out:
         picture_format(out)  # before the work
     explanations = Predictor.load(model).explain(poster, genre, method, title=title, year=year)

@@ -11,18 +11,16 @@ from keyart.cli.options import CatalogFolder, Model, Quiet
 commands = typer.Typer()
 
 _Host = Annotated[str, typer.Option(help="Address to listen on.")]
-_Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
-_Store = Annotated[
-    str, typer.Option(help="Where to keep corrections: an SQLite or PostgreSQL URL.")
-]
+_Port = Annotated[int, typer.Option(help="Port to listen on. 0: a free one.")]
+_Store = Annotated[str, typer.Option(help="Database of corrections: an SQLite or PostgreSQL URL.")]
 _TokensFile = Annotated[
-    Path | None, typer.Option(help="File of accepted tokens; see keyart token.")
+    Path | None, typer.Option(help="File of accepted tokens. See keyart token.")
 ]
 _AllowedHost = Annotated[
     list[str] | None,
     typer.Option(
-        help="A host name that the service answers to, besides localhost and IP addresses. "
-        "Repeat it for more. Default: with tokens, any name."
+        help="Host name to accept, in addition to localhost and IP addresses; may be repeated. "
+        "Default with tokens: any name."
     ),
 ]
 
@@ -34,7 +32,7 @@ def serve(
     port: _Port = 8000,
     workers: Annotated[int, typer.Option(help="Number of processes, each with the model.")] = 1,
     index: Annotated[
-        Path | None, typer.Option(help="An index of known posters, to show similar ones.")
+        Path | None, typer.Option(help="Index of posters, to show similar ones.")
     ] = None,
     corrections: _Store = "sqlite:///keyart-corrections.sqlite",
     tokens: _TokensFile = None,
@@ -62,8 +60,8 @@ def review(
     doubts: Annotated[
         Path | None,
         typer.Option(
-            help="Doubts that keyart catalog doubts wrote as .json.",
-            show_default="found first, which takes minutes",
+            help="Output of keyart catalog doubts, as .json.",
+            show_default="find them first, which takes minutes",
         ),
     ] = None,
     model: Model = None,
@@ -74,7 +72,7 @@ def review(
     allowed_host: _AllowedHost = None,
     quiet: Quiet = False,
 ) -> None:
-    """Serve a web page on which people decide doubtful genres, by keyboard."""
+    """Serve a web page to review doubtful genres, by keyboard."""
     from keyart.catalog.catalog import Catalog
     from keyart.review.doubts import Doubts
     from keyart.service.review import serve_review

@@ -20,14 +20,14 @@ def index(
     known: Annotated[
         str,
         typer.Argument(
-            metavar="CATALOG|DIR",
-            help="A catalog's folder, or a folder or an archive of posters, or a table of them.",
+            metavar="SOURCE",
+            help="A catalog, or a folder, an archive or a table of posters.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the index.")],
     model: Model = None,
     grow: Annotated[
-        bool, typer.Option("--grow", help="Add the posters that the index at --out does not have.")
+        bool, typer.Option("--grow", help="Add new posters to the index at --out.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,7 +46,7 @@ def index(
             built, gone = before.grow(source, progress=advance)
             note = f", {len(built) - len(before):,} of them new"
             if gone:
-                note += f"; {gone:,} are not in {known} any more, and stay in the index"
+                note += f"; {gone:,} are no longer in {known}, but stay in the index"
         else:
             built = Index.build(source, out=out, model=predictor, progress=advance)
     if not quiet:
@@ -60,26 +60,26 @@ def similar(
     poster: Annotated[
         Path | None,
         typer.Argument(
-            metavar="POSTER", help="A poster. Without one: the near-duplicates in the index."
+            metavar="POSTER", help="A poster. Without it: list near-duplicates in the index."
         ),
     ] = None,
     known: Annotated[
         str | None,
         typer.Argument(
-            metavar="DIR", help="A folder of posters, or an index. A folder is read each time."
+            metavar="DIR", help="A folder of posters, read for each search, or an index."
         ),
     ] = None,
     *,
     model: Model = None,
     index: Annotated[
-        Path | None, typer.Option(help="Folder of an index, made by keyart index.")
+        Path | None, typer.Option(help="Index to search, made by keyart index.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 5,
+    count: Annotated[int, typer.Option(min=1, help="Number of posters to show.")] = 5,
     quiet: Quiet = False,
 ) -> None:
-    """Find the posters in a folder or an index that are most similar to a poster.
+    """Find the most similar posters in a folder or an index.
 
-    Without a poster: list the near-duplicates in an index.
+    Without a poster: list near-duplicates in an index.
     """
     from keyart.folder_search import nearest_among
     from keyart.similar import FACTS, Index
@@ -89,7 +89,7 @@ def similar(
     if known and index is None and Path(known, FACTS).exists():
         index, known = Path(known), None
     if (known is None) == (index is None):
-        raise typer.BadParameter("name a folder of posters after POSTER, or an index with --index")
+        raise typer.BadParameter("give a folder of posters after POSTER, or an index with --index")
     if index is not None:
         opened = Index.open(index, model)
         if poster:
@@ -104,8 +104,8 @@ def similar(
     show_similar(found)
     if not quiet:
         typer.echo(
-            f"compared with {counted(compared, 'poster')} of {known}, read for this search; keyart "
-            "index keeps what it needs to know of them",
+            f"compared with {counted(compared, 'poster')} in {known}; to search it often, make an "
+            "index with keyart index",
             err=True,
         )
     for line in unread_lines(unread, compared, None):

@@ -12,14 +12,14 @@ commands = typer.Typer()
 
 @commands.command("demo")
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder to make everything in.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for all output.")] = Path("demo"),
     films: Annotated[int, typer.Option(help="Posters to paint.")] = 1200,
     paint_only: Annotated[
         bool, typer.Option("--paint-only", help="Only paint the posters and their table.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Paint a small catalog, and train, score, report and predict on it."""
+    """Paint a small catalog, then train, score, report and predict on it."""
     from keyart.demo.run import run_demo
     from keyart.training.machine import keep_freed_memory
 
@@ -31,20 +31,20 @@ def demo(
 def pictures(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
     out: Annotated[
-        Path, typer.Option(help="Folder for pictures.html, and for the filters and maps as PNG.")
+        Path, typer.Option(help="Folder for pictures.html and PNGs of filters and maps.")
     ],
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Convolution to show, by name or number. Can be repeated. Default: those of the "
+            help="Convolution to show, by name or number; may be repeated. Default: those of the "
             "study."
         ),
     ] = None,
     poster: Annotated[
-        Path | None, typer.Option(help="Poster to draw feature maps of. Default: none.")
+        Path | None, typer.Option(help="Poster to draw feature maps for. Default: none.")
     ] = None,
 ) -> None:
-    """Draw what a run has learned: learning and ROC curves, thresholds, filters, feature maps."""
+    """Draw a run's learning curves, ROC curves, thresholds, filters and feature maps."""
     from keyart.milestone.pictures import draw_pictures
 
     page = draw_pictures(run, out=out, layers=layer or (), poster=poster)
@@ -55,7 +55,7 @@ def pictures(
 def milestone(
     catalog: CatalogFolder,
     out: Annotated[
-        Path, typer.Option(help="Folder of the comparison. One that was interrupted continues.")
+        Path, typer.Option(help="Folder of the comparison. An interrupted one continues.")
     ],
     films: Annotated[
         int | None,
@@ -65,7 +65,7 @@ def milestone(
         int | None,
         typer.Option(
             min=1,
-            help="Most epochs of every network. Default: as many as fit in about 20 minutes.",
+            help="Epochs of every network, at most. Default: as many as fit in about 20 minutes.",
         ),
     ] = None,
     only: Annotated[
@@ -75,8 +75,8 @@ def milestone(
         list[str] | None,
         typer.Option(
             metavar="ROW=FILE",
-            help="Pretrained weights of vgg16 or mobilenetv2: a file, or 'hub' to download them. "
-            "Can be repeated.",
+            help="Pretrained weights of vgg16 or mobilenetv2: a file, or 'hub' to download them; "
+            "may be repeated.",
         ),
     ] = None,
     full: Annotated[
@@ -87,7 +87,7 @@ def milestone(
         typer.Option(
             "--set",
             metavar="ROW.KEY=VALUE",
-            help="Change a recipe key of a row. Can be repeated. 'scratch' changes both "
+            help="Override a recipe key of a row; may be repeated. 'scratch' sets both "
             "from-scratch rows.",
         ),
     ] = None,

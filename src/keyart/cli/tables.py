@@ -1,4 +1,4 @@
-"""The command that gives a person's own table back with genres."""
+"""The command that adds genres to a user's own table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -33,20 +33,20 @@ def fill(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The filled table, of the same kind. -: standard output."),
+        typer.Option(help="File for the filled table, of the same kind. -: standard output."),
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Fill the table itself; NAME.bak is as it was.")
+        bool, typer.Option("--in-place", help="Fill the table itself. NAME.bak keeps the original.")
     ] = False,
     into: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Fill the empty cells of this column of genres, and change nothing else.",
+            help="Only fill the empty cells of this column of genres.",
         ),
     ] = None,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Also a column of scores for each genre.")
+        bool, typer.Option("--scores", help="Also add a column of scores for each genre.")
     ] = False,
     posters: Posters = None,
     model: Model = None,
@@ -60,7 +60,7 @@ def fill(
     poster_column: PosterColumn = None,
     quiet: Quiet = False,
 ) -> None:
-    """Give a table of films back with genres: every row and column as it was, in order."""
+    """Add genres to a table of films, and change nothing else in it."""
     from keyart.evidence import KINDS, POSTER
     from keyart.predictor import Predictor
     from keyart.tables.fill import fill

@@ -18,8 +18,8 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a shipped recipe, or a TOML file. Default: posternet; with --from, what "
-            "the number of films allows."
+            help="Name of a shipped recipe, or a TOML file. Default: posternet; with --from, "
+            "own-films."
         ),
     ] = None,
     start: Annotated[
@@ -28,7 +28,7 @@ def train(
             "--from",
             metavar="MODEL",
             help="Start from a trained model: box, a run, a bundle, or hf:OWNER/NAME on a hub. "
-            "Best if it knows more films than you have.",
+            "Best if it was trained on more films than you have.",
         ),
     ] = None,
     settings: Annotated[
@@ -39,19 +39,20 @@ def train(
         bool, typer.Option("--resume", help="Continue the training at --out where it stopped.")
     ] = False,
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that share each batch, for more machines or GPUs.")
+        int,
+        typer.Option(min=1, help="Processes that share each batch, for several machines or GPUs."),
     ] = 1,
     ray: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Run the workers on a Ray cluster: its address, auto for the one of this machine, "
+            help="Run the workers on a Ray cluster: its address, auto for this machine's cluster, "
             "or local to start one.",
         ),
     ] = None,
     log: Annotated[
         Literal["tensorboard"] | None,
-        typer.Option(help="Also report each epoch to this; its files are in the run."),
+        typer.Option(help="Also log each epoch for TensorBoard, in the run's folder."),
     ] = None,
     agreement: Agreement = False,
     quiet: Quiet = False,
@@ -89,7 +90,8 @@ def train(
 @commands.command("ensemble")
 def ensemble(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Finished runs of one catalog, two or more.")
+        list[Path],
+        typer.Argument(metavar="RUN", help="Two or more finished runs on the same catalog."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the new run.")],
     learn_weights: Annotated[
@@ -99,7 +101,8 @@ def ensemble(
         ),
     ] = False,
     catalog: Annotated[
-        Path | None, typer.Option(help="Their catalog. Default: where they were trained.")
+        Path | None,
+        typer.Option(help="Their catalog. Default: the one that they were trained on."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -150,7 +153,7 @@ def tune(
     agreement: Agreement = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search for a better recipe: train variants, stop bad ones early, write the best as TOML."""
+    """Search for a better recipe with Optuna, and write the best one as TOML."""
     from keyart.search.search import tune
     from keyart.terminal.search import show_search, watch_search
     from keyart.training.machine import keep_freed_memory
@@ -179,10 +182,10 @@ def export_run(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     small: Annotated[
-        bool, typer.Option("--small", help="Store weights as float16: a quarter of the bytes.")
+        bool, typer.Option("--small", help="Store only float16 weights: a quarter of the bytes.")
     ] = False,
 ) -> None:
-    """Write a run's bundle, all that inference needs, after comparing ONNX with PyTorch."""
+    """Write a run's bundle: all that inference needs. Check that ONNX equals PyTorch."""
     from keyart.training.export import export
 
     export(run, out, small=small)
@@ -196,23 +199,23 @@ def publish_model(
         str,
         typer.Argument(
             metavar="TO",
-            help="OWNER/NAME on a hub, or a file that ends in .zip to put at an address of yours.",
+            help="OWNER/NAME on a hub, or a .zip file to put at an address of your own.",
         ),
     ],
     licence: Annotated[
         str,
         typer.Option(
-            "--licence", "--license", help="Of the model, as a hub writes it: apache-2.0, mit."
+            "--licence", "--license", help="Licence of the model, such as apache-2.0 or mit."
         ),
     ] = "unknown",
     private: Annotated[
         bool | None,
         typer.Option(
-            "--private/--public", help="Who may see a new repository. Default: as the hub has it."
+            "--private/--public", help="Who may see a new repository. Default: the hub's setting."
         ),
     ] = None,
 ) -> None:
-    """Publish a model with its card, and print the name by which others load it."""
+    """Publish a model with its card, and print the name to load it by."""
     from keyart.publishing import publish
 
     done = publish(model, to, licence=licence, private=private)

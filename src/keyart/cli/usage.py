@@ -15,7 +15,7 @@ _NAMED = 5  # commands that have an option
 
 
 class Commands(TyperGroup):
-    """The root of all commands: it knows which of them has an option."""
+    """The root of all commands: it finds the commands that have an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with self._naming_owners():

@@ -41,12 +41,11 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     )
     console.print(f"series    {_series(summary)}", soft_wrap=True, markup=False)
     for table in summary.tables:
-        became = [f"{table['films']:,} are films here", f"{table['rejections']:,} are rejected"]
+        became = [f"{counted(table['films'], 'film')}", f"{table['rejections']:,} rejected"]
         if without := table["without_poster"]:
-            became.append(f"{without:,} have no poster")
+            became.append(f"{without:,} without a poster")
         console.print(
-            f"table     {table['name']}: {counted(table['rows'], 'row')}, of which "
-            f"{listed(became)}",
+            f"table     {table['name']}: {counted(table['rows'], 'row')}: {listed(became)}",
             soft_wrap=True,
             markup=False,
         )
@@ -76,8 +75,8 @@ def _series(summary: "Summary") -> str:
     if summary.keeps_series:
         return line
     return (
-        f"{line}; {summary.split_series:,} lie in several splits, because an older keyart made the "
-        "catalog: build it again to keep each in one"
+        f"{line}; {summary.split_series:,} are in several splits, because an older version made "
+        "the catalog: build it again to keep each in one split"
     )
 
 

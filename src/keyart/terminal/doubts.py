@@ -74,4 +74,4 @@ def show_applied(applied: "Applied", *, as_json: bool = False) -> None:
     for outcome, count in applied.outcomes.items():
         line(f"  {count:>6,}  {outcome}")
     people = ", ".join(f"{name} {count:,}" for name, count in version["authors"].items())
-    line(f"applied, by people: {people}; all of it is in {version['changes']}")
+    line(f"by person: {people}; {version['changes']} lists all changes")

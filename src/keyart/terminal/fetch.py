@@ -40,12 +40,12 @@ def show_plan(fetch: "Fetch", *, as_json: bool) -> None:
     console.print(
         f"[bold]{fetch.path}[/]: {counted(planned.films, 'film')}, {planned.new:,} of them new"
     )
-    console.print(f"posters   {status.posters['planned']:,} to fetch, {status.here:,} here")
+    console.print(f"posters   {status.posters['planned']:,} to fetch, {status.here:,} fetched")
     console.print(f"genres    of {counted(facts['with_genres'], 'film')}, by {facts['rule']}")
     if facts["genres_of_several"]:
         differ, several = facts["genres_differ"], facts["genres_of_several"]
         console.print(
-            f"          sources disagree on {differ:,} of the {several:,} films that several have"
+            f"          sources disagree on {differ:,} of {several:,} films with several sources"
         )
     for pair, count in facts["pairs"].items():
         console.print(
@@ -53,14 +53,14 @@ def show_plan(fetch: "Fetch", *, as_json: bool) -> None:
             f"Jaccard index {count['jaccard']:.2f}"
         )
     _counted(console, "genre names that are not in the vocabulary", facts["unmapped"])
-    _counted(console, "films without a place of the poster", facts["without_place"])
+    _counted(console, "films without an address of a poster", facts["without_place"])
     _counted(console, "lines that cannot be used", facts["problems"])
     for note in planned.notes:
         console.print(f"note      {note}", markup=False)
     if planned.gone:
         first = ", ".join(planned.first_gone)
         console.print(
-            f"gone      {planned.gone:,} films are in no list any more, and stay: {first}"
+            f"gone      {planned.gone:,} films are no longer in any list; they are kept: {first}"
         )
     _terms(console, status)
 
@@ -94,10 +94,10 @@ def show_run(fetch: "Fetch", tally: "Tally", followed: "Followed | None", *, as_
 
 
 _MEANINGS = {
-    "absent": "are not there; they are asked for again in 30 days",
-    "refused": "are no posters, or may not be fetched; keyart fetch status says why",
+    "absent": "were not found; they are tried again in 30 days",
+    "refused": "are not posters, or may not be fetched; keyart fetch status says why",
     "failed": "failed; the next run tries them again",
-    "expired": "were removed, as their terms ask",
+    "expired": "were removed, because their terms require it",
 }
 
 
@@ -122,10 +122,10 @@ def show_status(status: "Status", *, as_json: bool) -> None:
             console.print(f"            {count:>9,}  {name}")
     _counted(console, "why posters are missing", status.reasons)
     if status.gone:
-        console.print(f"gone      {status.gone:,} films are in no list any more, and stay")
+        console.print(f"gone      {status.gone:,} films are no longer in any list; they are kept")
     if status.first_expiry:
         console.print(
-            f"expiry    {status.expiring:,} posters must go within 30 days, the first on "
+            f"expiry    {status.expiring:,} posters expire within 30 days, the first on "
             f"{status.first_expiry:%Y-%m-%d}"
         )
     _terms(console, status)

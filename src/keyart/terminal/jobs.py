@@ -69,13 +69,13 @@ def show_status(status: JobStatus, *, as_json: bool = False) -> None:
     print(f"{status.folder}: {status.state}, model {status.model}")
     print(job_line(status))
     if status.state == "stopped":
-        print("run the command again to go on")
+        print("run the command again to resume")
 
 
 def stopped_line(status: JobStatus) -> str:
     """What is said when somebody stops a job."""
     saved = f"{status.shards_done:,} of {counted(status.shards, 'shard')} saved in {status.folder}"
-    return f"{saved}: the same command continues the job"
+    return f"{saved}: run the same command again to resume"
 
 
 def finished_lines(status: JobStatus, errors: object) -> Iterator[str]:

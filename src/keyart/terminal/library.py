@@ -67,7 +67,7 @@ def show_outcome(outcome: "Outcome", done: str, *, quiet: bool, as_json: bool) -
         if outcome.already:
             print(f"          {outcome.already:,} already {done}")
     for films, why in (
-        (outcome.conflicts, "left alone: changed by somebody else"),
+        (outcome.conflicts, "skipped: changed by somebody else"),
         (outcome.failed, "failed"),
     ):
         if films:

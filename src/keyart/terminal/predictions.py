@@ -80,11 +80,11 @@ def filled_lines(filled: "Filled") -> Iterator[str]:
     sure = filled.predictions - filled.unsure
     counts = [f"{sure:,} with genres", f"{filled.unsure:,} unsure"]
     if filled.kept:
-        counts.append(f"{filled.kept:,} not empty before")
+        counts.append(f"{filled.kept:,} already filled")
     if filled.failed:
         counts.append(f"{filled.failed:,} that could not be predicted")
     line = f"{place(filled.out)}: {counted(filled.rows, 'row')}: {', '.join(counts)}"
-    yield f"{line}; as it was: {filled.backup}" if filled.backup else line
+    yield f"{line}; original: {filled.backup}" if filled.backup else line
 
 
 def titles_line(films: NamedFilms) -> str:
@@ -93,20 +93,22 @@ def titles_line(films: NamedFilms) -> str:
         return ""
     return (
         f"{films.without_posters:,} of {counted(len(films), 'film')} predicted by title and year "
-        "alone; --posters names the folder of posters"
+        "alone; --posters sets the folder of posters"
     )
 
 
 def precision_line(bundle: Bundle) -> str:
-    """What a wanted precision means for posters by themselves, in a line."""
+    """What a wanted precision means for posters alone, in a line."""
     at, names = bundle.decisions.predicting, bundle.vocabulary.names
     silent = [name for name, cut in zip(names, at, strict=True) if cut >= 1]
     if len(silent) == len(names):
         return (
-            f"this model cannot keep a precision of {bundle.precision:.2f} by posters alone: what "
-            "they say is under maybe"
+            f"from posters alone, this model cannot keep a precision of {bundle.precision:.2f}: "
+            "genres are listed as maybe"
         )
-    never = f"; these cannot keep it, and are under maybe: {', '.join(silent)}" if silent else ""
+    never = (
+        f"; these cannot keep it, and are listed as maybe: {', '.join(silent)}" if silent else ""
+    )
     return f"at least {bundle.precision:.0%} of the predicted genres are right{never}"
 
 

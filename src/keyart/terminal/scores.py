@@ -99,7 +99,7 @@ def show_comparison(found: Comparison, *, as_json: bool = False) -> None:
             )
         if side.split_method != "catalog":
             console.print(
-                f"{side.name} was trained on a {side.split_method} split: it may know "
+                f"{side.name} was trained on a {side.split_method} split: it may have seen "
                 "near-duplicates of these films",
                 soft_wrap=True,
             )

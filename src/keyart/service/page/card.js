@@ -125,7 +125,7 @@ export class Card {
       verdict.replaceChildren(
         ...ordered.filter(answered).map((text) => element("span", { className: "genre", text })));
       this.find(".hint").textContent = !this.explained ? "" : evidence.length > 1 || !evidence.includes("poster")
-        ? "Select a genre to see what it comes from."
+        ? "Select a genre to see where it comes from."
         : "Select a genre to see which part of the poster it comes from.";
     }
     verdict.append(...maybe.map((name) =>

@@ -21,7 +21,7 @@ export class Why {
   show(one, all, choose) {
     const { genre, where, rate, steps, words, threshold } = one;
     const caption = this.find(".caption"), canvas = this.find(".heat"), poster = this.find(".poster");
-    caption.textContent = where ? `${genre}: ${inWords(where)}.` : `${genre}: what moved its score.`;
+    caption.textContent = where ? `${genre}: ${inWords(where)}.` : `${genre}: what changed its score.`;
     if (where) {
       // The three with the highest scores, and the chosen one if it is none of them, on one scale.
       const top = [...all].sort((a, b) => b.score - a.score).slice(0, 3);

@@ -52,7 +52,7 @@ async function until(request) {
         notice(problem.message);
         throw problem;
       }
-      notice(`Not kept yet: ${problem.message} Trying again…`);
+      notice(`Not saved yet: ${problem.message} Trying again…`);
       await new Promise((done) => setTimeout(done, 1000));
     }
   }
@@ -174,7 +174,7 @@ function showSimilar({ similar, genre }) {
 function showTaken(taken) {
   byId("taken").hidden = !taken.length;
   byId("taken").textContent = taken.length
-    ? `${list.format(taken.map((one) => `${one.author} ${said(one.verdict)}`))} meanwhile. Press S for the next case; what you decide is kept too.`
+    ? `${list.format(taken.map((one) => `${one.author} ${said(one.verdict)}`))} already. Press S for the next case. Your decision is saved too.`
     : "";
 }
 
@@ -201,7 +201,7 @@ async function decide(verdict) {
   try {
     const answer = await until(() => api.send(`/v1/review/decisions?${values}`));
     const done = { accept: one.kind === "wrong" ? "removed" : "added", reject: "left as it is", skip: "skipped" };
-    const clash = answer.conflict ? `; ${list.format(answer.others.map((other) => other.author))} decided otherwise, both are kept` : "";
+    const clash = answer.conflict ? `; ${list.format(answer.others.map((other) => other.author))} decided differently; both are saved` : "";
     byId("last").textContent = `${one.title || one.film_id}: ${one.genre} ${done[verdict]}${clash}`;
     await next();
   } finally {
