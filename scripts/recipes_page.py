@@ -16,8 +16,8 @@ A recipe holds all choices of one training. These recipes come with keyart:
 
 {recipes}
 
-Take one by its name, change keys, or write your own TOML file. A key that a file leaves out has its
-default.
+Choose one by its name, change keys, or write your own TOML file. Keys that a file leaves out have
+their defaults.
 
 ```
 keyart train CATALOG --recipe posternet --set epochs=10 --set dropout=0.2 --out RUN
@@ -36,35 +36,36 @@ epochs = 20
 ```
 
 In Python, keys are arguments: `keyart.train(catalog, recipe="posternet", out="run", epochs=10)`.
-Each key has another name, so `--set` and Python need no table. `none` means that a key has no
+Names of keys are unique, so `--set` and Python need no table. `none` means that a key has no
 value.
 
 This page is generated from the recipe classes.
 
 ## Titles
 
-Every training learns from the titles and years of the catalog's training films. Two keys add to
-that:
+Every training learns from the titles and years of the catalog's training films. Two keys add more:
 
 ```
 keyart train CATALOG --set titles=MORE.csv --out RUN
 keyart train CATALOG --set encoder=ENCODER --set encoder_reads=words --out RUN
 ```
 
-`titles` is a table of more films. They need no posters, and validation and test films among them
-are left out. `encoder` is a sentence encoder: a folder with `model.onnx` (or `onnx/model.onnx`) and
+`titles` is a table of more films. They need no posters. Validation and test films among them are
+left out.
+
+`encoder` is a sentence encoder: a folder with `model.onnx` (or `onnx/model.onnx`) and
 `tokenizer.json`, as sentence-transformers and Hugging Face export them, or its name on the Hugging
-Face hub, as `owner/name` or `hf:owner/name@REVISION`. It needs `pip install 'keyart[text]'`. Its
-vectors are kept in the catalog's folder, so they are computed once.
+Face hub, such as `owner/name` or `hf:owner/name@REVISION`. It needs `pip install 'keyart[text]'`.
+Its embeddings are computed once and kept in the catalog's folder.
 
-- `encoder_reads=words`: what the encoder knows of each word of the training titles goes into the
-  n-grams. The bundle stays small, and predicts without the encoder and as fast as before. The box
-  is made like that.
-- `encoder_reads=titles`: the bundle keeps the encoder, all of it, and reads whole titles, also of
-  languages that no training title has. Who predicts with it needs `keyart[text]` as well.
+- `encoder_reads=words`: the embeddings of the words in training titles are folded into the weights
+  of the n-grams. The bundle stays small, and predicts without the encoder, as fast as before. The
+  box is made this way.
+- `encoder_reads=titles`: the bundle contains the whole encoder and reads whole titles, even in
+  languages that no training title has. Predicting needs `keyart[text]` as well.
 
-Only networks that are plain graphs of ONNX's own operators are read: exports with operators of one
-runtime, as quantised ones often have, are refused. Some encoders want a prompt, such as
+The encoder's ONNX file may have only standard ONNX operators. Exports with operators of one
+runtime, as quantised ones often have, are refused. Some encoders need a prompt, such as
 `--set 'encoder_prompt="query: "'` for E5.
 """
 

@@ -71,6 +71,16 @@ def test_an_impossible_sample_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_catalog_without_test_films_has_samples_without_them(tmp_path: Path) -> None:
+    posters = {f"f{film:04}.png": encoded(poster(film), "PNG") for film in range(20)}
+    table = write_table(tmp_path / "films.csv", [(f"f{n:04}", "Drama") for n in range(20)])
+    folder = write_posters(tmp_path / "posters", posters)
+    catalog = Catalog.build(table, folder, tmp_path / "catalog", split="80/20/0")
+    sample = catalog.sample(10, out=tmp_path / "sample")
+    assert len(sample) == 10
+    assert sample.facts["splits"]["test"] == 0
+
+
 def test_an_existing_folder_is_not_overwritten(catalog: Catalog, sample: Catalog) -> None:
     with pytest.raises(CatalogError, match="already exists"):
         catalog.sample(50, out=sample.path)

@@ -279,6 +279,14 @@ def test_a_file_that_ends_in_its_header_is_refused(format: str) -> None:
             decode(data[:length])
 
 
+def test_a_tiff_that_points_past_every_address_is_refused_as_any_damaged_one() -> None:
+    image = Image.new("RGB", (40, 60))
+    data = bytearray(encoded(image, "TIFF", big_tiff=True))
+    data[8:16] = b"\xff" * 8  # where its tags are
+    with pytest.raises(PosterError, match="damaged TIFF header"):
+        decode(bytes(data))
+
+
 def test_a_png_has_one_header_and_begins_with_it() -> None:
     header = PNG[8:33]
     for data in (PNG[:33] + header + PNG[33:], PNG[:8] + png_chunk(b"tEXt", b"a\0b") + PNG[8:]):

@@ -134,6 +134,7 @@ def test_marks_may_be_escaped_by_a_backslash() -> None:
     ("text", "rows"),
     [
         ("sep=;\nid;title;genres\n1;a, b;War\n", [["1", "a, b", "War"]]),
+        ("sep=\t\nid\ttitle\tgenres\n1\ta, b\tWar\n", [["1", "a, b", "War"]]),
         ("id,title,genres\r1,a,War\r2,b,Drama\r", [["1", "a", "War"], ["2", "b", "Drama"]]),
         ("\n\n id,title,genres,,\n1,a,War,,\n", [["1", "a", "War"]]),
         ('id\ttitle\tgenres\n1\t"a\nb"\tWar\n', [["1", "a\nb", "War"]]),

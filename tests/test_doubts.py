@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from keyart.catalog.catalog import Catalog
 from keyart.cli import app
-from keyart.doubts.find import doubtfulness, find_doubts, nearest
+from keyart.doubts.find import doubtfulness, find_doubts, nearest, poster_features
 from keyart.doubts.out_of_fold import FOLDS, combined, folds_of, poster_logits, title_logits
 from keyart.errors import DoubtsError, OutputError
 from keyart.predictor import Predictor
@@ -109,6 +110,16 @@ def test_features_are_kept_and_not_computed_again(
     assert network is not None
     monkeypatch.setattr(type(network), "run", None)
     assert find_doubts(catalog, tiny_predictor, most=40) == doubts
+
+
+def test_progress_never_goes_back_or_past_its_end(
+    catalog: Catalog, tiny_predictor: Predictor
+) -> None:
+    shutil.rmtree(catalog.folder / "features", ignore_errors=True)
+    calls: list[tuple[int, int]] = []
+    poster_features(catalog, tiny_predictor, lambda *at: calls.append(at))
+    assert calls == sorted(calls)
+    assert calls[-1] == (len(catalog), len(catalog))
 
 
 def test_the_notes_say_which_films_the_features_have_seen(

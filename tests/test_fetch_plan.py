@@ -1,7 +1,9 @@
 """From lists of films to a manifest: which films, which genres, which addresses; no network."""
 
+import errno
 import gzip
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -209,6 +211,29 @@ def test_a_table_without_genres_takes_those_of_imdb(
     )
     ((name, row),) = rows(fetch).items()
     assert (name, row["title"], row["genres"]) == ("tt0078748", "Alien", ["Horror", "Sci-Fi"])
+
+
+def test_a_line_that_a_full_disk_cuts_off_leaves_the_journal_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = own(tmp_path, "film_id,title,genres\na,A,Drama\nb,B,Drama\n")
+    manifest = Manifest(Fetch.plan([table], tmp_path / "fetch", url_template=TEMPLATE).path)
+    journal = manifests.Journal(manifest.journal)
+    write, room = os.write, [10, 0]
+
+    def full(handle: int, data: bytes) -> int:
+        if not room:
+            return write(handle, data)
+        if not (left := room.pop(0)):
+            raise OSError(errno.ENOSPC, "no space")
+        return write(handle, data[:left])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="no space"):
+        journal.add({"row": 0, "status": "failed"})
+    journal.add({"row": 1, "status": "failed"})
+    journal.close()
+    assert manifest.changes() == {1: {"status": "failed"}}
 
 
 def test_a_second_plan_adds_new_films_and_reports_those_that_have_left(tmp_path: Path) -> None:

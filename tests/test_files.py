@@ -16,6 +16,7 @@ import pytest
 from keyart import files, owners
 from keyart.errors import OutputError
 from keyart.files import (
+    make_once,
     new_folder,
     recover_folder,
     replacing,
@@ -257,3 +258,17 @@ def test_a_file_that_is_only_created_replaces_nothing(
         partial.write_text("second")
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "first"
+
+
+def test_of_two_that_make_one_folder_at_once_the_first_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+
+    def overtaken(partial: Path) -> None:
+        (partial / "file").write_text("ours")
+        folder.mkdir()
+        (folder / "file").write_text("theirs")
+
+    make_once(folder, overtaken)
+    assert (folder / "file").read_text() == "theirs"
+    make_once(folder, lambda _: pytest.fail("it is there"))
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

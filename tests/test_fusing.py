@@ -100,6 +100,22 @@ def test_other_thresholds_leave_fusion_and_calibration_as_they_are() -> None:
         assert after.precision_thresholds.keys() == before.precision_thresholds.keys()
 
 
+def test_evidence_that_no_film_has_keeps_its_thresholds_and_promises_nothing_new() -> None:
+    found, truth = painted(300)
+    groups = np.arange(300).astype(object)
+    films = fit_films(tiny_titles(), found, truth, groups, VOCABULARY, "f1")
+    posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY, 0.72)
+    without = {**found, "year": np.full_like(found["year"], np.nan)}
+    again = decide_films_again(films, without, truth, groups, VOCABULARY, posters)
+    before, after = (one.decisions["title", "year"] for one in (films, again))
+    assert after.calibration == before.calibration
+    assert np.array_equal(after.thresholds, before.thresholds)
+    assert np.array_equal(after.precision_thresholds[0.7], before.precision_thresholds[0.7])
+    assert after.precision_thresholds.keys() == posters.precision_thresholds.keys()
+    assert after.precision == 0.72
+    assert not after.predicted(np.ones(len(VOCABULARY))).any()  # it was never tested
+
+
 @pytest.mark.parametrize(
     ("found", "used"),
     [

@@ -82,9 +82,10 @@ def test_stopping_early_drops_work_that_has_not_begun() -> None:
     assert count < 10
 
 
-def test_no_workers_is_an_error() -> None:
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_workers_is_an_error(workers: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        list(ordered(lambda item: item, [1], workers=-1))
+        list(ordered(lambda item: item, [1], workers=workers))
 
 
 def test_batches_hold_every_item_once() -> None:

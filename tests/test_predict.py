@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import keyart
 from keyart.bundle import content_of, write_bundle
 from keyart.cli import app
-from keyart.errors import BundleError, KeyartError, PosterError
+from keyart.errors import BundleError, KeyartError, OutputError, PosterError
 from keyart.evidence import POSTER
 from keyart.images.decode import decode
 from keyart.images.poster import Poster
@@ -234,6 +234,18 @@ def test_a_table_has_a_row_for_every_poster(model: Predictor, folder: Path) -> N
     assert rows[1]["genres"] == "Red"
     assert rows[1]["Red"] == films[1].scores["Red"]  # type: ignore[union-attr]
     assert to_table([]).num_rows == 0
+
+
+def test_answers_and_errors_are_never_one_file(model: Predictor, tmp_path: Path) -> None:
+    asked: list[str] = []
+    films = model.predict_many(asked.append("asked") or "gone.png" for _ in range(2))  # type: ignore[func-returns-value]
+    (tmp_path / "folder").mkdir()
+    same = tmp_path / "folder" / ".." / "answers.csv"
+    (tmp_path / "answers.csv").write_text("as it was\n")
+    with pytest.raises(OutputError, match="is also what --out names"):
+        write_predictions(films, tmp_path / "answers.csv", genres=model.genres, errors=same)
+    assert asked == []
+    assert (tmp_path / "answers.csv").read_text() == "as it was\n"
 
 
 def test_csv_and_parquet_have_the_columns_of_the_contract(

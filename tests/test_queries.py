@@ -8,9 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from keyart.catalog.catalog import Catalog
 from keyart.errors import PosterError, TableError
-from keyart.prediction import Query
+from keyart.prediction import Failure, Query
+from keyart.predictor import Predictor
 from keyart.queries import find_films
+from tests.tiny_catalog import tiny_films
 
 NAMES = ["b.png", "a, b.png", "sub/next\x85line.png", "“q”\u2028.png"]
 
@@ -58,6 +61,24 @@ def test_a_table_without_a_poster_column_names_the_columns_it_has(tmp_path: Path
     reason = r"no poster column, and no titles; its columns are rank, year; say.* --title which"
     with pytest.raises(TableError, match=reason):
         list(find_films([path]))
+
+
+def test_a_part_of_a_catalog_that_is_damaged_loses_its_own_posters_alone(
+    tmp_path: Path, tiny_predictor: Predictor
+) -> None:
+    table, posters = tiny_films(tmp_path, range(6))
+    catalog = Catalog.build(table, posters, tmp_path / "catalog")
+    (shard,) = catalog.shards
+    column = pq.ParquetFile(shard).metadata.row_group(0).column(4)
+    assert column.path_in_schema == "poster"
+    content = bytearray(shard.read_bytes())
+    content[column.data_page_offset : column.data_page_offset + 16] = b"\xff" * 16
+    shard.write_bytes(content)
+    answers = list(tiny_predictor.predict_many(find_films([catalog.path])))
+    assert len(answers) == 6
+    for answer in answers:
+        assert isinstance(answer, Failure)
+        assert answer.reason.startswith("damaged in its catalog (")
 
 
 def test_files_folders_and_tables_come_in_the_order_given(tmp_path: Path) -> None:

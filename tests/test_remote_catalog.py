@@ -14,8 +14,9 @@ from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.errors import CatalogError, KeyartError, StoreError
 from keyart.images.spec import ImageSpec
+from keyart.library.library import Library
 from tests.object_store import Store, object_store, put, remote, start_keyart
-from tests.tiny_catalog import tiny_films
+from tests.tiny_catalog import encoded, poster, tiny_films
 
 URL = "s3://films/made/catalog"
 NOW = timedelta(seconds=0)
@@ -394,6 +395,26 @@ def test_commands_take_addresses_and_print_them(store: Store, films: Films, more
     assert keyart("sweep", URL, "--older-than", "0s").startswith(f"{URL}: 1 file removed\n")
     wrong = CliRunner().invoke(app, ["catalog", "sweep", URL, "--older-than", "soon"])
     assert (wrong.exit_code, "write 30m, 12h or 7d" in wrong.output) == (2, True)
+
+
+def test_a_catalog_of_a_library_goes_to_a_store_as_any_other(store: Store, tmp_path: Path) -> None:
+    def film(seed: int) -> None:
+        folder = tmp_path / "library" / f"Film {seed} (1950)"
+        folder.mkdir(parents=True)
+        (folder / f"{folder.name}.mkv").touch()
+        (folder / "poster.png").write_bytes(encoded(poster(seed), "PNG"))
+        (folder / "movie.nfo").write_text(
+            f"<movie><title>Film {seed}</title><genre>Drama</genre></movie>"
+        )
+
+    for seed in range(5):
+        film(seed)
+    Library.open(tmp_path / "library").build_catalog(URL)
+    assert store.puts[-1] == "/films/made/catalog/catalog.json"
+    film(5)
+    grown = Library.open(tmp_path / "library").grow_catalog(Catalog.open(URL))
+    assert len(grown) == 6
+    assert grown.check() == []
 
 
 def test_any_parquet_reader_reads_the_shards_as_they_are(

@@ -126,6 +126,12 @@ def test_a_search_that_rules_films_out_finds_what_comparing_all_finds(
         assert similarities == pytest.approx(cosines[best], abs=1e-5)
 
 
+def test_of_equally_similar_posters_the_earlier_ones_are_found() -> None:
+    likeness = np.random.default_rng(0).integers(0, 4, 300).astype(np.float32)
+    for count in (1, 20, 90, 300, 400):
+        assert best_of(likeness, count) == np.argsort(-likeness, kind="stable")[:count].tolist()
+
+
 def test_most_films_are_ruled_out_by_their_front(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """Addresses, credentials, errors and copies of object stores."""
 
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import keyart
+from keyart import copies
 from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.copies import copy_of, local_poster
@@ -177,6 +179,23 @@ def test_copies_are_bounded_and_the_least_recently_used_go_first(
     assert [copy.exists() for copy in copies] == [True, False, False, True]
     again = copy_of(remote("s3://films/1.bin"))
     assert again.read_bytes() == bytes([1]) * 10_000
+
+
+def test_a_copy_that_another_process_removes_meanwhile_is_no_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYART_CACHE_GB", "0.000001")
+    put("s3://films/a.bin", b"a")
+    put("s3://films/b.bin", b"b" * 10_000)
+    removed = copy_of(remote("s3://films/a.bin")).parent
+
+    def entries() -> list[Path]:
+        found = list(removed.parent.iterdir())
+        shutil.rmtree(removed)
+        return found
+
+    monkeypatch.setattr(copies, "_entries", entries)
+    assert copy_of(remote("s3://films/b.bin")).read_bytes() == b"b" * 10_000
 
 
 def test_a_copy_is_of_the_version_that_is_there_now(store: Store) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 
 from keyart.errors import KeyartError, StoreError
-from keyart.files import new_folder, replacing, staged
+from keyart.files import make_once, replacing, staged
 from keyart.stores.paths import RemotePath, StrPath, place, staging_folder, stores_folder
 from keyart.stores.upload import data_first, upload_new
 
@@ -79,12 +79,7 @@ def copied_folder(key: str, name: str, fill: Callable[[Path], None]) -> Path:
     """The folder `name` under a key; `fill` gets an empty folder the first time."""
     target = _entry(key) / name
     if not target.is_dir():
-        try:
-            with new_folder(target) as partial:
-                fill(partial)
-        except OSError:
-            if not target.is_dir():  # else another process was faster
-                raise
+        make_once(target, fill)
         _make_room(_size(target))
     return target
 
@@ -261,7 +256,7 @@ def _make_room(added: int) -> None:
         if _copied < most * _SHARE:
             return
         _copied = 0
-        entries = [(entry.stat().st_mtime, _size(entry), entry) for entry in _entries()]
+        entries = [found for entry in _entries() if (found := _use_of(entry)) is not None]
         total = sum(size for _, size, _ in entries)
         now = time.time()
         for used, size, entry in sorted(entries):
@@ -275,7 +270,14 @@ def _make_room(added: int) -> None:
 def _entries() -> list[Path]:
     folder = _folder()
     found = [one for one in folder.iterdir() if one.name != "posters"]
-    return found + [one for one in (folder / "posters").glob("*/*")]
+    return [*found, *(folder / "posters").glob("*/*")]
+
+
+def _use_of(entry: Path) -> tuple[float, int, Path] | None:
+    """When an entry was used, and its bytes; None if another process has just removed it."""
+    with suppress(OSError):
+        return entry.stat().st_mtime, _size(entry), entry
+    return None
 
 
 def _remove(entry: Path) -> None:

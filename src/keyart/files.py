@@ -13,7 +13,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -109,6 +109,21 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield partial
         _sync_all(partial)
         os.rename(partial, path)
+
+
+def make_once(path: Path, fill: Callable[[Path], None]) -> None:
+    """Make a folder that several processes may want, unless it is there. fill: as `new_folder`.
+
+    Of processes that make it at once, the first one's counts.
+    """
+    if path.is_dir():
+        return
+    try:
+        with new_folder(path) as partial:
+            fill(partial)
+    except OSError:
+        if not path.is_dir():  # else another process was faster
+            raise
 
 
 @contextmanager
@@ -239,6 +254,15 @@ def disk_error(error: object, path: Path) -> OSError | None:
     return OSError(code, os.strerror(code), str(path)) if code else None
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, or of the same one to write."""
+    if one == other or isinstance(one, RemotePath) or isinstance(other, RemotePath):
+        return one == other
+    return os.path.realpath(one) == os.path.realpath(other) or (
+        one.exists() and other.exists() and os.path.samefile(one, other)
+    )
+
+
 def known_suffix(path: Path, known: Iterable[str]) -> str:
     """The suffix of a file to write, in lower case. Raises OutputError if it is none of `known`."""
     suffix, names = path.suffix.casefold(), list(known)
@@ -246,6 +270,12 @@ def known_suffix(path: Path, known: Iterable[str]) -> str:
         listed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
         raise OutputError(f"{path}: cannot be written in this format; end the name in {listed}")
     return suffix
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write all of it to an open file: a disk that is nearly full takes a part without an error."""
+    while data:
+        data = data[os.write(handle, data) :]
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -385,6 +385,8 @@ def best_of(likeness: Embeddings, count: int) -> Sequence[int]:
     count = min(count, len(likeness))
     if count < 1:
         return []
-    best = np.argpartition(-likeness, count - 1)[:count]
-    found: list[int] = best[np.lexsort((best, -likeness[best]))].tolist()
+    least = np.partition(likeness, -count)[-count]
+    above = np.flatnonzero(likeness > least)
+    best = np.concatenate([above, np.flatnonzero(likeness == least)[: count - len(above)]])
+    found: list[int] = best[np.argsort(-likeness[best], kind="stable")].tolist()
     return found

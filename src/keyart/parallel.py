@@ -43,7 +43,7 @@ def ordered(
     order; an error of `items` ends all at once. If the caller stops early, work that has not begun
     is dropped.
     """
-    count = workers or cores()
+    count = cores() if workers is None else workers
     if count < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     waiting: deque[Future[Result]] = deque()

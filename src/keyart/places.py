@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from keyart.bundle import boxed_bundle
 from keyart.cache import cache_folder
 from keyart.copies import copied_folder, copied_tree, naming
 from keyart.errors import BundleError, HubError
-from keyart.files import StrPath, new_folder
+from keyart.files import StrPath, make_once
 from keyart.hub import SCHEME, Repo, download
 from keyart.manifest import LARGEST, MANIFEST, MEMBERS, read_manifest
 from keyart.reading import parse_json
@@ -193,17 +192,15 @@ def _kept(folder: Path, name: str, fill: Callable[[Path], None]) -> Path:
 
     Raises HubError if that is no bundle.
     """
-    if folder.is_dir():
-        return folder
-    # Another process may have been faster: then its folder is as good.
-    with suppress(FileExistsError), new_folder(folder) as partial:
+
+    def checked(partial: Path) -> None:
         fill(partial)
         try:
             read_manifest(partial)
         except BundleError as error:
             raise HubError(str(error).replace(str(partial), name)) from error
-        if folder.is_dir():
-            raise FileExistsError
+
+    make_once(folder, checked)
     return folder
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from keyart.errors import KeyartError
+from keyart.errors import KeyartError, OutputError
 from keyart.extras import extras
-from keyart.files import StrPath, known_suffix, replacing, writing_text
+from keyart.files import StrPath, is_same_file, known_suffix, replacing, writing_text
 from keyart.parallel import batches
 from keyart.prediction import Failure, Prediction
 from keyart.stores.paths import place
@@ -158,9 +158,9 @@ def write_predictions(
     before the first film is asked for, and KeyartError for Parquet to standard output.
     """
     ranks = ranked(top, min_score)
-    if errors is not None:
-        errors_file(errors)
     path = None if out is None or os.fspath(out) == "-" else place(out)
+    if errors is not None:
+        errors_file(errors, out=path)
     format = format or _by_suffix(path)
     if format == "parquet" and path is None:
         raise KeyartError("Parquet is not text; name a file to write it to with --out")
@@ -203,10 +203,18 @@ def parquet_bytes(
     return content
 
 
-def errors_file(path: StrPath) -> Path:
-    """The file of errors, which is a CSV. Raises OutputError if its name says something else."""
+def errors_file(path: StrPath, *, table: Path | None = None, out: Path | None = None) -> Path:
+    """The file of errors, which is a CSV.
+
+    Raises OutputError if its name says something else, or is that of the table that is read, or of
+    the file that is written besides.
+    """
     known_suffix(Path(path), (".csv",))
-    return place(path)
+    named = place(path)
+    for other, what in ((table, "the table itself"), (out, "also what --out names")):
+        if other is not None and is_same_file(named, other):
+            raise OutputError(f"{path}: is {what}; name another file with --errors")
+    return named
 
 
 def _by_suffix(out: Path | None) -> Format:

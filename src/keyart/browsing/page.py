@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 from keyart.browsing.tiles import Tile, read_tiles
-from keyart.errors import KeyartError, PosterError
+from keyart.errors import KeyartError
 from keyart.files import StrPath, known_suffix, writing_text
 from keyart.images.decode import decode
 from keyart.images.poster import content_of
@@ -104,7 +104,7 @@ def _picture(tile: Tile, height: int) -> bytes | None:
     try:
         content = content_of(tile.poster)
         rgb = decode(content, at_least=(height, 1)) if isinstance(content, bytes) else content
-    except (PosterError, KeyartError, OSError):
+    except (KeyartError, OSError):
         return None
     image = Image.fromarray(rgb)
     image.thumbnail((4 * height, height), Image.Resampling.BICUBIC)

@@ -72,7 +72,7 @@ class Delimited:
         if _ITEM_LINE.fullmatch(header):
             self.dialect, self.columns = Dialect("|", quotes=False), _ITEM
             return
-        if named := re.fullmatch("sep=(.)", header.strip(), re.IGNORECASE):  # it is for Excel
+        if named := re.fullmatch("sep=(.) *", header, re.IGNORECASE):  # it is for Excel
             separator, start = named[1], start + 1
         else:
             # The first of equals: a table of one column has no separator to count.

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from keyart.errors import CatalogError
+from keyart.errors import CatalogError, PosterError, one_line
 from keyart.extras import extras
 from keyart.images.poster import KeptPoster
 
@@ -27,10 +27,13 @@ class CatalogPoster(KeptPoster):
         return f"{os.fspath(self.file)} row {self.row}"
 
     def read(self) -> bytes:
-        """Its content. Raises CatalogError if the file cannot be read."""
-        starts = _starts(self.file)
-        group = bisect_right(starts, self.row) - 1
-        content: bytes = _posters(self.file, group)[self.row - starts[group]].as_py()
+        """Its content. Raises PosterError if its part of the file cannot be read."""
+        try:
+            starts = _starts(self.file)
+            group = bisect_right(starts, self.row) - 1
+            content: bytes = _posters(self.file, group)[self.row - starts[group]].as_py()
+        except (CatalogError, OSError, ValueError) as error:  # pyarrow's are among these
+            raise PosterError(f"damaged in its catalog ({one_line(error)})") from error
         return content
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from keyart.catalog.rejections import read_rejections, write_rejections
 from keyart.catalog.table import FACTS, REJECTIONS, CatalogTable
+from keyart.catalog.write import LOCK
 from keyart.copies import link
 from keyart.errors import CatalogError, StoreChangedError, StoreError, why
 from keyart.files import lock_folder, staged, write_json
@@ -161,7 +162,7 @@ def sweep_catalog(path: Path, older_than: timedelta) -> list[str]:
 
 def _sweep_folder(path: Path, before: float) -> list[str]:
     try:
-        handle = lock_folder(path, ".growing")
+        handle = lock_folder(path, LOCK)
     except BlockingIOError as error:
         raise CatalogError(f"{path}: another process is growing it; wait for it") from error
     except OSError as error:

@@ -30,7 +30,7 @@ def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -
     rows = sampled_rows(catalog, films, seed=seed)
     splits = np.array(catalog.to_table()["split"].to_pylist(), dtype=object)
     for split in SPLITS:
-        if not (splits[rows] == split).any():
+        if split in splits and split not in splits[rows]:
             raise CatalogError(
                 f"{catalog.path}: {films:,} films are too few: the {split} split would have none; "
                 "ask for more"

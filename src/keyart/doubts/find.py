@@ -104,7 +104,7 @@ def poster_features(
         for some in ordered(work, batches(missing.tolist(), BATCH)):
             computed.append(some)
             if progress:
-                progress(BATCH * len(computed), len(missing))
+                progress(min(BATCH * len(computed), len(missing)), len(missing))
         store.add([posters[row] for row in missing], np.concatenate(computed))
     return np.asarray(store.of(posters), np.float32)
 

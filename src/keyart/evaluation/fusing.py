@@ -17,6 +17,7 @@ from keyart.calibration import sigmoid
 from keyart.decisions import Decisions, Films
 from keyart.evaluation.decide import Decision, decide, decide_again
 from keyart.evaluation.metrics import Flags
+from keyart.evaluation.promise import SILENT
 from keyart.evaluation.ranking import Floats
 from keyart.evaluation.thresholds import Criterion
 from keyart.evidence import FUSED, Evidence, Fusion, Kind
@@ -79,12 +80,21 @@ def decide_films_again(
 ) -> Films:
     """The same fusions and calibrations with other thresholds, as those of posters alone.
 
-    decision: that of posters alone; the rest as for `fit_films`.
+    decision: that of posters alone; the rest as for `fit_films`. Evidence that no film has keeps
+    its thresholds, and with a precision that it has none for, it predicts nothing.
     """
     decisions = {}
     for evidence, fusion in films.fusions.items():
         having = rows_with(found, evidence)
         own = films.decisions[evidence]
+        if not len(having):
+            silent = np.full(truth.shape[1], SILENT)
+            wanted = decision.precision_thresholds
+            kept = {at: own.precision_thresholds.get(at, silent) for at in wanted}
+            decisions[evidence] = replace(
+                own, precision_thresholds=kept, precision=decision.precision
+            )
+            continue
         logits = fusion.logits({kind: found[kind][having] for kind in evidence})
         before = replace(decision, calibration=own.calibration)
         decisions[evidence] = decide_again(

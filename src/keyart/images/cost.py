@@ -44,7 +44,7 @@ def cost_of(kind: str, data: bytes, at_least: tuple[int, int] | None, max_pixels
         if kind == "JPEG":
             return _jpeg_cost(data, at_least, max_pixels, apart)
         width, height = _size(kind, data)
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:
         raise PosterError(f"{UNKNOWN}, but a damaged {kind} header") from error
     check_size(width, height, max_pixels)
     deep = kind == "PNG" and data[24] > 8

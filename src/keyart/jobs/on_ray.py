@@ -14,7 +14,7 @@ import numpy.typing as npt
 from keyart.cache import cache_folder
 from keyart.cluster import connect
 from keyart.errors import JobError, KeyartError, one_line
-from keyart.files import new_folder
+from keyart.files import make_once
 from keyart.jobs.worker import Setup, Worker
 from keyart.network import Device
 from keyart.version import __version__
@@ -128,15 +128,13 @@ def _unpacked(model: Files, fingerprint: str) -> Path:
     cache = cache_folder("jobs")
     if cache is None:
         raise JobError(f"{socket.gethostname()}: no folder for a cache; set XDG_CACHE_HOME")
+
+    def fill(folder: Path) -> None:
+        for name, content in model.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.tobytes())
+
     folder = cache / fingerprint[:32]
-    if not folder.is_dir():
-        try:
-            with new_folder(folder) as partial:
-                for name, content in model.items():
-                    file = partial / name
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    file.write_bytes(content.tobytes())
-        except OSError:
-            if not folder.is_dir():  # no other task made it at the same time
-                raise
+    make_once(folder, fill)
     return folder

@@ -15,7 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from keyart.errors import LibraryError, other_format, why
-from keyart.files import lock_handle, sync_folder
+from keyart.files import lock_handle, sync_folder, write_all
 from keyart.library.edit import Edit
 from keyart.library.plan import Place
 from keyart.reading import read_bytes
@@ -121,9 +121,7 @@ class Journal:
             self.records += new.values()
 
     def _write(self, text: str) -> None:
-        data = text.encode()
-        while data:
-            data = data[os.write(self._handle, data) :]
+        write_all(self._handle, text.encode())
         os.fsync(self._handle)
 
 

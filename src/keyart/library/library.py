@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from keyart.catalog.films_table import Listing
 from keyart.catalog.genre_cells import genre_names
 from keyart.catalog.listed import ListedFilms
+from keyart.copies import local_file
 from keyart.errors import LibraryError, why
 from keyart.files import StrPath, no_folder
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
@@ -19,6 +20,7 @@ from keyart.parallel import Progress
 from keyart.printable import printable
 from keyart.reading import read_bytes
 from keyart.stores.paths import on_this_machine
+from keyart.stores.paths import place as named_place
 
 if TYPE_CHECKING:
     from keyart.catalog.catalog import Catalog
@@ -102,22 +104,25 @@ class Library:
         """
         from keyart.catalog.build import build_catalog
         from keyart.catalog.catalog import Catalog
+        from keyart.catalog.remote import new_catalog
         from keyart.catalog.split import parse_fractions
 
         if vocabulary is None:
             vocabulary = DEFAULT_VOCABULARY
         elif not isinstance(vocabulary, Vocabulary):
-            vocabulary = Vocabulary.read(Path(vocabulary))
-        build_catalog(
-            self._listed(vocabulary),
-            None,
-            Path(out),
-            vocabulary=vocabulary,
-            columns=None,
-            fractions=parse_fractions(split),
-            seed=seed,
-            progress=progress,
-        )
+            vocabulary = Vocabulary.read(local_file(vocabulary))
+        fractions = parse_fractions(split)
+        with new_catalog(named_place(out)) as folder:
+            build_catalog(
+                self._listed(vocabulary),
+                None,
+                folder,
+                vocabulary=vocabulary,
+                columns=None,
+                fractions=fractions,
+                seed=seed,
+                progress=progress,
+            )
         return Catalog.open(out)
 
     def grow_catalog(
@@ -129,15 +134,17 @@ class Library:
     ) -> "Catalog":
         """Add its films to a catalog, as `Catalog.grow` adds a table's; returns the grown one."""
         from keyart.catalog.build import grow_catalog
+        from keyart.catalog.remote import growing_catalog
 
-        grow_catalog(
-            catalog.path,
-            self._listed(catalog.vocabulary),
-            None,
-            columns=None,
-            replace_genres=replace_genres,
-            progress=progress,
-        )
+        with growing_catalog(catalog.path) as folder:
+            grow_catalog(
+                folder,
+                self._listed(catalog.vocabulary),
+                None,
+                columns=None,
+                replace_genres=replace_genres,
+                progress=progress,
+            )
         return type(catalog).open(catalog.path)
 
     def _listed(self, vocabulary: Vocabulary) -> ListedFilms:

@@ -155,8 +155,7 @@ class Plan:
     @property
     def left(self) -> Counter[str]:
         """Why films are left alone, and how many; reasons of single files are counted together."""
-        return Counter(_KINDS_OF_REASONS.get(_kind(film.left), film.left) or film.left
-                       for film in self.films if not film.changes)  # fmt: skip
+        return Counter(_kind(film.left) for film in self.films if not film.changes)
 
     @property
     def genres(self) -> Counter[str]:
@@ -188,11 +187,12 @@ class Plan:
 
 _UNREADABLE = "its NFO cannot be edited"
 _NO_ANSWER = "nothing can be predicted"
-_KINDS_OF_REASONS = {_UNREADABLE: _UNREADABLE, _NO_ANSWER: _NO_ANSWER}
 
 
 def _kind(reason: str) -> str:
-    return reason.partition(": ")[0]
+    """A reason without what it says of a single film."""
+    kind = reason.partition(": ")[0]
+    return kind if kind in (_UNREADABLE, _NO_ANSWER) else reason
 
 
 def read_plan(path: StrPath) -> Plan:

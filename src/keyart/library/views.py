@@ -13,7 +13,7 @@ from keyart.errors import PosterError, counted
 from keyart.files import write_csv, write_text
 from keyart.images.poster import read_file
 from keyart.images.spec import ImageSpec
-from keyart.library.plan import FileChange, Plan, PlannedFilm
+from keyart.library.plan import FileChange, ItemChange, Plan, PlannedFilm
 
 _HEADER = (
     "film", "title", "year", "has", "writes", "scores", "evidence", "files", "poster", "left",
@@ -104,11 +104,10 @@ def _card(plan: Plan, film: PlannedFilm, root: Path | None) -> str:
     )
 
 
-def _change(plan: Plan, change: object) -> str:
-    if not isinstance(change, FileChange):
+def _change(plan: Plan, change: FileChange | ItemChange) -> str:
+    if isinstance(change, ItemChange):
         kind = "labels" if plan.library.kind == "plex" else f"{plan.writes}s"
-        new = getattr(change, "new", [])
-        return f"<p>{kind}: {html.escape(' · '.join(new))}</p>"
+        return f"<p>{kind}: {html.escape(' · '.join(change.new))}</p>"
     new = change.sha256 is None
     where = "a new file" if new else f"at byte {change.at:,}"
     old = f"<del>{html.escape(change.replaces.strip())}</del>" if change.replaces.strip() else ""

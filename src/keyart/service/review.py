@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -106,7 +106,7 @@ _router = APIRouter(prefix="/v1/review", dependencies=[needs_token])
 @_router.get("/next", summary="The case to decide, and the one after it")
 def following(review: _Review, reviewer: _Name, kind: _Kind = "", genre: str = "") -> Any:
     """Also how far the review is, and the genres with open cases."""
-    with _kept():
+    with _store_errors():
         places = review.next(reviewer, kind, genre)
         return {
             "cases": [_case(review, place) for place in places],
@@ -118,7 +118,7 @@ def following(review: _Review, reviewer: _Name, kind: _Kind = "", genre: str = "
 @_router.get("/state", summary="What others decided on a case while it is shown")
 def state(review: _Review, reviewer: _Name, place: int, kind: _Kind = "", genre: str = "") -> Any:
     """A page asks now and then; so others get other cases."""
-    with _kept():
+    with _store_errors():
         taken = review.look(reviewer, place)
         return {
             "taken": list(map(_shown, taken)),
@@ -137,7 +137,7 @@ def decide(
     author: Annotated[str, Query(max_length=300)] = "",
 ) -> Any:
     """It is kept when this answers. A key that was sent before is kept once."""
-    with _kept():
+    with _store_errors():
         others = review.decide(place, verdict, reviewer, holder or author, key)
     return {
         "others": list(map(_shown, others)),
@@ -154,7 +154,7 @@ def undo(
     author: Annotated[str, Query(max_length=300)] = "",
 ) -> Any:
     """The case comes back; place: null if there is nothing to take back."""
-    with _kept():
+    with _store_errors():
         place = review.undo(reviewer, holder or author, key)
     return {"place": place, "case": None if place is None else _case(review, place)}
 
@@ -167,7 +167,7 @@ def again(
     author: Annotated[str, Query(max_length=300)] = "",
 ) -> Any:
     """cases: how many they are."""
-    with _kept():
+    with _store_errors():
         return {"cases": review.again(reviewer, holder or author)}
 
 
@@ -180,15 +180,13 @@ def poster(review: _Review, row: int, height: int = _HEIGHTS[0]) -> Response:
     return Response(review.picture(row, height), media_type="image/jpeg", headers=headers)
 
 
-class _kept:
-    """Turns an error of the store into a problem that a page waits out."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CorrectionsError):
-            raise Problem("unavailable", "the store of decisions cannot be reached") from error
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """An error of the store becomes a problem that a page waits out."""
+    try:
+        yield
+    except CorrectionsError as error:
+        raise Problem("unavailable", "the store of decisions cannot be reached") from error
 
 
 def _case(review: Reviewing, place: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from keyart.catalog.table import parquet_file
 from keyart.errors import FetchError, VocabularyError, one_line, other_format, why
-from keyart.files import lock_folder, no_folder, replacing, sweep
+from keyart.files import lock_folder, no_folder, replacing, sweep, write_all
 from keyart.genres import Vocabulary
 from keyart.sources.unite import unite_genres
 from keyart.version import __version__
@@ -243,7 +243,12 @@ class Journal:
 
     def add(self, change: Change) -> None:
         """Write one change down. It survives the process from now on."""
-        os.write(self._handle, json.dumps(change, separators=(",", ":")).encode() + b"\n")
+        end = os.lseek(self._handle, 0, os.SEEK_END)
+        try:
+            write_all(self._handle, json.dumps(change, separators=(",", ":")).encode() + b"\n")
+        except OSError:
+            os.ftruncate(self._handle, end)  # or the next line would go on in this one
+            raise
         self.lines += 1
 
     def close(self) -> None:

@@ -17,12 +17,12 @@ from keyart.catalog.table_file import TableFile, read_table
 from keyart.copies import local_file
 from keyart.errors import OutputError, TableError, listed
 from keyart.evidence import KINDS, Kind
-from keyart.files import StrPath, replacing
+from keyart.files import StrPath, is_same_file, replacing
 from keyart.parallel import Progress
 from keyart.prediction import Failure, Prediction
 from keyart.predictor import Predictor
 from keyart.queries import TableFilms
-from keyart.stores.paths import RemotePath, on_this_machine, place
+from keyart.stores.paths import on_this_machine, place
 from keyart.tables.delimited_text import DelimitedText
 from keyart.tables.excel import Excel
 from keyart.tables.filling import (
@@ -111,6 +111,8 @@ def fill(
     else:
         named = on_this_machine(table) if in_place else place(table)
         target = _target(named, out, in_place=in_place)
+        if errors is not None:
+            errors_file(errors, table=named, out=target)
         file = local_file(named)
         before = _state(file)
         known = read_table(file)
@@ -209,12 +211,7 @@ def _target(path: Path, out: StrPath | None, *, in_place: bool) -> Path:
     if out is None:
         raise TypeError("where to? give out, or in_place")
     target = place(out)
-    if target == path or (
-        not (isinstance(target, RemotePath) or isinstance(path, RemotePath))
-        and target.exists()
-        and path.exists()
-        and os.path.samefile(target, path)
-    ):
+    if is_same_file(target, path):
         raise OutputError(
             f"{target}: is the table itself; fill it with --in-place, which keeps a copy"
         )

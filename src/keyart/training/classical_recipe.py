@@ -22,12 +22,12 @@ from keyart.training.recipe_tables import (
 
 @dataclass(frozen=True, kw_only=True)
 class PosterData(Table):
-    """What the classifier sees of a poster, and where titles are learned."""
+    """The input of the classifier, and where titles are learned."""
 
     features: Literal["poster", "backbone"] = key(
         "poster",
         "Statistics of the poster, or the features of a pretrained backbone.",
-        "`backbone` is best, and slowest.",
+        "`backbone` is better, and slower.",
     )
     height: Side = key(96, "Height in pixels to which posters are resized.", "Rarely.")
     width: Side = key(64, "Width in pixels to which posters are resized.", "With `height`.")
@@ -38,24 +38,24 @@ class PosterData(Table):
     )
     titles: str | None = key(
         None,
-        "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
+        "A table of films (title, year, genres) to learn titles from, in addition to the catalog. "
         "They need no posters.",
-        "A large one, such as MovieLens's, helps as much as a better network.",
+        "A large table, such as MovieLens's, helps as much as a better network.",
     )
     encoder: str | None = key(
         None,
         "A sentence encoder that helps with titles: a folder with model.onnx and tokenizer.json, "
         "or a name on the Hugging Face hub.",
-        "For titles in many languages, and of rare words. It needs keyart[text].",
+        "For titles in many languages, and with rare words. It needs keyart[text].",
     )
     encoder_reads: Literal["titles", "words"] = key(
         "titles",
-        "Whole `titles`: the bundle keeps the encoder, and predicting needs keyart[text] too. Or "
-        "`words`: what it knows of each word of the training titles goes into the n-grams.",
+        "Whole `titles`: the bundle contains the encoder, and predicting needs keyart[text]. Or "
+        "`words`: the embeddings of the words in training titles are folded into the n-grams.",
         "`words` for a small bundle that predicts as fast as without an encoder.",
     )
     encoder_prompt: Prompt = key(
-        "", "What stands before each title for the encoder.", '`"query: "` for E5.'
+        "", "A prompt that the encoder reads before each title.", '`"query: "` for E5.'
     )
 
 
@@ -63,7 +63,7 @@ class PosterData(Table):
 class FeatureNetwork(Table):
     """The backbone, with `features = "backbone"`."""
 
-    backbone: str | None = key(None, "Its name, of keyart or timm.", "Required.")
+    backbone: str | None = key(None, "Its name in keyart or timm.", "Required.")
     weights: str | None = key(
         None, 'Its pretrained weights: a safetensors file, or `"hub"`.', "Required in practice."
     )
@@ -74,8 +74,8 @@ class FeatureNetwork(Table):
     )
     mean: Colour | None = key(
         None,
-        "Mean of each channel in [0, 1], for normalisation. Default: those of the backbone.",
-        "If the weights were trained with another.",
+        "Mean of each channel in [0, 1], for normalisation. Default: the backbone's.",
+        "If the weights were trained with another mean.",
     )
     std: Spread | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
 
@@ -85,14 +85,16 @@ class Forest(Table):
     """A random forest for each genre."""
 
     kind: Literal["random-forest"] = key("random-forest", "A random forest.", "Never.")
-    trees: Positive = key(100, "Trees of each forest.", "More is steadier, larger and slower.")
+    trees: Positive = key(
+        100, "Trees in each forest.", "More trees are more stable, larger and slower."
+    )
     min_samples_leaf: Positive = key(
-        30, "Training films in a leaf, at least.", "Less if there are few films."
+        30, "Least number of training films in a leaf.", "Less if there are few films."
     )
     balance: bool = key(
-        True, "Films with a genre weigh as much, together, as those without it.", "Rarely."
+        True, "Weight films so that those with and without a genre count equally.", "Rarely."
     )
-    seed: Seed = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
+    seed: Seed = key(0, "Random seed.", "To see how much a result depends on chance.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +104,9 @@ class Qda(Table):
     kind: Literal["qda"] = key("qda", "Quadratic discriminant analysis.", "Never.")
     components: Positive = key(64, "Principal components of the features.", "More for more films.")
     reg_param: Fraction = key(
-        0.99, "How far each covariance shrinks towards that of all films.", "Less for more films."
+        0.99, "Shrinkage of each covariance towards that of all films.", "Less for more films."
     )
-    seed: Seed = key(0, "Seed of all random numbers.", "To see how much depends on chance.")
+    seed: Seed = key(0, "Random seed.", "To see how much a result depends on chance.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +114,13 @@ class Decision(Table):
     """How scores become genres."""
 
     thresholds: Literal["f1", "micro_f1", "hamming"] = key(
-        "f1", "What the thresholds of genres optimise on the validation split.", "As you need it."
+        "f1", "What the thresholds optimise on the validation split.", "As you need it."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Common(Tables):
-    """The tables that both classifiers have."""
+    """The tables of both classifiers."""
 
     data: PosterData = PosterData()
     network: FeatureNetwork = FeatureNetwork()

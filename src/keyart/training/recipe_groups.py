@@ -44,15 +44,17 @@ class Data(Table):
     split: Literal["catalog", "random", "leaky"] = key(
         "catalog",
         "The splits: the catalog's own; `random` by film; or `leaky`, by image after upsampling, "
-        "as the 2017 study did it.",
+        "as in the 2017 study.",
         "Only to reproduce the study. The other two let near-duplicates leak into the test split.",
     )
     upsample: Copies = key(
         0,
-        "Flipped copies to add of each training film of `upsample_genres`.",
+        "Flipped copies to add for each training film of `upsample_genres`.",
         "To see rare genres more often. `balance` does the same without copies.",
     )
-    upsample_genres: tuple[str, ...] = key((), "The genres that `upsample` copies.", "See there.")
+    upsample_genres: tuple[str, ...] = key(
+        (), "The genres that `upsample` copies.", "See `upsample`."
+    )
     flip: bool = key(
         True, "Flip half of the posters left to right.", "Off to reproduce the 2017 study."
     )
@@ -66,8 +68,8 @@ class Data(Table):
     )
     crop: Fraction = key(
         0.0,
-        "Crop up to this fraction of each side away; the poster's shape stays.",
-        "0.25 helps when pretrained weights are fine-tuned.",
+        "Crop up to this fraction of each side. The poster keeps its shape.",
+        "0.25 helps to fine-tune pretrained weights.",
     )
     colour: Fraction = key(
         0.2,
@@ -86,7 +88,8 @@ class Data(Table):
         0.0,
         "Blend pairs of posters and their genres (MixUp): alpha of the beta distribution; 0 for "
         "none.",
-        "Against overfitting of pretrained networks. With `cutmix`, each batch draws one of both.",
+        "Against overfitting of pretrained networks. With `cutmix` too, each batch uses one of "
+        "them.",
     )
     cutmix: NotNegative = key(
         0.0,
@@ -95,24 +98,24 @@ class Data(Table):
     )
     titles: str | None = key(
         None,
-        "A table of films (title, year, genres) to learn titles from, with those of the catalog. "
+        "A table of films (title, year, genres) to learn titles from, in addition to the catalog. "
         "They need no posters.",
-        "A large one, such as MovieLens's, helps as much as a better network.",
+        "A large table, such as MovieLens's, helps as much as a better network.",
     )
     encoder: str | None = key(
         None,
         "A sentence encoder that helps with titles: a folder with model.onnx and tokenizer.json, "
         "or a name on the Hugging Face hub.",
-        "For titles in many languages, and of rare words. It needs keyart[text].",
+        "For titles in many languages, and with rare words. It needs keyart[text].",
     )
     encoder_reads: Literal["titles", "words"] = key(
         "titles",
-        "Whole `titles`: the bundle keeps the encoder, and predicting needs keyart[text] too. Or "
-        "`words`: what it knows of each word of the training titles goes into the n-grams.",
+        "Whole `titles`: the bundle contains the encoder, and predicting needs keyart[text]. Or "
+        "`words`: the embeddings of the words in training titles are folded into the n-grams.",
         "`words` for a small bundle that predicts as fast as without an encoder.",
     )
     encoder_prompt: Prompt = key(
-        "", "What stands before each title for the encoder.", '`"query: "` for E5.'
+        "", "A prompt that the encoder reads before each title.", '`"query: "` for E5.'
     )
 
 
@@ -122,20 +125,20 @@ class Network(Table):
 
     backbone: str = key(
         "posternet",
-        "The backbone: one of keyart's own, or any network of timm by its name.",
+        "The backbone: one of keyart's own, or any timm network by its name.",
         "A pretrained one predicts better and takes longer.",
     )
     weights: str | None = key(
         None,
-        'Pretrained weights: a safetensors file, or `"hub"` to download them. Random if there are '
-        "none.",
-        "With every network of timm.",
+        'Pretrained weights: a safetensors file, or `"hub"` to download them. Without a value, '
+        "random weights.",
+        "With every timm network.",
     )
     start: str | None = key(
         None,
-        "A trained model to start from: `box`, or the folder of a run or a bundle. Your films move "
-        "its weights, and what it knows of titles, as far as they say more.",
-        "If you have fewer films than it has; `--from` sets it.",
+        "A trained model to start from: `box`, or the folder of a run or a bundle. Its weights and "
+        "its title model are fine-tuned on your films.",
+        "If you have fewer films than it was trained on. `--from` sets it.",
     )
     pad_type: Literal["same"] | None = key(
         None,
@@ -144,13 +147,13 @@ class Network(Table):
     )
     channels: Literal["RGB", "BGR"] = key(
         "RGB",
-        "The order of the colour channels that the backbone gets.",
-        "BGR for weights that were trained on it.",
+        "The order of the backbone's colour channels.",
+        "BGR for weights that were trained on BGR.",
     )
     mean: Colour | None = key(
         None,
-        "Mean of each channel in [0, 1], for normalisation. Default: those of the backbone.",
-        "If the weights were trained with another.",
+        "Mean of each channel in [0, 1], for normalisation. Default: the backbone's.",
+        "If the weights were trained with another mean.",
     )
     std: Spread | None = key(None, "Standard deviation, as `mean`.", "As `mean`.")
     dropout: Fraction = key(
@@ -158,7 +161,7 @@ class Network(Table):
     )
     frozen: bool = key(
         False,
-        "Train the head alone. The backbone's features are computed once and cached.",
+        "Train only the head. The backbone's features are computed once and cached.",
         "For a pretrained backbone and little time: minutes instead of hours.",
     )
     feature_views: Views = key(
@@ -173,14 +176,14 @@ class Network(Table):
     )
     freeze_batch_norm: bool = key(
         False,
-        "Batch normalisations keep their pretrained statistics.",
+        "Keep the pretrained statistics of batch normalisations.",
         "To fine-tune with small batches.",
     )
     tta: Literal[1, 2, 5, 10] = key(
         1,
-        "Test-time augmentation: average the scores of 1 (whole poster), 2 (and flipped), 5 (and "
-        "four corners) or 10 (all of these flipped) views.",
-        "5 adds about 0.01 mAP to a fine-tuned network. A prediction takes as many times longer.",
+        "Test-time augmentation: average the scores of 1 view (the whole poster), 2 (also "
+        "flipped), 5 (the poster and four corners) or 10 (these five, also flipped).",
+        "5 adds about 0.01 mAP to a fine-tuned network, and a prediction takes 5 times as long.",
     )
 
 
@@ -195,7 +198,7 @@ class Optimisation(Table):
     )
     head_epochs: Count = key(
         0,
-        "Epochs that train the head alone first, on cached features.",
+        "Epochs at the start that train only the head, on cached features.",
         "About 10 before fine-tuning a pretrained backbone.",
     )
     batch_size: Positive = key(
@@ -212,12 +215,12 @@ class Optimisation(Table):
     momentum: Fraction = key(0.9, "Momentum of SGD.", "Rarely.")
     final_momentum: Fraction | None = key(
         None,
-        "Momentum rises linearly to this value in the last epoch. Without it, it is constant.",
+        "Momentum rises linearly to this value in the last epoch. Without a value, it is constant.",
         "To reproduce the 2017 study's report.",
     )
     schedule: Literal["cosine", "plateau", "constant"] = key(
         "cosine",
-        "The learning rate after warm-up: a cosine down to `final_learning_rate`; cut on a "
+        "The learning rate after warm-up: a cosine down to `final_learning_rate`; reduced on a "
         "`plateau`; or constant.",
         "`plateau` if you don't know how many epochs you need.",
     )
@@ -225,45 +228,43 @@ class Optimisation(Table):
         2.0, "Epochs in which the learning rate rises from 0.", "Longer if the start is unstable."
     )
     final_learning_rate: NotNegative = key(
-        1e-6, "Where the cosine ends, and the least that plateau cuts reach.", "Rarely."
+        1e-6, "The end of the cosine, and the minimum with `plateau`.", "Rarely."
     )
     plateau_factor: Fraction = key(
-        0.1, "Factor of a cut on a plateau.", 'With `schedule = "plateau"`.'
+        0.1, "Factor of a reduction on a plateau.", 'With `schedule = "plateau"`.'
     )
     plateau_patience: Positive = key(
         10,
-        "Epochs without improvement before a cut.",
+        "Epochs without improvement before a reduction.",
         'With `schedule = "plateau"`; see `monitor`.',
     )
     loss: Literal["bce", "focal", "asymmetric"] = key(
         "bce",
         "Binary cross-entropy, focal loss, or asymmetric loss.",
-        "The others order the genres of a film a little better, and cost calibration.",
+        "The other two rank the genres of a film a little better, and calibrate worse.",
     )
     balance: Literal["none", "inverse", "effective", "study"] = key(
         "none",
-        "Weight genres in the loss: by inverse count, by effective number of samples, or as the "
-        "2017 study did it.",
-        "If rare genres matter as much as frequent ones. It did not improve mAP here.",
+        "Weight genres in the loss: by inverse count, by effective number of samples, or as in the "
+        "2017 study.",
+        "If rare genres matter as much as frequent ones. It did not improve mAP in our tests.",
     )
     balance_by: Literal["genre", "first_genre"] = key(
         "genre",
-        "Apply the weights to each genre, or weight a film by its first genre, as Keras did.",
+        "Weight each genre in the loss, or each film by its first genre, as Keras did.",
         "Only to reproduce the study.",
     )
     dtype: Literal["auto", "bf16", "fp32"] = key(
         "auto",
-        "Number format of matrix products. `auto`: bf16 if the hardware has it.",
+        "dtype of matrix products. `auto`: bf16 if the hardware supports it.",
         "`fp32` if training is unstable.",
     )
     compile: Literal["auto", "on", "off"] = key(
         "auto",
-        "Use torch.compile. `auto`: if the training is long enough to pay for it.",
+        "Use torch.compile. `auto`: if the training is long enough to be faster with it.",
         "`off` if it fails or is slower on your machine.",
     )
-    seed: Seed = key(
-        0, "Seed of all random numbers.", "To see how much a result depends on chance."
-    )
+    seed: Seed = key(0, "Random seed.", "To see how much a result depends on chance.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,25 +273,25 @@ class Regularisation(Table):
 
     weight_decay: NotNegative = key(
         0.05,
-        "Decoupled weight decay of AdamW, or L2 penalty of SGD. Biases and normalisations have "
-        "none.",
+        "Decoupled weight decay of AdamW, or L2 penalty of SGD. It leaves out biases and "
+        "normalisations.",
         "More against overfitting; for SGD about 1e-4.",
     )
     layer_decay: Fraction = key(
         1.0,
-        "Each layer learns at this fraction of the learning rate of the layer above it.",
+        "The learning rate of each layer, as a fraction of that of the layer above it.",
         "0.6 to 0.9 to fine-tune pretrained weights.",
     )
     ema_decay: Fraction | None = key(
         None,
-        "Average the weights exponentially with this decay, and evaluate the average. Off if there "
-        "is none.",
+        "Decay of an exponential moving average of the weights, which is then evaluated. Without a "
+        "value, no average.",
         "0.998 for thousands of steps, 0.99 for hundreds.",
     )
     teacher: str | tuple[str, ...] | None = key(
         None,
-        "A finished run that teaches this one (distillation): its scores are blended into the "
-        "truth. Or a list of runs: the mean of their scores.",
+        "Distillation: a finished run, blended into the targets with its scores. Or a list of "
+        "runs, with the mean of their scores.",
         "To get a small network closer to a large one.",
     )
     teacher_weight: Fraction = key(
@@ -298,7 +299,7 @@ class Regularisation(Table):
     )
     feature_weight: NotNegative = key(
         0.0,
-        "Weight of the cosine distance to the teacher's features in the loss; 0 for none.",
+        "Weight in the loss of the cosine distance to the teacher's features; 0 for none.",
         "With `teacher`. It needs a network with a linear head.",
     )
 
@@ -321,22 +322,21 @@ class Ending(Table):
     )
     monitor: Literal["loss", "map"] = key(
         "loss",
-        "The validation metric that decides what an improvement is: loss, or mean average "
-        "precision.",
-        "`map` if the order of films matters more than calibrated scores.",
+        "The validation metric that measures improvement: loss, or mean average precision.",
+        "`map` if the ranking of films matters more than calibrated scores.",
     )
     min_delta: NotNegative = key(
-        1e-4, "The least change of that metric that counts as an improvement.", "Rarely."
+        1e-4, "The smallest change of `monitor` that counts as an improvement.", "Rarely."
     )
     keep: Literal["best", "last"] = key(
         "best",
-        "Keep the weights of the best epoch by `monitor`, or of the last.",
+        "Keep the weights of the best epoch by `monitor`, or of the last epoch.",
         "`last` to compare trainings at the same epoch.",
     )
     thresholds: Literal["f1", "micro_f1", "hamming"] | Precision = key(
         "f1",
-        "What the balanced thresholds of genres optimise on the validation split; or the precision "
-        "that predicted genres keep, instead of 0.6.",
+        "What balanced thresholds optimise on the validation split. Or the precision that "
+        "predicted genres keep, instead of 0.6.",
         "`micro_f1` for the overall F1; a precision such as 0.8 if wrong genres are worse than "
         "missing ones.",
     )
