@@ -387,11 +387,11 @@ def test_a_teacher_scores_as_its_bundle_does_for_posters_of_any_size(
 ) -> None:
     bundle = read_bundle(frozen / "bundle")
     _, recipe = load_best(Run(frozen))
-    teacher = open_teacher([Run(frozen)], recipe.spec, catalog, MACHINE)
+    teacher = open_teacher([Run(frozen)], recipe.spec, catalog, MACHINE, print)
     pixels = catalog.pixels(recipe.spec)[catalog.rows("test")]
     answered = Predictor(bundle).scores([(one,) for one in pixels])
     scores, features = teacher(torch.from_numpy(pixels))
-    assert features.shape == (len(pixels), teacher.width)
+    assert features.shape == (len(pixels), teacher.width, *teacher.grid)
     np.testing.assert_allclose(scores.numpy(), answered, atol=1e-4)
     # Posters of its student's size, larger or smaller, are brought to its own first.
     for height, width in ((48, 80), (16, 24)):
@@ -407,7 +407,7 @@ def test_a_teacher_with_tta_uses_it_for_its_student(catalog: Catalog, five_views
     _, recipe = load_best(Run(five_views))
     predictor = Predictor.load(five_views)
     pixels = catalog.pixels(recipe.spec)[:4]
-    teacher = open_teacher([Run(five_views)], recipe.spec, catalog, MACHINE)
+    teacher = open_teacher([Run(five_views)], recipe.spec, catalog, MACHINE, print)
     scores, _ = teacher(torch.from_numpy(np.array(pixels)))
     expected = predictor.bundle.calibration.apply(logits_of(predictor, pixels))
     assert np.allclose(scores.numpy(), expected, atol=1e-4)
@@ -419,14 +419,18 @@ def test_a_committee_teaches_the_mean_of_its_members_scores_and_the_features_of_
     runs = [Run(frozen), Run(five_views)]
     recipe = load_recipe(frozen / "recipe.toml")
     pixels = torch.from_numpy(np.array(catalog.pixels(recipe.spec)[:4]))
-    members = [open_teacher([run], recipe.spec, catalog, MACHINE)(pixels) for run in runs]
-    scores, features = open_teacher(runs, recipe.spec, catalog, MACHINE)(pixels)
+    members = [open_teacher([run], recipe.spec, catalog, MACHINE, print)(pixels) for run in runs]
+    scores, features = open_teacher(runs, recipe.spec, catalog, MACHINE, print)(pixels)
     (first, one), (second, other) = members
     assert not torch.allclose(first, second, atol=1e-3)
     torch.testing.assert_close(scores, (first + second) / 2)
-    torch.testing.assert_close(features, torch.cat([one, other], 1))
-    # A member with long features must not drown the others.
-    assert torch.allclose(one.norm(dim=1), torch.ones(4))
+    # Maps of 1x1 and 2x2 places: the coarsest is the grid, and there each member counts as much.
+    assert (one.shape[2:], other.shape[2:], features.shape[2:]) == ((1, 1), (2, 2), (1, 1))
+    width = one.shape[1]
+    torch.testing.assert_close(features[:, :width], one)
+    assert features.shape[1] == width + other.shape[1]
+    for part in (features[:, :width], features[:, width:], other):
+        torch.testing.assert_close(part.norm(dim=1), torch.ones(4, *part.shape[2:]))
 
 
 def test_a_teacher_is_asked_for_the_very_pixels_that_its_student_sees(

@@ -87,13 +87,23 @@ def repeatable(seed: int) -> None:
 
 
 class Compiled:
-    """A function, compiled if the machine says so; if that fails, it runs as it is."""
+    """A function, compiled if the machine says so; if that fails, it runs as it is.
+
+    frozen: the weights in it do not change, so that they can be folded into one another.
+    """
 
     def __init__(
-        self, function: Callable[..., Any], machine: Machine, say: Callable[[str], None]
+        self,
+        function: Callable[..., Any],
+        machine: Machine,
+        say: Callable[[str], None],
+        *,
+        frozen: bool = False,
     ) -> None:
-        self._plain = function
-        self._fast = torch.compile(function, dynamic=False) if machine.compile else function
+        self._plain = self._fast = function
+        if machine.compile:
+            options = {"freezing": True} if frozen else None
+            self._fast = torch.compile(function, dynamic=False, options=options)
         self._say = say
 
     def __call__(self, *arguments: Any) -> Any:

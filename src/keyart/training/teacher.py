@@ -7,7 +7,7 @@ augmentation uses it here too, which takes as many times longer. Several teacher
 their scores are averaged, and the student learns the features of all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from keyart.errors import RunError
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier
 from keyart.run import Run
-from keyart.training.machine import Machine
+from keyart.training.machine import Compiled, Machine
 from keyart.training.networks import load_best
 
 
@@ -33,65 +33,74 @@ class _Member:
         spec: ImageSpec,
         calibration: Calibration,
         machine: Machine,
+        say: Callable[[str], None],
     ) -> None:
-        self._network = network.eval().to(machine.device)
+        network = network.eval().to(machine.device)
+        # With test-time augmentation its calibration was fitted to the mean over the views.
+        self._look = Compiled(network.with_features, machine, say, frozen=True)
         self._size = spec.height, spec.width
         self._calibration, self._machine = calibration, machine
         with torch.no_grad():
             blank = torch.zeros(1, *self._size, 3, device=machine.device)
-            self.width = network.pooled(blank).shape[1]
+            _, self.width, *place = network.features(blank).shape
+        self.grid: tuple[int, int] = place[0], place[1]
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (films, height, width, 3), RGB in [0, 255], of any size.
 
-        Returns scores (films, genres) in [0, 1], and features (films, `width`).
+        Returns scores (films, genres) in [0, 1], and the backbone's map (films, `width`, *`grid`).
         """
         with torch.no_grad(), self._machine.arithmetic():
             if tuple(pixels.shape[1:3]) != self._size:
                 planes = pixels.permute(0, 3, 1, 2).float()
                 planes = F.interpolate(planes, self._size, mode="bilinear", antialias=True)
                 pixels = planes.permute(0, 2, 3, 1)
-            features = self._network.pooled(pixels).float()
-            if self._network.tta == 1:
-                logits = self._network.head.decide(features)
-            else:  # its calibration was fitted to logits with test-time augmentation
-                logits = self._network(pixels)
+            logits, features = self._look(pixels)
         scores = self._calibration.apply(logits.float().cpu().numpy())
-        return torch.from_numpy(scores).float().to(pixels.device), features
+        return torch.from_numpy(scores).float().to(pixels.device), features.float()
 
 
 class Teacher:
-    """The mean of the scores of some finished runs, and the features of all of them.
+    """The mean of the scores of some finished runs, and what each of them sees where.
 
-    width: number of features.
+    width: number of features of all members. grid: height and width of the coarsest of their maps.
     """
 
     def __init__(self, members: Sequence[_Member]) -> None:
         self._members = members
         self.width = sum(member.width for member in members)
+        self.grid = min(member.grid for member in members)
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (films, height, width, 3), RGB in [0, 255], of any size.
 
-        Returns scores (films, genres) in [0, 1], and features (films, `width`). Those of each
-        member have length 1, so that each counts as much as any other.
+        Returns scores (films, genres) in [0, 1], and features (films, `width`, *`grid`). At each
+        place those of each member have length 1, so that each counts as much as any other.
         """
         answers = [member(pixels) for member in self._members]
         scores = torch.stack([scores for scores, _ in answers]).mean(0)
-        return scores, torch.cat([F.normalize(features) for _, features in answers], 1)
+        maps = [F.adaptive_avg_pool2d(features, self.grid) for _, features in answers]
+        return scores, torch.cat([F.normalize(features) for features in maps], 1)
 
 
 def open_teacher(
-    runs: Sequence[Run], spec: ImageSpec, catalog: Catalog, machine: Machine
+    runs: Sequence[Run],
+    spec: ImageSpec,
+    catalog: Catalog,
+    machine: Machine,
+    say: Callable[[str], None],
 ) -> Teacher:
     """Finished runs as the teacher of a student with posters prepared by `spec`.
 
+    say: told in a line if they cannot be compiled.
     Raises RunError if a run is not finished, or has other genres or another shape of posters.
     """
-    return Teacher([_open_member(run, spec, catalog, machine) for run in runs])
+    return Teacher([_open_member(run, spec, catalog, machine, say) for run in runs])
 
 
-def _open_member(run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine) -> _Member:
+def _open_member(
+    run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine, say: Callable[[str], None]
+) -> _Member:
     if not run.is_finished:
         raise RunError(f"teacher {run.path}: not a finished run")
     bundle = read_bundle(run.bundle_path)
@@ -109,4 +118,4 @@ def _open_member(run: Run, spec: ImageSpec, catalog: Catalog, machine: Machine) 
             f"teacher {run.path}: pads posters to {data.height}x{data.width}, which does not have "
             f"the shape of {spec.height}x{spec.width}; use fit=squash, or sizes of one shape"
         )
-    return _Member(network, recipe.spec, bundle.calibration, machine)
+    return _Member(network, recipe.spec, bundle.calibration, machine, say)
