@@ -100,7 +100,7 @@ def test_an_empty_box_asks_for_a_model(
     monkeypatch.setattr("keyart.bundle.BOX", tmp_path / "none")
     with pytest.raises(BundleError, match="no model comes with this keyart"):
         keyart(*command)
-    assert "A run or a bundle" in keyart(command[0], "--help")
+    assert "A run, a bundle" in keyart(command[0], "--help")
 
 
 def test_a_wheel_carries_the_box_the_page_and_the_recipes(tmp_path: Path) -> None:

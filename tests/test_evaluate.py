@@ -174,7 +174,7 @@ def test_saving_that_fails_leaves_the_bundle_as_it_was(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr("keyart.bundle.write_json", full)
+    monkeypatch.setattr("keyart.bundle_thresholds.write_json", full)
     with pytest.raises(OSError, match="no space"):
         evaluate(run, precision=0.7, save=True)
     assert files(run / "bundle") == before

@@ -553,7 +553,7 @@ def test_the_commands_take_folders_catalogs_and_indexes(
     )
     assert run("index", catalog.path, "--out", tmp_path / "of-catalog").exit_code == 0
     searched = run("similar", query, folder)
-    assert f"compared with 5 posters of {folder}, read for this search" in searched.stderr
+    assert f"compared with 5 posters in {folder}; to search it often" in searched.stderr
     assert "2 of 7 posters could not be read" in searched.stderr
     assert searched.stdout.splitlines()[0].startswith("similarity")
     assert len(searched.stdout.splitlines()) == 6

@@ -176,7 +176,7 @@ def _finish(plan: Plan, opened: Opened, report: Report | None) -> JobStatus:
         if isinstance(error, OSError):
             error.add_note(
                 f"{len(record.done):,} of {counted(plan.shards, 'shard')} saved in {plan.folder}: "
-                "the same command continues the job"
+                "run the same command again to resume"
             )
         raise
     status = record.status("finished")
