@@ -299,8 +299,7 @@ class Regularisation(Table):
     )
     feature_weight: NotNegative = key(
         0.0,
-        "Weight in the loss of the cosine distance to the teacher's features at each place of "
-        "its map; 0 for none.",
+        "Weight in the loss of the cosine distance to the teacher's features; 0 for none.",
         "With `teacher`. It needs a network with a linear head.",
     )
 

@@ -152,24 +152,17 @@ class HeadOnly(torch.nn.Module):
 class Whole(torch.nn.Module):
     """A whole classifier, for training on pixels.
 
-    teacher: number and grid (height, width) of the teacher's features, if the student's map of
-    `width` channels is compared with them, place by place; a 1x1 convolution projects to them.
+    teacher_width: number of the teacher's features, if the student's `width` features are compared
+    with them; a linear layer projects to them. Otherwise None.
     """
 
-    def __init__(
-        self, classifier: GenreClassifier, teacher: tuple[int, tuple[int, int]] | None, width: int
-    ) -> None:
+    def __init__(self, classifier: GenreClassifier, teacher_width: int | None, width: int) -> None:
         super().__init__()
         self.classifier = classifier
-        self.to_teacher = None
-        if teacher is not None:
-            numbers, grid = teacher
-            self.to_teacher = torch.nn.Sequential(
-                torch.nn.AdaptiveAvgPool2d(grid), torch.nn.Conv2d(width, numbers, 1)
-            )
+        self.to_teacher = torch.nn.Linear(width, teacher_width) if teacher_width else None
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (films, height, width, 3). Returns logits (films, genres), and features."""
-        features = self.classifier.features(pixels)
-        logits = self.classifier.head(features)
-        return logits, self.to_teacher(features) if self.to_teacher is not None else features
+        pooled = self.classifier.pooled(pixels)
+        logits = self.classifier.head.decide(pooled)
+        return logits, self.to_teacher(pooled) if self.to_teacher is not None else pooled

@@ -38,17 +38,17 @@ class _Member:
         network = network.eval().to(machine.device)
         # With test-time augmentation its calibration was fitted to the mean over the views.
         self._look = Compiled(network.with_features, machine, say, frozen=True)
+        self._pool = network.head.pool
         self._size = spec.height, spec.width
         self._calibration, self._machine = calibration, machine
         with torch.no_grad():
             blank = torch.zeros(1, *self._size, 3, device=machine.device)
-            _, self.width, *place = network.features(blank).shape
-        self.grid: tuple[int, int] = place[0], place[1]
+            self.width = network.pooled(blank).shape[1]
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (films, height, width, 3), RGB in [0, 255], of any size.
 
-        Returns scores (films, genres) in [0, 1], and the backbone's map (films, `width`, *`grid`).
+        Returns scores (films, genres) in [0, 1], and features (films, `width`).
         """
         with torch.no_grad(), self._machine.arithmetic():
             if tuple(pixels.shape[1:3]) != self._size:
@@ -56,31 +56,30 @@ class _Member:
                 planes = F.interpolate(planes, self._size, mode="bilinear", antialias=True)
                 pixels = planes.permute(0, 2, 3, 1)
             logits, features = self._look(pixels)
+            pooled = self._pool(features).float()
         scores = self._calibration.apply(logits.float().cpu().numpy())
-        return torch.from_numpy(scores).float().to(pixels.device), features.float()
+        return torch.from_numpy(scores).float().to(pixels.device), pooled
 
 
 class Teacher:
-    """The mean of the scores of some finished runs, and what each of them sees where.
+    """The mean of the scores of some finished runs, and the features of all of them.
 
-    width: number of features of all members. grid: height and width of the coarsest of their maps.
+    width: number of features.
     """
 
     def __init__(self, members: Sequence[_Member]) -> None:
         self._members = members
         self.width = sum(member.width for member in members)
-        self.grid = min(member.grid for member in members)
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (films, height, width, 3), RGB in [0, 255], of any size.
 
-        Returns scores (films, genres) in [0, 1], and features (films, `width`, *`grid`). At each
-        place those of each member have length 1, so that each counts as much as any other.
+        Returns scores (films, genres) in [0, 1], and features (films, `width`). Those of each
+        member have length 1, so that each counts as much as any other.
         """
         answers = [member(pixels) for member in self._members]
         scores = torch.stack([scores for scores, _ in answers]).mean(0)
-        maps = [F.adaptive_avg_pool2d(features, self.grid) for _, features in answers]
-        return scores, torch.cat([F.normalize(features) for features in maps], 1)
+        return scores, torch.cat([F.normalize(features) for _, features in answers], 1)
 
 
 def open_teacher(
@@ -92,7 +91,7 @@ def open_teacher(
 ) -> Teacher:
     """Finished runs as the teacher of a student with posters prepared by `spec`.
 
-    say: told in a line if they cannot be compiled.
+    say: gets a line if they cannot be compiled.
     Raises RunError if a run is not finished, or has other genres or another shape of posters.
     """
     return Teacher([_open_member(run, spec, catalog, machine, say) for run in runs])

@@ -314,10 +314,8 @@ def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run)
         teacher = open_teacher(runs, recipe.spec, lesson.catalog, machine, lesson.callbacks.message)
     head = model.head
     width = head.linear.in_features if isinstance(head, GenreHead) else 0
-    wanted = None
-    if teacher and regularisation.feature_weight:
-        wanted = teacher.width, teacher.grid
-    trainee = Whole(model, wanted, width)
+    teacher_width = teacher.width if teacher and regularisation.feature_weight else None
+    trainee = Whole(model, teacher_width, width)
     examples = Examples(
         PixelSource(lesson.pixels, recipe, machine),
         lesson.catalog.truth,
