@@ -164,7 +164,7 @@ def test_what_one_person_decided_is_taken_for_the_other_and_a_conflict_keeps_bot
         assert client.post("/v1/review/decisions", params=taken).json()["conflict"] is False
     expect(bob.locator("#taken")).to_contain_text("Ann accepted this", timeout=8_000)
     press(bob, "r")
-    expect(bob.locator("#last")).to_contain_text("decided otherwise, both are kept")
+    expect(bob.locator("#last")).to_contain_text("decided differently; both are saved")
     expect(bob.locator("#count")).to_contain_text("1 in conflict")
     decisions = Decisions(store)
     found = standing(one for _, one in decisions.since())

@@ -182,7 +182,7 @@ def test_three_genres_are_compared_on_one_scale_with_a_legend(page: Page) -> Non
     expect(compared).to_have_count(3)
     expect(page.locator(".compared button[aria-pressed=true]")).to_contain_text("Red")
     expect(page.locator(".scale-end")).to_have_text(re.compile(r"\+\d+\.\d"))
-    expect(page.locator(".meaning")).to_contain_text("if the whole poster looked like a place")
+    expect(page.locator(".meaning")).to_contain_text("if the whole poster looked like that place")
     warmest = """(c) => {
         const pixels = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
         const warmth = (red, at) => at % 4 ? 0 : Math.max(0, red - pixels[at + 2]);

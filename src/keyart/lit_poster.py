@@ -32,11 +32,11 @@ _TO_RGB = (
     (-0.0041960863, -0.7034186147, 1.7076147010),
 )  # fmt: skip
 _LOOKS = (
-    "Colour: how much the log-odds would rise", "if the whole poster looked like a place",
+    "Colour: rise of the log-odds if the", "whole poster looked like this place",
     "Outline: the strongest region",
 )  # fmt: skip
 _HIDDEN = (
-    "Colour: how far the log-odds fall", "if a place is hidden", "Outline: the strongest region"
+    "Colour: fall of the log-odds if", "this place is hidden", "Outline: the strongest region"
 )  # fmt: skip
 
 # The sheet, in pixels.

@@ -102,7 +102,7 @@ class Compiled:
     ) -> None:
         self._plain = self._fast = function
         if machine.compile:
-            options = {"freezing": True} if frozen else None
+            options: dict[str, str | int | bool | Callable[..., Any]] = {"freezing": frozen}
             self._fast = torch.compile(function, dynamic=False, options=options)
         self._say = say
 
