@@ -172,17 +172,20 @@ def test_a_poster_that_ends_its_process_twice_is_left_out_with_the_reason(
     mine = Path(shutil.copytree(posters, tmp_path / "posters"))
     (mine / "07.png").write_bytes(b"KILL")
     (mine / "20.png").write_bytes(b"ONCE")
+    (mine / "21.png").write_bytes(b"BUG")
     done = run_job(mine, tmp_path / "job", model=tiny_model, shard_size=16, workers=1)
-    assert (done.state, done.failed) == ("finished", 2)
+    assert (done.state, done.failed) == ("finished", 3)
     assert (mine / ".07.png.deaths").read_text() == "xx"
     assert (mine / ".20.png.deaths").read_text() == "x"
     found, before = (scores_in(one).to_pylist() for one in (tmp_path / "job", finished))
     assert found[7]["reason"] == "ends the process that reads it (SIGSEGV), 2 times"
     assert found[7]["Red"] is None
+    error = "ZeroDivisionError: by a poster of no height"
+    assert found[21]["reason"] == f"ends the process that reads it ({error}), 2 times"
     assert found[20]["genres"] == "Green"
     for one in (*found, *before):
         del one["poster"]
-    others = [film for film in range(FILMS) if film not in (7, 20)]
+    others = [film for film in range(FILMS) if film not in (7, 20, 21)]
     assert [found[film] for film in others] == [before[film] for film in others]
 
 
@@ -190,7 +193,8 @@ def test_a_process_that_cannot_work_at_all_stops_the_job(
     posters: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_MODULE", "tests.nowhere")
-    with pytest.raises(JobError, match=r"ended 2 times \(status 1\), before the first poster"):
+    reason = r"ended 2 times \(ModuleNotFoundError: No module named 'tests.nowhere'\), before the"
+    with pytest.raises(JobError, match=reason):
         run_job(posters, tmp_path / "job", model=tiny_model, shard_size=16, workers=1)
     assert job_status(tmp_path / "job").state == "stopped"
 

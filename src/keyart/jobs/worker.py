@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from keyart.errors import JobError, KeyartError
+from keyart.errors import JobError, KeyartError, one_line
 from keyart.evidence import Evidence
 from keyart.jobs.plan import name_in
 from keyart.jobs.shard import compute_shard
@@ -28,6 +29,8 @@ from keyart.predictor import Predictor
 
 _TRIES = 2  # of a poster that ends the process
 _MOST_DEATHS = 20  # in one shard; so many posters do not crash a decoder, the machine is at fault
+_LAST_SECONDS = 10.0  # to end after its answers have, before it is killed
+_LAST_WORDS = 2_000  # bytes of the end of a traceback
 _FRAME = struct.Struct("<cQ")
 _READY, _AT, _DONE, _FAILED = b"r", b"a", b"d", b"f"
 
@@ -60,6 +63,7 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._process: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None  # standard error of the process
         self._at: int | None = None
         self._closed = False
 
@@ -77,7 +81,7 @@ class Worker:
             try:
                 return self._ask(rows, request)
             except (OSError, EOFError) as error:
-                ended = _how(self._end())
+                ended = self._end(_LAST_SECONDS)
                 if self._closed:
                     raise
                 if threads != 1:  # one of several posters; from now on it is known which
@@ -107,6 +111,8 @@ class Worker:
         process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
+        assert self._said is not None
+        self._said.truncate(0)  # of a million posters, some make libraries warn
         line = json.dumps(request | {"length": len(rows)})
         process.stdin.write(line.encode() + b"\n" + rows)
         process.stdin.flush()
@@ -125,11 +131,12 @@ class Worker:
         environment = dict(os.environ)
         if self._setup.gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = self._setup.gpu
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
         process = self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
             env=environment,
         )
         assert process.stdin is not None
@@ -141,16 +148,20 @@ class Worker:
             raise JobError(_read(process.stdout, value).decode("utf-8", "replace"))
         return process
 
-    def _end(self) -> int:
-        """End the process. Returns its status."""
-        process, self._process = self._process, None
-        if process is None:
-            return 0
+    def _end(self, patience: float = 0) -> str:
+        """End the process, if it does not end by itself. Returns how it ended."""
+        process, said = self._process, self._said
+        self._process = self._said = None
+        if process is None or said is None:
+            return "not started"
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
         process.kill()
         for pipe in (process.stdin, process.stdout):
             with suppress(OSError):  # what is still in its buffer
                 pipe.close()  # type: ignore[union-attr]
-        return process.wait()
+        with said:
+            return _how(process.wait(), said)
 
     def __del__(self) -> None:
         self._end()
@@ -159,12 +170,16 @@ class Worker:
 _MODULE = __name__
 
 
-def _how(status: int) -> str:
-    """How a process ended: 'SIGSEGV', or its status."""
+def _how(status: int, said: IO[bytes]) -> str:
+    """How a process ended: 'SIGSEGV', or the error of its traceback, or its status."""
     try:
         return signal.Signals(-status).name
     except ValueError:
-        return f"status {status}"
+        length = said.seek(0, os.SEEK_END)
+        said.seek(max(length - _LAST_WORDS, 0))
+        text = said.read().decode("utf-8", "replace").replace("\0", "").strip()
+        last = text.rpartition("\n")[2]
+        return one_line(last) if last else f"status {status}"
 
 
 def _frame(source: IO[bytes]) -> tuple[bytes, int]:
