@@ -26,13 +26,13 @@ from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.errors import JobError, KeyartError
 from keyart.evidence import KINDS
-from keyart.files import lock_folder
 from keyart.jobs import machines, plan, run, status, worker
 from keyart.jobs.plan import Choices, Plan, write_plan
 from keyart.jobs.run import run_job
 from keyart.jobs.shard import compute_shard
 from keyart.jobs.status import JobStatus, job_status
 from keyart.jobs.worker import Setup
+from keyart.locks import lock_folder
 from keyart.prediction import Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films

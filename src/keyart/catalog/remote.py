@@ -20,7 +20,8 @@ from keyart.catalog.table import FACTS, REJECTIONS, CatalogTable
 from keyart.catalog.write import LOCK
 from keyart.copies import link
 from keyart.errors import CatalogError, StoreChangedError, StoreError, why
-from keyart.files import lock_folder, staged, write_json
+from keyart.files import staged, write_json
+from keyart.locks import lock_folder
 from keyart.printable import json_text
 from keyart.reading import parse_json, read_json
 from keyart.stores.client import Object

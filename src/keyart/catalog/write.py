@@ -25,8 +25,9 @@ from keyart.catalog.table import (
 )
 from keyart.copies import local_poster
 from keyart.errors import CatalogError, why
-from keyart.files import lock_folder, replacing, sweep
+from keyart.files import replacing, sweep
 from keyart.genres import Vocabulary
+from keyart.locks import lock_folder
 from keyart.version import __version__
 
 Row = dict[str, Any]

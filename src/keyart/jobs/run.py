@@ -11,7 +11,7 @@ from keyart.bundle import BOX
 from keyart.catalog.table import parquet_file
 from keyart.errors import JobError, counted
 from keyart.evidence import KINDS, Kind
-from keyart.files import StrPath, lock_folder, replacing, sweep, write_csv
+from keyart.files import StrPath, replacing, sweep, write_csv
 from keyart.jobs.machines import Here, Machines, computed
 from keyart.jobs.plan import PLAN, SHARD, Choices, Plan, write_plan
 from keyart.jobs.status import (
@@ -24,6 +24,7 @@ from keyart.jobs.status import (
     write_manifest,
 )
 from keyart.jobs.worker import Setup
+from keyart.locks import lock_folder
 from keyart.network import Device, check_device
 from keyart.predictor import Predictor
 from keyart.queries import find_films

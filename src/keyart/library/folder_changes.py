@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Self
 
 from keyart.errors import LibraryError, NfoError, why
-from keyart.files import lock_folder, no_folder, replacing, sweep, sync_folder
+from keyart.files import no_folder, replacing, sweep, sync_folder
 from keyart.library.edit import Edit, digest, make_edit, new_nfo
 from keyart.library.journal import FileRecord, Record
 from keyart.library.nfo import MOST_BYTES
 from keyart.library.plan import FileChange, ItemChange, Plan, PlannedFilm
 from keyart.library.target import ChangedError, FailedError, State
+from keyart.locks import lock_folder
 from keyart.reading import read_bytes
 
 _LOCK = ".keyart-lock"  # on Windows

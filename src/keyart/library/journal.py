@@ -15,9 +15,10 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from keyart.errors import LibraryError, other_format, why
-from keyart.files import lock_handle, sync_folder, write_all
+from keyart.files import sync_folder, write_all
 from keyart.library.edit import Edit
 from keyart.library.plan import Place
+from keyart.locks import lock_handle
 from keyart.reading import read_bytes
 
 _FORMAT = 1

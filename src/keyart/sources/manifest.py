@@ -24,8 +24,9 @@ import pyarrow.parquet as pq
 
 from keyart.catalog.table import parquet_file
 from keyart.errors import FetchError, VocabularyError, one_line, other_format, why
-from keyart.files import lock_folder, no_folder, replacing, sweep, write_all
+from keyart.files import no_folder, replacing, sweep, write_all
 from keyart.genres import Vocabulary
+from keyart.locks import lock_folder
 from keyart.sources.unite import unite_genres
 from keyart.version import __version__
 
