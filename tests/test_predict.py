@@ -238,7 +238,12 @@ def test_a_table_has_a_row_for_every_poster(model: Predictor, folder: Path) -> N
 
 def test_answers_and_errors_are_never_one_file(model: Predictor, tmp_path: Path) -> None:
     asked: list[str] = []
-    films = model.predict_many(asked.append("asked") or "gone.png" for _ in range(2))  # type: ignore[func-returns-value]
+
+    def posters() -> Iterator[str]:
+        asked.append("gone.png")
+        yield "gone.png"
+
+    films = model.predict_many(posters())
     (tmp_path / "folder").mkdir()
     same = tmp_path / "folder" / ".." / "answers.csv"
     (tmp_path / "answers.csv").write_text("as it was\n")
