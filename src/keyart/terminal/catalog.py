@@ -41,7 +41,7 @@ def show_catalog(catalog: "Catalog", *, as_json: bool = False) -> None:
     )
     console.print(f"series    {_series(summary)}", soft_wrap=True, markup=False)
     for table in summary.tables:
-        became = [f"{counted(table['films'], 'film')}", f"{table['rejections']:,} rejected"]
+        became = [counted(table["films"], "film"), f"{table['rejections']:,} rejected"]
         if without := table["without_poster"]:
             became.append(f"{without:,} without a poster")
         console.print(
