@@ -111,7 +111,7 @@ class Bundle:
         """This model, predicting genres of which at least the share `wanted` is right.
 
         The next higher precision that the bundle can promise is kept. Raises BundleError for one
-        below or above all of these: the thresholds of a higher one predict fewer genres than wanted.
+        above or below all of these: below, the next one would predict fewer genres than wanted.
         """
         if not self.precision_thresholds:
             raise BundleError(
