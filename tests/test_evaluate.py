@@ -245,6 +245,8 @@ def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) 
         ("--precision", "0.8", "--thresholds", "f1"),
         ("--precision", "80"),
         ("--precision", "0"),
+        ("--precision", "1"),
+        ("--precision", "nan"),
         ("--save",),
         ("--thresholds", "accuracy"),
     ],
