@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.kept import CatalogPoster
 from keyart.errors import PosterError, TableError
 from keyart.prediction import Failure, Query
 from keyart.predictor import Predictor
@@ -79,6 +81,21 @@ def test_a_part_of_a_catalog_that_is_damaged_loses_its_own_posters_alone(
     for answer in answers:
         assert isinstance(answer, Failure)
         assert answer.reason.startswith("damaged in its catalog (")
+
+
+def test_a_catalog_that_replaced_another_at_its_path_is_read_afresh(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        folder = tmp_path / f"films {seed}"
+        folder.mkdir()
+        table, posters = tiny_films(folder, range(10 * seed, 10 * seed + 6))
+        catalog = Catalog.build(table, posters, tmp_path / "catalog")
+        kept = [film.poster for film in find_films([catalog.path])]
+        read = [poster.read() for poster in kept if isinstance(poster, CatalogPoster)]
+        assert read == list(catalog.posters())
+        assert read == [catalog.poster(row) for row in range(6)]
+        with pytest.raises(PosterError, match=r"^damaged in its catalog"):
+            CatalogPoster(catalog.shards[0], 6).read()
+        shutil.rmtree(catalog.path)
 
 
 def test_files_folders_and_tables_come_in_the_order_given(tmp_path: Path) -> None:
