@@ -1,6 +1,7 @@
 """explain.py: the maps find what decides, agree with Grad-CAM, and say where in words."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,6 +162,15 @@ def test_what_cannot_be_explained_is_an_error(predictor: Predictor, tmp_path: Pa
         predictor.explain(b"no poster")
     with pytest.raises(PosterError, match="no such file"):
         predictor.explain(tmp_path / "none.jpg")
+
+
+def test_a_wrong_argument_of_explain_is_named(predictor: Predictor) -> None:
+    film = poster(0, 0, (255, 0, 0))
+    with pytest.raises(TypeError, match="genres: expected several names, got 'Red'; pass a list"):
+        predictor.explain(film, "Red")
+    method: Any = "gradient"
+    with pytest.raises(ValueError, match="expected 'activation' or 'occlusion', got 'gradient'"):
+        predictor.explain(film, method=method)
 
 
 def test_a_file_is_explained_by_its_own_genres_and_drawn(

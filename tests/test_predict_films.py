@@ -137,6 +137,12 @@ def test_a_year_that_cannot_be_is_an_error_alone_and_no_evidence_among_many(
     assert film.evidence == ("poster", "title")
 
 
+@pytest.mark.parametrize("evidence", ["poster", ("titles",), ()])
+def test_unknown_evidence_is_an_error(model: Predictor, poster: Path, evidence: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected a collection of 'poster', 'title', 'year'"):
+        model.predict_many([poster], evidence=evidence)
+
+
 def test_many_films_are_answered_as_each_one_alone(
     model: Predictor, poster: Path, tmp_path: Path
 ) -> None:

@@ -68,7 +68,7 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
         return
     yield count
     for failure in written.failures[:_LISTED]:
-        film = f"{failure.film_id}: " if failure.film_id else ""
+        film = f"{failure.film_id}: " if failure.film_id not in (None, failure.poster) else ""
         yield f"  {film}{failure.poster}: {failure.reason}"
     if written.failed > _LISTED:
         yield "  ... and more; --errors FILE lists them all"
@@ -166,10 +166,14 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
         sys.stdout.write(json.dumps([one.to_dict() for one in explanations], indent=1) + "\n")
         return
     console = Console(highlight=False)
+    if explanations and explanations[0].warning:
+        console.print(Text(f"the picture {explanations[0].warning}", "red"))
     for one in explanations:
-        predicted = "predicted" if one.score >= one.threshold else "not predicted"
+        predicted = "predicted" if one.predicted else "not predicted"
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
-        if one.threshold >= 1:
+        if one.withheld:
+            verdict = "(not predicted, because of the picture)"
+        elif one.threshold >= 1:
             verdict = "(never predicted: it does not keep the precision)"
         console.print(
             Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{one.whence}"),
