@@ -14,7 +14,7 @@ from keyart.catalog.kept import CatalogPoster
 from keyart.errors import PosterError, TableError
 from keyart.prediction import Failure, Query
 from keyart.predictor import Predictor
-from keyart.queries import find_films
+from keyart.queries import NamedFilms, find_films
 from tests.tiny_catalog import tiny_films
 
 NAMES = ["b.png", "a, b.png", "sub/next\x85line.png", "“q”\u2028.png"]
@@ -281,6 +281,17 @@ def test_a_poster_in_the_working_directory_has_the_title_of_its_folder(
         assert list(find_films(given)) == [Query(Path("poster.jpg"), None, "Heat", 1995)]
     monkeypatch.chdir("extras")
     assert list(find_films("../poster.jpg")) == [Query(Path("../poster.jpg"), None, "Heat", 1995)]
+
+
+def test_names_of_columns_without_a_table_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "poster.jpg").touch()
+    (tmp_path / "films.csv").write_text("id,Titel\n1,Alien\n")
+    for paths in ([tmp_path / "poster.jpg"], [tmp_path]):
+        with pytest.raises(TableError, match=r"--title 'Titel' names a column .*: Alien \(1979\)"):
+            NamedFilms(paths, columns={"title": "Titel"})
+    for paths in ([tmp_path / "poster.jpg", tmp_path / "films.csv"], [f"{tmp_path}/*"]):
+        films = list(NamedFilms(paths, columns={"title": "Titel"}))
+        assert sorted(film.title or "" for film in films) == ["", "Alien"]
 
 
 def test_a_table_alone_says_the_titles_of_its_rows(tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ def titles_line(films: NamedFilms) -> str:
     if not films.without_posters:
         return ""
     return (
-        f"{films.without_posters:,} of {counted(len(films), 'film')} predicted by title and year "
-        "alone; --posters sets the folder of posters"
+        f"{films.without_posters:,} of {counted(len(films), 'film')} without a poster: only title "
+        "and year count; --posters sets the folder of posters"
     )
 
 
