@@ -15,6 +15,7 @@ from keyart.errors import counted, listed
 from keyart.evidence import POSTER
 from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction
+from keyart.printable import in_one_line
 from keyart.queries import NamedFilms
 from keyart.stores.paths import place
 from keyart.writers import Ranked, Written, counting
@@ -69,7 +70,7 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
     yield count
     for failure in written.failures[:_LISTED]:
         film = f"{failure.film_id}: " if failure.film_id not in (None, failure.poster) else ""
-        yield f"  {film}{failure.poster}: {failure.reason}"
+        yield in_one_line(f"  {film}{failure.poster}: {failure.reason}")
     if written.failed > _LISTED:
         yield "  ... and more; --errors FILE lists them all"
 
@@ -115,7 +116,7 @@ def precision_line(bundle: Bundle) -> str:
 def _draw_bars(film: Prediction, console: Console, ranks: Ranked | None) -> None:
     console.print(
         Text.assemble(
-            (film.title or Path(film.poster).name, "bold"),
+            (in_one_line((film.title or "").strip() or Path(film.poster).name), "bold"),
             "  ",
             _verdict(film),
             ("" if film.evidence == POSTER else f"  by {listed(film.evidence)}", "dim"),
@@ -146,7 +147,7 @@ def _bar(score: float, threshold: float, chosen: bool) -> Text:
 
 
 def _draw_line(film: Prediction, console: Console, ranks: Ranked | None) -> None:
-    line = Text.assemble(film.name, "  ", _verdict(film))
+    line = Text.assemble(in_one_line(film.name), "  ", _verdict(film))
     if ranks:
         best = " · ".join(f"{name} {score:.0%}" for name, score in ranks.of(film).items())
         line.append(f"  top: {best or 'none'}", "dim")
