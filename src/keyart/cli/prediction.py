@@ -196,3 +196,5 @@ def explain(
     if out:
         write_picture(out, draw_explanations(poster, explanations))
     show_explanations(explanations, as_json=as_json)
+    if title and title.strip() and all("title" not in one.steps for one in explanations):
+        typer.echo("the title is not used: nothing in it is known to this model", err=True)

@@ -172,7 +172,7 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
     for one in explanations:
         predicted = "predicted" if one.predicted else "not predicted"
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
-        if one.withheld:
+        if one.withheld and one.score >= one.threshold:
             verdict = "(not predicted, because of the picture)"
         elif one.threshold >= 1:
             verdict = "(never predicted: it does not keep the precision)"
