@@ -207,9 +207,15 @@ def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(
     assert "With titles" not in model_card(plain, "")
 
 
-def test_a_table_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_read_is_an_error_before_the_training(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    missing = tmp_path / "none.csv"
     with pytest.raises(TableError):
-        read_titled_films(tmp_path / "none.csv", VOCABULARY, set())
+        read_titled_films(missing, VOCABULARY, set())
+    with pytest.raises(TableError, match=r"none\.csv: no such file"):
+        train(catalog, "qda", out=tmp_path / "run", titles=str(missing), height=32, width=32)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_encoder_knows_words_that_no_training_title_has(

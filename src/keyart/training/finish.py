@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from keyart.bundle import Content, NetworkFiles, write_bundle
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.films_table import FilmsTable
 from keyart.catalog.terms import (
     joined_terms,
     terms_from_json,
@@ -56,11 +57,13 @@ def start_run(
     """Start a run's folder, or check that it belongs to this training.
 
     split: 'catalog' if the run uses the catalog's own splits. Raises RunError if the folder exists
-    already or, to resume, belongs to another training, and WeightsError for a sentence encoder that
-    cannot be used.
+    already or, to resume, belongs to another training, WeightsError for a sentence encoder that
+    cannot be used, and TableError for a table of titles that cannot be read.
     """
     path = run.path
     _encoder(recipe)  # what it lacks is said before the training, not after it
+    if recipe.data.titles is not None:
+        FilmsTable(Path(recipe.data.titles), catalog.vocabulary)
     if resume and run.has_origin:
         if any_recipe(run.recipe_path) != recipe:
             raise RunError(
