@@ -1,11 +1,13 @@
 """Fixtures that several test files share."""
 
 import csv
+import functools
 import logging
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -54,6 +56,23 @@ def without_box() -> Iterator[None]:
     """Compare no model with the box: it would take as long as the rest of most tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keyart.evaluation.box.box", lambda: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_registry() -> Iterator[None]:
+    """Let PyTorch collect the operators of ONNX once, and not for each network: it takes a second.
+
+    Only if some test exports: a session without PyTorch is not to import it.
+    """
+    if "torch" not in sys.modules:
+        yield
+        return
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    collected = functools.cache(ONNXRegistry.from_torchlib)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(collected))
         yield
 
 
