@@ -18,13 +18,16 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from markupsafe import Markup
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
+from keyart.report.charts import Chart
 from keyart.run import Run
+from keyart.search import report
 from keyart.search import search as searches
 from keyart.search import study as storing
 from keyart.search.search import tune
@@ -114,7 +117,24 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "GRACE", 2)
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.fixture(autouse=True)
+def sketched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep matplotlib from drawing the charts of pages that a test does not look at.
+
+    A page takes longer than the search: all else about it is written as always.
+    """
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(
+            report, "_chart", lambda title, draw, caption: Chart(title, Markup(), (), caption)
+        )
+
+
+@pytest.fixture
+def drawn() -> None:
+    """The test wants real charts."""
+
+
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -141,7 +161,7 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     assert "https:" not in page
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_trials_below_the_median_are_stopped_early(catalog: Catalog, tmp_path: Path) -> None:
     found = sought(catalog, tmp_path / "out", trials=16)
     pruned = of(found, TrialState.PRUNED)
@@ -165,7 +185,7 @@ def test_a_search_continues_to_more_trials_and_no_further(catalog: Catalog, tmp_
     assert len(states(sought(catalog, tmp_path / "out", trials=5))) == 5
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_a_trial_that_runs_out_of_hours_continues_with_the_search(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +284,7 @@ def test_a_folder_that_holds_something_else_is_refused(catalog: Catalog, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_trial_that_fails_is_counted_and_not_tried_again(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -465,6 +486,7 @@ def test_a_database_that_cannot_be_opened_is_an_error_of_one_line(
     assert not (tmp_path / "out").exists(), "a search that could not begin leaves nothing"
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_search_that_ctrl_c_ends_continues_with_the_same_trial(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -520,7 +542,7 @@ def test_trials_started_at_the_same_moment_are_not_too_many(
     assert found.failed == []
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_a_search_changes_no_setting_of_its_host(catalog: Catalog, tmp_path: Path) -> None:
     import matplotlib as mpl
     import matplotlib.pyplot as plt
