@@ -1,11 +1,13 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import csv
 import functools
 import logging
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import Engine, event
 
 from keyart.catalog.catalog import Catalog
 from keyart.evaluation.baselines import fit_baselines
@@ -31,7 +34,6 @@ from keyart.service.server import running
 from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.wire import encoded
-
 
 @pytest.fixture(autouse=True)
 def quiet_logs() -> Iterator[None]:
@@ -49,6 +51,22 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unsynced() -> Iterator[None]:
+    """Wait for no disk: what tests write must survive a killed process, and no power cut."""
+
+    def relax(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            with contextlib.suppress(sqlite3.Error):  # a damaged file: the test is to find out
+                connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", relax)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+    event.remove(Engine, "connect", relax)
 
 
 @pytest.fixture(autouse=True, scope="session")
