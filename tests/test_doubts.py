@@ -135,6 +135,8 @@ def test_the_notes_say_which_films_the_features_have_seen(
 def test_doubts_are_the_same_after_json_and_rows_of_a_csv(doubts: Doubts, tmp_path: Path) -> None:
     doubts.write(tmp_path / "doubts.json")
     assert Doubts.read(tmp_path / "doubts.json") == doubts
+    (tmp_path / "link.json").symlink_to("doubts.json")
+    assert Doubts.read(tmp_path / "link.json") == doubts
     doubts.write(tmp_path / "doubts.csv")
     with (tmp_path / "doubts.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

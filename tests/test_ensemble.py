@@ -53,7 +53,7 @@ FILMS = 300
 SPECS: dict[str, tuple[ImageSpec, float, tuple[float, float]]] = {
     "upper": (ImageSpec(32, 24), 9, (0, 0.5)),
     "lower": (ImageSpec(16, 16, "pad"), 12, (0.5, 1)),
-    "dull": (ImageSpec(32, 24), math.inf, (0, 1)),
+    "dull": (ImageSpec(32, 24, mean=(0.5, 0.5, 0.5)), math.inf, (0, 1)),
 }
 
 

@@ -231,7 +231,12 @@ def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) 
         with pytest.raises(BundleError, match=r"can promise 0\.5 to 0\.95; give a share, as"):
             fresh.at_precision(wanted)
     assert fresh.at_precision(0.95).precision == 0.95
-    assert fresh.at_precision(0.1).precision == 0.5
+    for too_low in (0.1, 0.3, 0.49):  # the thresholds of 0.5 would predict fewer genres than asked
+        with pytest.raises(BundleError, match=r"can promise 0\.5 to 0\.95; balanced thresholds"):
+            fresh.at_precision(too_low)
+    assert fresh.at_precision(0.5).precision == 0.5
+    evaluate(run, precision=0.3, save=True)
+    assert read_bundle(run / "bundle").at_precision(0.3).precision == 0.3
 
 
 @pytest.mark.parametrize(
@@ -240,6 +245,8 @@ def test_a_precision_that_a_bundle_has_no_thresholds_for_is_an_error(run: Path) 
         ("--precision", "0.8", "--thresholds", "f1"),
         ("--precision", "80"),
         ("--precision", "0"),
+        ("--precision", "1"),
+        ("--precision", "nan"),
         ("--save",),
         ("--thresholds", "accuracy"),
     ],

@@ -1,14 +1,17 @@
 """explain.py: the maps find what decides, agree with Grad-CAM, and say where in words."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFont
+from typer.testing import CliRunner
 
 from keyart.bundle import Bundle, Content, NetworkFiles, write_bundle
 from keyart.calibration import Calibration
+from keyart.cli import app
 from keyart.decisions import Decisions
 from keyart.errors import BundleError, PosterError, UnknownGenreError
 from keyart.explain import Explanation, Method
@@ -20,6 +23,7 @@ from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.predictor import Predictor
 from keyart.training.onnx_export import export_onnx
 from tests.tiny import VOCABULARY, tiny_bundle
+from tests.tiny_titles import titled_bundle
 from tests.wire import encoded
 
 METHODS: tuple[Method, ...] = ("activation", "occlusion")
@@ -161,6 +165,28 @@ def test_what_cannot_be_explained_is_an_error(predictor: Predictor, tmp_path: Pa
         predictor.explain(b"no poster")
     with pytest.raises(PosterError, match="no such file"):
         predictor.explain(tmp_path / "none.jpg")
+
+
+def test_a_wrong_argument_of_explain_is_named(predictor: Predictor) -> None:
+    film = poster(0, 0, (255, 0, 0))
+    with pytest.raises(TypeError, match="genres: expected several names, got 'Red'; pass a list"):
+        predictor.explain(film, "Red")
+    method: Any = "gradient"
+    with pytest.raises(ValueError, match="expected 'activation' or 'occlusion', got 'gradient'"):
+        predictor.explain(film, method=method)
+
+
+def test_a_title_that_says_nothing_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    file = tmp_path / "poster.png"
+    file.write_bytes(encoded(poster(0, 0, (255, 0, 0))))
+    model = titled_bundle(tmp_path / "titled").path
+    told = []
+    for title in ("Unheard of", "Saw", " "):
+        words = ["explain", str(file), "--title", title, "--model", str(model)]
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert done.exit_code == 0
+        told.append(done.stderr)
+    assert told == ["the title is not used: nothing in it is known to this model\n", "", ""]
 
 
 def test_a_file_is_explained_by_its_own_genres_and_drawn(

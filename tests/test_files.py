@@ -54,6 +54,20 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert names(tmp_path) == ["x.txt"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_a_name_of_its_own() -> None:
+    code = """
+import os
+from keyart.owners import is_alive, owner
+
+mine = owner()
+if os.fork() == 0:
+    os._exit(owner() == mine or not is_alive(owner()))
+os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
 def test_a_replaced_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
     target = tmp_path / "target.txt"
     target.write_text("old")

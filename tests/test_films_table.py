@@ -240,6 +240,18 @@ def test_columns_of_0_and_1_are_genres(tmp_path: Path) -> None:
         ("Up", "2009-05-29", ("Up", 2009)),
         ("Up", "2009.0", ("Up", 2009)),
         ("Up", r"\N", ("Up", None)),
+        ("Up", "19999", ("Up", None)),
+        ("Up (2009)", "0000-00-00", ("Up", 2009)),
+        ("Up", "9999", ("Up", None)),
+        ("Up (9999)", "", ("Up (9999)", None)),
+        ("Up", "1999\u20132003", ("Up", 1999)),
+        ("Up", "\u0662\u0660\u0660\u0669", ("Up", 2009)),
+        ("Up (\uff12\uff10\uff10\uff19)", "", ("Up", 2009)),
+        ("nan", "nan", ("", None)),
+        ("N/A", "N/A", ("", None)),
+        ("NULL", "2009", ("", 2009)),
+        ("<NA>", "<NA>", ("", None)),
+        ("Nan", "2009", ("Nan", 2009)),
     ],
 )
 def test_the_year_comes_from_its_column_or_from_the_title(

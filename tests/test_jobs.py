@@ -26,6 +26,7 @@ from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.errors import JobError, KeyartError
 from keyart.evidence import KINDS
+from keyart.images.archive import Member
 from keyart.jobs import machines, plan, run, status, worker
 from keyart.jobs.plan import Choices, Plan, write_plan
 from keyart.jobs.run import run_job
@@ -82,6 +83,17 @@ def at_once(predictor: Predictor, films: Path | list[Path]) -> pa.Table:
     table = to_table(answers)
     single = [pa.float32() if one.type == pa.float64() else one.type for one in table.schema]
     return table.cast(pa.schema(list(zip(table.column_names, single, strict=True))))
+
+
+def test_an_archive_that_replaced_another_at_its_path_is_read_afresh(tmp_path: Path) -> None:
+    path = tmp_path / "posters.zip"
+    for number in (1, 22):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("before.png", bytes(number))
+            file.writestr("a.png", encoded(poster(number), "PNG"))
+        member = next(find_films([path])).poster  # by name: a.png is first
+        assert isinstance(member, Member)
+        assert plan.kept(os.fspath(path), member.place).read() == encoded(poster(number), "PNG")
 
 
 def test_a_job_gives_the_scores_of_one_sitting_to_the_last_bit(

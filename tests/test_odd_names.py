@@ -17,9 +17,11 @@ from keyart import owners
 from keyart.__main__ import main
 from keyart.catalog.catalog import Catalog
 from keyart.files import StrPath, write_csv, write_json, write_text
+from keyart.prediction import Failure, Prediction
 from keyart.predictor import Predictor
 from keyart.printable import printable
-from keyart.writers import to_table
+from keyart.terminal.predictions import failure_lines, show_predictions
+from keyart.writers import counting, to_table
 from tests.tiny_catalog import encoded, poster, tiny_films
 
 ODD = os.fsdecode(b"caf\xe9.png")
@@ -156,3 +158,19 @@ def test_a_file_with_an_odd_name_is_written_and_its_leftovers_removed(tmp_path: 
     (tmp_path / dead).touch()
     write_text(tmp_path / ODD, "x")
     assert os.listdir(os.fsencode(tmp_path)) == [b"caf\xe9.png"]
+
+
+def test_a_title_is_one_line_that_a_terminal_does_not_obey(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    title = "\x1b[31mTwo\nlines\u202e of\u200d \U0001f3ac\x07"
+    scores = {"Drama": 0.9}
+    film = Prediction("p.jpg", ("Drama",), (), scores, scores, title=title)
+    for count in (1, 100):
+        show_predictions([film], count)
+        first = capsys.readouterr().out.splitlines()[0]
+        assert first.startswith(" [31mTwo lines  of\u200d \U0001f3ac   Drama")
+    failed = [Failure(title, "it has no poster")] * 2
+    with counting(failed, None) as (written, films):
+        assert list(films) == failed
+    assert len("\n".join(failure_lines(written, None)).splitlines()) == 3

@@ -86,6 +86,8 @@ def test_a_title_does_without_a_poster_and_a_year_does_not(model: Predictor) -> 
         model.predict(year=1950)
     with pytest.raises(PosterError, match="nothing in the title 'Unheard of' is known"):
         model.predict(title="Unheard of")
+    with pytest.raises(PosterError, match=r"^film: it has no poster and no title$"):
+        model.predict(title=" ")
 
 
 def test_a_title_stands_in_for_a_poster_that_cannot_be_read_and_says_so(
@@ -94,6 +96,8 @@ def test_a_title_stands_in_for_a_poster_that_cannot_be_read_and_says_so(
     film = model.predict(tmp_path / "nowhere.jpg", title="Moon")
     assert film.evidence == ("title",)
     assert film.problem == film.to_dict()["reason"] == "no such file or folder"
+    for shown in (repr(film), film._repr_html_()):
+        assert "without the poster: no such file or folder" in shown
     with pytest.raises(PosterError, match="no such file or folder; nothing in the title"):
         model.predict(tmp_path / "nowhere.jpg", title="Unheard of")
 
@@ -137,6 +141,12 @@ def test_a_year_that_cannot_be_is_an_error_alone_and_no_evidence_among_many(
     assert film.evidence == ("poster", "title")
 
 
+@pytest.mark.parametrize("evidence", ["poster", ("titles",), ()])
+def test_unknown_evidence_is_an_error(model: Predictor, poster: Path, evidence: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected a collection of 'poster', 'title', 'year'"):
+        model.predict_many([poster], evidence=evidence)
+
+
 def test_many_films_are_answered_as_each_one_alone(
     model: Predictor, poster: Path, tmp_path: Path
 ) -> None:
@@ -167,7 +177,7 @@ def test_many_films_are_answered_as_each_one_alone(
 
 
 def test_a_wanted_precision_counts_for_all_evidence(tmp_path: Path, poster: Path) -> None:
-    bundle = titled_bundle(tmp_path / "titled").at_precision(0.75)
+    bundle = titled_bundle(tmp_path / "titled").at_precision(0.8)
     model = Predictor(bundle)
     for film in (model.predict(poster), model.predict(poster, title="Moon")):
         assert set(film.thresholds.values()) == {0.8}
@@ -249,7 +259,7 @@ def test_a_table_of_titles_is_predicted_and_says_on_what_it_rests(
 
     rows, told = run()
     assert [row["evidence"] for row in rows] == ["title|year", "title", "", ""]
-    assert "4 of 4 films predicted by title and year alone" in told
+    assert "4 of 4 films without a poster: only title and year count" in told
     assert "2 of 4 films could not be predicted" in told
     assert rows[2]["Red"] == ""
     assert "--errors FILE lists them" in run("--posters", str(tmp_path))[1]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from keyart.catalog.catalog import Catalog
+from keyart.catalog.kept import CatalogPoster
 from keyart.errors import PosterError, TableError
 from keyart.prediction import Failure, Query
 from keyart.predictor import Predictor
-from keyart.queries import find_films
+from keyart.queries import NamedFilms, find_films
 from tests.tiny_catalog import tiny_films
 
 NAMES = ["b.png", "a, b.png", "sub/next\x85line.png", "“q”\u2028.png"]
@@ -79,6 +81,21 @@ def test_a_part_of_a_catalog_that_is_damaged_loses_its_own_posters_alone(
     for answer in answers:
         assert isinstance(answer, Failure)
         assert answer.reason.startswith("damaged in its catalog (")
+
+
+def test_a_catalog_that_replaced_another_at_its_path_is_read_afresh(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        folder = tmp_path / f"films {seed}"
+        folder.mkdir()
+        table, posters = tiny_films(folder, range(10 * seed, 10 * seed + 6))
+        catalog = Catalog.build(table, posters, tmp_path / "catalog")
+        kept = [film.poster for film in find_films([catalog.path])]
+        read = [poster.read() for poster in kept if isinstance(poster, CatalogPoster)]
+        assert read == list(catalog.posters())
+        assert read == [catalog.poster(row) for row in range(6)]
+        with pytest.raises(PosterError, match=r"^damaged in its catalog"):
+            CatalogPoster(catalog.shards[0], 6).read()
+        shutil.rmtree(catalog.path)
 
 
 def test_files_folders_and_tables_come_in_the_order_given(tmp_path: Path) -> None:
@@ -264,6 +281,17 @@ def test_a_poster_in_the_working_directory_has_the_title_of_its_folder(
         assert list(find_films(given)) == [Query(Path("poster.jpg"), None, "Heat", 1995)]
     monkeypatch.chdir("extras")
     assert list(find_films("../poster.jpg")) == [Query(Path("../poster.jpg"), None, "Heat", 1995)]
+
+
+def test_names_of_columns_without_a_table_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "poster.jpg").touch()
+    (tmp_path / "films.csv").write_text("id,Titel\n1,Alien\n")
+    for paths in ([tmp_path / "poster.jpg"], [tmp_path]):
+        with pytest.raises(TableError, match=r"--title 'Titel' names a column .*: Alien \(1979\)"):
+            NamedFilms(paths, columns={"title": "Titel"})
+    for paths in ([tmp_path / "poster.jpg", tmp_path / "films.csv"], [f"{tmp_path}/*"]):
+        films = list(NamedFilms(paths, columns={"title": "Titel"}))
+        assert sorted(film.title or "" for film in films) == ["", "Alien"]
 
 
 def test_a_table_alone_says_the_titles_of_its_rows(tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ def test_settings_change_any_table_and_leave_the_first_recipe_alone(tmp_path: Pa
         recipe.with_settings(epoch=3)
 
 
+@pytest.mark.parametrize("thresholds", [0, 1, 80, "f2"])
+def test_a_key_that_takes_several_kinds_of_values_names_them_all(thresholds: object) -> None:
+    with pytest.raises(RecipeError, match=r'expected "f1", .* or a precision above 0 and below 1'):
+        Recipe().with_settings(thresholds=thresholds)
+
+
 def test_text_of_any_script_survives_toml(tmp_path: Path) -> None:
     recipe = Recipe().with_settings(weights='ключ "арт" 🎬.safetensors')
     (tmp_path / "r.toml").write_text(recipe.to_toml(), encoding="utf-8")

@@ -53,8 +53,9 @@ def test_each_poster_takes_its_own_title_and_year(model: Predictor, client_of: S
     [
         ({"title": ["Moon"]}, "1 fields 'title' for 2 posters; send one for each"),
         ({"year": ["1950"] * 3}, "3 fields 'year' for 2 posters"),
-        ({"year": ["1950", "soon"]}, "year"),
-        ({"year": ["1950", "1066"]}, "expected 1870 to 2100, got 1066"),
+        ({"year": ["1950", "soon"]}, "year: expected 1870 to 2100, got 'soon'"),
+        ({"year": ["1950", "1979.0"]}, "year: expected 1870 to 2100, got '1979.0'"),
+        ({"year": ["1950", "1066"]}, "expected 1870 to 2100, got '1066'"),
         ({"title": ["Moon", "x" * 1_001]}, "title"),
     ],
 )

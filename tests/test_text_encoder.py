@@ -15,7 +15,9 @@ import pytest
 
 from keyart.bundle import content_of, read_bundle, write_bundle
 from keyart.calibration import sigmoid
+from keyart.catalog.row_store import RowStore
 from keyart.errors import BundleError, MissingExtraError, WeightsError
+from keyart.evaluation import title_vectors
 from keyart.evaluation.title_vectors import keep_vectors
 from keyart.manifest import digest_of
 from keyart.predictor import Predictor
@@ -101,6 +103,29 @@ def test_a_vector_is_computed_once(
     assert computed == [], "the file has them"
     keep_vectors(find_encoder(str(folder), "the "), ["Kiss"], tmp_path)
     assert computed == ["The Kid", "Kiss"], "with another prompt they are others"
+
+
+def test_many_titles_are_written_in_blocks_that_grow(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    add = RowStore.add
+
+    def counted(self: RowStore, names: Sequence[str], rows: np.ndarray) -> None:
+        written.append(len(names))
+        add(self, names, rows)
+
+    monkeypatch.setattr(RowStore, "add", counted)
+    monkeypatch.setattr(title_vectors, "_BLOCK", 2)
+    titles = ["Kiss " * number + "Blood" for number in range(40)]
+    steps: list[tuple[int, int]] = []
+    encoder = find_encoder(str(folder))
+    keep_vectors(encoder, titles, tmp_path, lambda *step: steps.append(step))
+    assert steps == [(done, 40) for done in range(2, 41, 2)]
+    assert sum(written) == 40
+    assert written == sorted(written[:-1]) + written[-1:]
+    assert len(written) < 15
+    assert np.allclose(encoder.vectors(titles), find_encoder(str(folder)).vectors(titles))
 
 
 def test_a_head_learns_what_is_known_and_says_nothing_of_the_mean_title() -> None:

@@ -17,6 +17,7 @@ from keyart.manifest import digest_of
 from keyart.prediction import Prediction, Query
 from keyart.predictor import Predictor
 from keyart.service.app import create_app
+from keyart.terminal.predictions import show_explanations
 from keyart.typical import NUMBERS, Typical, fit_typical, summary
 from keyart.writers import to_table
 from tests.tiny_titles import titled_bundle
@@ -122,6 +123,28 @@ def test_a_title_stands_by_a_picture_that_is_no_poster(model: Predictor) -> None
     assert "title" in by_title.evidence
     assert by_title.genres
     assert by_year.genres == ()
+
+
+def test_an_explanation_says_that_a_genre_is_withheld(
+    model: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    white = NO_POSTERS["white"]()
+    found = model.explain(white, model.genres)
+    assert max(one.score / one.threshold for one in found) >= 1  # and yet no genre is predicted
+    assert not any(one.predicted for one in found)
+    assert all(one.to_dict()["warning"] == WARNING for one in found)
+    show_explanations(found)
+    shown = capsys.readouterr().out
+    assert WARNING in shown
+    assert "(predicted" not in shown
+    by_title = model.explain(white, model.genres, title="Saw")
+    predicted = tuple(one.genre for one in by_title if one.predicted)
+    assert sorted(predicted) == sorted(model.predict(white, title="Saw").genres)
+    show_explanations(by_title)
+    shown = capsys.readouterr().out
+    assert WARNING in shown
+    assert shown.count("(predicted") == len(predicted) > 0
+    assert not model.explain(painted(np.random.default_rng(3)))[0].warning
 
 
 def test_the_service_warns_too(model: Predictor) -> None:

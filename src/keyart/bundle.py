@@ -110,8 +110,8 @@ class Bundle:
     def at_precision(self, wanted: float) -> "Bundle":
         """This model, predicting genres of which at least the share `wanted` is right.
 
-        The next higher precision that the bundle can promise is kept. Raises BundleError if it has
-        none so high.
+        The next higher precision that the bundle can promise is kept. Raises BundleError for one
+        above or below all of these: below, the next one would predict fewer genres than wanted.
         """
         if not self.precision_thresholds:
             raise BundleError(
@@ -120,10 +120,13 @@ class Bundle:
             )
         precisions = sorted(self.precision_thresholds)
         reached = [precision for precision in precisions if precision >= wanted - 1e-9]
-        if not wanted > 0 or not reached:
+        if not reached or not wanted >= precisions[0] - 1e-9:
+            remedy = "give a share, as 0.8 for 8 of 10 cases"
+            if 0 < wanted < precisions[0]:
+                remedy = "balanced thresholds predict more genres, without a promise"
             raise BundleError(
                 f"precision {wanted:g}: this model can promise {precisions[0]:g} to "
-                f"{precisions[-1]:g}; give a share, as 0.8 for 8 of 10 cases"
+                f"{precisions[-1]:g}; {remedy}"
             )
         return replace(self, precision=reached[0])
 

@@ -53,6 +53,16 @@ class Fusion:
         return {"weights": dict(self.weights), "intercept": self.intercept.tolist()}
 
 
+def check_kinds(evidence: Collection[Kind]) -> frozenset[Kind]:
+    """The kinds that answers may rest on. Raises ValueError if they are not some of KINDS."""
+    used = frozenset(() if isinstance(evidence, str) else evidence)
+    if not used or not used <= set(KINDS):
+        raise ValueError(
+            f"evidence: expected a collection of {', '.join(map(repr, KINDS))}, got {evidence!r}"
+        )
+    return used
+
+
 def best_evidence(found: Collection[str], known: Collection[Evidence]) -> Evidence | None:
     """The most of the evidence that was `found` that a model knows to use; None if there is none.
 

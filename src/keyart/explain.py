@@ -10,7 +10,7 @@ nothing inside the network: it hides one patch at a time and measures how far th
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from keyart.images.spec import ImageSpec
 from keyart.network import Logits, Network
 from keyart.prediction import Query
 from keyart.scorer import Scores
+from keyart.seen import Prepared
 
 Method = Literal["activation", "occlusion"]
 Map = npt.NDArray[np.float64]
@@ -53,7 +54,8 @@ class Explanation:
     year, as far as they were used; each is the model's answer if it knows no more than that. rate:
     the share of all films that have the genre; None if the model does not say. words: what each
     word of the title, or two in a row, adds to the log-odds, most telling first; they sum to the
-    title's part.
+    title's part. warning: that the picture does not look like a poster; then only a title gives
+    genres.
     """
 
     genre: str
@@ -64,10 +66,21 @@ class Explanation:
     words: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[Kind, float] = field(default_factory=dict)
     rate: float | None = None
+    warning: str = ""
 
     def __repr__(self) -> str:
         found = f": {self.where}, by {self.method}" if self.where else ""
         return f"<Explanation {self.genre} {self.score:.2f}{found}>"
+
+    @property
+    def withheld(self) -> bool:
+        """Whether it is not predicted because of the warning, whatever its score."""
+        return bool(self.warning) and "title" not in self.steps
+
+    @property
+    def predicted(self) -> bool:
+        """Whether the genre is predicted."""
+        return self.score >= self.threshold and self.threshold < 1 and not self.withheld
 
     @property
     def parts(self) -> dict[Kind, float]:
@@ -147,6 +160,7 @@ class Explanation:
         """Plain values, for JSON."""
         return {
             "genre": self.genre,
+            **({"warning": self.warning} if self.warning else {}),
             "score": self.score,
             "threshold": self.threshold,
             "rate": self.rate,
@@ -159,6 +173,15 @@ class Explanation:
             "heat": self.heat.tolist(),
             "peak": self.peak,
         }
+
+
+def check_wanted(genres: Sequence[str] | None, method: Method | None) -> None:
+    """Raise TypeError for a name where a list of genres is expected, ValueError for no method."""
+    if isinstance(genres, str):
+        raise TypeError(f"genres: expected several names, got {genres!r}; pass a list")
+    if method not in (None, *get_args(Method)):
+        known = " or ".join(map(repr, get_args(Method)))
+        raise ValueError(f"method: expected {known}, got {method!r}")
 
 
 def explain_evidence(
@@ -214,8 +237,8 @@ def place_maps(
     logits: Callable[[Sequence[Pixels]], Logits],
     network: Network | None,
     max_pixels: int = MAX_PIXELS,
-) -> tuple[Logits, Map]:
-    """The logits (genres,) of a poster, and where they come from (genres, rows, columns).
+) -> tuple[Logits, Map, Prepared]:
+    """The logits (genres,) of a poster, where they come from (genres, rows, columns), and itself.
 
     specs: how the model takes posters. logits: of pictures (films, height, width, 3), one array for
     each of `specs`. network: for 'activation'. Raises PosterError.
@@ -234,7 +257,9 @@ def place_maps(
         maps = activation_maps(network, specs[0], pictures[0], height, width)
     else:
         maps = occlusion_maps(logits, specs, pictures, height, width)
-    return logits(pictures)[0], maps
+    prepared = Prepared(picture[0] for picture in pictures)
+    prepared.aspect = width / height
+    return logits(pictures)[0], maps, prepared
 
 
 def occlusion_maps(

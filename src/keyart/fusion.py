@@ -118,7 +118,7 @@ def _total(
 def why_no_title(bundle: Bundle, film: Query, problem: str) -> str:
     """Why a film's title does not stand in for its poster. problem: why there is no poster."""
     films = bundle.films
-    if not film.title:
+    if not (film.title or "").strip():
         return " and no title" if problem == NO_POSTER else ""
     if films is None or not any("poster" not in one for one in films.fusions):
         return "; this model has learned no titles to do without"

@@ -8,10 +8,14 @@ from pathlib import Path
 from zlib import crc32
 
 
-@cache
 def owner() -> str:
     """A name of this process, unique on all machines that share the disk."""
-    return f"{_machine()}-{os.getpid()}-{_started(os.getpid())}"
+    return _named(os.getpid())  # a forked process has a name of its own
+
+
+@cache
+def _named(pid: int) -> str:
+    return f"{_machine()}-{pid}-{_started(pid)}"
 
 
 def is_alive(process: str) -> bool | None:

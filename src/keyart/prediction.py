@@ -59,7 +59,8 @@ class Query:
         """What answers call it. number: its place among several, for a film without any name."""
         if self.poster is not None:
             return name_of(self.poster, *(() if number is None else (f"poster {number}",)))
-        return self.film_id or self.title or ("film" if number is None else f"film {number}")
+        title = (self.title or "").strip()
+        return self.film_id or title or ("film" if number is None else f"film {number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Prediction:
     @property
     def name(self) -> str:
         """What people call the film: its title, or else its poster's path."""
-        return self.title or self.poster
+        return self.title if self.title and self.title.strip() else self.poster
 
     @property
     def unsure(self) -> bool:
@@ -126,12 +127,16 @@ class Prediction:
             "scores": dict(self.scores),
         }
 
+    @property
+    def _note(self) -> str:
+        return self.warning or (f"without the poster: {self.problem}" if self.problem else "")
+
     def __repr__(self) -> str:
         genres = ", ".join(self.genres) or "unsure"
         if self.maybe:
             genres += f", maybe {' or '.join(self.maybe)}"
-        if self.warning:
-            genres += f", {self.warning}"
+        if self._note:
+            genres += f", {self._note}"
         top = ", ".join(f"{name} {score:.2f}" for name, score in self.top().items())
         return f"<Prediction {self.name!r}: {genres} ({top})>"
 
@@ -155,7 +160,7 @@ class Prediction:
             )
         genres = html.escape(" · ".join(self.genres)) or "<i>unsure</i>"
         maybe = html.escape(", maybe " + " · ".join(self.maybe)) if self.maybe else ""
-        maybe += f"<br>{html.escape(self.warning)}" if self.warning else ""
+        maybe += f"<br>{html.escape(self._note)}" if self._note else ""
         return (
             '<div style="display:flex;gap:16px;align-items:center">'
             f"{_thumbnail(self.picture)}<div><code>{html.escape(self.name)}</code><br>"

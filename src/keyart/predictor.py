@@ -12,8 +12,8 @@ import numpy.typing as npt
 from keyart.bundle import Bundle, read_bundle
 from keyart.copies import copy_posters
 from keyart.errors import BundleError, PosterError
-from keyart.evidence import KINDS, POSTER, Evidence, Kind
-from keyart.explain import Explanation, Method, explain_evidence, place_maps
+from keyart.evidence import KINDS, POSTER, Evidence, Kind, check_kinds
+from keyart.explain import Explanation, Method, check_wanted, explain_evidence, place_maps
 from keyart.fusion import fuse, why_no_title
 from keyart.images.decode import MAX_PIXELS, Pixels
 from keyart.images.poster import Poster, content_of, name_of
@@ -21,9 +21,9 @@ from keyart.images.spec import ImageSpec
 from keyart.network import BATCH, Device, Logits
 from keyart.parallel import batches, ordered
 from keyart.places import find_model
-from keyart.prediction import NO_POSTER, NOT_A_POSTER, Failure, Prediction, Query, several
+from keyart.prediction import NO_POSTER, Failure, Prediction, Query, several
 from keyart.scorer import Pictures, Scores, open_scorer
-from keyart.seen import Prepared, Seen
+from keyart.seen import Prepared, Seen, seen_as
 from keyart.title_model import check_year
 
 Item = TypeVar("Item")
@@ -136,10 +136,10 @@ class Predictor:
         films: posters as for `predict`, or queries, as `find_films` makes them of tables; read
         lazily. evidence: what predictions may rest on; ("poster",) leaves titles and years out.
         workers: threads; None means one for each core. Yields one Prediction or Failure for each of
-        them; never raises for a single one.
+        them; never raises for a single one. Raises ValueError for unknown evidence.
         """
         numbered = enumerate(several(films))
-        used = frozenset(evidence)
+        used = check_kinds(evidence)
 
         def work(batch: list[tuple[int, Poster | Query]]) -> list[Prediction | Failure]:
             queries = [film if isinstance(film, Query) else Query(film) for _, film in batch]
@@ -169,14 +169,15 @@ class Predictor:
         highest scores if they are fewer than three. method: how to find the places on the poster:
         'activation' (a class activation map: fast, needs a linear head) or 'occlusion' (hides one
         part after another: slow, works for every model); None takes the first if the model has it.
-        Raises PosterError, UnknownGenreError, and BundleError for a method that the model does not
-        have.
+        Raises PosterError, UnknownGenreError, BundleError for a method that the model does not
+        have, ValueError for an unknown one, and TypeError for a single name instead of a list.
         """
         film = Query(None, None, title, year)
         check_year(year)
+        check_wanted(genres, method)
         vocabulary = self.bundle.vocabulary
         wanted = None if genres is None else [vocabulary.index(name) for name in genres]
-        logits, maps = None, np.empty((len(self.genres), 0, 0))
+        seen, maps = None, np.empty((len(self.genres), 0, 0))
         if poster is None:
             method = None
         else:
@@ -185,17 +186,24 @@ class Predictor:
             method = method or ("activation" if has_maps else "occlusion")
             if method == "activation":
                 self.require("maps")
-            logits, maps = place_maps(poster, method, specs, self.logits, network, max_pixels)
-        (answer,) = self.answers([film], [None if logits is None else Seen(logits)])
+            logits, maps, prepared = place_maps(
+                poster, method, specs, self.logits, network, max_pixels
+            )
+            (seen,) = seen_as(self.bundle.typical, logits[None], [prepared])
+        (answer,) = self.answers([film], [seen])
         if isinstance(answer, Failure):
             raise PosterError(f"{answer.poster}: {answer.reason}")
-        found = explain_evidence(self.bundle, logits, film, answer.evidence)
+        by_poster = None if seen is None else seen.logits
+        found = explain_evidence(self.bundle, by_poster, film, answer.evidence)
         if wanted is None:
             near = [name for name in answer.top(3) if name not in answer.genres]
             names = [*answer.genres, *near[: max(0, 3 - len(answer.genres))]]
             wanted = [self.genres.index(name) for name in names]
             wanted.sort(key=lambda genre: -found[genre].score)
-        return [replace(found[genre], method=method, map=maps[genre]) for genre in wanted]
+        return [
+            replace(found[genre], method=method, map=maps[genre], warning=answer.warning)
+            for genre in wanted
+        ]
 
     def embed(self, posters: Iterable[Poster], *, workers: int | None = None) -> Embeddings:
         """The network's view of posters as vectors of length 1: (posters, channels).
@@ -242,15 +250,7 @@ class Predictor:
 
     def see(self, posters: Sequence[Prepared]) -> list[Seen]:
         """The logits of prepared posters, and whether they look like posters."""
-        logits = self.poster_logits(posters)
-        typical = self.bundle.typical
-        if typical is None:
-            return [Seen(row) for row in logits]
-        pixels = np.stack([pictures[0] for pictures in posters])
-        like = typical.includes(logits, pixels, [poster.aspect for poster in posters])
-        return [
-            Seen(row, "" if one else NOT_A_POSTER) for row, one in zip(logits, like, strict=True)
-        ]
+        return seen_as(self.bundle.typical, self.poster_logits(posters), posters)
 
     def logits(self, pictures: Pictures) -> Logits:
         """Logits (films, genres), before calibration. pictures: for each spec of the scorer."""

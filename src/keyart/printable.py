@@ -3,12 +3,20 @@
 import codecs
 import json
 import os
+import re
 from typing import Any
+
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 
 
 def printable(name: str | os.PathLike[str]) -> str:
     r"""A file's name as text that can be encoded: what is not UTF-8 in it becomes \\xe9."""
     return os.fspath(name).encode("utf-8", ESCAPE).decode("utf-8")
+
+
+def in_one_line(text: str) -> str:
+    """Text without what a terminal obeys: line ends, escape sequences, other directions."""
+    return _OBEYED.sub(" ", text)
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from keyart.catalog.kept import catalog_films, is_catalog
 from keyart.catalog.poster_folder import PosterFolder
 from keyart.catalog.table_file import TableFile, is_table, read_table
 from keyart.copies import local_file
-from keyart.errors import KeyartError, PosterError, why
+from keyart.errors import KeyartError, PosterError, TableError, why
 from keyart.files import StrPath
 from keyart.images.archive import Archive, is_archive
 from keyart.images.folder import files_below, is_picture, no_pictures, stem
@@ -70,7 +70,7 @@ def find_films(
     posters: the folder or the archive of the tables' posters. columns: names of the tables'
     columns, as in `Catalog.build`. Raises PosterError if a path does not exist, a pattern matches
     nothing, or a folder has no pictures; TableError if a table cannot be read, or does not say
-    which posters it is about.
+    which posters it is about, or if there are `columns` but no table.
     """
     for part in _parts(paths, posters, columns):
         yield from part
@@ -116,8 +116,19 @@ def _parts(
     paths: StrPath | Iterable[StrPath], posters: StrPath | None, columns: Columns | None
 ) -> Iterator[Iterable[Query]]:
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
+    wanted = dict(columns or {})  # until there is a table that may have them
     for path in several:
-        yield from _parts_of(os.fspath(path), posters, columns or {})
+        for part in _parts_of(os.fspath(path), posters, columns or {}):
+            if isinstance(part, TableFilms) or path == STANDARD_INPUT:
+                wanted.clear()
+            yield part
+    for kind, name in wanted.items():
+        option = "--poster-column" if kind == "poster" else f"--{kind}"
+        remedy = "; a file's own name may give both: Alien (1979).jpg"
+        raise TableError(
+            f"{option} {name!r} names a column of a table, and there is no table"
+            f"{remedy if kind in ('title', 'year') else ''}"
+        )
 
 
 def _parts_of(given: str, posters: StrPath | None, columns: Columns) -> Iterator[Iterable[Query]]:

@@ -74,13 +74,17 @@ class EnsembleScorer:
     @property
     def specs(self) -> tuple[ImageSpec, ...]:
         """The members' preparations; what several of them share is made once."""
-        return tuple(dict.fromkeys(spec for member in self.members for spec in member.specs))
+        found: dict[str, ImageSpec] = {}
+        for member in self.members:
+            for spec in member.specs:
+                found.setdefault(spec.key, spec)
+        return tuple(found.values())
 
     def logits(self, pictures: Pictures) -> Logits:
         """The logit (films, genres) of the weighted average of the members' calibrated scores."""
-        seen = dict(zip(self.specs, pictures, strict=True))
+        seen = {spec.key: one for spec, one in zip(self.specs, pictures, strict=True)}
         scores = [
-            calibration.apply(member.logits([seen[spec] for spec in member.specs]))
+            calibration.apply(member.logits([seen[spec.key] for spec in member.specs]))
             for member, calibration in zip(self.members, self.calibrations, strict=True)
         ]
         return average_logits(np.stack(scores), self.weights)

@@ -1,9 +1,14 @@
 """A poster on its way through a model: prepared for it, and seen by it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from keyart.images.decode import Pixels
 from keyart.network import Logits
+from keyart.prediction import NOT_A_POSTER
+from keyart.typical import Typical
 
 
 class Prepared(tuple[Pixels, ...]):
@@ -22,3 +27,12 @@ class Seen:
 
     logits: Logits
     warning: str = ""
+
+
+def seen_as(typical: Typical | None, logits: Logits, posters: Sequence[Prepared]) -> list[Seen]:
+    """What a model sees in posters. logits: (posters, genres). typical: None warns of none."""
+    if typical is None:
+        return [Seen(row) for row in logits]
+    pixels = np.stack([pictures[0] for pictures in posters])
+    like = typical.includes(logits, pixels, [poster.aspect for poster in posters])
+    return [Seen(row, "" if one else NOT_A_POSTER) for row, one in zip(logits, like, strict=True)]

@@ -1,28 +1,25 @@
 """The films that a page shows: what was predicted for each, and where its poster is."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import tee
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keyart.catalog.films_table import text_of
+from keyart.catalog.kept import is_catalog
 from keyart.catalog.table_file import Row, TableFile, is_table, read_table
 from keyart.errors import StoreError
+from keyart.extras import extras
 from keyart.files import StrPath
-from keyart.images.poster import KeptPoster, Poster
+from keyart.images.poster import Poster
 from keyart.prediction import NOT_A_POSTER, Failure, Prediction, Query
 from keyart.predictor import Predictor
 from keyart.queries import find_films
 from keyart.stores.paths import place
 
-if TYPE_CHECKING:
-    from keyart.catalog.catalog import Catalog
-
 _ANSWERS = ("poster", "genres", "maybe", "unsure", "evidence")
 _BEFORE_SCORES = {"film_id", "title", *_ANSWERS, "reason", "top", "warning", "scores"}
-_CATALOG = "catalog.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +71,8 @@ def read_tiles(
     CatalogError and PosterError for a path that cannot be read.
     """
     given, path = path, place(path)
-    if (path / _CATALOG).is_file():
-        from keyart.catalog.catalog import Catalog
-
-        return _of_catalog(Catalog.open(path), Predictor.of(model))
+    if is_catalog(path):
+        return _of_catalog(path, Predictor.of(model))
     if path.is_file() and is_table(path):
         table = read_table(path)
         if all(name in table.columns for name in _ANSWERS):
@@ -92,43 +87,31 @@ def _of_films(films: Iterable[Query], predictor: Predictor) -> Iterator[Tile]:
         yield _tile(answer, film.year, film.poster)
 
 
-def _of_catalog(catalog: "Catalog", predictor: Predictor) -> Iterator[Tile]:
-    queries = (
-        Query(poster, film.film_id, film.title or None, film.year)
-        for film, poster in zip(catalog, catalog.posters(), strict=True)
-    )
-    answers = predictor.predict_many(queries)
-    for row, (film, answer) in enumerate(zip(catalog, answers, strict=True)):
-        yield _tile(answer, film.year, CatalogPoster(catalog, row), film.genres)
-
-
-class CatalogPoster(KeptPoster):
-    """The poster of a catalog's film."""
-
-    def __init__(self, catalog: "Catalog", row: int) -> None:
-        self._catalog, self._row = catalog, row
-
-    def __fspath__(self) -> str:
-        return os.fspath(self._catalog.path / f"poster {self._row}")
-
-    def read(self) -> bytes:
-        """Its content."""
-        return self._catalog.poster(self._row)
+def _of_catalog(path: Path, predictor: Predictor) -> Iterator[Tile]:
+    with extras():
+        from keyart.catalog.catalog import Catalog
+    tiles = _of_films(find_films(path), predictor)
+    for film, tile in zip(Catalog.open(path), tiles, strict=True):
+        yield replace(tile, listed=film.genres)
 
 
 def _tile(
     answer: Prediction | Failure,
     year: int | None,
     poster: Poster | None,
-    listed: Sequence[str] | None = None,
 ) -> Tile:
     about = (answer.title or Path(answer.poster).name, answer.film_id or "", year)
     if isinstance(answer, Failure):
-        return Tile(*about, (), (), {}, listed, answer.reason)
+        return Tile(*about, (), (), {}, reason=answer.reason)
     return Tile(
-        *about, answer.genres, answer.maybe, answer.scores, listed, answer.problem,
-        bool(answer.warning), None if answer.problem else poster,
-    )  # fmt: skip
+        *about,
+        answer.genres,
+        answer.maybe,
+        answer.scores,
+        reason=answer.problem,
+        warning=bool(answer.warning),
+        poster=None if answer.problem else poster,
+    )
 
 
 def _of_answers(table: TableFile, posters: Path | None) -> Iterator[Tile]:

@@ -33,6 +33,8 @@ _IMDB_ID = re.compile(r"tt[0-9]{6,}")
 _IMDB_PAGE = re.compile(r"imdb\.com/(?:[a-z-]+/)?title/(tt[0-9]+)", re.IGNORECASE)
 _TMDB_PAGE = re.compile(r"themoviedb\.org/(?:movie|tv)/([0-9]+)", re.IGNORECASE)
 _DATE = re.compile(r"([0-9]{1,2}[ ./-])*[0-9]{4}([./-][0-9]{1,2}){0,2}(T.*|\.0)?")
+# What programs write for no value. A title of "Null" is rarer than a film without a title.
+_NO_VALUE = {"nan", "NaN", "NaT", "<NA>", "#N/A", "N/A", "n/a", "None", "NULL", "null"}
 _SHORT = 200  # letters of a cell of genres that others may equal
 _LONG = 0.2  # of the films of a table with one row per genre have several genres
 
@@ -198,7 +200,7 @@ def _may_be_years(cells: Sequence[Any]) -> bool:
     years = [
         year
         for text in map(text_of, cells)
-        if _DATE.fullmatch(text) and (year := _year(text)) and EARLIEST <= year <= LATEST
+        if _DATE.fullmatch(text) and (year := _year(text)) is not None
     ]
     return len(years) > len(cells) / 2 and len(set(years)) > 1
 
@@ -263,11 +265,13 @@ def film_of(
     """
 
     def text(kind: str) -> str:
-        return text_of(row.cells.get(columns[kind])) if kind in columns else ""
+        found = text_of(row.cells.get(columns[kind])) if kind in columns else ""
+        return "" if found in _NO_VALUE else found
 
     title, year = text("title"), _year(text("year"))
-    if year is None and title and (match := re.search(r"\(([0-9]{4})\)\s*$", title)):
-        year, title = int(match[1]), title[: match.start()].strip()
+    if year is None and title and (match := re.search(r"\(\d{4}\)\s*$", title)):
+        year = _year(match[0])
+        title = title if year is None else title[: match.start()].strip()
     original = text("original_title")
     if original.casefold() not in ("", title.casefold()):
         title = f"{title} / {original}" if title else original  # as title_parts reads them
@@ -277,9 +281,9 @@ def film_of(
 
 
 def _year(text: str) -> int | None:
-    """The first year in a cell: 1995, 1995-10-30, 30-Oct-1995 or 10/30/1995."""
-    match = re.search(r"(?<![0-9])[0-9]{4}(?![0-9])", text)
-    return int(match[0]) if match else None
+    """The first year in a cell: 1995, 1995-10-30, 30-Oct-1995 or 10/30/1995, in any digits."""
+    years = map(int, re.findall(r"(?<!\d)\d{4}(?!\d)", text))
+    return next((year for year in years if EARLIEST <= year <= LATEST), None)
 
 
 def is_long_form(listings: Iterable[Listing]) -> bool:

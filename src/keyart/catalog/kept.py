@@ -29,10 +29,13 @@ class CatalogPoster(KeptPoster):
     def read(self) -> bytes:
         """Its content. Raises PosterError if its part of the file cannot be read."""
         try:
-            starts = _starts(self.file)
+            facts = os.stat(self.file)
+            state = facts.st_size, facts.st_mtime_ns, facts.st_ino
+            starts = _starts(self.file, state)
             group = bisect_right(starts, self.row) - 1
-            content: bytes = _posters(self.file, group)[self.row - starts[group]].as_py()
-        except (CatalogError, OSError, ValueError) as error:  # pyarrow's are among these
+            content: bytes = _posters(self.file, state, group)[self.row - starts[group]].as_py()
+        # pyarrow's errors are among these; LookupError: the file lacks the row, or the column.
+        except (CatalogError, OSError, ValueError, LookupError) as error:
             raise PosterError(f"damaged in its catalog ({one_line(error)})") from error
         return content
 
@@ -58,14 +61,15 @@ def catalog_films(path: Path) -> Iterator[tuple[CatalogPoster, str, str, int | N
 
 
 # Posters are read one after another: the last row groups are enough, for a few threads at once.
+# The state of the file is part of the key: another catalog may have been built at its path.
 @lru_cache(maxsize=8)
-def _posters(file: Path, group: int) -> Any:
+def _posters(file: Path, state: tuple[int, ...], group: int) -> Any:
     with _reading(file) as parquet:
         return parquet.read_row_group(group, columns=["poster"])["poster"].combine_chunks()
 
 
 @lru_cache(maxsize=8)
-def _starts(file: Path) -> list[int]:
+def _starts(file: Path, state: tuple[int, ...]) -> list[int]:
     """The first row of each row group."""
     with _reading(file) as parquet:
         groups = range(parquet.num_row_groups)

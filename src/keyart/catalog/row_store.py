@@ -21,6 +21,9 @@ class RowStore:
         known = self._names.read_text().split() if self._names.exists() else []
         self._rows = {name: row for row, name in enumerate(known)}
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def missing(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
         """Places of the names that are not stored yet; the first place if a name repeats."""
         seen = set(self._rows)

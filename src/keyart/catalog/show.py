@@ -158,12 +158,10 @@ def draw_sheet(catalog: CatalogTable, path: Path, *, across: int = 10) -> None:
         name: films[np.linspace(0, len(films) - 1, min(across, len(films))).astype(int)].tolist()
         for name, films in rows
     }
-    wanted = {row for films in picked.values() for row in films}
     tiles = {}
-    for row, poster in enumerate(catalog.posters()):
-        if row in wanted:
-            tile = Image.fromarray(decode(poster, at_least=(_TILE[1], _TILE[0])))
-            tiles[row] = tile.resize(_TILE, Image.Resampling.LANCZOS)
+    for row in sorted({row for films in picked.values() for row in films}):
+        tile = Image.fromarray(decode(catalog.poster(row), at_least=(_TILE[1], _TILE[0])))
+        tiles[row] = tile.resize(_TILE, Image.Resampling.LANCZOS)
     step = (_TILE[0] + _GAP, _TILE[1] + _GAP)
     width = 2 * _MARGIN + _LABEL + across * step[0] - _GAP
     height = 2 * _MARGIN + len(rows) * step[1] - _GAP

@@ -24,9 +24,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from keyart.catalog.kept import CatalogPoster
 from keyart.catalog.split import ALL_FILMS, SPLITS
 from keyart.copies import copy_of, folder_for
-from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format, why
+from keyart.errors import (
+    CatalogError,
+    KeyartError,
+    PosterError,
+    VocabularyError,
+    other_format,
+    why,
+)
 from keyart.files import StrPath, no_folder
 from keyart.film import Film
 from keyart.genres import Vocabulary
@@ -263,17 +271,12 @@ class CatalogTable:
             raise CatalogError(f"{self.path}: no row {row:,}; its films are 0 to {len(self) - 1:,}")
         left = row
         for number, facts in enumerate(self.facts["shards"]):
-            if left >= facts["films"]:
-                left -= facts["films"]
-                continue
-            with self._reading(), parquet_file(self.shard(number)) as file:
-                for group in range(file.num_row_groups):
-                    films = file.metadata.row_group(group).num_rows
-                    if left < films:
-                        poster = file.read_row_group(group, columns=["poster"])["poster"][left]
-                        found: bytes = poster.as_py()
-                        return found
-                    left -= films
+            if left < facts["films"]:
+                try:
+                    return CatalogPoster(self.shard(number), left).read()
+                except PosterError as error:
+                    raise CatalogError(f"{self.path}: row {row:,} is {error}") from error
+            left -= facts["films"]
         raise CatalogError(f"{self.path}: damaged (no row {row:,}); build it again")
 
     @contextmanager

@@ -51,8 +51,8 @@ def evaluate(
         return
     if thresholds and precision is not None:
         raise typer.BadParameter("give --thresholds or --precision, not both")
-    if precision is not None and not 0 < precision <= 1:
-        raise typer.BadParameter("--precision is a share above 0 and up to 1, such as 0.8")
+    if precision is not None and not 0 < precision < 1:
+        raise typer.BadParameter("--precision is a share above 0 and below 1, such as 0.8")
     if save and thresholds is None and precision is None:
         raise typer.BadParameter("--save needs --thresholds or --precision")
     from keyart.terminal.scores import show_scores

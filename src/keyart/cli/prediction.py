@@ -124,7 +124,7 @@ def predict(
     # Standard input is answered as it comes, because its length is unknown.
     streamed = format == "ndjson" and to_screen and STANDARD_INPUT in paths
     known = None if streamed else NamedFilms(paths, posters=posters, columns=named)
-    if known and not quiet and (line := titles_line(known)):
+    if known and not quiet and used == KINDS and (line := titles_line(known)):
         typer.echo(line, err=True)
     total = len(known) if known else 0
     queries = find_films(paths, posters=posters, columns=named) if streamed else iter(known or ())
@@ -196,3 +196,5 @@ def explain(
     if out:
         write_picture(out, draw_explanations(poster, explanations))
     show_explanations(explanations, as_json=as_json)
+    if title and title.strip() and all("title" not in one.steps for one in explanations):
+        typer.echo("the title is not used: nothing in it is known to this model", err=True)

@@ -271,12 +271,12 @@ def name_in(row: Row) -> str:
 def kept(path: str, place: str) -> KeptPoster:
     """A poster in a file of many."""
     if is_archive(Path(path)):
-        return _archive(path)[place]
+        return _archive(path, state_of(Path(path)))[place]
     return CatalogPoster(Path(path), int(place))
 
 
 @lru_cache(maxsize=4)
-def _archive(path: str) -> dict[str, Member]:
+def _archive(path: str, state: tuple[int | None, int | None]) -> dict[str, Member]:
     return {member.place: member for member in Archive(Path(path)).members}
 
 

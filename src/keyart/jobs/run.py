@@ -10,7 +10,7 @@ import pyarrow as pa
 from keyart.bundle import BOX
 from keyart.catalog.table import parquet_file
 from keyart.errors import JobError, counted
-from keyart.evidence import KINDS, Kind
+from keyart.evidence import KINDS, Kind, check_kinds
 from keyart.files import StrPath, replacing, sweep, write_csv
 from keyart.jobs.machines import Here, Machines, computed
 from keyart.jobs.plan import PLAN, SHARD, Choices, Plan, write_plan
@@ -84,6 +84,7 @@ def run_job(
     check_device(device)
     if workers is not None and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
+    used = check_kinds(evidence)
     bundle = Predictor.load(model, precision=precision, balanced=balanced).bundle
     several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     films = find_films(several, posters=posters, columns=dict(columns or {}))
@@ -97,7 +98,7 @@ def run_job(
             str(bundle.provenance.get("name") or bundle.path.name),
             precision,
             balanced,
-            tuple(kind for kind in KINDS if kind in evidence),
+            tuple(kind for kind in KINDS if kind in used),
             top,
             min_score,
             shard_size or (known.choices.shard_size if known else SHARD),

@@ -63,7 +63,8 @@ _RELEASE = re.compile(
 )
 _BARE_YEAR = re.compile(r"(.+?)[ ._]+(18[7-9][0-9]|19[0-9]{2}|20[0-9]{2})")
 _NAMED_IDS = re.compile(r"(?i)[\[{(](imdb|tmdb)(?:id)?[-=: ](tt[0-9]{6,10}|[0-9]{1,9})[\]})]")
-_NO_TITLE = re.compile(r"(?i)(?:vts[_ ].*|video_ts|movie|film|title[0-9]*|index|[0-9]{4,5})?")
+_NO_TITLE = re.compile(r"(?i)(?:vts[_ ].*|video_ts|movie|film|title[0-9]*|index)?")
+_COUNTED = re.compile(r"[0-9]{4,5}")  # 00013.m2ts; but "1917 (2019)" is a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def parse_name(name: str) -> Named:
     if " " not in title:
         title = re.sub("[._]+", " ", title)
     title = " ".join(title.split()).strip(" -")
-    return Named("" if _NO_TITLE.fullmatch(title) else title, year, ids)
+    untitled = _NO_TITLE.fullmatch(title) or (year is None and _COUNTED.fullmatch(title))
+    return Named("" if untitled else title, year, ids)
 
 
 def split_suffix(name: str) -> tuple[str, str]:

@@ -116,7 +116,7 @@ class Doubts(Sequence[Doubt]):
     def read(cls, path: StrPath) -> "Doubts":
         """Read what `write` wrote as .json. Raises DoubtsError."""
         try:
-            found = read_json(place(path), _MOST_BYTES)
+            found = read_json(place(path), _MOST_BYTES, links=True)
             if found["format"] != FORMAT:
                 raise DoubtsError(
                     f"{path}: doubts of format {found['format']}, expected {FORMAT}; find them "

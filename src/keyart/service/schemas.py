@@ -1,5 +1,6 @@
 """What requests bring and what the API answers: the records, which also make its OpenAPI."""
 
+import re
 from typing import Annotated, Any, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -19,10 +20,12 @@ Fingerprint = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _MODEL = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 _POSTER = {"model": _MODEL, "poster": "the-silent-orbit.jpg", "sha256": _SHA256}
+_YEAR = re.compile("[0-9]{4}")
 BINARY = {"type": "string", "format": "binary"}
 
 Title = Annotated[str, Field(max_length=1_000)]
-Year = Annotated[str, Field(pattern="^([0-9]{4})?$")]
+# `_film` checks it: Pydantic would say that it does not match a pattern.
+Year = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^([0-9]{4})?$"})]
 Poster = Annotated[Upload, WithJsonSchema({**BINARY, "contentMediaType": "image/jpeg"})]
 
 
@@ -96,8 +99,8 @@ class FilmsForm(Form):
 
 def _film(title: str, year: str) -> Query:
     """What the fields of a form say of a film. Raises Problem."""
-    if year and not is_year(int(year)):
-        raise Problem("invalid", f"year: expected {EARLIEST} to {LATEST}, got {int(year)}")
+    if year and not (_YEAR.fullmatch(year) and is_year(int(year))):
+        raise Problem("invalid", f"year: expected {EARLIEST} to {LATEST}, got {year[:20]!r}")
     return Query(None, None, title or None, int(year) if year else None)
 
 

@@ -15,6 +15,7 @@ from keyart.errors import counted, listed
 from keyart.evidence import POSTER
 from keyart.explain import Explanation, percent
 from keyart.prediction import Failure, Prediction
+from keyart.printable import in_one_line
 from keyart.queries import NamedFilms
 from keyart.stores.paths import place
 from keyart.writers import Ranked, Written, counting
@@ -68,8 +69,8 @@ def failure_lines(written: Written, errors: Path | None) -> Iterator[str]:
         return
     yield count
     for failure in written.failures[:_LISTED]:
-        film = f"{failure.film_id}: " if failure.film_id else ""
-        yield f"  {film}{failure.poster}: {failure.reason}"
+        film = f"{failure.film_id}: " if failure.film_id not in (None, failure.poster) else ""
+        yield in_one_line(f"  {film}{failure.poster}: {failure.reason}")
     if written.failed > _LISTED:
         yield "  ... and more; --errors FILE lists them all"
 
@@ -92,8 +93,8 @@ def titles_line(films: NamedFilms) -> str:
     if not films.without_posters:
         return ""
     return (
-        f"{films.without_posters:,} of {counted(len(films), 'film')} predicted by title and year "
-        "alone; --posters sets the folder of posters"
+        f"{films.without_posters:,} of {counted(len(films), 'film')} without a poster: only title "
+        "and year count; --posters sets the folder of posters"
     )
 
 
@@ -115,7 +116,7 @@ def precision_line(bundle: Bundle) -> str:
 def _draw_bars(film: Prediction, console: Console, ranks: Ranked | None) -> None:
     console.print(
         Text.assemble(
-            (film.title or Path(film.poster).name, "bold"),
+            (in_one_line((film.title or "").strip() or Path(film.poster).name), "bold"),
             "  ",
             _verdict(film),
             ("" if film.evidence == POSTER else f"  by {listed(film.evidence)}", "dim"),
@@ -146,7 +147,7 @@ def _bar(score: float, threshold: float, chosen: bool) -> Text:
 
 
 def _draw_line(film: Prediction, console: Console, ranks: Ranked | None) -> None:
-    line = Text.assemble(film.name, "  ", _verdict(film))
+    line = Text.assemble(in_one_line(film.name), "  ", _verdict(film))
     if ranks:
         best = " · ".join(f"{name} {score:.0%}" for name, score in ranks.of(film).items())
         line.append(f"  top: {best or 'none'}", "dim")
@@ -166,10 +167,14 @@ def show_explanations(explanations: Sequence[Explanation], *, as_json: bool = Fa
         sys.stdout.write(json.dumps([one.to_dict() for one in explanations], indent=1) + "\n")
         return
     console = Console(highlight=False)
+    if explanations and explanations[0].warning:
+        console.print(Text(f"the picture {explanations[0].warning}", "red"))
     for one in explanations:
-        predicted = "predicted" if one.score >= one.threshold else "not predicted"
+        predicted = "predicted" if one.predicted else "not predicted"
         verdict = f"({predicted}, threshold {percent(one.threshold)})"
-        if one.threshold >= 1:
+        if one.withheld and one.score >= one.threshold:
+            verdict = "(not predicted, because of the picture)"
+        elif one.threshold >= 1:
             verdict = "(never predicted: it does not keep the precision)"
         console.print(
             Text.assemble((one.genre, "bold"), f"  {percent(one.score)} {verdict}{one.whence}"),

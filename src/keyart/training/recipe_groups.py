@@ -23,7 +23,7 @@ from keyart.training.recipe_tables import (
 )
 
 Strength = Annotated[int, Limits(ge=0, le=30, description="integer from 0 to 30")]
-Precision = Annotated[float, Limits(gt=0, le=1, description="a precision above 0, up to 1")]
+Precision = Annotated[float, Limits(gt=0, lt=1, description="a precision above 0 and below 1")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,11 +171,13 @@ def _valid(group: type[Any], values: Mapping[str, Any], where: str) -> Any:
         # JSON, because in it an integer may stand for a real number, as people write them.
         return _adapter(group).validate_json(json.dumps(dict(values), default=str))
     except ValidationError as error:
-        first = error.errors()[0]
+        first, *others = error.errors()
         name = str(first["loc"][0]) if first["loc"] else group.__name__.lower()
-        raise RecipeError(
-            f"{where}: {name} = {shown(first['input'])}: {first['msg'].lower()}"
-        ) from error
+        problem = first["msg"].lower()
+        if any(other["loc"][:1] == first["loc"][:1] for other in others):  # for each alternative
+            (kind,) = (one.type for one in fields(group) if one.name == name)
+            problem = f"expected {_words(kind)}"
+        raise RecipeError(f"{where}: {name} = {shown(first['input'])}: {problem}") from error
 
 
 def _adapter(group: type[Any]) -> TypeAdapter[Any]:
