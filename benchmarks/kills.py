@@ -33,7 +33,7 @@ from keyart.training.checkpoint import load_tensors
 
 # A server that has imported everything forks each command: the kills meet work, not imports.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_IMPORTED = ["keyart.__main__", "keyart.cli", "keyart.catalog.catalog", "keyart.similar",
+_IMPORTED = [__name__, "keyart.__main__", "keyart.cli", "keyart.catalog.catalog", "keyart.similar",
              "keyart.writers", "keyart.review.corrections", "pyarrow.parquet"]  # fmt: skip
 _FOR_TRAINING = ["keyart.training.train", "keyart.training.export", "keyart.report.page",
                  "keyart.terminal.training", "keyart.terminal.scores"]  # fmt: skip

@@ -1,11 +1,15 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import csv
+import functools
 import logging
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +20,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import Engine, event
 
 from keyart.catalog.catalog import Catalog
 from keyart.evaluation.baselines import fit_baselines
@@ -29,6 +34,18 @@ from keyart.service.server import running
 from keyart.similar import Index
 from tests.tiny import VOCABULARY, tiny_bundle
 from tests.wire import encoded
+
+# The files that take longest. They begin: at the end, a test of a minute would keep one worker busy
+# while the others have nothing left to do.
+_LONG = (
+    "test_train_on_ray", "test_search", "test_launch", "test_docs", "test_service_page",
+    "test_jobs_on_ray", "test_cli", "test_review_page", "test_finetune", "test_classical_run",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run long files first, and the rest in its order."""
+    items.sort(key=lambda item: item.path.stem not in _LONG)
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +67,43 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def unsynced() -> Iterator[None]:
+    """Wait for no disk: what tests write must survive a killed process, and no power cut."""
+
+    def relax(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            with contextlib.suppress(sqlite3.Error):  # a damaged file: the test is to find out
+                connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", relax)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+    event.remove(Engine, "connect", relax)
+
+
+@pytest.fixture(autouse=True, scope="session")
 def without_box() -> Iterator[None]:
     """Compare no model with the box: it would take as long as the rest of most tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("keyart.evaluation.box.box", lambda: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_registry() -> Iterator[None]:
+    """Let PyTorch collect the operators of ONNX once, and not for each network: it takes a second.
+
+    Only if some test exports: a session without PyTorch is not to import it.
+    """
+    if "torch" not in sys.modules:
+        yield
+        return
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    collected = functools.cache(ONNXRegistry.from_torchlib)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(collected))
         yield
 
 

@@ -196,7 +196,7 @@ def test_without_a_network_the_hub_is_refused_with_the_way_out(
 
 
 def test_a_vgg16_file_of_timm_loads_into_the_studys(tmp_path: Path) -> None:
-    theirs = timm.create_model("vgg16", pretrained=False, num_classes=0)
+    theirs = timm.create_model("vgg16", pretrained=False, num_classes=0, mlp_ratio=0.01)
     tensors = {
         name: tensor for name, tensor in theirs.state_dict().items() if name.startswith("features.")
     } | {"pre_logits.fc1.weight": torch.zeros(2, 2), "head.fc.bias": torch.zeros(1000)}

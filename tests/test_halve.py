@@ -25,26 +25,31 @@ SPEC = ImageSpec(height=32, width=24)
 SILENT = Callbacks(lambda done, total: None, lambda step: None, lambda line: None)
 
 
-def test_a_halved_network_scores_nearly_as_before_in_nearly_half_the_bytes() -> None:
+PIXELS = np.random.default_rng(0).integers(0, 256, (8, 32, 24, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def whole() -> bytes:
+    """A network as ONNX."""
     torch.manual_seed(0)
     model = build_classifier("posternet-small", SPEC, 3, 0.0).eval()
     with torch.no_grad():
         model.head.linear.weight.mul_(4)  # type: ignore[union-attr, operator]
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 24, 3), dtype=np.uint8)
-    whole = export_onnx(model, pixels)
+    return export_onnx(model, PIXELS)
+
+
+def test_a_halved_network_scores_nearly_as_before_in_nearly_half_the_bytes(whole: bytes) -> None:
     half = halved(whole)
     assert len(half) < 0.55 * len(whole)
-    before, after = Network(whole).logits(pixels), Network(half).logits(pixels)
+    before, after = Network(whole).logits(PIXELS), Network(half).logits(PIXELS)
     assert before.std() > 0.01
     assert 0 < np.abs(after - before).max() < 0.02
 
 
-def test_halving_twice_changes_nothing_more() -> None:
-    model = build_classifier("posternet-small", SPEC, 3, 0.0).eval()
-    pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 24, 3), dtype=np.uint8)
-    half = halved(export_onnx(model, pixels))
+def test_halving_twice_changes_nothing_more(whole: bytes) -> None:
+    half = halved(whole)
     again = halved(half)
-    assert np.array_equal(Network(half).logits(pixels), Network(again).logits(pixels))
+    assert np.array_equal(Network(half).logits(PIXELS), Network(again).logits(PIXELS))
 
 
 def test_a_small_export_predicts_and_has_no_weights_to_train_on(tmp_path: Path) -> None:

@@ -28,12 +28,6 @@ from tests.tiny_library import contents, make_library, nfo, paint, painted, part
 FILM = painted(0)
 
 
-@pytest.fixture(autouse=True)
-def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sync no disk: hundreds of times take theirs, and a test sees no difference."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     return promising_model(tmp_path_factory.mktemp("model"))

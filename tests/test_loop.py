@@ -4,9 +4,6 @@ import csv
 import os
 import re
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +27,7 @@ from keyart.training.recipe import Recipe
 from keyart.training.sources import PixelSource, Whole
 from keyart.training.state import LoopState
 from keyart.training.workers import ALONE, Workers
+from tests.forks import forks_of
 
 MACHINE = Machine(torch.device("cpu"), bf16=False, compile=False)
 RECIPE = Recipe().with_settings(
@@ -147,33 +145,33 @@ def test_a_training_that_stops_within_an_epoch_resumes_to_the_same_weights(
     assert equal(tmp_path / "whole", tmp_path / "cut")
 
 
+def train_slowly(run: str) -> None:
+    """What a process does that is to be killed."""
+    loop._SECONDS_BETWEEN_CHECKPOINTS = 0.0
+    trained(Path(run), watch=lambda step: time.sleep(0.05))
+
+
 def test_a_killed_process_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    script = textwrap.dedent("""
-        import sys, time
-        from pathlib import Path
-        from tests.test_loop import RECIPE, loop, trained
-        loop._SECONDS_BETWEEN_CHECKPOINTS = 0.0
-        trained(Path(sys.argv[1]), watch=lambda step: time.sleep(0.05))
-    """)
     cut = tmp_path / "cut"
     last = cut / "checkpoints" / "last.safetensors"
 
     def written_since(moment: int) -> bool:
         return last.exists() and last.stat().st_mtime_ns > moment
 
-    # While the first weights are being written; right after a checkpoint; within an epoch.
-    for point, pause in (("writing", 0.0), ("written", 0.0), ("written", 0.15)):
-        begun = time.time_ns()
-        process = subprocess.Popen([sys.executable, "-c", script, cut])
-        reached = False
-        while not reached:
-            assert process.poll() is None, "it ended before it could be killed"
-            writing = cut.exists() and any(cut.rglob(".*.partial"))
-            reached = writing if point == "writing" else written_since(begun)
-            time.sleep(0.0005)
-        time.sleep(pause)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    with forks_of(__name__) as forks:
+        # While the first weights are being written; right after a checkpoint; within an epoch.
+        for point, pause in (("writing", 0.0), ("written", 0.0), ("written", 0.15)):
+            begun = time.time_ns()
+            process = forks.start("train_slowly", str(cut))
+            reached = False
+            while not reached:
+                assert forks.runs(process), "it ended before it could be killed"
+                writing = cut.exists() and any(cut.rglob(".*.partial"))
+                reached = writing if point == "writing" else written_since(begun)
+                time.sleep(0.0005)
+            time.sleep(pause)
+            os.kill(process, signal.SIGKILL)
+            assert forks.wait(process) == -signal.SIGKILL
     assert 1 <= len((cut / "history.csv").read_text().splitlines()) - 1 < RECIPE.optimisation.epochs
     trained(cut)
     trained(tmp_path / "whole")

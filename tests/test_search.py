@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import re
 import signal
 import sqlite3
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,22 +19,27 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from markupsafe import Markup
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import RecipeError, SearchError, TrainingError
 from keyart.files import write_csv
+from keyart.report.charts import Chart
 from keyart.run import Run
+from keyart.search import report
 from keyart.search import search as searches
 from keyart.search import study as storing
 from keyart.search.search import tune
 from keyart.search.space import Value, default_space, read_space, start_of
 from keyart.search.study import Search, open_search
+from keyart.training import loop
 from keyart.training.callbacks import Callbacks, Step
 from keyart.training.checkpoint import history_of, save_tensors
 from keyart.training.recipe import Recipe, load_recipe, parse_settings
 from keyart.training.train import learn
+from tests.forks import Forks, forks_of
 from tests.tiny_catalog import tiny_films
 
 SMALL = ("epochs=4", "height=32", "width=24", "batch_size=16", "keep=last")
@@ -114,7 +120,24 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "GRACE", 2)
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.fixture(autouse=True)
+def sketched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep matplotlib from drawing the charts of pages that a test does not look at.
+
+    A page takes longer than the search: all else about it is written as always.
+    """
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(
+            report, "_chart", lambda title, draw, caption: Chart(title, Markup(), (), caption)
+        )
+
+
+@pytest.fixture
+def drawn() -> None:
+    """The test wants real charts."""
+
+
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -141,7 +164,7 @@ def test_a_search_begins_with_the_recipe_as_it_is_and_ends_with_a_better_one(
     assert "https:" not in page
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_trials_below_the_median_are_stopped_early(catalog: Catalog, tmp_path: Path) -> None:
     found = sought(catalog, tmp_path / "out", trials=16)
     pruned = of(found, TrialState.PRUNED)
@@ -165,7 +188,7 @@ def test_a_search_continues_to_more_trials_and_no_further(catalog: Catalog, tmp_
     assert len(states(sought(catalog, tmp_path / "out", trials=5))) == 5
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_a_trial_that_runs_out_of_hours_continues_with_the_search(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +287,7 @@ def test_a_folder_that_holds_something_else_is_refused(catalog: Catalog, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_trial_that_fails_is_counted_and_not_tried_again(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,41 +326,36 @@ def test_a_validation_split_without_genres_is_reported(
         sought(catalog, tmp_path / "out")
 
 
-# Run in another process: a search. Its first trial prints when an epoch is over, and waits.
-KILLED = """
-import sys, time
-from keyart.search import study
-from keyart.training.recipe import parse_settings
-from keyart.training import loop
-from keyart.training.callbacks import Callbacks
-from keyart.search.search import tune
+def search_and_wait(catalog: str, out: str) -> None:
+    """What another process does that is to be killed: its first trial stops after two epochs."""
+    loop._SECONDS_BETWEEN_CHECKPOINTS = 0
+    storing.HEARTBEAT, storing.GRACE = 1, 2
 
-loop._SECONDS_BETWEEN_CHECKPOINTS = 0
+    def steps(step: Step) -> None:
+        if step.row is not None and step.epoch == 2:
+            print("second epoch", flush=True)
+            time.sleep(60)
 
-def steps(step):
-    if step.row is not None and step.epoch == 2:
-        print("second epoch", flush=True)
-        time.sleep(60)
+    sought(Catalog.open(catalog), Path(out), trials=2, callbacks=silent(steps))
 
-study.HEARTBEAT, study.GRACE = 1, 2
-tune(
-    sys.argv[1], "demo", out=sys.argv[2], trials=2, search=sys.argv[4].split(),
-    callbacks=Callbacks(steps=steps),
-    **parse_settings(sys.argv[3].split()),
-)
-"""
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with forks_of(__name__) as made:
+        yield made
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_killed_search_continues_from_its_checkpoints(catalog: Catalog, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    command = [sys.executable, "-c", KILLED, str(catalog.path), str(out)]
-    with subprocess.Popen(
-        [*command, " ".join(SMALL), RATES[0]], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "second epoch\n"
-        process.send_signal(signal.SIGKILL)
+def test_a_killed_search_continues_from_its_checkpoints(
+    catalog: Catalog, tmp_path: Path, forks: Forks
+) -> None:
+    out, said_there = tmp_path / "out", tmp_path / "said"
+    process = forks.start("search_and_wait", str(catalog.path), str(out), out=said_there)
+    while not (said_there.exists() and said_there.read_text() == "second epoch\n"):
+        assert forks.runs(process)
+        time.sleep(0.01)
+    os.kill(process, signal.SIGKILL)
+    assert forks.wait(process) == -signal.SIGKILL
     epochs: list[int] = []
     said: list[str] = []
     watcher = Callbacks(lambda *_: None, lambda step: epochs.append(step.epoch), said.append)
@@ -414,41 +433,27 @@ def test_several_folders_share_the_trials_of_one_database(catalog: Catalog, tmp_
         sought(catalog, tmp_path / "own", trials=1, storage=url)
 
 
-# What several processes do at the same moment: begin the search in a database without tables.
-BEGIN = """
-import sys
-from pathlib import Path
-from keyart.catalog.catalog import Catalog
-from keyart.search.study import open_search
-catalog = Catalog.open(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-open_search(catalog, "demo", Path(sys.argv[2]), storage=sys.argv[3])
-"""
+def begin(catalog: str, out: str, url: str, ready: str) -> None:
+    """What several processes do at the same moment: begin in a database without tables."""
+    warnings.simplefilter("ignore")
+    opened = Catalog.open(catalog)
+    Path(f"{out}-is-ready").touch()
+    while not Path(ready).exists():
+        time.sleep(0.001)
+    open_search(opened, "demo", Path(out), storage=url)
 
 
 def test_machines_begin_a_search_in_one_database_at_the_same_moment(
-    catalog: Catalog, tmp_path: Path, postgres_url: str
+    catalog: Catalog, tmp_path: Path, postgres_url: str, forks: Forks
 ) -> None:
     url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
-    outs = [tmp_path / "one", tmp_path / "two"]
-    machines = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", BEGIN, catalog.path, out, url],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for out in outs
-    ]  # fmt: skip
-    for machine in machines:
-        assert machine.stdout is not None
-        assert machine.stdout.readline() == "ready\n"
-    for machine in machines:
-        assert machine.stdin is not None
-        machine.stdin.write("go\n")
-        machine.stdin.flush()
-    for machine in machines:
-        machine.communicate()
-    assert [machine.returncode for machine in machines] == [0, 0]
+    outs, go = [tmp_path / "one", tmp_path / "two"], tmp_path / "go"
+    machines = [forks.start("begin", *map(str, (catalog.path, out, url, go))) for out in outs]
+    while not all(Path(f"{out}-is-ready").exists() for out in outs):
+        assert all(map(forks.runs, machines))
+        time.sleep(0.01)
+    go.touch()
+    assert [forks.wait(machine) for machine in machines] == [0, 0]
     with storing.quiet_optuna():
         for out in outs:
             found = open_search(catalog, "demo", out, storage=url)
@@ -465,6 +470,7 @@ def test_a_database_that_cannot_be_opened_is_an_error_of_one_line(
     assert not (tmp_path / "out").exists(), "a search that could not begin leaves nothing"
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_search_that_ctrl_c_ends_continues_with_the_same_trial(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -520,7 +526,7 @@ def test_trials_started_at_the_same_moment_are_not_too_many(
     assert found.failed == []
 
 
-@pytest.mark.usefixtures("pretended")
+@pytest.mark.usefixtures("pretended", "drawn")
 def test_a_search_changes_no_setting_of_its_host(catalog: Catalog, tmp_path: Path) -> None:
     import matplotlib as mpl
     import matplotlib.pyplot as plt

@@ -1,9 +1,7 @@
 """training/workers.py: several workers train the network that one process trains."""
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from keyart.training.callbacks import Step
 from keyart.training.join import joined_here
 from keyart.training.machine import Machine
 from keyart.training.workers import ALONE, Workers
+from tests.forks import Forks, forks_of
 from tests.test_loop import MACHINE, RECIPE, trained, weights
 
 # Every kind of random draw.
@@ -88,25 +87,30 @@ def work(job: str, folder: str, port: str, rank: str) -> None:
         os._exit(1)
 
 
-def two_workers(job: str, folder: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with forks_of(__name__, OMP_NUM_THREADS="1") as made:
+        yield made
+
+
+def two_workers(forks: Forks, job: str, folder: Path) -> list[str]:
     """Do a job in two workers. Returns what each of them printed."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    script = "import sys; from tests.test_workers import work; work(*sys.argv[1:])"
+    said = [folder / f"{job}-{rank}" for rank in range(2)]
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, job, str(folder), str(store.port), str(rank)],
-            stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        forks.start("work", job, str(folder), str(store.port), str(rank), out=said[rank])
         for rank in range(2)
-    ]  # fmt: skip
-    return [process.communicate(timeout=240)[0] for process in processes]
+    ]
+    for process in processes:
+        forks.wait(process)
+    return [file.read_text() for file in said]
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def compared(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folders of the trainings by one process, and by two workers."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
-    printed, _ = two_workers("train", two)
+    printed, _ = two_workers(forks, "train", two)
     assert printed.startswith("LostWorkerError: another worker ended or does not answer")
     train_all(one)
     return one, two
@@ -145,11 +149,11 @@ def test_two_workers_train_the_network_of_one_process_within_rounding(
 
 
 def test_a_training_that_lost_a_worker_resumes_to_the_same_weights(
-    compared: tuple[Path, Path],
+    compared: tuple[Path, Path], forks: Forks
 ) -> None:
     _, folder = compared
     epochs = (folder / "cut" / "history.csv").read_text().splitlines()
     assert len(epochs) == 1 + 2
-    assert two_workers("resume", folder) == ["", ""]
+    assert two_workers(forks, "resume", folder) == ["", ""]
     whole, cut = weights(folder / "whole"), weights(folder / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
