@@ -16,7 +16,7 @@ from keyart.errors import TrainingError
 from keyart.training.callbacks import Callbacks, Step
 from keyart.training.on_ray import each
 from keyart.training.train import train
-from tests.test_launch import SETTINGS
+from tests.test_launch import SETTINGS, trained_by_torchrun
 from tests.test_loop import weights
 from tests.tiny_catalog import tiny_films
 
@@ -48,9 +48,9 @@ def cluster() -> Iterator[str]:
 
 
 def test_a_training_on_a_cluster_that_lost_a_worker_has_the_weights_of_one_machine(
-    catalog: Path, tmp_path: Path, cluster: str
+    catalog: Path, tmp_path: Path, cluster: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    here = train(catalog, out=tmp_path / "here", workers=2, **SETTINGS)
+    here = trained_by_torchrun(tmp_path_factory)
     messages: list[str] = []
     rows: list[float] = []
 
@@ -66,7 +66,7 @@ def test_a_training_on_a_cluster_that_lost_a_worker_has_the_weights_of_one_machi
     )
     assert there.is_finished
     assert "a worker was lost; continuing from the last checkpoint" in messages
-    one, other = weights(here.path), weights(there.path)
+    one, other = weights(here), weights(there.path)
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not (there.path / "ray").exists()
 

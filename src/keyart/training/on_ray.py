@@ -5,7 +5,6 @@ import os
 import shutil
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from typing import Any
 from keyart.cluster import connect
 from keyart.errors import KeyartError, MissingExtraError, RunError, TrainingError, one_line
 from keyart.parallel import cores
+from keyart.training.board import Board
 from keyart.training.callbacks import Callbacks
 from keyart.training.join import STEP_TIMEOUT, LostWorkerError, working
 from keyart.training.reports import Job, Report, Teller, error_of, failure, sending
@@ -65,7 +65,7 @@ def _train(ray: Any, job: Job, workers: int, callbacks: Callbacks) -> None:
             f"{workers} workers, but the cluster has {total} processors: use fewer workers"
         )
     state = Path(job.run, "ray")
-    board = ray.remote(num_cpus=0)(_Board).remote()
+    board = ray.remote(num_cpus=0)(Board).remote()
     logging.getLogger("ray.train").setLevel(logging.CRITICAL)
     trainer = TorchTrainer(
         _work,
@@ -104,39 +104,6 @@ def each(nodes: Sequence[int], workers: int) -> int:
     most = max(nodes, default=0)
     fits = (n for n in range(most, 0, -1) if sum(node // n for node in nodes) >= workers)
     return next(fits, 0)
-
-
-class _Board:
-    """What the workers report: an actor of the cluster."""
-
-    def __init__(self) -> None:
-        self._reports: deque[Report] = deque()
-        self._failure: tuple[int, Report] | None = None
-        self._starts = 0
-
-    def start(self) -> int:
-        """How often the training has started before."""
-        self._starts += 1
-        return self._starts - 1
-
-    def tell(self, report: Report) -> bool:
-        """Add a report. Returns whether the training is to go on."""
-        self._reports.append(report)
-        return self._failure is None
-
-    def take(self) -> list[Report]:
-        """The reports since the last call."""
-        taken = list(self._reports)
-        self._reports.clear()
-        return taken
-
-    def fail(self, rank: int, report: Report) -> None:
-        """Remember the first failure, of which starting again would be no cure."""
-        self._failure = self._failure or (rank, report)
-
-    def failure(self) -> tuple[int, Report] | None:
-        """The first failure."""
-        return self._failure
 
 
 def _fit(ray: Any, trainer: Any, board: Any, teller: Teller) -> None:
