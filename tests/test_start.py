@@ -1,6 +1,7 @@
 """Starting from a trained model: what it knows is kept, also by a model of other genres."""
 
 import html
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from keyart.run import Run
 from keyart.terminal.scores import show_scores
 from keyart.titles import hash_of, title_parts
 from keyart.training.evaluate import evaluate
+from keyart.training.finish import unused_evidence
 from keyart.training.near import Weights, fit_near
 from keyart.training.networks import load_best
 from keyart.training.recipe import Recipe
@@ -179,6 +181,19 @@ def test_notes_say_whether_the_start_knows_test_films(
     box = evaluate(own_genres.bundle_path, catalog).split("test").box
     assert box is not None
     assert box.seen == 2
+
+
+def test_a_note_says_which_evidence_of_the_start_is_not_used(box: Start) -> None:
+    films = box.bundle.films
+    assert films is not None
+    assert unused_evidence(box, films) == ()
+    without = replace(films, fusions={}, decisions={})
+    for now in (None, without):
+        (note,) = unused_evidence(box, now)
+        assert re.search("a usable title or a usable year, so .*; (the )?box does", note)
+    kept = {kind: one for kind, one in films.fusions.items() if "year" not in kind}
+    (note,) = unused_evidence(box, replace(films, fusions=kept))
+    assert "has a usable year, so" in note
 
 
 def test_the_box_is_scored_as_keyart_predicts(own_genres: Run) -> None:

@@ -19,10 +19,12 @@ from keyart.catalog.terms import (
     terms_of,
     terms_to_json,
 )
+from keyart.decisions import Films
 from keyart.errors import RunError
 from keyart.evaluation.box import is_box, trained_on
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits, fuse_titles, learn_typical
+from keyart.evidence import KINDS, POSTER
 from keyart.files import write_text
 from keyart.images.spec import ImageSpec
 from keyart.network import Logits, Network
@@ -121,6 +123,17 @@ def _notes_of(start: Start, catalog: Catalog, rows: npt.NDArray[np.int64]) -> tu
     return (f"{note}.",)
 
 
+def unused_evidence(start: Start, films: Films | None) -> tuple[str, ...]:
+    """A note if the start uses titles or years and the model does not. films: of the model."""
+    before, now = (one.fusions if one else {} for one in (start.bundle.films, films))
+    kinds = set().union(*before) - set().union(POSTER, *now)
+    if not kinds:
+        return ()
+    name = "the box" if is_box(start.bundle) else Path(start.name).name
+    lacking = " or ".join(f"a usable {kind}" for kind in KINDS if kind in kinds)
+    return (f"No validation film has {lacking}, so this model does not use them; {name} does.",)
+
+
 def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
     """The sentence encoder that a recipe names. Raises WeightsError."""
     data = recipe.data
@@ -159,6 +172,7 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
     terms = terms_of(catalog)
     if known is not None:
         notes += _notes_of(known, catalog, trained.rows["test"])
+        notes += unused_evidence(known, films)
         inherited = terms_from_json(known.bundle.provenance.get("terms", []))
         notes += tuple(terms_lines(inherited))
         terms = joined_terms(inherited, terms)
