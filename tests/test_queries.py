@@ -289,8 +289,8 @@ def test_names_of_columns_without_a_table_are_an_error(tmp_path: Path) -> None:
     for paths in ([tmp_path / "poster.jpg"], [tmp_path]):
         with pytest.raises(TableError, match=r"--title 'Titel' names a column .*: Alien \(1979\)"):
             NamedFilms(paths, columns={"title": "Titel"})
-    for paths in ([tmp_path / "poster.jpg", tmp_path / "films.csv"], [f"{tmp_path}/*"]):
-        films = list(NamedFilms(paths, columns={"title": "Titel"}))
+    for named in ([tmp_path / "poster.jpg", tmp_path / "films.csv"], [f"{tmp_path}/*"]):
+        films = list(NamedFilms(named, columns={"title": "Titel"}))
         assert sorted(film.title or "" for film in films) == ["", "Alien"]
 
 
