@@ -249,7 +249,7 @@ def test_columns_of_0_and_1_are_genres(tmp_path: Path) -> None:
         ("Up (\uff12\uff10\uff10\uff19)", "", ("Up", 2009)),
         ("nan", "nan", ("", None)),
         ("N/A", "N/A", ("", None)),
-        ("NULL", "2009", ("", 2009)),
+        ("NULL", "2009", ("NULL", 2009)),
         ("<NA>", "<NA>", ("", None)),
         ("Nan", "2009", ("Nan", 2009)),
     ],

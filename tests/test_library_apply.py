@@ -409,7 +409,6 @@ for when in ("before", "middle"):
         restore()
         child = os.fork()
         if child == 0:
-            files.owner.cache_clear()  # it is another process now
             killed(step, when)
             apply_plan(plan, journal)
             os._exit(0)

@@ -37,6 +37,9 @@ def cluster() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.setenv("RAY_TMPDIR", str(folder))
+        # Ray reads the token once in a process: the one that the tests of jobs on Ray set.
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
         patch.setattr("keyart.cluster._STORE", 100 << 20)
         folder.mkdir()
         try:

@@ -33,8 +33,8 @@ _IMDB_ID = re.compile(r"tt[0-9]{6,}")
 _IMDB_PAGE = re.compile(r"imdb\.com/(?:[a-z-]+/)?title/(tt[0-9]+)", re.IGNORECASE)
 _TMDB_PAGE = re.compile(r"themoviedb\.org/(?:movie|tv)/([0-9]+)", re.IGNORECASE)
 _DATE = re.compile(r"([0-9]{1,2}[ ./-])*[0-9]{4}([./-][0-9]{1,2}){0,2}(T.*|\.0)?")
-# What programs write for no value. A title of "Null" is rarer than a film without a title.
-_NO_VALUE = {"nan", "NaN", "NaT", "<NA>", "#N/A", "N/A", "n/a", "None", "NULL", "null"}
+# What spreadsheets and pandas write for no value. "None" and "NULL" may be titles.
+_NO_VALUE = {"nan", "NaN", "NaT", "<NA>", "#N/A", "N/A", "n/a"}
 _SHORT = 200  # letters of a cell of genres that others may equal
 _LONG = 0.2  # of the films of a table with one row per genre have several genres
 

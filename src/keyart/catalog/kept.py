@@ -29,15 +29,20 @@ class CatalogPoster(KeptPoster):
     def read(self) -> bytes:
         """Its content. Raises PosterError if its part of the file cannot be read."""
         try:
-            facts = os.stat(self.file)
-            state = facts.st_size, facts.st_mtime_ns, facts.st_ino
-            starts = _starts(self.file, state)
-            group = bisect_right(starts, self.row) - 1
-            content: bytes = _posters(self.file, state, group)[self.row - starts[group]].as_py()
+            return content_at(self.file, self.row)
         # pyarrow's errors are among these; LookupError: the file lacks the row, or the column.
         except (CatalogError, OSError, ValueError, LookupError) as error:
             raise PosterError(f"damaged in its catalog ({one_line(error)})") from error
-        return content
+
+
+def content_at(file: Path, row: int) -> bytes:
+    """The poster in a row of a catalog's file. Raises pyarrow's errors, OSError, LookupError."""
+    facts = os.stat(file)
+    state = facts.st_size, facts.st_mtime_ns, facts.st_ino
+    starts = _starts(file, state)
+    group = bisect_right(starts, row) - 1
+    content: bytes = _posters(file, state, group)[row - starts[group]].as_py()
+    return content
 
 
 def is_catalog(path: Path) -> bool:

@@ -24,17 +24,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keyart.catalog.kept import CatalogPoster
+from keyart.catalog.kept import content_at
 from keyart.catalog.split import ALL_FILMS, SPLITS
 from keyart.copies import copy_of, folder_for
-from keyart.errors import (
-    CatalogError,
-    KeyartError,
-    PosterError,
-    VocabularyError,
-    other_format,
-    why,
-)
+from keyart.errors import CatalogError, KeyartError, VocabularyError, other_format, why
 from keyart.files import StrPath, no_folder
 from keyart.film import Film
 from keyart.genres import Vocabulary
@@ -272,10 +265,8 @@ class CatalogTable:
         left = row
         for number, facts in enumerate(self.facts["shards"]):
             if left < facts["films"]:
-                try:
-                    return CatalogPoster(self.shard(number), left).read()
-                except PosterError as error:
-                    raise CatalogError(f"{self.path}: row {row:,} is {error}") from error
+                with self._reading():
+                    return content_at(self.shard(number), left)
             left -= facts["films"]
         raise CatalogError(f"{self.path}: damaged (no row {row:,}); build it again")
 
@@ -283,7 +274,7 @@ class CatalogTable:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, pa.ArrowException, KeyError) as error:
+        except (OSError, pa.ArrowException, LookupError) as error:
             reason = " ".join(str(error).split())
             raise CatalogError(f"{self.path}: damaged ({reason}); build it again") from error
 
