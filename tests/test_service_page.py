@@ -452,6 +452,8 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
         )
         return " ".join(found.split())
 
+    # Without this the dialog may open before Playwright waits for it, and is lost.
+    page.on("filechooser", lambda chooser: None)
     page.keyboard.press("Tab")
     assert focused() == "Skip to the posters"
     page.keyboard.press("Tab")
