@@ -1,5 +1,6 @@
 """Starting from a trained model: what it knows is kept, also by a model of other genres."""
 
+import csv
 import html
 import re
 from dataclasses import replace
@@ -190,10 +191,22 @@ def test_a_note_says_which_evidence_of_the_start_is_not_used(box: Start) -> None
     without = replace(films, fusions={}, decisions={})
     for now in (None, without):
         (note,) = unused_evidence(box, now)
-        assert re.search("a usable title or a usable year, so .*; (the )?box does", note)
+        assert re.search("a usable title or a usable year: unlike (the )?box, this", note)
     kept = {kind: one for kind, one in films.fusions.items() if "year" not in kind}
     (note,) = unused_evidence(box, replace(films, fusions=kept))
-    assert "has a usable year, so" in note
+    assert "has a usable year: unlike" in note
+
+
+def test_a_model_of_films_without_titles_says_that_it_uses_none(
+    painted: Path, tmp_path: Path
+) -> None:
+    with (painted / "films.csv").open(newline="") as file:
+        films = [(row["film_id"], row["genres"]) for row in csv.DictReader(file)]
+    with (tmp_path / "films.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("film_id", "genres"), *films])
+    catalog = Catalog.build(tmp_path / "films.csv", painted / "posters", tmp_path / "catalog")
+    run = train(catalog, out=tmp_path / "run", start="box", callbacks=SILENT)
+    assert "usable title or a usable year: unlike box" in run.metrics.notes[-1]  # see without_box
 
 
 def test_the_box_is_scored_as_keyart_predicts(own_genres: Run) -> None:

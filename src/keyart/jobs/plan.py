@@ -275,7 +275,7 @@ def kept(path: str, place: str) -> KeptPoster:
     return CatalogPoster(Path(path), int(place))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=4)  # by state too: another archive may have replaced it
 def _archive(path: str, state: tuple[int | None, int | None]) -> dict[str, Member]:
     return {member.place: member for member in Archive(Path(path)).members}
 

@@ -131,7 +131,7 @@ def unused_evidence(start: Start, films: Films | None) -> tuple[str, ...]:
         return ()
     name = "the box" if is_box(start.bundle) else Path(start.name).name
     lacking = " or ".join(f"a usable {kind}" for kind in KINDS if kind in kinds)
-    return (f"No validation film has {lacking}, so this model does not use them; {name} does.",)
+    return (f"No validation film has {lacking}: unlike {name}, this model uses none.",)
 
 
 def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
