@@ -5,7 +5,8 @@ python -m benchmarks.box RUN [--catalog CATALOG] [--titles TABLE] [--encoder FOL
 Its network is stored in float16 (see training/halve.py), and scored in that form on the test split
 of the run's catalog. Those are the metrics on its card. A bundle that is small already, such as the
 box itself, may stand for the run: then its thresholds and what it knows of posters are learned
-again, and titles only if --titles or --encoder is given. A sentence
+again. Titles are learned again if --titles or --encoder is given. Otherwise they are those of the
+bundle; a run gets those of the box that was there, which must be of the same catalog. A sentence
 encoder gives what it knows of words; it is no part of the box.
 """
 
@@ -15,7 +16,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from keyart.bundle import BOX, content_of, read_bundle, write_bundle
+from keyart.bundle import BOX, boxed_bundle, content_of, read_bundle, write_bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.split import SPLITS
 from keyart.decisions import DEFAULT_PRECISION
@@ -59,17 +60,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if (given.run / MANIFEST).is_file():
             small = read_bundle(Path(shutil.copytree(given.run, Path(folder) / "small")))
+            before = small
         else:
             small = export(given.run, Path(folder) / "small", small=True)
+            before = read_bundle(boxed_bundle())
         by_split = {split: catalog.rows(split) for split in SPLITS}
         rows, predictor = by_split["validation"], Predictor(small)
-        films = small.films
-        known = small.provenance["notes"]
-        notes = tuple(note for note in known if note.startswith(_TITLES))
-        if films is None or given.titles is not None or encoder is not None:
+        notes = tuple(note for note in before.provenance["notes"] if note.startswith(_TITLES))
+        titles = before.films.titles if before.films is not None else None
+        if given.titles is not None or encoder is not None:
             titles, notes = learn_titles(catalog, by_split, given.titles, encoder, "words")
-            logits = catalog_logits(predictor, catalog, rows)
-            films = fuse_titles(titles, catalog, logits, rows, small.provenance["thresholds"])
+        elif before.provenance["catalog"] != catalog.fingerprint:
+            raise SystemExit(f"{before.path}: is not of {catalog.path}; give --titles")
+        logits = catalog_logits(predictor, catalog, rows)
+        films = fuse_titles(titles, catalog, logits, rows, small.provenance["thresholds"])
         spec = predictor.image_specs[0]
         typical = learn_typical(
             catalog, spec, lambda some: catalog_logits(predictor, catalog, some), by_split
