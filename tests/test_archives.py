@@ -14,7 +14,7 @@ import pytest
 import keyart
 from keyart.archives import Address, unpack
 from keyart.errors import HubError
-from keyart.places import local_model
+from keyart.places import find_model
 from tests.poster_server import Answer, Server, serving
 from tests.tiny import tiny_bundle
 
@@ -92,7 +92,7 @@ def test_archives_of_other_tools_are_read_also_with_a_folder_around(
     bundle = tiny_bundle(tmp_path / "bundle")
     body = pack([(top + name, data) for name, data in content(bundle.path)])
     with serving(giving(body)) as server:
-        loaded = local_model(address(server, body))
+        loaded = find_model(address(server, body)).path
     assert content(loaded) == content(bundle.path)
 
 

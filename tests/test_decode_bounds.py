@@ -326,6 +326,24 @@ def test_a_decode_that_takes_too_long_is_ended_and_the_next_one_works() -> None:
     assert decode_apart("PNG", PNG, None, MAX_PIXELS, 100 * MEGABYTE).shape == (90, 60, 3)
 
 
+def test_a_process_that_answers_as_its_time_ends_is_not_kept_for_the_next_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask, answered = apart._ask, []
+
+    def late(process: subprocess.Popen[bytes], *rest: object) -> object:
+        reply = ask(process, *rest)  # type: ignore[arg-type]
+        (timer,) = (one for one in threading.enumerate() if isinstance(one, threading.Timer))
+        timer.function()
+        answered.append(process)
+        return reply
+
+    monkeypatch.setattr(apart, "_ask", late)
+    pixels = decode_apart("PNG", PNG, None, MAX_PIXELS, 100 * MEGABYTE)
+    assert pixels.shape == (90, 60, 3)
+    assert answered[0] not in apart._idle
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="has no signals")
 def test_a_decoder_that_crashes_takes_only_its_file_down(monkeypatch: pytest.MonkeyPatch) -> None:
     ask = apart._ask

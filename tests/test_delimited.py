@@ -7,12 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyart.catalog.delimited import read_delimited
+from keyart.catalog.delimited import Delimited, Record
 
 COLUMNS = ("id", "title", "genres")
 LINE = st.text("ab\"é'.-", max_size=8)  # within a line
 WORDS = st.lists(st.text("abé", min_size=1, max_size=4), min_size=1, max_size=4)
 PROSE = st.lists(WORDS.map(", ".join), min_size=2, max_size=3).map("\n".join)
+
+
+def read_delimited(text: str, *, tabs: bool = False) -> tuple[tuple[str, ...], list[Record]]:
+    """The columns and records of a text."""
+    table = Delimited(lambda: text.split("\n"), tabs=tabs)
+    return table.columns, list(table.records())
 
 
 def rows_of(text: str, *, tabs: bool = False) -> list[list[str]]:

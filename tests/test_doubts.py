@@ -103,6 +103,21 @@ def test_similar_films_are_of_other_groups() -> None:
     assert likeness[0] > likeness[1]
 
 
+@pytest.mark.parametrize("count", [1, 6, 59, 60, 90])
+def test_similar_films_are_the_first_of_all_in_order_also_of_equals(count: int) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 2, (60, 3)).astype(np.float32)  # so there are many equals
+    groups = np.array([f"group-{number}" for number in rng.integers(0, 20, 60)], dtype=object)
+    apart = features - features.mean(0)
+    apart /= np.linalg.norm(apart, axis=1, keepdims=True)
+    for row, (rows, likeness) in enumerate(nearest(features, groups, np.arange(60), count)):
+        cosines = apart @ apart[row]
+        ranked = [int(one) for one in np.argsort(-cosines, kind="stable")]
+        expected = [one for one in ranked if groups[one] != groups[row]][:count]
+        assert rows.tolist() == expected
+        np.testing.assert_array_equal(likeness, cosines[expected])
+
+
 def test_features_are_kept_and_not_computed_again(
     catalog: Catalog, doubts: Doubts, tiny_predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

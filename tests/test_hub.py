@@ -20,7 +20,7 @@ from keyart.bundle import Content, Member, write_bundle
 from keyart.calibration import Calibration
 from keyart.decisions import Decisions
 from keyart.errors import BundleError, HubError, WeightsError
-from keyart.places import find_model, local_model
+from keyart.places import find_model
 from keyart.text_encoder import find_encoder
 from keyart.training.start import open_start, starting_recipe
 from tests.fake_hub import OWNER, READER, Hub, Repository, environment, hub_here, use
@@ -142,11 +142,11 @@ def test_a_new_version_takes_the_place_of_the_old_one_and_both_can_be_loaded(
 def test_a_commit_needs_no_hub_once_it_is_here_and_a_branch_one_question(
     hub: Hub, published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = local_model(NAME)
+    first = find_model(NAME)
     hub.asked.clear()
-    assert local_model(NAME) == first
+    assert find_model(NAME) == first
     assert [one.path for one in hub.asked] == ["/api/models/owner/model/revision/main"]
-    assert local_model(published) == first
+    assert find_model(published).path == first.path
     assert len(hub.asked) == 1
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")

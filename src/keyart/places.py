@@ -52,14 +52,6 @@ class Place:
         return inner if inner.is_dir() else self.path
 
 
-def local_model(name: StrPath | None = None) -> Path:
-    """The folder on this machine of a model's run or bundle, which is fetched if it is elsewhere.
-
-    name: as for `find_model`. Raises what it raises.
-    """
-    return find_model(name).path
-
-
 def in_store(name: StrPath) -> RemotePath | None:
     """The address that a model's name is, of a folder in a store or on a web server; or None."""
     text = os.fspath(name)

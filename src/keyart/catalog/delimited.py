@@ -107,12 +107,6 @@ class Delimited:
         return islice(chain((first, second), lines), start, None)
 
 
-def read_delimited(text: str, *, tabs: bool = False) -> tuple[tuple[str, ...], list[Record]]:
-    """The columns and records of a short text, see `Delimited`."""
-    table = Delimited(lambda: text.split("\n"), tabs=tabs)
-    return table.columns, list(table.records())
-
-
 class _Ahead:
     """Lines, one after another, with a look at those that follow."""
 

@@ -5,7 +5,6 @@ created for a new catalog, and replaced in a grown one only if it is still the o
 the catalog is whole at every moment, and of two writers one gets an error and changes nothing.
 """
 
-import os
 import re
 import time
 import uuid
@@ -17,11 +16,10 @@ from pathlib import Path
 
 from keyart.catalog.rejections import read_rejections, write_rejections
 from keyart.catalog.table import FACTS, REJECTIONS, CatalogTable
-from keyart.catalog.write import LOCK
+from keyart.catalog.write import locked
 from keyart.copies import link
-from keyart.errors import CatalogError, StoreChangedError, StoreError, why
+from keyart.errors import CatalogError, StoreChangedError, StoreError
 from keyart.files import staged, write_json
-from keyart.locks import lock_folder
 from keyart.printable import json_text
 from keyart.reading import parse_json, read_json
 from keyart.stores.client import Object
@@ -162,13 +160,7 @@ def sweep_catalog(path: Path, older_than: timedelta) -> list[str]:
 
 
 def _sweep_folder(path: Path, before: float) -> list[str]:
-    try:
-        handle = lock_folder(path, LOCK)
-    except BlockingIOError as error:
-        raise CatalogError(f"{path}: another process is growing it; wait for it") from error
-    except OSError as error:
-        raise CatalogError(f"{path}: no catalog here ({why(error)})") from error
-    try:
+    with locked(path):
         named = _named(path)
         removed = []
         for file in sorted(path.iterdir()):
@@ -177,8 +169,6 @@ def _sweep_folder(path: Path, before: float) -> list[str]:
                 file.unlink()
                 removed.append(file.name)
         return removed
-    finally:
-        os.close(handle)
 
 
 def _named(path: Path) -> set[str]:

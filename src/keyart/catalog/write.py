@@ -31,7 +31,7 @@ from keyart.locks import lock_folder
 from keyart.version import __version__
 
 Row = dict[str, Any]
-LOCK = ".growing"  # of a catalog that grows, on Windows
+_LOCK = ".growing"  # of a catalog that grows, on Windows
 
 
 def write_shards(
@@ -181,18 +181,25 @@ def growing(folder: Path) -> Iterator[None]:
     A second process that wants to grow it at the same time gets a CatalogError. The lock ends with
     the process, however that ends.
     """
-    try:
-        handle = lock_folder(folder, LOCK)
-    except BlockingIOError as error:
-        raise CatalogError(f"{folder}: another process is growing it; wait for it") from error
-    except OSError as error:
-        raise CatalogError(f"{folder}: no catalog here ({why(error)})") from error
-    try:
+    with locked(folder):
         _remove_leftovers(folder)
         try:
             yield
         finally:
             _remove_leftovers(folder)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Lock a catalog's folder. Raises CatalogError if another process has it, or it is none."""
+    try:
+        handle = lock_folder(folder, _LOCK)
+    except BlockingIOError as error:
+        raise CatalogError(f"{folder}: another process is growing it; wait for it") from error
+    except OSError as error:
+        raise CatalogError(f"{folder}: no catalog here ({why(error)})") from error
+    try:
+        yield
     finally:
         os.close(handle)
 

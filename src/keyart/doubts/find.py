@@ -14,6 +14,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.catalog.row_store import RowStore
 from keyart.doubts.out_of_fold import FOLDS, STEPS, Chances, chances
 from keyart.errors import DoubtsError
+from keyart.evaluation.bootstrap import group_numbers
 from keyart.evaluation.box import is_box, trained_on
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.ranking import Floats
@@ -208,11 +209,14 @@ def nearest(
     """
     apart = features - features.mean(0)
     apart /= np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    group = group_numbers(groups)  # numbers are compared much faster than names
     for row in rows.tolist():
         likeness = apart @ apart[row]
-        likeness[groups == groups[row]] = -2.0
-        best = np.argsort(-likeness, kind="stable")[:count]
-        best = best[likeness[best] > -2.0]
+        likeness[group == group[row]] = -2.0
+        # The films at least as similar as the last one that counts, among which ties are in order.
+        least = max(-2.0, np.partition(likeness, -count)[-count]) if count < len(group) else -2.0
+        likely = np.flatnonzero((likeness >= least) & (likeness > -2.0))
+        best = likely[np.argsort(-likeness[likely], kind="stable")[:count]]
         yield best, likeness[best]
 
 

@@ -68,7 +68,11 @@ def decode_apart(
         raise
     finally:
         timer.cancel()
-    _keep(process)
+        timer.join()  # it may be at work
+    if late.is_set():  # just after the answer: the process is ended, and good for no other file
+        _end(process)
+    else:
+        _keep(process)
     if isinstance(reply, str):
         raise PosterError(reply)
     return reply

@@ -16,7 +16,6 @@ from keyart.review.database import LONGEST, Database, clean, utc
 
 DoubtKind = Literal["wrong", "missing"]
 Verdict = Literal["accept", "reject", "skip", "undo"]
-VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip", "undo")
 
 _metadata = MetaData()
 _decisions = Table(
@@ -115,10 +114,6 @@ class Decisions:
     def _create_tables(self) -> None:
         with self._database.transaction() as connection:
             _metadata.create_all(connection)
-
-
-Standing = Mapping[Case, Mapping[str, Decision]]
-"""For each case the decision of each reviewer that stands."""
 
 
 def standing(decisions: Iterable[Decision]) -> dict[Case, dict[str, Decision]]:
