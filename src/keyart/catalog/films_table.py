@@ -162,9 +162,9 @@ def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
     """
     if unknown := [kind for kind in given if kind not in _USUAL]:
         raise TableError(f"columns: {unknown[0]!r} is none of {', '.join(_USUAL)}")
-    for kind, name in given.items():
-        if not isinstance(name, str):  # pandas has numbers as names of columns
-            raise TypeError(f"columns: expected the name of the {kind} as text, got {name!r}")
+    for kind, column in given.items():
+        if not isinstance(column, str):  # pandas has numbers as names of columns
+            raise TypeError(f"columns: expected the name of the {kind} as text, got {column!r}")
     found = {kind: table.named(name) for kind, name in given.items()}
     for kind, names in _USUAL.items():
         free = [name for name in names if kind in ("id", "poster") or name not in found.values()]
