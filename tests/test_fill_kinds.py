@@ -309,6 +309,6 @@ def test_what_is_no_table_is_a_type_error_that_says_so() -> None:
         fill(pandas.Series(["Alien"], name="title"))
     with pytest.raises(TypeError, match=r"^table: expected a file or a DataFrame, got a dict"):
         fill({"title": ["Alien"]})
-    frame = pandas.DataFrame([["Alien", 1979]])
+    frame, numbered = pandas.DataFrame([["Alien", 1979]]), {"title": 0}
     with pytest.raises(TypeError, match=r"^columns: expected the name of the title as text, got 0"):
-        fill(frame, columns={"title": 0})
+        fill(frame, columns=numbered)  # type: ignore[arg-type]

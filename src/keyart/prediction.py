@@ -212,7 +212,7 @@ def _thumbnail(picture: Poster | None) -> str:
 
 def several(posters: Iterable[Item]) -> Iterable[Item]:
     """The posters, unless a single one was passed where several are expected."""
-    one = str | bytes | bytearray | memoryview | os.PathLike | Image.Image | Query
+    one = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image, Query)
     if isinstance(posters, one) or getattr(posters, "ndim", 0) == 3:  # an array of pixels
         raise TypeError(f"expected several posters, got one {type(posters).__name__}; pass a list")
     if isinstance(posters, Mapping) or hasattr(posters, "columns"):  # these iterate over names
