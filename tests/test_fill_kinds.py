@@ -26,6 +26,7 @@ from PIL import Image
 from keyart.catalog.table_file import read_table
 from keyart.errors import TableError
 from keyart.tables.excel import Excel
+from keyart.tables.fill import fill
 from keyart.tables.filling import Filling, Value
 from keyart.tables.frames import Frame
 from keyart.tables.parquet import Parquet
@@ -289,3 +290,25 @@ def test_a_frame_of_pandas_keeps_its_index_and_types() -> None:
     into = Frame(frame).filled(Filling(("t",), [None, ["War"]], only_empty=True))
     assert into["t"].tolist() == ["a", "War"]
     assert into.drop(columns="t").equals(frame.drop(columns="t"))
+
+
+@pytest.mark.parametrize("kind", ["float64", "category"])
+def test_a_column_of_a_frame_that_cannot_hold_new_names_becomes_one_that_can(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    first = "War" if kind == "category" else None
+    frame = pandas.DataFrame({"t": ["a", "b"], "g": pandas.Series([first, None], dtype=kind)})
+    new = Frame(frame).filled(Filling(("g",), [None, ["Drama|War"]], only_empty=True))
+    assert new["g"].iloc[1] == "Drama|War"
+    assert new["g"].iloc[0] == first or pandas.isna(new["g"].iloc[0])
+    assert str(frame["g"].dtype) == kind
+
+
+def test_what_is_no_table_is_a_type_error_that_says_so() -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r"^expected a table, got a Series"):
+        fill(pandas.Series(["Alien"], name="title"))
+    with pytest.raises(TypeError, match=r"^table: expected a file or a DataFrame, got a dict"):
+        fill({"title": ["Alien"]})
+    frame, numbered = pandas.DataFrame([["Alien", 1979]]), {"title": 0}
+    with pytest.raises(TypeError, match=r"^columns: expected the name of the title as text, got 0"):
+        fill(frame, columns=numbered)  # type: ignore[arg-type]

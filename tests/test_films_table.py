@@ -278,6 +278,18 @@ def test_an_original_title_stands_next_to_the_local_one(
     assert read(path)[0].title == expected
 
 
+@pytest.mark.parametrize(
+    ("cell", "title"), [("300.0", "300"), ("2012.0", "2012"), ("2.0", "2.0"), ("300", "300")]
+)
+def test_a_title_that_a_program_took_for_a_number_is_a_title_again(
+    tmp_path: Path, cell: str, title: str
+) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text(f"film_id,title,genres\nf1,{cell},Action\n")
+    (film,) = read_films(path, DEFAULT_VOCABULARY)[0]
+    assert film.title == title
+
+
 def test_a_title_may_hold_line_breaks(tmp_path: Path) -> None:
     films = read(table(tmp_path, 'id,title,genres\r\na,"x\r\ny",Drama\r\nb,p\u2028q\x85r,War\r\n'))
     assert [(film.line, film.title) for film in films] == [(3, "x\r\ny"), (4, "p\u2028q\x85r")]

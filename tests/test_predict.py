@@ -159,6 +159,10 @@ def test_one_poster_is_an_error_if_several_are_expected(model: Predictor) -> Non
         list(model.predict_many("alien.jpg"))
     with pytest.raises(TypeError, match="pass a list"):
         model.embed(b"alien")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="pass a list"):
+        model.predict_many(np.zeros((40, 30, 3), np.uint8))
+    with pytest.raises(TypeError, match="pass its column of paths"):
+        model.predict_many({"poster": "alien.jpg"})
 
 
 def test_embeddings_are_unit_vectors_in_order(model: Predictor, folder: Path) -> None:

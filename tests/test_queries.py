@@ -211,6 +211,12 @@ def test_a_path_is_found_as_people_write_it(tmp_path: Path, given: str) -> None:
     assert (film.problem, Path(str(film.poster)).name) == ("", "Pöster.png")
 
 
+def test_a_frame_is_not_a_list_of_paths() -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r"^expected paths, got a DataFrame; give it to keyart"):
+        list(find_films(pandas.DataFrame({"path": ["a.jpg"]})))
+
+
 def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     os.symlink(tmp_path, tmp_path / "again")
@@ -223,6 +229,8 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
         ("Alien (1979).jpg", "Alien", 1979),
         ("Dr. No (1962).JPEG", "Dr. No", 1962),
         ("2001 (A Space Odyssey) (1968).webp", "2001 (A Space Odyssey)", 1968),
+        ("Alien  (1979).jpg", "Alien", 1979),
+        ("Alien\u00a0(1979).jpg", "Alien", 1979),
         ("千と千尋の神隠し (2001).png", "千と千尋の神隠し", 2001),
         ("Heat (1995)/poster.jpg", "Heat", 1995),
         ("Heat (1995)/Folder.PNG", "Heat", 1995),

@@ -212,6 +212,12 @@ def _thumbnail(picture: Poster | None) -> str:
 
 def several(posters: Iterable[Item]) -> Iterable[Item]:
     """The posters, unless a single one was passed where several are expected."""
-    if isinstance(posters, str | bytes | os.PathLike | Image.Image | Query):
+    one = (str, bytes, bytearray, memoryview, os.PathLike, Image.Image, Query)
+    if isinstance(posters, one) or getattr(posters, "ndim", 0) == 3:  # an array of pixels
         raise TypeError(f"expected several posters, got one {type(posters).__name__}; pass a list")
+    if isinstance(posters, Mapping) or hasattr(posters, "columns"):  # these iterate over names
+        raise TypeError(
+            f"expected several posters, got a {type(posters).__name__}; pass its column of paths, "
+            "or give a DataFrame to keyart.fill"
+        )
     return posters

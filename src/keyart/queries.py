@@ -31,7 +31,7 @@ from keyart.stores.paths import RemotePath, place
 _log = logging.getLogger(__name__)
 STANDARD_INPUT = "-"
 _FILES = ("path", "file", "image")  # columns of posters, in tables that need not be of films
-_NAMED = re.compile(r"(.*\S) \((18[89][0-9]|19[0-9]{2}|20[0-9]{2})\)")  # "Alien (1979)"
+_NAMED = re.compile(r"(.*\S)\s+\((18[89][0-9]|19[0-9]{2}|20[0-9]{2})\)")  # "Alien (1979)"
 _OF_ITS_FOLDER = ("poster", "folder", "cover")  # pictures that media servers name so
 # "poster (1950).jpg" is the 1,950th of many posters; page/names.js has the same names.
 _NO_TITLES = {
@@ -116,6 +116,11 @@ def _parts(
     paths: StrPath | Iterable[StrPath], posters: StrPath | None, columns: Columns | None
 ) -> Iterator[Iterable[Query]]:
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
+    if hasattr(several, "columns"):  # it would iterate over their names
+        raise TypeError(
+            f"expected paths, got a {type(several).__name__}; give it to keyart.fill, or pass its "
+            "column of paths"
+        )
     wanted = dict(columns or {})  # until there is a table that may have them
     for path in several:
         for part in _parts_of(os.fspath(path), posters, columns or {}):

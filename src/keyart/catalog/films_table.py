@@ -162,6 +162,9 @@ def find_columns(table: TableFile, given: Columns) -> dict[str, str]:
     """
     if unknown := [kind for kind in given if kind not in _USUAL]:
         raise TableError(f"columns: {unknown[0]!r} is none of {', '.join(_USUAL)}")
+    for kind, column in given.items():
+        if not isinstance(column, str):  # pandas has numbers as names of columns
+            raise TypeError(f"columns: expected the name of the {kind} as text, got {column!r}")
     found = {kind: table.named(name) for kind, name in given.items()}
     for kind, names in _USUAL.items():
         free = [name for name in names if kind in ("id", "poster") or name not in found.values()]
@@ -268,16 +271,21 @@ def film_of(
         found = text_of(row.cells.get(columns[kind])) if kind in columns else ""
         return "" if found in _NO_VALUE else found
 
-    title, year = text("title"), _year(text("year"))
+    title, year = _as_title(text("title")), _year(text("year"))
     if year is None and title and (match := re.search(r"\(\d{4}\)\s*$", title)):
         year = _year(match[0])
         title = title if year is None else title[: match.start()].strip()
-    original = text("original_title")
+    original = _as_title(text("original_title"))
     if original.casefold() not in ("", title.casefold()):
         title = f"{title} / {original}" if title else original  # as title_parts reads them
     film_id = film_id_of(row.cells.get(columns["id"]), columns["id"]) if "id" in columns else ""
     poster = text("poster") or None
     return Listing(row.line, film_id, title, year, genres, poster, row.problem or problem, cell)
+
+
+def _as_title(title: str) -> str:
+    """A title that was read as a number: 300.0 is "300", but "2.0" is a film of that name."""
+    return title.removesuffix(".0") if re.fullmatch(r"[0-9]{2,}\.0", title) else title
 
 
 def _year(text: str) -> int | None:

@@ -108,6 +108,8 @@ def fill(
             raise TypeError("a DataFrame is returned; out and in_place are for files")
         source: Any = Frame(table)
         known: TableFile = source.table
+    elif not isinstance(table, str | os.PathLike):
+        raise TypeError(f"table: expected a file or a DataFrame, got a {type(table).__name__}")
     else:
         named = on_this_machine(table) if in_place else place(table)
         target = _target(named, out, in_place=in_place)

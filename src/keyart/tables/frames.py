@@ -32,7 +32,10 @@ class Frame:
             with extras():
                 import pyarrow as pa
 
-            self._frame = frame if isinstance(frame, pa.Table) else pa.table(frame)
+            try:
+                self._frame = frame if isinstance(frame, pa.Table) else pa.table(frame)
+            except pa.ArrowException as error:  # one column alone
+                raise TypeError(f"expected a table, got a {type(frame).__name__}") from error
         self.table = _rows(self._frame, self._kind)
 
     def check(self, names: Sequence[str], filling: Sequence[str]) -> None:
@@ -56,6 +59,9 @@ class Frame:
         new = self._frame.copy()
         if filling.only_empty:
             place = self.table.columns.index(filling.columns[0])
+            found = [row for row in filling.rows if row is not None]
+            if found and _refuses_text(new.dtypes.iloc[place]):  # all empty, or a set of categories
+                new.isetitem(place, new.iloc[:, place].astype(object))
             for number, row in enumerate(filling.rows):
                 if row is not None:
                     new.iat[number, place] = row[0]
@@ -77,6 +83,11 @@ class Frame:
                 for before, row in zip(old, filling.rows, strict=True)
             ]
         return columns
+
+
+def _refuses_text(kind: Any) -> bool:
+    """Whether a type of pandas holds no new text: categories, numbers, dates, yes and no."""
+    return bool(kind.name == "category" or kind.kind in "biufcmM")
 
 
 def _plain(value: Value, *, keep: bool) -> Any:

@@ -1,6 +1,6 @@
 // The title and the year that a file's name gives, by the rule of `keyart predict` (queries.py).
 
-const NAMED = /^(.*\S) \((18[89][0-9]|19[0-9]{2}|20[0-9]{2})\)$/;
+const NAMED = /^(.*\S)\s+\((18[89][0-9]|19[0-9]{2}|20[0-9]{2})\)$/;
 const SUFFIX = /(?<=.)\.(jpe?g|jpe|jfif|jif|jfi|mpo|a?png|webp|gif|bmp|dib|tiff?|avifs?|hei[cf]|hif)$/i;
 const NO_TITLES = new Set([
   "poster", "folder", "cover", "posters", "front", "image", "img", "picture", "pic", "photo", "scan",
