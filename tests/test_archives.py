@@ -142,8 +142,8 @@ def test_what_is_not_what_was_meant_is_refused_and_nothing_is_left(
         "/gone": "the host answers 404; check the address",
         "/cut": f"was cut after {len(body) // 2:,} of {len(body):,} bytes; try again",
         "/large": "more than the 8,589,934,592 bytes",
-        "/away": "redirects to what is no https",
-        "/file": "redirects to what is no https",
+        "/away": "redirects to a non-https address",
+        "/file": "redirects to a non-https address",
     }
     sha256 = hashlib.sha256(body).hexdigest()
     with serving(lambda server, path: answers[path]) as server:

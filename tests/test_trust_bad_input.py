@@ -136,4 +136,4 @@ def test_a_precision_that_no_threshold_keeps_is_in_the_notes(tmp_path: Path) -> 
     assert metrics.notes == (note,)
     assert note in page
     assert note in card
-    assert "At least 90% of the predicted genres are to be right" in page
+    assert "At least 90% of the predicted genres should be right" in page

@@ -115,7 +115,7 @@ def _download(address: Address, file: Path) -> None:
                 written.write(piece)
     except urllib.error.HTTPError as error:
         error.close()
-        said = "redirects to what is no https" if error.code < 400 else f"answers {error.code}"
+        said = "redirects to a non-https address" if error.code < 400 else f"answers {error.code}"
         raise HubError(f"{address}: the host {said}; check the address") from None
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         reason = one_line(str(getattr(error, "reason", error)) or type(error).__name__)
@@ -136,7 +136,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if not _may_ask(newurl):
-            raise urllib.error.URLError("redirects to what is no https")
+            raise urllib.error.URLError("redirects to a non-https address")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -42,7 +42,7 @@ from keyart.version import __version__
 
 
 class KeyartError(Exception):
-    """The root: what a user can fix. The command line prints it as one line."""
+    """Base class of all errors: what a user can fix. The command line prints it as one line."""
 
 
 class TableError(KeyartError):
@@ -78,7 +78,7 @@ class StoreChangedError(StoreError):
 
 
 class FetchError(KeyartError):
-    """Posters cannot be planned or fetched: a manifest, a key or a server is not as it must be."""
+    """Posters cannot be planned or fetched: a manifest, a key or a server has a problem."""
 
 
 class LibraryError(KeyartError):
@@ -118,7 +118,7 @@ class BundleError(KeyartError):
 
 
 class HubError(BundleError):
-    """A model cannot be had from a hub or from an address, or cannot be published."""
+    """A model cannot be loaded from a hub or an address, or cannot be published."""
 
 
 class PosterIndexError(KeyartError):
@@ -154,7 +154,7 @@ class OutputError(KeyartError):
 
 
 class MissingExtraError(KeyartError, ImportError):
-    """A package is missing; an extra of the install brings it."""
+    """A package is missing; an extra installs it."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -179,19 +179,19 @@ def one_line(error: Exception | str) -> str:
 
 _OF_FILES = {
     "ENOENT": ("no such file or folder", "check the name"),
-    "EACCES": ("permission denied", "change the permissions, or name another place"),
-    "EPERM": ("the system does not permit this", "change the permissions, or name another place"),
+    "EACCES": ("permission denied", "change the permissions, or choose another place"),
+    "EPERM": ("the system does not permit this", "change the permissions, or choose another place"),
     "ENOTDIR": ("a part of this path is a file, not a folder", "check the name"),
     "EISDIR": ("is a folder, not a file", "name a file"),
-    "EEXIST": ("is there already", "remove it, or name another place"),
-    "ELOOP": ("its symbolic links lead in a circle", "mend them, or name another place"),
+    "EEXIST": ("already exists", "remove it, or choose another place"),
+    "ELOOP": ("its symbolic links lead in a circle", "fix them, or choose another place"),
     "ENAMETOOLONG": ("the name is too long for this disk", "choose a shorter one"),
     "ENOSPC": ("the disk is full", "free some space and run the command again"),
     "EDQUOT": (
         "your quota on this disk is used up",
         "free some space and run the command again",
     ),
-    "EFBIG": ("this disk takes no file so large", "write to another one"),
+    "EFBIG": ("the file is too large for this disk", "write to another one"),
     "EROFS": ("the disk is read-only", "write to another one"),
     "EIO": ("the disk failed to read or write", "check it, or use another one"),
     "EMFILE": ("too many open files", "raise the limit (ulimit -n)"),

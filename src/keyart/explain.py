@@ -42,7 +42,7 @@ EVEN = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What moved the score of one genre of a film, and where on its poster that is.
+    """What changed the score of one genre of a film, and where on its poster that is.
 
     map: (rows, columns) over the whole poster. For 'activation' what each place adds to the
     genre's logit, for 'occlusion' how far the logit falls if the place is hidden; negative if a
@@ -50,8 +50,8 @@ class Explanation:
 
     threshold: the score from which the genre is predicted; 1 if it never is.
 
-    steps: the score as the evidence comes in, by the poster, then with the title, then with the
-    year, as far as they were used; each is the model's answer if it knows no more than that. rate:
+    steps: the score as evidence is added: by the poster, then with the title, then with the year,
+    as far as they were used; each is the model's score for the evidence so far. rate:
     the share of all films that have the genre; None if the model does not say. words: what each
     word of the title, or two in a row, adds to the log-odds, most telling first; they sum to the
     title's part. warning: that the picture does not look like a poster; then only a title gives

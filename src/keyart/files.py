@@ -70,7 +70,7 @@ def replacing(path: Path, *, create_only: bool = False, swept: bool = False) -> 
                 write = path.bucket.put_new if create_only else path.bucket.put
                 write(path.key, file)
             except StoreChangedError as error:
-                raise FileExistsError(errno.EEXIST, "is there already", str(path)) from error
+                raise FileExistsError(errno.EEXIST, "already exists", str(path)) from error
         return
     target = _regular_target(path)
     target.parent.mkdir(parents=True, exist_ok=True)

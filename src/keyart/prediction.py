@@ -70,9 +70,9 @@ class Prediction:
     poster: its path, or a name if it has none. genres: those that keep the wanted precision, in
     vocabulary order. maybe: those that do not, but reach their balanced threshold; more of them are
     wrong. scores: each genre's calibrated probability. thresholds: the score from which each genre
-    is in `genres`; 1 if it never is. evidence: what the scores rest on, "poster", "title" and
+    is in `genres`; 1 if it never is. evidence: what the scores are based on, "poster", "title" and
     "year" or some of them. film_id, title, year: as they were given, else None. problem: why the
-    poster was not used, if the title had to do without it; otherwise empty. warning: that the
+    poster was not used, if the film was predicted without it; otherwise empty. warning: that the
     picture does not look like a poster; without a title it then gets no genres, only scores.
     """
 

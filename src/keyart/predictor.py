@@ -91,7 +91,7 @@ class Predictor:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The score from which each genre is predicted, for a poster alone; 1: it never is."""
+        """The score from which each genre is predicted, for a poster alone; 1 if never."""
         return dict(self._thresholds[POSTER])
 
     def _by_genre(self, evidence: Evidence) -> dict[str, float]:
@@ -106,16 +106,15 @@ class Predictor:
     def predict(
         self, poster: Poster | None = None, *, title: str | None = None, year: int | None = None
     ) -> Prediction:
-        """Predict the genres of one film, from what is known of it.
+        """Predict the genres of one film from its poster, its title and year, or both.
 
         poster: a path, a file's bytes, a PIL image or a uint8 array (height, width, 3), RGB. title,
-        year: of the film, if they are known; without them the prediction is the poster's own, and a
-        model that learned no titles makes no use of them. `evidence` of the prediction says what
-        was used. A title may do without a poster; a year may not.
+        year: None if unknown. A title works without a poster; a year does not. A model that learned
+        no titles ignores both. `evidence` of the prediction lists what was used.
 
-        Raises PosterError if the poster cannot be read, or there is none, and no title stands in
-        for it; ValueError for a year before 1870 or after 2100; TypeError for what is no year and
-        no title.
+        Raises PosterError if the poster is missing or cannot be read and there is no title that the
+        model can use; ValueError for a year before 1870 or after 2100; TypeError for a title or a
+        year of another type.
         """
         film = Query(poster, None, title, year)
         check_year(year)
@@ -133,10 +132,10 @@ class Predictor:
     ) -> Iterator[Prediction | Failure]:
         """Predict the genres of many films, in order, on all cores, with bounded memory.
 
-        films: posters as for `predict`, or queries, as `find_films` makes them of tables; read
-        lazily. evidence: what predictions may rest on; ("poster",) leaves titles and years out.
-        workers: threads; None means one for each core. Yields one Prediction or Failure for each of
-        them; never raises for a single one. Raises ValueError for unknown evidence.
+        films: posters as for `predict`, or queries, as `find_films` returns them; read lazily.
+        evidence: what predictions may use; ("poster",) ignores titles and years. workers: threads;
+        None means one for each core. Yields one Prediction or Failure for each film; never raises
+        for a single film. Raises ValueError for unknown evidence.
         """
         numbered = enumerate(several(films))
         used = check_kinds(evidence)
@@ -162,7 +161,7 @@ class Predictor:
         year: int | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> list[Explanation]:
-        """What moved the scores of a film's genres: its poster, title and year, and where in them.
+        """Explain the scores of a film's genres: by its poster, title and year, and by their parts.
 
         poster, title, year: as for `predict`; scores, thresholds and genres are those that it
         gives. genres: names or aliases; None means the predicted ones, with those of the next
@@ -206,7 +205,7 @@ class Predictor:
         ]
 
     def embed(self, posters: Iterable[Poster], *, workers: int | None = None) -> Embeddings:
-        """The network's view of posters as vectors of length 1: (posters, channels).
+        """Embeddings of posters, as vectors of length 1: (posters, channels).
 
         The mean of its last feature map. Raises PosterError for a poster that cannot be read, and
         BundleError for an ensemble, which has no features of its own.
@@ -390,11 +389,11 @@ def load(
     """Load a model: the one that comes with keyart, or another one.
 
     path: a run's or a bundle's folder; hf:OWNER/NAME or hf:OWNER/NAME@REVISION on a hub; None for
-    the model that comes with keyart. What is fetched is kept in the user's cache, and
-    `bundle.source` of the model has the commit that was loaded. precision: the share of the
-    predicted genres that is to be right, 0.5 to 0.95; None takes the model's own, usually 0.6.
-    balanced: predict more genres instead, each from the threshold that balances precision and
-    recall. device: 'cuda' for a GPU, which needs onnxruntime-gpu. Raises BundleError, and
-    ValueError if precision and balanced are both given.
+    the model that comes with keyart. Downloads are kept in the user's cache, and `bundle.source` of
+    the model has the commit that was loaded. precision: the share of the predicted genres that
+    should be right, 0.5 to 0.95; None takes the model's own, usually 0.6. balanced: predict more
+    genres instead, each from the threshold that balances precision and recall. device: 'cuda' for a
+    GPU, which needs onnxruntime-gpu. Raises BundleError, and ValueError if precision and balanced
+    are both given.
     """
     return Predictor.load(path, precision=precision, balanced=balanced, device=device)

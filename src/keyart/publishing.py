@@ -51,14 +51,15 @@ def publish(
     """Publish a model on a hub, in one commit, or write it as an archive.
 
     model: a run, a bundle, or what else `keyart.load` takes. to: OWNER/NAME on the hub, which is
-    made if it is not there, or a file that ends in .zip, for any place that gives it out by https.
+    made if it does not exist, or a file that ends in .zip, to put at any https address.
     licence: of the model, as the hub writes it: apache-2.0, mit, cc-by-nc-4.0. private: of a new
     repository; None leaves it to the hub.
 
-    Up go the files of the bundle, which are checked when it is loaded, and a README.md: the model's
-    card with task, licence, data and metrics in the hub's own form. Files of an earlier model are
-    removed; other files stay. Returns the name that `keyart.load` takes, with the commit or the
-    hash, and the url where people see it. Raises HubError, and BundleError for a damaged bundle.
+    Uploads the files of the bundle, which are checked when it is loaded, and a README.md: the
+    model's card with task, licence, data and metrics in the hub's own form. Files of an earlier
+    model are removed; other files stay. Returns the name that `keyart.load` takes, with the commit
+    or the hash, and the url where people see it. Raises HubError, and BundleError for a damaged
+    bundle.
     """
     bundle = read_bundle(find_model(model).bundle)
     for terms in bundle.provenance.get("terms", ()):

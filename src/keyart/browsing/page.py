@@ -49,7 +49,7 @@ def browse(
     answers or a table. progress: called with (posters done, posters) while they are made small.
 
     The file has all pictures in it, about 5 kB a film, and needs nothing else. Returns the number
-    of films. Raises OutputError if the name of `out` ends like that of something else than a page,
+    of films. Raises OutputError if `out` does not end in .html or .htm,
     and what `read_tiles` raises.
     """
     known_suffix(Path(out), (".html", ".htm"))

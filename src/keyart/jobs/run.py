@@ -56,12 +56,12 @@ def run_job(
     errors: StrPath | None = None,
     progress: Report | None = None,
 ) -> JobStatus:
-    """Predict many films in shards, into a folder; the same call goes on with what is not there.
+    """Predict many films in shards, into a folder; the same call resumes an interrupted job.
 
     The folder gets a plan first (plan.parquet), then a file for each shard of films
-    (scores-*.parquet, with the columns of `to_table`), and manifest.json last. What is written
-    stays: a job that was killed loses the shards in hand. Scores are equal to the last bit to those
-    of `Predictor.predict_many` on the same kind of processor.
+    (scores-*.parquet, with the columns of `to_table`), and manifest.json last. Finished
+    shards stay: a killed job loses only the shards in progress. Scores are equal to the last bit to
+    those of `Predictor.predict_many` on the same kind of processor.
 
     paths, posters, columns: as for `find_films`. model, precision, balanced, device: as for `load`.
     evidence: as for `Predictor.predict_many`. top, min_score: as for `to_table`. shard_size: films

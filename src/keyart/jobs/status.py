@@ -49,7 +49,7 @@ class JobStatus:
 
     films, shards: of the plan; films_done, shards_done: those that are written. failed: films that
     were not predicted. by_title: films that were predicted by their title, as their poster could
-    not be read. rate: films a second, of the run that is on or was the last, if it is known.
+    not be read. rate: films a second, of the current or the last run, if it is known.
     seconds_left: at that rate. computed: shards that this run computed; None if another one asks.
     """
 

@@ -22,11 +22,11 @@ _BATCH = 32  # films that one write to the journal covers
 def apply_plan(
     plan: Plan | StrPath, journal: StrPath, *, progress: Progress | None = None
 ) -> Outcome:
-    """Write in a library what a plan says. Applied again, it changes nothing.
+    """Make the changes of a plan in a library. Applied again, it changes nothing.
 
     plan: or the path of its file. journal: the file in which each change is written down before it
-    is made; it is made if there is none. A film that was changed since the plan is left alone, and
-    so is a film that cannot be written; both are listed. Raises LibraryError if the plan, the
+    is made; it is made if there is none. A film that has changed since the plan is skipped, and so
+    is a film that cannot be written; both are listed. Raises LibraryError if the plan, the
     journal or the library cannot be used at all.
     """
     opened = plan if isinstance(plan, Plan) else read_plan(plan)
@@ -82,9 +82,9 @@ def _make(target: Target, film: PlannedFilm, records: Sequence[Record], outcome:
 
 
 def undo_changes(journal: StrPath, *, progress: Progress | None = None) -> Outcome:
-    """Take back all changes of a journal, the last one first: each file gets its old bytes.
+    """Undo all changes of a journal, the last one first: each file gets its old bytes.
 
-    What was changed since is left alone and listed. Undone again, it changes nothing. Raises
+    Films that have changed since are skipped and listed. Undone again, it changes nothing. Raises
     LibraryError if the journal or the library cannot be used at all.
     """
     place, records = read_journal(on_this_machine(journal))

@@ -46,7 +46,7 @@ class Place(_Strict):
 
 
 class ModelFacts(_Strict):
-    """Which model it was. precision: the share of its predicted genres that is to be right."""
+    """Which model it was. precision: the share of its predicted genres that should be right."""
 
     name: str
     fingerprint: str

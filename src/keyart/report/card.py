@@ -37,7 +37,7 @@ def model_card(table: MetricTable, recipe: str) -> str:
         "",
         *_box(test),
         f"These metrics are for balanced thresholds, chosen on validation films {table.aim}. What "
-        "reaches them without keeping the promised precision is given as `maybe`.",
+        "reaches them without keeping the promised precision is listed as `maybe`.",
         "",
         *_promise(table),
         *_evidence(table),

@@ -48,8 +48,8 @@ def write_report(
     default, the catalog of the first run if it is still there. bundle: the model of the first run,
     for what titles say in the gallery; by default, the one that it has. If a run lacks something, a
     sentence says so in its place. Raises RunError for a folder that is not a run or is damaged, and
-    CatalogError for a catalog that cannot be opened, OutputError if the name of `out` ends like
-    that of something else than a page.
+    CatalogError for a catalog that cannot be opened, OutputError if `out` does not end in .html
+    or .htm.
     """
     known_suffix(Path(out), (".html", ".htm"))
     paths = [runs] if isinstance(runs, Run | str | os.PathLike) else list(runs)

@@ -61,7 +61,7 @@ def serve_review(
         (say or _log.warning)(f"warning: {host}:{bound}: {_OPEN_TO_ALL}")
     (say or _log.info)(
         f"keyart shows {len(doubts):,} doubts of {catalog.path} at {address(host, bound)} "
-        "(Ctrl-C stops it; every decision is kept at once)"
+        "(Ctrl-C stops it; every decision is saved at once)"
     )
     uvicorn.Server(config(lambda: app)).run(sockets=[listener])
 
@@ -145,7 +145,7 @@ def decide(
     }
 
 
-@_router.post("/undo", summary="Take one's last decision back")
+@_router.post("/undo", summary="Undo your last decision")
 def undo(
     review: _Review,
     holder: Holder,

@@ -50,7 +50,7 @@ async def predict(
     form: FilmsForm,
     precision: Annotated[
         float | None,
-        Query(description="Share of the predicted genres that is to be right.", examples=[0.8]),
+        Query(description="Share of the predicted genres that should be right.", examples=[0.8]),
     ] = None,
     balanced: Annotated[
         bool, Query(description="Predict more genres, of which fewer are right.")
@@ -81,7 +81,7 @@ async def predict(
 
 @router.post(
     "/explanations",
-    summary="Show what moved the genres of a film, and where on its poster",
+    summary="Show what changed the scores of a film's genres, and where on its poster",
     response_model=schemas.Explanations,
     responses={200: {"content": {"image/png": _BINARY}}, **_POSTING, **describe(501)},
     openapi_extra=schemas.ExplanationForm.openapi(),

@@ -68,13 +68,13 @@ def serve(
     allowed_hosts: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then answer what was accepted and return.
+    """Serve until SIGINT or SIGTERM, then answer the accepted requests and return.
 
     model: a run, a bundle or what else `keyart.load` takes; None for the model that comes with
     keyart. port: 0 takes a free one.
     workers: processes, each with its own copy of the model. index: folder of known posters.
-    corrections: an SQLite or PostgreSQL URL; None keeps none. tokens: file of the tokens that are
-    let in; None lets everybody in, unless $KEYART_TOKEN is set. The file is read again whenever it
+    corrections: an SQLite or PostgreSQL URL; None keeps none. tokens: file of the accepted
+    tokens; None lets everybody in, unless $KEYART_TOKEN is set. The file is read again whenever it
     changes. allowed_hosts: names that the service answers to, besides localhost and IP addresses;
     if there are none, it answers to all names, but only with tokens. say: gets the lines for
     people; None logs them. Raises ServiceError, BundleError, PosterIndexError, CorrectionsError.

@@ -109,7 +109,7 @@ def _read_lines(file: Path) -> dict[str, str]:
 
 
 def new_token(name: str) -> tuple[str, str]:
-    """A new token, and the line of a tokens file that lets it in. Raises ServiceError."""
+    """A new token, and its line for the tokens file. Raises ServiceError."""
     token = secrets.token_urlsafe(32)
     line = f"{name}:{hashlib.sha256(token.encode()).hexdigest()}"
     if not _LINE.fullmatch(line):

@@ -98,7 +98,7 @@ class Fetch:
         prefer: str | None = None,
         columns: Mapping[str, str] | None = None,
     ) -> Self:
-        """Write down what would be fetched. Nothing is asked of the network.
+        """Plan which posters to fetch. Uses no network.
 
         tables: IMDb's title.basics and title.ratings, MovieLens's movies and links, TMDb's daily
         export of ids, tables of your own; also gzipped. Their films are united by id. out: the
@@ -166,7 +166,7 @@ class Fetch:
         resolver: Resolve = resolve,
         progress: Progress | None = None,
     ) -> Tally:
-        """Fetch what is due; continues where an earlier run ended, however that was.
+        """Fetch what is due; continues where an earlier run ended, even after a kill.
 
         Posters that may not be kept any longer are removed first. refresh: ask again for posters
         that are here, which costs little if they have not changed. limits: how much to ask for.
@@ -174,7 +174,7 @@ class Fetch:
         lead to one. key_file: of TMDb's key, which is otherwise in TMDB_API_KEY. tmdb, resolver:
         other servers, for tests.
 
-        Raises FetchError if it cannot begin or go on.
+        Raises FetchError if it cannot start or continue.
         """
         limits = limits or Limits()
         if not (limits.rate > 0 and limits.connections >= 1 and limits.tries >= 1):

@@ -82,7 +82,7 @@ def _profile(name: str) -> dict[str, str] | None:
         except (RuntimeError, OSError, UnicodeError):
             continue
         except configparser.Error:
-            raise StoreError(f"{path}: not a file of profiles; mend it") from None
+            raise StoreError(f"{path}: not a file of profiles; fix it") from None
         if parser.has_section(section):
             known = True
             found |= dict(parser.items(section))

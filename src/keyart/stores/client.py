@@ -290,7 +290,7 @@ _CODES = {
     "NoSuchBucket": "no such bucket; check the name",
     "ContainerNotFound": "no such container; check the name",
     "InvalidAccessKeyId": "the store does not know this access key; check the credentials",
-    "SignatureDoesNotMatch": "the secret key does not fit the access key; check the credentials",
+    "SignatureDoesNotMatch": "the secret key does not match the access key; check the credentials",
     "ExpiredToken": "the credentials have expired; get new ones",
     "InvalidToken": "the session token is not valid; get new credentials",
     "AccessDenied": _DENIED,

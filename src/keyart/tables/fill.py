@@ -80,7 +80,7 @@ def fill(
     errors: StrPath | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """Give a table back with the genres of its films: all rows and columns as they were, in order.
+    """Add genres to a table of films. All rows and columns stay as they are, in order.
 
     table: a file (CSV and its like, JSON, Parquet, .xlsx; also gzipped), or a DataFrame: of pandas,
     Polars, pyarrow, or anything else with `__arrow_c_stream__`. A file needs `out`, a file of the

@@ -23,7 +23,7 @@ _PROGRESS_EVERY = 2.0  # seconds
 
 
 class TrainingLog(Protocol):
-    """What a training is reported to. Methods are called in the training's own process."""
+    """Gets a training's epochs and metrics. Methods are called in the process that trains."""
 
     def start(self, name: str, settings: Mapping[str, object], epochs_done: int) -> None:
         """The training begins, or continues after `epochs_done` epochs.

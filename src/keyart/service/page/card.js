@@ -6,7 +6,7 @@ import { Why } from "/page/why.js";
 
 const SHOWN = 6;
 // A genre that cannot keep the wanted precision has a threshold of 1.
-const limit = (threshold) => threshold < 1 ? `threshold ${percent(threshold)}` : "never predicted";
+const limit = (threshold) => threshold < 1 ? `threshold ${percent(threshold)}` : "never predicted at this precision";
 
 export class Card {
   // file: null for a film without a poster. film: its title and year, "" if unknown.
@@ -84,7 +84,7 @@ export class Card {
         throw new api.Problem({ detail: "this file is larger than the service accepts" });
       }
       const answer = await api.post("/v1/predictions", this.file, this.fields);
-      if (film !== this.film) return; // another title was asked about in the meantime
+      if (film !== this.film) return; // another title was entered in the meantime
       this.answer = answer.predictions[0];
     } catch (problem) {
       if (film === this.film) this.refuse(problem);
