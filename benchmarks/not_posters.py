@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from keyart.catalog.catalog import Catalog
+from keyart.evidence import POSTER
 from keyart.prediction import Prediction
 from keyart.predictor import Predictor
 from keyart.queries import find_films
@@ -40,10 +41,11 @@ def main() -> None:
     catalog = Catalog.open(given.catalog)
     warned = {
         answer.film_id: bool(answer.warning)
-        for answer in model.predict_many(find_films(given.catalog), evidence="poster")
+        for answer in model.predict_many(find_films(given.catalog), evidence=POSTER)
         if isinstance(answer, Prediction)
     }
-    test = catalog.film_ids[catalog.rows("test")]
+    film_ids = catalog.to_table()["film_id"].to_pylist()
+    test = [film_ids[row] for row in catalog.rows("test").tolist()]
     _row("posters, test split", [warned[film] for film in test])
     _row("posters, all splits", list(warned.values()))
 

@@ -25,6 +25,7 @@ from PIL import Image
 
 from keyart.catalog.table_file import read_table
 from keyart.errors import TableError
+from keyart.queries import find_films
 from keyart.tables.excel import Excel
 from keyart.tables.fill import fill
 from keyart.tables.filling import Filling, Value
@@ -312,3 +313,20 @@ def test_what_is_no_table_is_a_type_error_that_says_so() -> None:
     frame, numbered = pandas.DataFrame([["Alien", 1979]]), {"title": 0}
     with pytest.raises(TypeError, match=r"^columns: expected the name of the title as text, got 0"):
         fill(frame, columns=numbered)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["bytes", "a struct of them"])
+def test_a_column_of_pictures_is_read_as_posters(nested: bool, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    Image.effect_noise((40, 60), 90).save(content, "PNG")
+    pictures = [content.getvalue(), b"\xff\xd8\xff is no JPEG", None]
+    cells = [{"bytes": one, "path": None} for one in pictures] if nested else pictures
+    table = pa.table({"film": ["a", "b", "c"], "image": cells, "title": [None, None, "Alien"]})
+    pq.write_table(table, tmp_path / "films.parquet")
+    noise, damaged, absent = fill(table).select(["keyart_unsure", "keyart_error"]).to_pylist()
+    assert noise == {"keyart_unsure": True, "keyart_error": "does not look like a poster"}
+    assert "damaged JPEG header" in damaged["keyart_error"]
+    assert damaged["keyart_unsure"] is None
+    assert absent["keyart_unsure"] is not None  # by its title
+    films = list(find_films(tmp_path / "films.parquet"))
+    assert [film.poster for film in films[:2]] == pictures[:2]

@@ -8,7 +8,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -62,10 +63,11 @@ def find_films(
     paths, each of which may be any of these; a line that names nothing becomes a Failure.
 
     A table stands for its rows, each of them, in order; a row's poster is the file that it names,
-    by its path from the table's folder or from `posters`, or else the file in `posters` that is
-    named after its id. A row whose poster is not found is answered by its title, if the model has
-    learned titles, and otherwise becomes a Failure. A table of titles needs no posters. A catalog
-    stands for its films, with the posters that it keeps.
+    by its path from the table's folder or from `posters`, or the file in `posters` that is named
+    after its id, or the cell itself if it holds the bytes of a picture (also as {"bytes": ...}, as
+    Hugging Face's datasets have it). A row whose poster is not found is answered by its title, if
+    the model has learned titles, and otherwise becomes a Failure. A table of titles needs no
+    posters. A catalog stands for its films, with the posters that it keeps.
 
     posters: the folder or the archive of the tables' posters. columns: names of the tables'
     columns, as in `Catalog.build`. Raises PosterError if a path does not exist, a pattern matches
@@ -322,10 +324,15 @@ class TableFilms:
 
     def __iter__(self) -> Iterator[Query]:
         for row in self._table.rows:
+            picture = _picture(row.cells.get(self._columns.get("poster", "")))
+            if picture is not None:
+                row = replace(row, cells={**row.cells, self._columns["poster"]: None})
             film = film_of(row, self._columns)
             where, film_id, title = f"line {film.line}", film.film_id or None, film.title or None
             if row.problem:  # its cells may stand in the wrong columns: no title to answer by
                 yield Query(film.poster or where, film_id, problem=f"{where}: {row.problem}")
+            elif picture is not None:
+                yield Query(picture, film_id, title, film.year)
             elif self._folder is None:
                 yield Query(None, film_id, title, film.year)
             else:
@@ -334,6 +341,14 @@ class TableFilms:
                     yield Query(film.poster or where, film_id, title, film.year, found)
                 else:
                     yield Query(found, film_id, title, film.year)
+
+
+def _picture(cell: object) -> bytes | None:
+    """The picture that a cell holds, rather than its name."""
+    content = cell.get("bytes") if isinstance(cell, Mapping) else cell
+    if isinstance(content, bytes) and _BINARY.search(content[:HEAD]):
+        return content
+    return None
 
 
 def _folder(posters: StrPath | None) -> Path | Archive | None:
