@@ -1,4 +1,4 @@
-"""The model in the box: it predicts if no other model is named."""
+"""The model in the box: it predicts if no other model is given."""
 
 import os
 import shutil

@@ -105,7 +105,7 @@ def test_a_bundle_of_format_3_is_read_as_balanced(tmp_path: Path) -> None:
 
 
 def test_anything_but_a_bundle_is_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="no such folder; name a run or a bundle"):
+    with pytest.raises(BundleError, match="no such folder; give a run or a bundle"):
         read_bundle(tmp_path / "none")
     with pytest.raises(BundleError, match="has no keyart"):
         read_bundle(tmp_path)

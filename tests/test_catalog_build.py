@@ -359,7 +359,7 @@ def test_a_table_whose_ids_are_no_file_names_gets_one_line_with_examples(tmp_pat
         Catalog.build(table, folder, tmp_path / "cat")
     assert (
         "the ids are like tt0000000, tt0000001, and the files like Film 0.png, Film 1.png; "
-        "name the column of file names with --poster-column, or that of ids with --id; "
+        "give the column of file names with --poster-column, or that of ids with --id; "
         "3 of 3 rows have no poster"
     ) in str(caught.value)
     table.write_text("key,kind,file\na,Drama,Film 0.png\nb,War,Film 1.png\n")
@@ -401,9 +401,9 @@ def test_what_cannot_be_built_gets_one_line_and_leaves_nothing(tmp_path: Path) -
     empty = write_table(tmp_path / "in" / "empty.csv", [])
     strange = write_table(tmp_path / "in" / "strange.csv", [("f0000", "Drmaa"), ("x", "Drama")])
     cases: list[tuple[Path, Path, type[KeyartError], str]] = [
-        (gone, posters, TableError, f"{gone}: no such file; name a table"),
-        (table, gone, TableError, f"{gone}: no such folder; name the folder of posters"),
-        (table, table, TableError, f"{table}: is a file, not a folder; name the folder of posters"),
+        (gone, posters, TableError, f"{gone}: no such file; give a table"),
+        (table, gone, TableError, f"{gone}: no such folder; give the folder of posters"),
+        (table, table, TableError, f"{table}: is a file, not a folder; give the folder of posters"),
         (
             empty,
             posters,

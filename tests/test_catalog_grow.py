@@ -385,9 +385,9 @@ def test_what_cannot_be_read_leaves_the_catalog_as_it_was(tmp_path: Path) -> Non
     table, posters = tiny_films(tmp_path / "old", range(4))
     catalog = Catalog.build(table, posters, tmp_path / "cat")
     before = {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()}
-    with pytest.raises(TableError, match="no such file; name a table"):
+    with pytest.raises(TableError, match="no such file; give a table"):
         catalog.grow(tmp_path / "none.csv", posters)
-    with pytest.raises(TableError, match="no such folder; name the folder of posters"):
+    with pytest.raises(TableError, match="no such folder; give the folder of posters"):
         catalog.grow(table, tmp_path / "none")
     assert {file.name: file.read_bytes() for file in (tmp_path / "cat").iterdir()} == before
     with pytest.raises(CatalogError, match="no such folder; make a catalog"):

@@ -187,6 +187,6 @@ def test_an_existing_catalog_is_never_overwritten(tmp_path: Path) -> None:
         with pytest.raises(CatalogError) as caught:
             Catalog.build(table, posters, out)
         assert str(caught.value) == (
-            f"{out}: already exists; add --grow to add films to it, or name another folder"
+            f"{out}: already exists; add --grow to add films to it, or choose another folder"
         )
     assert contents(taken) == {"notes.txt": b"mine"}

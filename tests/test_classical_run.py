@@ -102,7 +102,7 @@ def test_a_run_holds_what_it_promises_and_beats_a_guess(run: Path) -> None:
 def test_a_recipe_survives_its_run(run: Path) -> None:
     recipe = any_recipe(str(run / "recipe.toml"))
     assert recipe in (FOREST, QDA)
-    with pytest.raises(RecipeError, match=r"recipe.toml: is a .*; name a network's recipe"):
+    with pytest.raises(RecipeError, match=r"recipe.toml: is a .*; give a network's recipe"):
         load_recipe(str(run / "recipe.toml"))
 
 

@@ -126,7 +126,7 @@ def test_what_cannot_be_compared_is_named(
         compare(plain, fewer)
     with pytest.raises(RunError, match=r"keyart evaluate .*plain --split train"):
         compare(plain, plain, split="train")
-    with pytest.raises(RunError, match="not a run; name a catalog"):
+    with pytest.raises(RunError, match="not a run; give a catalog"):
         compare(plain, tmp_path)
 
 

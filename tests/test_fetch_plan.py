@@ -307,8 +307,8 @@ def test_lines_that_cannot_be_used_are_counted(tables: dict[str, Path], tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "0 places of posters were named"),
-        ({"tmdb": True, "url_column": "x"}, "2 places of posters were named"),
+        ({}, "0 places of posters were given"),
+        ({"tmdb": True, "url_column": "x"}, "2 places of posters were given"),
         ({"url_template": "https://x/{imdbid}.jpg"}, "{imdbid} is none of {film_id}"),
         ({"url_template": "https://x/poster.jpg"}, "names none of {film_id}"),
         ({"url_template": "{film_id}"}, "not an http or https address"),

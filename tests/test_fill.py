@@ -168,8 +168,8 @@ def test_places_that_a_filled_table_cannot_go_to_are_refused(table: Path, model:
         with pytest.raises(OutputError, match=message):
             fill(table, out, model=model)
     for errors, message in (
-        (link, "is the table itself; name another file with --errors"),
-        (table.with_name("out.csv"), "is also what --out names; name another file"),
+        (link, "is the table itself; choose another file with --errors"),
+        (table.with_name("out.csv"), "is also what --out names; choose another file"),
     ):
         with pytest.raises(OutputError, match=message):
             fill(table, table.with_name("out.csv"), model=model, errors=errors)

@@ -370,7 +370,7 @@ def test_anything_but_a_table_is_an_error_of_one_line(
 def test_a_missing_table_or_a_folder_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TableError) as caught:
         read(tmp_path / "gone.csv")
-    assert str(caught.value) == f"{tmp_path}/gone.csv: no such file; name a table"
+    assert str(caught.value) == f"{tmp_path}/gone.csv: no such file; give a table"
     with pytest.raises(TableError) as caught:
         read(tmp_path)
     assert str(caught.value) == f"{tmp_path}: cannot be read (is a folder, not a file)"

@@ -182,11 +182,11 @@ def test_what_is_neither_a_name_of_a_hub_nor_an_archive_is_not_published() -> No
     ("name", "says"),
     [
         ("hf:owner/none", "hf:owner/none: no such model at HUB, or a private one; check the name"),
-        (f"{NAME}@v9", f"{NAME}@v9: has no revision v9; name a branch, a tag or a commit of it"),
+        (f"{NAME}@v9", f"{NAME}@v9: has no revision v9; give a branch, a tag or a commit of it"),
         (f"{NAME}@{'0' * 40}", f"has no revision {'0' * 40}; name"),
         ("hf:owner/secret", "hf:owner/secret: no such model at HUB, or a private one"),
         ("hf:owner/gated", "hf:owner/gated: its owner decides who may load it; ask at HUB/owner/"),
-        ("hf:owner/other", "not a keyart model, it has no keyart.json; name one that has"),
+        ("hf:owner/other", "not a keyart model, it has no keyart.json; choose one that has"),
         ("hf:owner/broken", "/model.onnx: changed since it was written; export the bundle again"),
         ("hf:model", "hf:model: not a model on a hub; write hf:OWNER/NAME or with @REVISION"),
         ("hf:owner/../x", "not a model on a hub"),
@@ -301,10 +301,10 @@ def test_every_command_that_takes_a_model_takes_its_name_on_a_hub(
     assert "Red" in command("explain", poster, "--model", NAME)[0]
     out, err = command("evaluate", NAME)
     assert err.endswith(
-        f"error: {published}: a bundle does not know its catalog; name one with --catalog\n"
+        f"error: {published}: a bundle does not know its catalog; give one with --catalog\n"
     )
     _, err = command("evaluate", tmp_path / "bundle", "--against", NAME)
-    assert "not a run; name a catalog" in err
+    assert "not a run; give a catalog" in err
     for words in (
         ("index", tmp_path, "--out", tmp_path / "i", "--model"),
         ("serve", "--model"),

@@ -460,7 +460,7 @@ def test_a_line_a_minute_says_how_far_the_job_is(
         ("--out {tmp}/job/ --format csv", "a job writes Parquet"),
         ("--out {tmp}/a.csv --ray local", "--ray and --shard-size are for jobs"),
         ("--out {tmp}/job/ --device cuda", "device cuda: this ONNX Runtime is for processors"),
-        ("--out s3://films/job/", "a job writes to a disk; name a folder there"),
+        ("--out s3://films/job/", "a job writes to a disk; give a folder there"),
         ("--device cuda", "device cuda: this ONNX Runtime is for processors alone"),
         ("--out {tmp}/job/ --errors errors.txt", "cannot be written in this format"),
     ],

@@ -42,5 +42,5 @@ def test_a_folder_with_something_else_in_it_is_not_started_as_a_run(tmp_path: Pa
     run.write_recipe("mine")
     (run.path / "notes.txt").write_text("mine")
     for resume in (False, True):
-        with pytest.raises(RunError, match="name another folder"):
+        with pytest.raises(RunError, match="choose another folder"):
             start_run(run, catalog, load_recipe("demo"), resume=resume)

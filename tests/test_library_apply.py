@@ -358,7 +358,7 @@ def test_a_journal_is_of_one_library(tmp_path: Path, model: Predictor) -> None:
     for name in ("one", "two"):
         one_film(tmp_path / name / "library")
     apply_plan(plan_of(tmp_path / "one" / "library", model), tmp_path / "journal")
-    with pytest.raises(LibraryError, match=r"is the journal of .*one/library; name another"):
+    with pytest.raises(LibraryError, match=r"is the journal of .*one/library; choose another"):
         apply_plan(plan_of(tmp_path / "two" / "library", model), tmp_path / "journal")
 
 

@@ -20,7 +20,7 @@ from tests.tiny_catalog import tiny_films
 NAMES = ["b.png", "a, b.png", "sub/next\x85line.png", "“q”\u2028.png"]
 
 
-NONE_NAMED = "no poster found: none is named; name the folder of posters with --posters"
+NONE_NAMED = "no poster found: the row has none; give the folder of posters with --posters"
 
 
 def tables() -> dict[str, bytes]:
@@ -163,7 +163,7 @@ def test_each_row_is_a_film_in_its_place(tmp_path: Path) -> None:
             "Web",
             2000,
             "no poster found: nothing is downloaded from https://example.org/11.png; "
-            "name the folder of posters with --posters",
+            "give the folder of posters with --posters",
         ),
         Query("line 8", "tt0000012", "No poster", 2000, NONE_NAMED),
     ]

@@ -159,7 +159,7 @@ def test_an_empty_bucket_and_a_wrong_name_are_one_line(store: Store, tiny_model:
         (["catalog", "show", "s3://films"],
          "s3://films: no catalog here (no catalog.json); make one with keyart catalog build"),
         (["predict", "x.jpg", "--model", "s3://films/model"],
-         "s3://films/model: no model there (no keyart.json); name a run or a bundle"),
+         "s3://films/model: no model there (no keyart.json); give a run or a bundle"),
     ]:  # fmt: skip
         done = CliRunner().invoke(app, words)
         assert isinstance(done.exception, KeyartError)

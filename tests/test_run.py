@@ -143,5 +143,5 @@ def test_a_catalog_that_is_gone_is_named(tmp_path: Path) -> None:
         json.dumps({"path": str(gone), "fingerprint": "c0ffee", "split": "catalog"})
     )
     assert run.origin.fingerprint == "c0ffee"
-    with pytest.raises(RunError, match=r"gone is gone; name one with --catalog"):
+    with pytest.raises(RunError, match=r"gone is gone; give one with --catalog"):
         run.catalog_path()

@@ -426,7 +426,7 @@ def test_several_folders_share_the_trials_of_one_database(catalog: Catalog, tmp_
     assert [one.number for one in found.trials if one.user_attrs.get("start")] == [0]
     other = sought(catalog, tmp_path / "three", trials=1, storage=url, dropout=0.4)
     assert len(states(other)) == 1, "another search in the same database is on its own"
-    with pytest.raises(SearchError, match="its trials are in another database; name it with"):
+    with pytest.raises(SearchError, match="its trials are in another database; give it with"):
         sought(catalog, tmp_path / "one", trials=3)
     sought(catalog, tmp_path / "own", trials=1)
     with pytest.raises(SearchError, match=r"its trials are in search.db; leave --storage out"):

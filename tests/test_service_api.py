@@ -195,7 +195,7 @@ def test_a_correction_is_kept_with_what_was_shown(
 
 
 def test_a_correction_needs_known_genres_and_the_model_that_was_shown(api: httpx.Client) -> None:
-    assert "name the genres" in problem(api.post("/v1/corrections", **form(RED)), 422)["detail"]
+    assert "give the genres" in problem(api.post("/v1/corrections", **form(RED)), 422)["detail"]
     wrong = problem(api.post("/v1/corrections", **form(RED, genre="Reed")), 422)
     assert "did you mean 'Red'" in wrong["detail"]
     problem(api.post("/v1/corrections", **form(RED, genre="Red", model="0" * 64)), 409)

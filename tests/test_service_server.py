@@ -207,7 +207,7 @@ def test_workers_end_with_a_parent_that_is_killed_and_free_the_port(model: Path)
 def test_anything_that_cannot_be_served_is_an_error_of_one_line(
     model: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BundleError, match="no such folder; name a run or a bundle"):
+    with pytest.raises(BundleError, match="no such folder; give a run or a bundle"):
         serve(tmp_path / "none")
     with pytest.raises(ServiceError, match="--workers 0"):
         serve(model, workers=0)

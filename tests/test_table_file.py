@@ -103,7 +103,7 @@ def test_parquet_without_pyarrow_names_the_extra(
 
 
 def test_a_missing_table_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"none\.csv: no such file; name a table$"):
+    with pytest.raises(TableError, match=r"none\.csv: no such file; give a table$"):
         read_table(tmp_path / "none.csv")
 
 
@@ -155,7 +155,7 @@ def test_a_device_is_no_table_and_a_pipe_is_read(
 ) -> None:
     (tmp_path / "t.csv").symlink_to("/dev/zero")
     monkeypatch.setattr(table_file, "_MOST_BYTES", 5_000_000)
-    with pytest.raises(TableError, match=r"t\.csv: is a device, not a file; name a table"):
+    with pytest.raises(TableError, match=r"t\.csv: is a device, not a file; give a table"):
         read_table(tmp_path / "t.csv")
     (tmp_path / "large.csv").write_bytes(b"id\n" + b"a" * 7_000_000)
     with pytest.raises(TableError, match=r"large\.csv: over 5,000,000 bytes; split it"):

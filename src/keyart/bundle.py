@@ -227,7 +227,7 @@ def write_bundle(path: Path, content: Content) -> Bundle:
     """Write a bundle, whole or not at all. `path` must not exist. Raises BundleError."""
     path = place(path)
     if path.exists():
-        raise BundleError(f"{path}: already exists; name another folder or remove it")
+        raise BundleError(f"{path}: already exists; choose another folder or remove it")
     with new_folder(path) as partial:
         _fill(partial, content)
         if isinstance(path, RemotePath):
@@ -307,7 +307,7 @@ def content_of(bundle: Bundle) -> Content:
 def boxed_bundle() -> Path:
     """The bundle that comes with keyart. Raises BundleError if this keyart has none."""
     if not (BOX / MANIFEST).is_file():
-        raise BundleError("no model comes with this keyart; name a run or a bundle")
+        raise BundleError("no model comes with this keyart; give a run or a bundle")
     return BOX
 
 

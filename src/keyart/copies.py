@@ -150,7 +150,7 @@ def working_folder(path: RemotePath) -> Iterator[Path]:
     """
     path.bucket.check(path.key)
     if path.is_dir():
-        raise StoreError(f"{path}: has files already; name another place or remove them")
+        raise StoreError(f"{path}: has files already; choose another place or remove them")
     name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
     folder = stores_folder() / "work" / name / path.name
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -182,7 +182,7 @@ _OF_FILES = {
     "EACCES": ("permission denied", "change the permissions, or choose another place"),
     "EPERM": ("the system does not permit this", "change the permissions, or choose another place"),
     "ENOTDIR": ("a part of this path is a file, not a folder", "check the name"),
-    "EISDIR": ("is a folder, not a file", "name a file"),
+    "EISDIR": ("is a folder, not a file", "give a file"),
     "EEXIST": ("already exists", "remove it, or choose another place"),
     "ELOOP": ("its symbolic links lead in a circle", "fix them, or choose another place"),
     "ENAMETOOLONG": ("the name is too long for this disk", "choose a shorter one"),

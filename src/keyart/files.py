@@ -350,7 +350,7 @@ def _regular_target(path: Path) -> Path:
         return target
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
-        raise OutputError(f"{path}: is {kind}, not a regular file; name another file to write")
+        raise OutputError(f"{path}: is {kind}, not a regular file; choose another file to write")
     return target
 
 

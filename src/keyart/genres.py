@@ -98,7 +98,7 @@ class Vocabulary:
         except UnicodeDecodeError as error:
             raise VocabularyError(f"{path}: not UTF-8 text ({error})") from error
         except (OSError, ValueError) as error:
-            raise VocabularyError(f"{path}: {why(error)}; name a text file") from error
+            raise VocabularyError(f"{path}: {why(error)}; give a text file") from error
         for number, line in enumerate(text.splitlines(), start=1):
             name, _, others = line.partition("#")[0].partition("=")
             if not name.strip():

@@ -112,7 +112,7 @@ def _reason(error: Exception, repo: Repo) -> str:
     if first(errors.RepositoryNotFoundError):
         return f"no such model at {hub}, or a private one; check the name; for yours, {_LOGIN}"
     if first(errors.RevisionNotFoundError):
-        return f"has no revision {repo.revision}; name a branch, a tag or a commit of it"
+        return f"has no revision {repo.revision}; give a branch, a tag or a commit of it"
     if first(errors.OfflineModeIsEnabled):
         return (
             "not in the cache of this machine, and HF_HUB_OFFLINE lets nobody ask the hub; load it "

@@ -73,7 +73,7 @@ def read_manifest(path: Path, depth: int = 0) -> Manifest:
     if problem := no_folder(path):
         on_hub = re.fullmatch(r"[\w-]+/[\w.-]+", path.as_posix())
         hint = f", or hf:{path.as_posix()} for one on a hub" if on_hub else ""
-        raise BundleError(f"{problem}; name a run or a bundle{hint}")
+        raise BundleError(f"{problem}; give a run or a bundle{hint}")
     try:
         content = read_json(file, LARGEST[MANIFEST])
     except FileNotFoundError as error:

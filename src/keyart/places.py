@@ -112,11 +112,11 @@ def _in_store(path: RemotePath) -> Place:
         )
         if run is None or not (run / "bundle" / MANIFEST).is_file():
             raise BundleError(
-                f"{path}: no model there (no {MANIFEST}); name a run or a bundle"
+                f"{path}: no model there (no {MANIFEST}); give a run or a bundle"
             ) from None
         return Place(run, str(path), str(path))
     except ValueError as error:
-        raise BundleError(f"{path / MANIFEST}: {error}; name a bundle") from error
+        raise BundleError(f"{path / MANIFEST}: {error}; give a bundle") from error
 
     def fill(folder: Path) -> None:
         with naming(path, folder):
@@ -197,7 +197,7 @@ def _kept(folder: Path, name: str, fill: Callable[[Path], None]) -> Path:
 
 
 def _no_bundle(name: str) -> HubError:
-    return HubError(f"{name}: not a keyart model, it has no {MANIFEST}; name one that has")
+    return HubError(f"{name}: not a keyart model, it has no {MANIFEST}; choose one that has")
 
 
 def _others(_: str, names: list[str]) -> list[str]:

@@ -301,7 +301,7 @@ class TableFilms:
         if not has_posters and (posters is not None or "title" not in found):
             shown = ", ".join(table.columns) or "(none)"
             missing = "no poster column, and no titles"
-            remedy = "name the folder of posters that are named after the ids with --posters, or "
+            remedy = "give the folder of posters that are named after the ids with --posters, or "
             remedy += "say with --title which column holds titles"
             if posters is not None:
                 missing = "neither a poster column nor ids"

@@ -125,7 +125,7 @@ class Run:
             return self.place
         folder = copied_tree(self.place)
         if folder is None:
-            raise RunError(f"{self.place}: nothing there; name a run")
+            raise RunError(f"{self.place}: nothing there; give a run")
         return folder
 
     @classmethod
@@ -133,7 +133,7 @@ class Run:
         """The run in a folder. Raises RunError if the folder holds no file of a run."""
         run = cls(path)
         if problem := no_folder(run.path):
-            raise RunError(f"{problem}; name a run")
+            raise RunError(f"{problem}; give a run")
         if not run.exists():
             raise RunError(f"{path}: not a run (no recipe.toml, history.csv or metrics.json in it)")
         return run
@@ -359,7 +359,7 @@ class Run:
         """The folder of the run's catalog. Raises RunError if it is no longer there."""
         path = self.origin.path
         if not path.is_dir():
-            raise RunError(f"{self.path}: its catalog {path} is gone; name one with --catalog")
+            raise RunError(f"{self.path}: its catalog {path} is gone; give one with --catalog")
         return path
 
     @property

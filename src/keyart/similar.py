@@ -188,7 +188,7 @@ class Index:
         """
         out = place(out)
         if out.exists():
-            raise PosterIndexError(f"{out}: already exists; name another folder or remove it")
+            raise PosterIndexError(f"{out}: already exists; choose another folder or remove it")
         films = known_films(known)
         _check_size(known, len(films))
         predictor = Predictor.of(model)
@@ -367,7 +367,7 @@ def _facts(predictor: Predictor, catalog: str | None, films: int, channels: int)
 def _same_model(path: Path, facts: dict[str, Any], predictor: Predictor) -> None:
     if facts.get("model") != predictor.bundle.fingerprint:
         raise PosterIndexError(
-            f"{path}: made with another model than {predictor.bundle.path}; name its model with "
+            f"{path}: made with another model than {predictor.bundle.path}; give its model with "
             "--model, or make the index again"
         )
 

@@ -169,7 +169,7 @@ def find_encoder(source: str, prompt: str = "") -> TextEncoder:
     if not folder.is_dir():
         if not is_repo(source) or folder.parent.is_dir():
             raise WeightsError(
-                f"encoder {source}: no such folder; name a folder with model.onnx and "
+                f"encoder {source}: no such folder; give a folder with model.onnx and "
                 "tokenizer.json, or a model on a hub as hf:owner/name"
             )
         try:

@@ -163,7 +163,7 @@ def write_predictions(
         errors_file(errors, out=path)
     format = format or _by_suffix(path)
     if format == "parquet" and path is None:
-        raise KeyartError("Parquet is not text; name a file to write it to with --out")
+        raise KeyartError("Parquet is not text; give a file to write it to with --out")
     with counting(films, errors) as (written, counted):
         if format == "parquet":
             assert path is not None
@@ -213,7 +213,7 @@ def errors_file(path: StrPath, *, table: Path | None = None, out: Path | None = 
     named = place(path)
     for other, what in ((table, "the table itself"), (out, "also what --out names")):
         if other is not None and is_same_file(named, other):
-            raise OutputError(f"{path}: is {what}; name another file with --errors")
+            raise OutputError(f"{path}: is {what}; choose another file with --errors")
     return named
 
 

@@ -131,13 +131,13 @@ def _answered(row: Row, names: Sequence[str], posters: Path | None) -> Tile:
     found = nested if isinstance(nested, Mapping) else {name: cells.get(name) for name in names}
     scores = {name: float(value) for name, value in found.items() if value not in ("", None)}
     if not all(0 <= score <= 1 for score in scores.values()):
-        raise ValueError("a score is not from 0 to 1; name a file that keyart predict wrote")
+        raise ValueError("a score is not from 0 to 1; give a file that keyart predict wrote")
     genres, maybe = _names(cells.get("genres")), _names(cells.get("maybe"))
     for name in (*genres, *maybe):
         if name not in scores:
-            raise ValueError(f"no score for {name!r}; name a file that keyart predict wrote")
+            raise ValueError(f"no score for {name!r}; give a file that keyart predict wrote")
     if scores and (text_of(cells.get("unsure")).casefold() == "true") == bool(genres):
-        raise ValueError("its genres contradict `unsure`; name a file that keyart predict wrote")
+        raise ValueError("its genres contradict `unsure`; give a file that keyart predict wrote")
     reason = text_of(cells.get("reason") or cells.get("warning"))
     poster = place(text_of(cells.get("poster")))
     if posters is not None:

@@ -40,7 +40,7 @@ def build_catalog(
     """Write a new catalog, see `Catalog.build`."""
     if out.exists() or out.is_symlink():
         raise CatalogError(
-            f"{out}: already exists; add --grow to add films to it, or name another folder"
+            f"{out}: already exists; add --grow to add films to it, or choose another folder"
         )
     offer = read_offer(films, posters, vocabulary, columns=columns, progress=progress)
     table = films.path if isinstance(films, ListedFilms) else films

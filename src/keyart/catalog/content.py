@@ -50,7 +50,7 @@ class Content:
         self._as_found: tuple[int, ...] = ()
         try:
             if path.is_block_device() or path.is_char_device():  # it may never end
-                raise TableError(f"{path}: is a device, not a file; name a table")
+                raise TableError(f"{path}: is a device, not a file; give a table")
             self._open(path.open("rb"))
             if stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
                 self._as_found = self._stamp()
@@ -58,7 +58,7 @@ class Content:
             else:
                 self._keep(self.file, most)
         except FileNotFoundError as error:
-            raise TableError(f"{path}: no such file; name a table") from error
+            raise TableError(f"{path}: no such file; give a table") from error
         except OSError as error:
             raise TableError(f"{path}: cannot be read ({why(error)})") from error
         if self.size > most:

@@ -32,7 +32,7 @@ def write_corrected(
 ) -> None:
     """Write a corrected version of a catalog to the new folder `out`, see `Catalog.corrected`."""
     if out.exists() or out.is_symlink():
-        raise CatalogError(f"{out}: already exists; name another folder for the new version")
+        raise CatalogError(f"{out}: already exists; choose another folder for the new version")
     rows = catalog.columns(COLUMNS).to_pylist()
     if unknown := genres.keys() - {row["film_id"] for row in rows}:
         raise CatalogError(f"{catalog.path}: has no film {min(unknown)}")

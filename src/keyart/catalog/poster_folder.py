@@ -43,7 +43,7 @@ class PosterFolder:
     def __init__(self, folder: Path | Archive | None, table: Path | None = None) -> None:
         archive = folder if isinstance(folder, Archive) else None
         if isinstance(folder, Path) and (problem := no_folder(folder)):
-            raise TableError(f"{problem}; name the folder of posters")
+            raise TableError(f"{problem}; give the folder of posters")
         self._anywhere = folder is None
         self.folder = (table or Path()).parent
         if folder is not None:
@@ -88,9 +88,9 @@ class PosterFolder:
                 return f"no poster found: {poster[:_LONGEST]} is not in {self.folder}"
         if self._anywhere:
             missing = (
-                f"nothing is downloaded from {poster[:_LONGEST]}" if poster else "none is named"
+                f"nothing is downloaded from {poster[:_LONGEST]}" if poster else "the row has none"
             )
-            return f"no poster found: {missing}; name the folder of posters with --posters"
+            return f"no poster found: {missing}; give the folder of posters with --posters"
         files = self._of(film_id)
         return self._only(files) if files else NOT_PLANNED
 
@@ -216,7 +216,7 @@ def no_match_note(folder: PosterFolder, film_ids: Sequence[str]) -> list[str]:
     files = ", ".join(folder.relative(file) for file in folder.pictures[:2])
     return [
         f"no id fits a file in {folder.folder}: the ids are like {ids}, and the files like "
-        f"{files}; name the column of file names with --poster-column, or that of ids with --id"
+        f"{files}; give the column of file names with --poster-column, or that of ids with --id"
     ]
 
 

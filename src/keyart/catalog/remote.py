@@ -41,7 +41,7 @@ def new_catalog(out: Path) -> Iterator[Path]:
     with staged(out) as folder:
         if (out / FACTS).is_file():
             raise CatalogError(
-                f"{out}: already exists; add --grow to add films to it, or name another place"
+                f"{out}: already exists; add --grow to add films to it, or choose another place"
             )
         yield folder
         _Sending(folder, out).send()

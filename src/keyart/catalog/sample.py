@@ -22,7 +22,7 @@ from keyart.files import new_folder, write_json
 def sample_catalog(catalog: CatalogTable, films: int, out: Path, *, seed: int) -> None:
     """Write about `films` films of a catalog to the new folder `out`, see `Catalog.sample`."""
     if out.exists():
-        raise CatalogError(f"{out}: already exists; name another folder")
+        raise CatalogError(f"{out}: already exists; choose another folder")
     if films > len(catalog):
         raise CatalogError(
             f"{catalog.path}: has {len(catalog):,} films, fewer than the {films:,} asked for"

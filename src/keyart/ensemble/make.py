@@ -73,7 +73,7 @@ def make_ensemble(
     """
     folder, members = place(out), [Run(run) for run in runs]
     if folder.exists():
-        raise RunError(f"{folder}: already exists; name another folder or remove it")
+        raise RunError(f"{folder}: already exists; choose another folder or remove it")
     names, predictors = _open_members(members)
     opened = Catalog.open(catalog) if catalog else members[0].catalog
     _check_catalog(members, opened)
@@ -162,10 +162,10 @@ def _open_members(runs: Sequence[Run]) -> tuple[list[str], list[Predictor]]:
     predictors = []
     for run in runs:
         if problem := no_folder(run.path):
-            raise RunError(f"{problem}; name a run")
+            raise RunError(f"{problem}; give a run")
         if not run.has_origin:
             raise RunError(
-                f"{run.path}: not a run; a bundle does not know its catalog; name its run"
+                f"{run.path}: not a run; a bundle does not know its catalog; give its run"
             )
         if not run.is_finished:
             raise RunError(f"{run.path}: is not finished; finish it with keyart train --resume")

@@ -123,9 +123,9 @@ def _scored(model: Run | Predictor | StrPath, split: str, catalog: Catalog | Non
         return _Scored(name, evaluate_model(predictor, catalog, [split])[3][split], "catalog")
     run = Run(path)
     if predictor is None and (problem := no_folder(run.path)):
-        raise RunError(f"{problem}; name a run or a bundle")
+        raise RunError(f"{problem}; give a run or a bundle")
     if predictor is not None or not run.exists():
-        raise RunError(f"{name}: not a run; name a catalog to score it on with --catalog")
+        raise RunError(f"{name}: not a run; give a catalog to score it on with --catalog")
     method = run.origin.split if run.has_origin else "catalog"
     return _Scored(name, run.predictions(split), method)
 

@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
     ]
 )
 _KEY = b"keyart"  # of the metadata
-_AGAIN = "name another folder with --out for a new job"
+_AGAIN = "choose another folder with --out for a new job"
 Row = Mapping[str, Any]
 
 

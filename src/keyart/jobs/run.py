@@ -76,7 +76,7 @@ def run_job(
     """
     if is_remote(out):
         raise JobError(
-            f"{out}: a job writes to a disk; name a folder there, and copy it afterwards"
+            f"{out}: a job writes to a disk; give a folder there, and copy it afterwards"
         )
     folder = Path(out)
     if errors is not None:
@@ -146,7 +146,7 @@ def _machines(setup: Setup, workers: int | None, ray: str | None, device: Device
 def _check_new(folder: Path) -> None:
     """Raise JobError if a folder is there and has other things in it."""
     if folder.is_dir() and any(not name.startswith(".") for name in os.listdir(folder)):
-        raise JobError(f"{folder}: has files, but no plan of a job; name a new or an empty folder")
+        raise JobError(f"{folder}: has files, but no plan of a job; give a new or an empty folder")
 
 
 def _lock(folder: Path) -> int:

@@ -63,7 +63,7 @@ class PlannedPoster(KeptPoster):
             what = "has changed" if size is not None else "is gone"
             seen = f"since the plan was written, as {socket.gethostname()} sees it"
             raise JobError(
-                f"{name_in(self.row)}: {what} {seen}; restore it, or name another folder with "
+                f"{name_in(self.row)}: {what} {seen}; restore it, or choose another folder with "
                 "--out for a new job"
             )
 

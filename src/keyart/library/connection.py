@@ -51,7 +51,7 @@ class Connection:
         if not problem and set(self.url) & set("?#"):
             problem = "an address with more than a path; leave out what follows it"
         if problem:
-            raise LibraryError(f"{_bare(url)}: {problem}; name a server, as http://host:8096")
+            raise LibraryError(f"{_bare(url)}: {problem}; give a server, as http://host:8096")
         secure = self.url.startswith("https:")
         self._key = key
         self._unanswered = 0
@@ -136,7 +136,7 @@ class Connection:
         if status == 404:
             raise ChangedError("is not there any more")
         if 300 <= status < 400:
-            raise FailedError(f"{where}: redirects elsewhere; name the address that answers itself")
+            raise FailedError(f"{where}: redirects elsewhere; give the address that answers itself")
         if status >= 400:
             again = "; try again later" if status in _AGAIN else ""
             raise FailedError(f"{where}: answers {status}{again}")

@@ -86,7 +86,7 @@ class Journal:
                 known, records, end = _read(path)
                 if known != place:
                     raise LibraryError(
-                        f"{path}: is the journal of {known.where}; name another file for "
+                        f"{path}: is the journal of {known.where}; choose another file for "
                         f"{place.where}"
                     )
                 handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
@@ -100,7 +100,7 @@ class Journal:
         except BlockingIOError as error:
             raise LibraryError(f"{path}: another process writes it; wait for it") from error
         except OSError as error:
-            raise LibraryError(f"{path}: {why(error)}; name a file for the journal") from error
+            raise LibraryError(f"{path}: {why(error)}; give a file for the journal") from error
         lock_handle(journal._handle)
         journal._write(head)
         sync_folder(path.parent)
@@ -138,7 +138,7 @@ def read_journal(path: Path) -> tuple[Place, list[Record]]:
     try:
         place, records, _ = _read(path)
     except OSError as error:
-        raise LibraryError(f"{path}: {why(error)}; name a journal") from error
+        raise LibraryError(f"{path}: {why(error)}; give a journal") from error
     return place, records
 
 
@@ -147,7 +147,7 @@ def _read(path: Path) -> tuple[Place, list[Record], int]:
     try:
         data = read_bytes(path, _MOST_BYTES, links=True)
     except ValueError as error:
-        raise LibraryError(f"{path}: {error}; name a journal") from error
+        raise LibraryError(f"{path}: {error}; give a journal") from error
     end = data.rfind(b"\n") + 1
     lines = data[:end].split(b"\n")[:-1]
     try:

@@ -47,14 +47,14 @@ class Library:
         root = on_this_machine(path)
         try:
             if problem := no_folder(root):
-                raise LibraryError(f"{problem}; name the folder of a media library")
+                raise LibraryError(f"{problem}; give the folder of a media library")
             contents = read_folder(root)
         except OSError as error:
-            raise LibraryError(f"{root}: {why(error)}; name the folder of a library") from error
+            raise LibraryError(f"{root}: {why(error)}; give the folder of a library") from error
         if not contents.films:
             raise LibraryError(
                 f"{root}: no films: no videos, and no NFO files of films, in this folder or below "
-                "it; name the folder of a media library"
+                "it; give the folder of a media library"
             )
         return cls(root, contents)
 

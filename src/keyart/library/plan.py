@@ -219,7 +219,7 @@ def read_plan(path: StrPath) -> Plan:
             f"{file} line {number}: {where}: {error.errors()[0]['msg']}; make the plan again"
         ) from error
     except OSError as error:
-        raise LibraryError(f"{file}: {why(error)}; name a plan") from error
+        raise LibraryError(f"{file}: {why(error)}; give a plan") from error
     except (ValueError, RecursionError) as error:
         raise LibraryError(f"{file}: not a plan; keyart library plan makes one") from error
     if len(films) != head.films:

@@ -167,14 +167,14 @@ def _asked(out: Path, catalog: Catalog, request: Request) -> dict[str, Any]:
     file = out / _ASKED
     if not file.exists():
         if out.exists() and any(out.iterdir()):
-            raise KeyartError(f"{out}: is not empty and has no comparison; name another folder")
+            raise KeyartError(f"{out}: is not empty and has no comparison; choose another folder")
         return {**asked, "settings": settings}
     try:
         before = json.loads(file.read_bytes())
         changed = [key for key, value in asked.items() if before[key] != value]
         known: dict[str, list[str]] = dict(before["settings"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise KeyartError(f"{file}: damaged ({why(error)}); name another folder") from error
+        raise KeyartError(f"{file}: damaged ({why(error)}); choose another folder") from error
     if "format" in changed:
         raise KeyartError(
             f"{file}: format {before['format']}, but this keyart reads format {_FORMAT}; name "
@@ -183,12 +183,12 @@ def _asked(out: Path, catalog: Catalog, request: Request) -> dict[str, Any]:
     if changed:
         key = changed[0]
         how = "with another catalog" if key == "catalog" else _option(key, before[key])
-        raise KeyartError(f"{out}: was started {how}; do the same, or name another folder")
+        raise KeyartError(f"{out}: was started {how}; do the same, or choose another folder")
     for row, given in settings.items():
         made = [out / one for one in ((row, LEAKY) if row == HONEST else (row,))]
         if given != known.get(row, []) and any(run.exists() for run in made):
             raise KeyartError(
-                f"{out / row}: was started with {_set(row, known)}; do the same, or name another "
+                f"{out / row}: was started with {_set(row, known)}; do the same, or choose another "
                 "folder"
             )
     return {**asked, "settings": known | settings}

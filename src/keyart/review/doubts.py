@@ -137,7 +137,7 @@ class Doubts(Sequence[Doubt]):
         except (ValidationError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DoubtsError(
-                f"{path}: no file of doubts ({reason}); name a .json that keyart catalog doubts "
+                f"{path}: no file of doubts ({reason}); give a .json that keyart catalog doubts "
                 "--out wrote"
             ) from error
 

@@ -33,7 +33,7 @@ def export_corrections(url: str, out: StrPath, *, catalog: "Catalog | None" = No
     """
     out = Path(out)
     if out.exists():
-        raise CorrectionsError(f"{out}: already exists; name another folder or remove it")
+        raise CorrectionsError(f"{out}: already exists; choose another folder or remove it")
     known: dict[str, tuple[str, str]] = {}
     if catalog:
         columns = catalog.columns(["poster_sha256", "film_id", "title"]).to_pylist()

@@ -171,7 +171,7 @@ def open_search(
     # One database may hold several searches.
     study_name = f"keyart-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]}"
     if out.exists() and any(out.iterdir()) and not (out / _ASKED).exists():
-        raise SearchError(f"{out}: is there and holds no search; name another folder")
+        raise SearchError(f"{out}: is there and holds no search; choose another folder")
     if not (out / _ASKED).exists():
         try:
             if out.exists():
@@ -194,7 +194,7 @@ def open_search(
         study = optuna.load_study(study_name=study_name, storage=_open_storage(out, storage, lost))
     except KeyError as error:
         raise SearchError(
-            f"{'--storage' if storage else out / _DATABASE}: does not hold this search; name the "
+            f"{'--storage' if storage else out / _DATABASE}: does not hold this search; give the "
             "database that it began with, or another folder"
         ) from error
     return Search(out, name, catalog.fingerprint, space, study)
@@ -250,12 +250,12 @@ def _same_search(out: Path, asked: Mapping[str, Any], storage: str | None) -> st
     ):
         if found.get(key) != asked[key]:
             raise SearchError(
-                f"{out}: holds a search {words}; name another folder, or ask for the same search "
+                f"{out}: holds a search {words}; choose another folder, or ask for the same search "
                 "to continue"
             )
     own = (out / _DATABASE).exists()
     if own and storage is not None:
         raise SearchError(f"{out}: its trials are in {_DATABASE}; leave --storage out")
     if not own and storage is None:
-        raise SearchError(f"{out}: its trials are in another database; name it with --storage")
+        raise SearchError(f"{out}: its trials are in another database; give it with --storage")
     return str(found["name"])

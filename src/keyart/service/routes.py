@@ -103,7 +103,7 @@ async def explain_poster(
     genres = service.genres([*genre, *form.genre])
     picture = "image/png" in accept
     if picture and (len(genres) != 1 or upload is None):
-        raise Problem("invalid", "a picture shows one genre of a poster; name it: ?genre=Drama")
+        raise Problem("invalid", "a picture shows one genre of a poster; give it: ?genre=Drama")
     limit = service.limits.pixels
 
     def work() -> list[Explanation]:
@@ -208,7 +208,7 @@ async def correct(
     upload = form.poster
     genres = service.genres(form.genre)
     if not genres:
-        raise Problem("invalid", "name the genres: one or more fields 'genre'")
+        raise Problem("invalid", "give the genres: one or more fields 'genre'")
     if form.model and form.model != service.model:
         raise Problem("other-model", "the service has another model now; look at its genres first")
     (outcome,) = await service.predict([upload], [form.film()])

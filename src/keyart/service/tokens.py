@@ -94,7 +94,7 @@ def _read_lines(file: Path) -> dict[str, str]:
         text = read_bytes(file, _MOST_BYTES, links=True).decode("utf-8")
     except (OSError, ValueError) as error:
         raise ServiceError(
-            f"{file}: cannot be read ({why(error)}); name a file of tokens"
+            f"{file}: cannot be read ({why(error)}); give a file of tokens"
         ) from error
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.partition("#")[0].strip()

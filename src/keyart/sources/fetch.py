@@ -121,7 +121,7 @@ class Fetch:
         given = [url_column is not None, url_template is not None, mirror is not None, tmdb]
         if sum(given) != 1:
             raise FetchError(
-                f"{sum(given)} places of posters were named; name one of --url-column, "
+                f"{sum(given)} places of posters were given; give one of --url-column, "
                 "--url-template, --mirror and --tmdb"
             )
         for source in filter(None, (only, prefer)):

@@ -254,7 +254,7 @@ def _bytes_of(path: Path) -> Iterator[gzip.GzipFile | BinaryIO]:
     try:
         if not path.is_file():
             known = "is not a regular file" if path.exists() else "no such file"
-            raise TableError(f"{path}: {known}; name a list of films")
+            raise TableError(f"{path}: {known}; give a list of films")
         with path.open("rb") as file:
             packed = file.read(len(_GZIP)) == _GZIP
         with gzip.open(path) if packed else path.open("rb") as file:

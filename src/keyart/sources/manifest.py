@@ -136,7 +136,9 @@ class Manifest:
             value = json.loads(text)
             version = value["format"]
         except (ValueError, KeyError, TypeError) as error:
-            raise FetchError(f"{self.path}: is no manifest of keyart; name another file") from error
+            raise FetchError(
+                f"{self.path}: is no manifest of keyart; choose another file"
+            ) from error
         if version != FORMAT:
             raise FetchError(other_format(self.path, version, reads=FORMAT, remedy="plan it again"))
         try:

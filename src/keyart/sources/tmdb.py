@@ -93,7 +93,7 @@ def read_key(file: Path | None = None) -> Key:
             text, where = read_bytes(file, 10_000, links=True).decode(), str(file)
         except (OSError, ValueError) as error:
             reason = why(error) if isinstance(error, OSError) else "not a text file"
-            raise FetchError(f"{file}: {reason}; name a file that holds a key of TMDb") from error
+            raise FetchError(f"{file}: {reason}; give a file that holds a key of TMDb") from error
     else:
         text, where = os.environ.get(VARIABLE, ""), VARIABLE
     text = text.strip()

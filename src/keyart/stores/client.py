@@ -158,7 +158,7 @@ class Bucket:
         """
         if self.is_web:
             raise StoreError(
-                f"{self._address(key)}: web servers do not list their files; name one of them"
+                f"{self._address(key)}: web servers do not list their files; give one of them"
             )
         with _explained(self._address(key)):
             self._reach(key)

@@ -157,7 +157,7 @@ def on_this_machine(path: StrPath) -> Path:
     """A path of this machine, for a folder that is written little by little. Raises StoreError."""
     named = place(path)
     if isinstance(named, RemotePath):
-        raise StoreError(f"{named}: this needs a folder of this machine; name one, and copy it")
+        raise StoreError(f"{named}: this needs a folder of this machine; give one, and copy it")
     return named
 
 
@@ -165,7 +165,7 @@ def stores_folder() -> Path:
     """The folder of what is kept of object stores. Raises StoreError for a user without a home."""
     folder = cache_folder("stores")
     if folder is None:
-        raise StoreError("no folder for copies of objects; name one in KEYART_CACHE")
+        raise StoreError("no folder for copies of objects; give one in KEYART_CACHE")
     return folder
 
 

@@ -29,6 +29,6 @@ def upload_new(folder: Path, path: RemotePath) -> None:
             target.bucket.put_new(target.key, folder / name)
         except StoreChangedError:
             raise StoreError(
-                f"{path}: has another {name} already; name another place, or, if its writer was "
+                f"{path}: has another {name} already; choose another place, or, if its writer was "
                 "stopped, remove it"
             ) from None

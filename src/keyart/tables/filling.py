@@ -91,7 +91,7 @@ class Style:
                 between.update(_BETWEEN.findall(cell))
             elif not isinstance(cell, list | tuple):
                 raise table.error(
-                    f"{column!r} holds numbers, not names of genres; name another column"
+                    f"{column!r} holds numbers, not names of genres; choose another column"
                 )
             elif any(isinstance(one, Mapping) for one in cell):
                 raise table.error(
@@ -100,7 +100,7 @@ class Style:
         if known < _LIKELY * filled:
             raise table.error(
                 f"only {known:,} of the {filled:,} filled cells of {column!r} name a genre of this "
-                "model; name the column of genres with --into"
+                "model; give the column of genres with --into"
             )
         best = {
             genre: max(found, key=lambda name: (found[name], name == genre))

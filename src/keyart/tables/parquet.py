@@ -75,7 +75,7 @@ def filled_columns(
             except (pa.ArrowException, TypeError) as error:
                 raise TableError(
                     f"{table.path}: {name!r} is a column of {field.type}, which cannot hold names "
-                    f"of genres ({one_line(error)}); name another one"
+                    f"of genres ({one_line(error)}); choose another one"
                 ) from error
             rows = rows.set_column(place, field, array)
             continue

@@ -65,12 +65,12 @@ def evaluate(
         found = find_model(model)
         run, name = Run(found.path), found.name
     if run is not None and (problem := no_folder(run.path)):
-        raise RunError(f"{problem}; name a run or a bundle")
+        raise RunError(f"{problem}; give a run or a bundle")
     has_origin = run is not None and run.has_origin
     predictor = model if isinstance(model, Predictor) else Predictor.load(name)
     if catalog is None:
         if run is None or not has_origin:
-            raise RunError(f"{name}: a bundle does not know its catalog; name one with --catalog")
+            raise RunError(f"{name}: a bundle does not know its catalog; give one with --catalog")
         catalog = run.catalog_path()
     opened = catalog if isinstance(catalog, Catalog) else Catalog.open(catalog)
     own = run if run and has_origin and run.origin.fingerprint == opened.fingerprint else None

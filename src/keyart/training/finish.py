@@ -76,8 +76,10 @@ def start_run(
         return
     if path.exists() and not _only_begun(run):
         if resume:
-            raise RunError(f"{path}: has no training to resume; name another folder")
-        raise RunError(f"{path}: already exists; add --resume to continue, or name another folder")
+            raise RunError(f"{path}: has no training to resume; choose another folder")
+        raise RunError(
+            f"{path}: already exists; add --resume to continue, or choose another folder"
+        )
     write_text(run.recipe_path, recipe.to_toml())
     run.write_origin(catalog, split)
 

@@ -163,7 +163,7 @@ def _work(given: dict[str, Any]) -> None:
             run = Run(job.run)
             if rank == 0 and not run.has_origin:
                 raise RunError(f"{run.path}: {os.uname().nodename} does not see this folder; "
-                               "name one that all machines of the cluster share")  # fmt: skip
+                               "choose one that all machines of the cluster share")  # fmt: skip
             recipe = recipe_of(job.recipe, job.run)
             assert isinstance(recipe, Recipe)
             learn(Catalog.open(job.catalog), recipe, run, sending(send), resume=True, workers=group)

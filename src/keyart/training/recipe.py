@@ -108,7 +108,7 @@ def load_recipe(
     """A network's recipe, as from `any_recipe`. Raises RecipeError, also for a classical one."""
     found = any_recipe(recipe, settings)
     if not isinstance(found, Recipe):
-        raise RecipeError(f"{recipe}: is a {found.classifier.kind}; name a network's recipe")
+        raise RecipeError(f"{recipe}: is a {found.classifier.kind}; give a network's recipe")
     return found
 
 
@@ -155,7 +155,7 @@ def _read(recipe: str | os.PathLike[str]) -> AnyRecipe:
         try:
             _, tables = read_toml(path)
         except (OSError, ValueError) as error:
-            raise RecipeError(f"{path}: cannot be read ({why(error)}); name a TOML file") from error
+            raise RecipeError(f"{path}: cannot be read ({why(error)}); give a TOML file") from error
     elif str(recipe) in recipe_names():
         where = f"recipe {recipe}"
         shipped = resources.files("keyart.training") / "recipes" / f"{recipe}.toml"
@@ -163,7 +163,7 @@ def _read(recipe: str | os.PathLike[str]) -> AnyRecipe:
     else:
         raise RecipeError(
             f"no recipe {shown(str(recipe))}{nearest(str(recipe), recipe_names()) or '.'} "
-            f"Shipped: {', '.join(recipe_names())}; or name a TOML file"
+            f"Shipped: {', '.join(recipe_names())}; or give a TOML file"
         )
     return _kind(tables, where).from_tables(tables, where)
 

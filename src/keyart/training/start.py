@@ -29,7 +29,7 @@ from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, recipe_of
 from keyart.training.saved_weights import load_saved
 
 OWN_FILMS = "own-films"
-"""The recipe to start with, if none is named."""
+"""The recipe to start with, if none is given."""
 
 # Films to train on. With fewer than the first number the head alone learns; with fewer than the
 # second the last stages too (docs/results.md).
