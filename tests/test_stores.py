@@ -89,7 +89,7 @@ def test_an_address_with_credentials_is_refused_without_repeating_them(url: str)
         ("denied", "permission denied; ask for the right to read, list or write there"),
         ("NoSuchBucket", "no such bucket; check the name"),
         ("InvalidAccessKeyId", "the store does not know this access key; check the credentials"),
-        ("SignatureDoesNotMatch", "the secret key does not fit the access key; check the "
+        ("SignatureDoesNotMatch", "the secret key does not match the access key; check the "
          "credentials"),
         ("ExpiredToken", "the credentials have expired; get new ones"),
     ],
