@@ -119,7 +119,9 @@ def full_disk(most: int, arguments: list[str]) -> str:
 def test_a_disk_that_is_full_leaves_nothing_of_a_new_catalog(tmp_path: Path) -> None:
     table, posters = tiny_films(tmp_path, range(20))
     line = full_disk(20_000, words(table, posters, tmp_path / "catalog"))
-    assert re.fullmatch(r"error: .*catalog.*: the file is too large for this disk; write to .*", line)
+    assert re.fullmatch(
+        r"error: .*catalog.*: the file is too large for this disk; write to .*", line
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["films.csv", "posters"]
 
 
@@ -128,7 +130,9 @@ def test_a_disk_that_is_full_leaves_an_old_catalog_as_it_was(tmp_path: Path) -> 
     Catalog.build(*tiny_films(tmp_path / "old", range(4)), out)
     before = contents(out)
     line = full_disk(20_000, words(*tiny_films(tmp_path / "new", range(4, 40)), out, "--grow"))
-    assert re.fullmatch(r"error: .*catalog.*: the file is too large for this disk; write to .*", line)
+    assert re.fullmatch(
+        r"error: .*catalog.*: the file is too large for this disk; write to .*", line
+    )
     assert contents(out) == before
 
 
