@@ -12,7 +12,17 @@ import pytest
 
 Values = npt.NDArray[np.uint16]
 
-_MAGICK = shutil.which("convert") or shutil.which("magick")
+
+def _imagemagick() -> str | None:
+    """ImageMagick's program; other programs are called convert, too."""
+    for name in filter(None, map(shutil.which, ("magick", "convert", "convert-im6.q16"))):
+        said = subprocess.run([name, "-version"], capture_output=True, check=False).stdout
+        if b"Version: ImageMagick" in said:
+            return name
+    return None
+
+
+_MAGICK = _imagemagick()
 needs_magick = pytest.mark.skipif(_MAGICK is None, reason="ImageMagick is not installed")
 
 

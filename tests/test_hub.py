@@ -183,7 +183,7 @@ def test_what_is_neither_a_name_of_a_hub_nor_an_archive_is_not_published() -> No
     [
         ("hf:owner/none", "hf:owner/none: no such model at HUB, or a private one; check the name"),
         (f"{NAME}@v9", f"{NAME}@v9: has no revision v9; give a branch, a tag or a commit of it"),
-        (f"{NAME}@{'0' * 40}", f"has no revision {'0' * 40}; name"),
+        (f"{NAME}@{'0' * 40}", f"has no revision {'0' * 40}; give"),
         ("hf:owner/secret", "hf:owner/secret: no such model at HUB, or a private one"),
         ("hf:owner/gated", "hf:owner/gated: its owner decides who may load it; ask at HUB/owner/"),
         ("hf:owner/other", "not a keyart model, it has no keyart.json; choose one that has"),

@@ -286,7 +286,7 @@ def test_a_poster_that_changes_while_the_job_runs_stops_it(
     rows = write_plan(tmp_path, find_films(mine), CHOICES).rows(0)
     (mine / "03.png").write_bytes((mine / "02.png").read_bytes())
     read: list[int] = []
-    with pytest.raises(JobError, match=r"03\.png: has changed since .*; restore it, or name"):
+    with pytest.raises(JobError, match=r"03\.png: has changed since .*; restore it, or choose"):
         compute_shard(
             tiny_predictor, rows, evidence=KINDS, about={}, killers={}, announce=read.append
         )

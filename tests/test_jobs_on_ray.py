@@ -53,8 +53,11 @@ class Nodes:
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            from ray._common.utils import get_default_ray_temp_dir
             from ray.cluster_utils import Cluster
 
+            # The head writes its address there too, and only `ray.init` makes the folder.
+            os.makedirs(get_default_ray_temp_dir(), exist_ok=True)  # type: ignore[no-untyped-call]
             self._cluster: Any = Cluster(
                 initialize_head=True,
                 head_node_args={

@@ -93,7 +93,7 @@ class FilmsTable:
         table, found = self.file, self.columns
         if "id" not in found:
             raise table.error(
-                f"no column of film ids; its columns are {_shown(table)}; give one of them "
+                f"no column of film ids; its columns are {_shown(table)}; name one of them "
                 f"{', '.join(_USUAL['id'])}, or say which one it is with --id"
             )
         # The same few hundred texts name the genres of a million films.
@@ -105,7 +105,7 @@ class FilmsTable:
             self._flags = Flags.find(others, sound, vocabulary)
             if self._flags is None and need_genres:
                 raise table.error(
-                    f"no column of genres; its columns are {_shown(table)}; give one of them "
+                    f"no column of genres; its columns are {_shown(table)}; name one of them "
                     "genres, say which one it is with --genres, or give one 0/1 column per genre"
                 )
         self.notes = [*table.notes, *unnamed_columns(table, found)]
