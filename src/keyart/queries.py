@@ -65,8 +65,8 @@ def find_films(
     A table stands for its rows, each of them, in order; a row's poster is the file that it names,
     by its path from the table's folder or from `posters`, or the file in `posters` that is named
     after its id, or the cell itself if it holds the bytes of a picture (also as {"bytes": ...}, as
-    Hugging Face's datasets have it). A row whose poster is not found is answered by its title, if
-    the model has learned titles, and otherwise becomes a Failure. A table of titles needs no
+    Hugging Face's datasets have it). A row whose poster is not found is predicted from its title,
+    if the model has learned titles, and otherwise becomes a Failure. A table of titles needs no
     posters. A catalog stands for its films, with the posters that it keeps.
 
     posters: the folder or the archive of the tables' posters. columns: names of the tables'

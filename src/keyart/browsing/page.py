@@ -49,8 +49,8 @@ def browse(
     answers or a table. progress: called with (posters done, posters) while they are made small.
 
     The file has all pictures in it, about 5 kB a film, and needs nothing else. Returns the number
-    of films. Raises OutputError if `out` does not end in .html or .htm,
-    and what `read_tiles` raises.
+    of films. Raises OutputError if `out` does not end in .html or .htm, and what `read_tiles`
+    raises.
     """
     known_suffix(Path(out), (".html", ".htm"))
     tiles = list(read_tiles(path, posters=posters, model=model))
