@@ -13,8 +13,10 @@ import torch
 from keyart.catalog.catalog import Catalog
 from keyart.cluster import connect
 from keyart.errors import TrainingError
+from keyart.training.board import Board
 from keyart.training.callbacks import Callbacks, Step
 from keyart.training.on_ray import each
+from keyart.training.reports import error_of, failure
 from keyart.training.train import train
 from tests.test_launch import SETTINGS, trained_by_torchrun
 from tests.test_loop import weights
@@ -79,6 +81,15 @@ def test_an_error_on_a_cluster_is_one_line(catalog: Path, tmp_path: Path, cluste
         train(catalog, out=tmp_path / "run", workers=2, ray=cluster, **SETTINGS | {"batch_size": 1})
     with pytest.raises(TrainingError, match="5 workers, but the cluster has 2 processors"):
         train(catalog, out=tmp_path / "five", workers=5, ray=cluster, **SETTINGS)
+
+
+def test_of_the_errors_of_several_workers_the_first_workers_counts() -> None:
+    board = Board()
+    for rank in (1, 0, 2):
+        board.fail(rank, failure(TrainingError(f"of worker {rank}")))
+    failed = board.failure()
+    assert failed is not None
+    assert str(error_of(*failed)) == "of worker 0"
 
 
 @pytest.mark.parametrize(

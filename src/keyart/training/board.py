@@ -30,9 +30,11 @@ class Board:
         return taken
 
     def fail(self, rank: int, report: Report) -> None:
-        """Remember the first failure, of which starting again would be no cure."""
-        self._failure = self._failure or (rank, report)
+        """Remember a failure, of which starting again would be no cure: of several, the one of the
+        worker that comes first."""
+        if self._failure is None or rank < self._failure[0]:
+            self._failure = rank, report
 
     def failure(self) -> tuple[int, Report] | None:
-        """The first failure."""
+        """What failed, if anything did: a worker and its report."""
         return self._failure

@@ -24,6 +24,7 @@ RESTARTS = 3
 
 _POLL = 0.5  # seconds between two looks at what the workers report
 _STEPS = 0.5  # seconds between two reports of steps
+_GRACE = 2.0  # seconds in which all workers can report an error that all have
 _SETTINGS = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths in a recipe stay what they are
     "RAY_TRAIN_METRICS_ENABLED": "0",
@@ -171,4 +172,6 @@ def _work(given: dict[str, Any]) -> None:
         raise
     except (KeyartError, OSError) as error:
         ray.get(board.fail.remote(rank, failure(error)))
+        if rank:
+            time.sleep(_GRACE)  # when one ends, Ray ends the others
         raise
