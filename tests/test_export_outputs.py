@@ -13,7 +13,9 @@ from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.models.classifier import GenreClassifier, build_classifier
 from keyart.models.heads import GenreHead
+from keyart.training.halve import halved
 from keyart.training.onnx_export import export_onnx
+from keyart.training.saved_weights import network_weights
 
 SPEC = ImageSpec(height=64, width=48)
 
@@ -65,3 +67,15 @@ def test_features_and_maps_are_pytorchs_and_the_maps_sum_to_the_logits(
     assert np.abs(features - expected.numpy()).max() < 1e-4
     assert np.abs(maps - expected_maps.numpy()).max() < 1e-4
     assert np.abs(maps.mean((2, 3)) + bias - logits).max() < 1e-4
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_all_weights_and_batch_statistics_can_be_read_back(
+    model: GenreClassifier, exported: bytes, tmp_path: Path, small: bool
+) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(halved(exported) if small else exported)
+    found = network_weights(file)
+    for name, value in model.state_dict().items():
+        if not name.endswith("batches_tracked"):
+            torch.testing.assert_close(found[name], value, rtol=1e-3 if small else 0, atol=1e-6)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import torch
 from onnx import ModelProto
+from onnxscript.optimizer import fold_constants, remove_unused_nodes
 from torch import Tensor, nn
 
 from keyart.errors import BundleError
@@ -57,8 +58,13 @@ def export_onnx(model: GenreClassifier, samples: Pixels) -> bytes:
             output_names=exported.outputs,
             dynamic_shapes=({0: torch.export.Dim("films")},),
             verbose=False,
+            optimize=False,
         )
     assert program is not None
+    # Not the exporter's own optimizer: it folds batch normalisations into convolutions, and a small
+    # bundle's weights could not be trained on. ONNX Runtime folds them when it loads the network.
+    fold_constants(program.model)
+    remove_unused_nodes(program.model)
     onnx: bytes = _without_traces(program.model_proto).SerializeToString()
     check_parity(onnx, model, samples)
     return onnx

@@ -1,11 +1,12 @@
 """The weights of a saved model, to train on from: from its safetensors file, or from its network.
 
 A small bundle, such as the model that comes with keyart, keeps its weights in the ONNX file alone,
-as float16. The exporter names them after PyTorch's parameters and does not fold the batch
-normalisations, so that they can be read back, statistics included.
+as float16. They are named after PyTorch's parameters, and batch normalisations are not folded
+into convolutions, so that they can be read back, statistics included.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -27,7 +28,9 @@ def load_saved(model: GenreClassifier, bundle: Bundle) -> None:
 
     model: a classifier of the bundle's recipe and number of genres.
     """
-    saved = load_tensors(bundle.weights)[0] if bundle.weights.exists() else network_weights(bundle)
+    saved = (
+        load_tensors(bundle.weights)[0] if bundle.weights.exists() else network_weights(bundle.onnx)
+    )
     wanted = model.state_dict()
     # ONNX leaves out how many batches a normalisation has seen, which nothing here uses.
     counts = {name: value for name, value in wanted.items() if name.endswith("batches_tracked")}
@@ -39,9 +42,9 @@ def load_saved(model: GenreClassifier, bundle: Bundle) -> None:
         ) from error
 
 
-def network_weights(bundle: Bundle) -> dict[str, Tensor]:
+def network_weights(path: Path) -> dict[str, Tensor]:
     """The weights and batch statistics in a bundle's ONNX file, by PyTorch's names."""
-    graph = onnx.load(bundle.onnx, load_external_data=False).graph
+    graph = onnx.load(path, load_external_data=False).graph
     values: dict[str, Tensor] = {}
     for one in graph.initializer:
         values[one.name] = torch.from_numpy(np.array(numpy_helper.to_array(one)))
