@@ -318,13 +318,13 @@ def test_what_is_no_table_is_a_type_error_that_says_so() -> None:
 @pytest.mark.parametrize("nested", [False, True], ids=["bytes", "a struct of them"])
 def test_a_column_of_pictures_is_read_as_posters(nested: bool, tmp_path: Path) -> None:
     content = io.BytesIO()
-    Image.effect_noise((40, 60), 90).save(content, "PNG")
+    Image.new("RGB", (40, 60), "white").save(content, "PNG")
     pictures = [content.getvalue(), b"\xff\xd8\xff is no JPEG", None]
     cells = [{"bytes": one, "path": None} for one in pictures] if nested else pictures
     table = pa.table({"film": ["a", "b", "c"], "image": cells, "title": [None, None, "Alien"]})
     pq.write_table(table, tmp_path / "films.parquet")
-    noise, damaged, absent = fill(table).select(["keyart_unsure", "keyart_error"]).to_pylist()
-    assert noise == {"keyart_unsure": True, "keyart_error": "does not look like a poster"}
+    blank, damaged, absent = fill(table).select(["keyart_unsure", "keyart_error"]).to_pylist()
+    assert blank == {"keyart_unsure": True, "keyart_error": "does not look like a poster"}
     assert "damaged JPEG header" in damaged["keyart_error"]
     assert damaged["keyart_unsure"] is None
     assert absent["keyart_unsure"] is not None  # by its title
