@@ -5,8 +5,8 @@ python -m benchmarks.not_posters CATALOG --originals DIR [--photographs DIR] [--
 
 One-coloured pictures, gradients, noise and pages of text are painted. Landscape stills are cut from
 the middle of the posters in `--originals`. Photographs and screenshots are cut to portrait; a
-screenshot also stands as it is. The posters are those of CATALOG. Prints a table like that of
-docs/trust.md, whose pictures were others.
+screenshot also stands as it is. The posters are those of CATALOG. Prints the table of
+docs/trust.md, where the photographs were desktop backgrounds.
 """
 
 import argparse

@@ -18,7 +18,7 @@ from keyart.prediction import Prediction, Query
 from keyart.predictor import Predictor
 from keyart.service.app import create_app
 from keyart.terminal.predictions import show_explanations
-from keyart.typical import NUMBERS, Typical, fit_typical, summary
+from keyart.typical import NUMBERS, NUMBERS_BEFORE, Typical, fit_typical, summary
 from keyart.writers import to_table
 from tests.tiny_titles import titled_bundle
 
@@ -52,13 +52,22 @@ def page_of_text() -> Pixels:
     return np.asarray(image)
 
 
+def mosaic(spot: int, colours: int = 3) -> Pixels:
+    """Noise of spots that are so many pixels wide."""
+    noise = RANDOM.integers(0, 256, (192 // spot, 128 // spot, colours), np.uint8)
+    return np.broadcast_to(noise.repeat(spot, 0).repeat(spot, 1), (192, 128, 3))
+
+
 NO_POSTERS: dict[str, Callable[[], Pixels]] = {
     "white": lambda: np.full((192, 128, 3), 255, np.uint8),
     "black": lambda: np.zeros((192, 128, 3), np.uint8),
     "gradient": lambda: np.repeat(
         np.repeat(np.linspace(0, 255, 192).astype(np.uint8)[:, None, None], 128, 1), 3, 2
     ),
-    "noise": lambda: RANDOM.integers(0, 256, (192, 128, 3)).astype(np.uint8),
+    "noise": lambda: mosaic(1),
+    "noise of small spots": lambda: mosaic(4),
+    "noise of large spots": lambda: mosaic(8),
+    "grey noise": lambda: mosaic(4, colours=1),
     "text": page_of_text,
     "landscape": lambda: painted(RANDOM, 128, 228),
 }
@@ -169,6 +178,22 @@ def test_what_was_learned_is_the_same_after_writing_and_reading(model: Predictor
     )
 
 
+def test_a_model_that_knows_the_first_numbers_alone_uses_these(model: Predictor) -> None:
+    now = model.bundle.typical
+    assert now is not None
+    known = NUMBERS_BEFORE + 3
+    typical = replace(now, mean=now.mean[:known], whitening=now.whitening[:known, :known])
+    path = model.bundle.path.parent / "before"
+    content = replace(content_of(model.bundle), typical=typical)
+    before = Predictor(write_bundle(path, content))
+    numbers = RANDOM.normal(size=(5, NUMBERS + 3))
+    assert before.bundle.typical is not None
+    np.testing.assert_array_equal(
+        before.bundle.typical.distances(numbers), typical.distances(numbers[:, :known])
+    )
+    assert before.predict(NO_POSTERS["white"]()).warning == WARNING
+
+
 def test_a_damaged_summary_is_refused(model: Predictor) -> None:
     file = model.bundle.path / "keyart.json"
     before = file.read_text()
@@ -177,7 +202,7 @@ def test_a_damaged_summary_is_refused(model: Predictor) -> None:
     plain["digest"] = digest_of(plain)
     file.write_text(json.dumps(plain))
     try:
-        with pytest.raises(BundleError, match="typical mean: expected a list of 19, got 18"):
+        with pytest.raises(BundleError, match="typical mean: expected a list of 21, got 20"):
             Predictor.load(model.bundle.path)
     finally:
         file.write_text(before)
@@ -191,3 +216,10 @@ def test_distances_are_those_of_mahalanobis() -> None:
     inverse = np.linalg.inv(np.cov(numbers.T, bias=True))
     expected = np.sqrt(np.einsum("ij,jk,ik->i", centred, inverse, centred))
     np.testing.assert_allclose(found, expected, rtol=0.02)
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("spot", [1, 2, 4, 8, 16])
+def test_the_model_in_the_box_takes_no_noise_for_a_poster(spot: int, colours: int) -> None:
+    noise = np.kron(mosaic(spot, colours), np.ones((2, 2, 1), np.uint8))
+    assert Predictor.load().predict(noise).warning == WARNING

@@ -30,7 +30,7 @@ from keyart.json_values import (
 )
 from keyart.reading import LARGEST_WEIGHTS, opened, read_json
 from keyart.title_model import DECADES
-from keyart.typical import NUMBERS
+from keyart.typical import NUMBERS, NUMBERS_BEFORE
 from keyart.version import __version__
 
 FORMAT = 4
@@ -163,7 +163,7 @@ def _check(manifest: Manifest) -> None:
                 check_number(logit, "probe", -1e30, 1e30)
     _check_decisions(manifest, "", names)
     if manifest["typical"] is not None:
-        _check_typical(manifest["typical"], len(names) + NUMBERS)
+        _check_typical(manifest["typical"], len(names))
     if (precision := manifest["precision"]) is not None:
         check_number(precision, "precision", 0, 1)
         if precision not in map(float, manifest["precision_thresholds"]):
@@ -193,11 +193,14 @@ def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None
     _check_calibration(plain["calibration"], len(names), before)
 
 
-def _check_typical(typical: Any, numbers: int) -> None:
+def _check_typical(typical: Any, genres: int) -> None:
     check_object(typical, "typical", {"mean", "whitening", "limit", "narrowest", "widest"})
     for name in ("limit", "narrowest", "widest"):
         check_number(typical[name], f"typical {name}", 0, 1e9)
-    whitening = check_list(typical["whitening"], "typical whitening", numbers, numbers)
+    before, numbers = genres + NUMBERS_BEFORE, genres + NUMBERS
+    whitening = check_list(typical["whitening"], "typical whitening", before, numbers)
+    numbers = before if len(whitening) == before else numbers
+    check_list(whitening, "typical whitening", numbers, numbers)
     for row, where in ((typical["mean"], "mean"), *((row, "whitening") for row in whitening)):
         for number in check_list(row, f"typical {where}", numbers, numbers):
             check_number(number, f"typical {where}", -1e9, 1e9)

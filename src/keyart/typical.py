@@ -1,9 +1,10 @@
 """What posters look like: whether a picture may be one, from what prediction has at hand anyway.
 
-A picture is summed up by its logits and by sixteen simple numbers of its pixels: how bright,
-colourful, busy and flat it is. If these are farther from those of training films (by Mahalanobis)
-than nearly all validation films are, or if it is wider or narrower than they are, it does not look
-like a poster: blank pages, gradients, noise, pages of text, landscape stills.
+A picture is summed up by its logits and by eighteen simple numbers of its pixels: how bright,
+colourful, busy and flat it is, and whether it is composed of large parts. If these are farther
+from those of training films (by Mahalanobis) than nearly all validation films are, or if it is
+wider or narrower than they are, it does not look like a poster: blank pages, gradients, noise,
+pages of text, landscape stills.
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,11 @@ from keyart.images.decode import Pixels
 
 Floats = npt.NDArray[np.float64]
 
-NUMBERS = 16  # of the pixels
+NUMBERS = 18  # of the pixels
+NUMBERS_BEFORE = 16  # without the last two, of bundles that keyart wrote before it had them
 FEWEST_FILMS = 200  # to know what posters look like
 _ROWS, _COLUMNS = 64, 43  # a grid of pixels says enough, at a tenth of the cost
+_PARTS = 8, 5  # large parts of a picture, each of 8x8 pixels of the grid
 _SHADES = 16
 _FLAT = 0.01  # neighbours that differ by less are flat
 _RIDGE = 1e-3  # added to the variances, so that numbers that go together can be told apart
@@ -56,7 +59,8 @@ class Typical:
 
     def distances(self, numbers: Floats) -> Floats:
         """How far from the mean (films,). numbers: (films, numbers), by `summary`."""
-        length: Floats = np.linalg.norm((numbers - self.mean) @ self.whitening, axis=1)
+        known = numbers[:, : len(self.mean)]
+        length: Floats = np.linalg.norm((known - self.mean) @ self.whitening, axis=1)
         return length
 
     def to_json(self) -> dict[str, Any]:
@@ -134,8 +138,22 @@ def summary(logits: npt.ArrayLike, pixels: Pixels) -> Floats:
         down.std((1, 2)),
         _log(np.abs(np.diff(by_row, axis=1)).mean(1)),
         _log(np.abs(np.diff(by_column, axis=1)).mean(1)),
+        np.log(_composed(grey) + np.float32(0.05)),
+        _composed(red - green, red + green - blue - blue),
     )
     return np.column_stack([np.asarray(logits, np.float64), *numbers])
+
+
+def _composed(*planes: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """The share of the spread of values that is between large parts: next to none in noise."""
+    films, down, across = len(planes[0]), *_PARTS
+    between = within = np.zeros(films, np.float32)
+    for plane in planes:
+        parts = plane[:, :, 1:-2].reshape(films, down, _ROWS // down, across, -1).mean((2, 4))
+        between = between + parts.std((1, 2))
+        within = within + plane.std((1, 2))
+    share: npt.NDArray[np.float32] = between / (within + np.float32(0.02 * len(planes)))
+    return share
 
 
 def _log(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
