@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from numpy.random import Generator
 from PIL import Image, ImageDraw
 
 from keyart.bundle import content_of, write_bundle
@@ -52,10 +53,14 @@ def page_of_text() -> Pixels:
     return np.asarray(image)
 
 
-def mosaic(spot: int, colours: int = 3) -> Pixels:
-    """Noise of spots that are so many pixels wide."""
-    noise = RANDOM.integers(0, 256, (192 // spot, 128 // spot, colours), np.uint8)
-    return np.broadcast_to(noise.repeat(spot, 0).repeat(spot, 1), (192, 128, 3))
+def mosaic(
+    spot: int, colours: int = 3, size: tuple[int, int] = (192, 128), random: Generator = RANDOM
+) -> Pixels:
+    """Noise of spots that are so many pixels wide. size: height and width."""
+    height, width = size
+    spots = random.integers(0, 256, (height // spot + 1, width // spot + 1, colours), np.uint8)
+    noise = spots.repeat(spot, 0).repeat(spot, 1)[:height, :width]
+    return np.broadcast_to(noise, (height, width, 3))
 
 
 NO_POSTERS: dict[str, Callable[[], Pixels]] = {
@@ -194,15 +199,16 @@ def test_a_model_that_knows_the_first_numbers_alone_uses_these(model: Predictor)
     assert before.predict(NO_POSTERS["white"]()).warning == WARNING
 
 
-def test_a_damaged_summary_is_refused(model: Predictor) -> None:
+@pytest.mark.parametrize("part", ["mean", "whitening"])
+def test_a_damaged_summary_is_refused(model: Predictor, part: str) -> None:
     file = model.bundle.path / "keyart.json"
     before = file.read_text()
     plain = json.loads(before)
-    plain["typical"]["mean"].pop()
+    plain["typical"][part].pop()
     plain["digest"] = digest_of(plain)
     file.write_text(json.dumps(plain))
     try:
-        with pytest.raises(BundleError, match="typical mean: expected a list of 21, got 20"):
+        with pytest.raises(BundleError, match=f"typical {part}: expected a list of 21, got 20"):
             Predictor.load(model.bundle.path)
     finally:
         file.write_text(before)
@@ -219,7 +225,10 @@ def test_distances_are_those_of_mahalanobis() -> None:
 
 
 @pytest.mark.parametrize("colours", [1, 3])
-@pytest.mark.parametrize("spot", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("spot", [1, 2, 4, 8, 12, 16, 20])
 def test_the_model_in_the_box_takes_no_noise_for_a_poster(spot: int, colours: int) -> None:
-    noise = np.kron(mosaic(spot, colours), np.ones((2, 2, 1), np.uint8))
-    assert Predictor.load().predict(noise).warning == WARNING
+    random = np.random.default_rng(spot)
+    noise = [mosaic(spot, colours, (444, 300), random) for _ in range(5)]
+    for found in Predictor.load().predict_many(noise):
+        assert isinstance(found, Prediction)
+        assert found.warning == WARNING
