@@ -74,7 +74,7 @@ def main() -> None:
         elif before.provenance["catalog"] != catalog.fingerprint:
             raise SystemExit(f"{before.path}: is not of {catalog.path}; give --titles")
         logits = catalog_logits(predictor, catalog, rows)
-        films = fuse_titles(titles, catalog, logits, rows, small.provenance["thresholds"])
+        films = fuse_titles(titles, catalog, logits, by_split, small.provenance["thresholds"])
         spec = predictor.image_specs[0]
         typical = learn_typical(
             catalog, spec, lambda some: catalog_logits(predictor, catalog, some), by_split

@@ -203,7 +203,7 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
         )
         titles, _ = learn_titles(catalog, rows, start=pool.start.titles(vocabulary))
         fusions = pool.start.fusions(vocabulary)
-        films = fuse_titles(titles, catalog, logits["validation"], validation, "f1", fusions)
+        films = fuse_titles(titles, catalog, logits["validation"], rows, "f1", fusions)
     found = scored(decision, films, catalog, logits["test"])
     moved = penalty if np.isfinite(penalty) else None
     return {**found, "penalty": moved, "seconds": clock.seconds}
@@ -230,7 +230,7 @@ def of_scratch(catalog: Drawn, folder: Path) -> dict[str, Any]:
         catalog.vocabulary,
     )
     titles, _ = learn_titles(catalog, rows)
-    films = fuse_titles(titles, catalog, logits["validation"], validation, "f1")
+    films = fuse_titles(titles, catalog, logits["validation"], rows, "f1")
     return scored(decision, films, catalog, logits["test"])
 
 

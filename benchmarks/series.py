@@ -89,7 +89,7 @@ def _scored(
 ) -> dict[Evidence, ScoredFilms]:
     """The test films as a title model of these sources scores them, for each evidence."""
     titles = fit_titles(sources)
-    films = fuse_titles(titles, catalog, logits["validation"], rows["validation"], "f1")
+    films = fuse_titles(titles, catalog, logits["validation"], rows, "f1")
     assert films is not None
     return {evidence: _scores(films, evidence, catalog, rows, logits) for evidence in _EVIDENCE}
 

@@ -170,7 +170,7 @@ def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(
     }
     titles, _ = learn_titles(catalog, rows, tmp_path / "more.csv")
     validation = rows["validation"]
-    fused = fuse_titles(titles, catalog, logits["validation"], validation, "f1")
+    fused = fuse_titles(titles, catalog, logits["validation"], rows, "f1")
     assert fused is not None
     decision = decide(
         logits["validation"], catalog.truth[validation], catalog.groups[validation], VOCABULARY

@@ -36,6 +36,7 @@ from keyart.decisions import (
 from keyart.errors import BundleError
 from keyart.evidence import POSTER, Evidence, Fusion
 from keyart.files import new_folder, write_json
+from keyart.genre_sets import GenreSets
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.images.spec import ImageSpec
 from keyart.manifest import (
@@ -260,6 +261,7 @@ def _fill(folder: Path, content: Content) -> None:
             files[ENCODER] = text.encoder.onnx.read_bytes()
             files[TOKENIZER] = text.encoder.tokenizer.read_bytes()
         model["evidence"] = evidence_to_json(names, films)
+        model["genre_sets"] = films.sets.to_json() if films.sets is not None else None
     for name, data in files.items():
         (folder / name).write_bytes(data)
     manifest: dict[str, Any] = {
@@ -360,12 +362,16 @@ def _read_films(path: Path, names: tuple[str, ...], manifest: Mapping[str, Any])
     except ValueError as error:
         raise BundleError(f"{path / TITLES}: {error}; export the bundle again") from error
     found = {evidence_of(name): plain for name, plain in manifest["evidence"].items()}
+    sets = manifest["genre_sets"]
+    if sets is not None:
+        sets = GenreSets.from_json(sets, len(names))
     return Films(
         titles,
         {
             evidence: Fusion(
                 {kind: float(plain["weights"][kind]) for kind in evidence},
                 np.array(plain["intercept"], np.float64),
+                *(() if plain["sets_weight"] is None else (sets, float(plain["sets_weight"]))),
             )
             for evidence, plain in found.items()
         },

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from keyart.calibration import Calibration
 from keyart.evidence import Evidence, Fusion
+from keyart.genre_sets import GenreSets
 from keyart.genres import Vocabulary
 from keyart.title_model import TitleModel
 
@@ -63,6 +64,11 @@ class Films:
     titles: TitleModel
     fusions: Mapping[Evidence, Fusion]
     decisions: Mapping[Evidence, Decisions]
+
+    @property
+    def sets(self) -> GenreSets | None:
+        """The sets of genres that the fusions share; None if none uses them."""
+        return next((one.sets for one in self.fusions.values() if one.sets is not None), None)
 
 
 def decisions_from_json(names: tuple[str, ...], plain: Mapping[str, Any]) -> Decisions:

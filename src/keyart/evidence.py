@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from keyart.genre_sets import GenreSets
+
 Kind = Literal["poster", "title", "year"]
 Evidence = tuple[Kind, ...]
 """The kinds that an answer rests on, in the order poster, title, year."""
@@ -30,11 +32,14 @@ Floats = npt.NDArray[np.float64]
 class Fusion:
     """How the logits of some kinds of evidence are added up: weighted, with an intercept.
 
-    weights: of each kind, the same for all genres. intercept: (genres,).
+    weights: of each kind, the same for all genres. intercept: (genres,). sets: the sets of genres
+    that films have; with None the genres are independent. sets_weight: how much these sets count.
     """
 
     weights: Mapping[Kind, float]
     intercept: Floats
+    sets: GenreSets | None = None
+    sets_weight: float = 0.0
 
     @property
     def evidence(self) -> Evidence:
@@ -46,11 +51,15 @@ class Fusion:
         total = self.intercept
         for kind, weight in self.weights.items():
             total = total + weight * np.asarray(found[kind], np.float64)
-        return total
+        return total if self.sets is None else self.sets.log_odds(total, self.sets_weight)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {"weights": dict(self.weights), "intercept": self.intercept.tolist()}
+        return {
+            "weights": dict(self.weights),
+            "intercept": self.intercept.tolist(),
+            "sets_weight": None if self.sets is None else self.sets_weight,
+        }
 
 
 def check_kinds(evidence: Collection[Kind]) -> frozenset[Kind]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from keyart.bundle import Bundle
 from keyart.calibration import log_odds
-from keyart.evidence import KINDS, POSTER, Evidence, Kind, best_evidence
+from keyart.evidence import KINDS, POSTER, Evidence, Fusion, Kind, best_evidence
 from keyart.network import Logits
 from keyart.prediction import NO_POSTER, Query
 from keyart.scorer import Scores
@@ -33,16 +33,25 @@ def fuse(
     rest on. A film gets None if nothing that is known of it says anything to this model.
     """
     by_title: Sequence[Floats | None] = [None] * len(films)
-    if bundle.films is not None and "title" in used:
-        by_title = bundle.films.titles.logits_of_titles([film.title for film in films])
-    totals = [_total(bundle, *one, used) for one in zip(posters, films, by_title, strict=True)]
+    fusions: Mapping[Evidence, Fusion] = {}
+    if bundle.films is not None:
+        fusions = bundle.films.fusions
+        if "title" in used:
+            by_title = bundle.films.titles.logits_of_titles([film.title for film in films])
+    found = [
+        _found(bundle, poster, film, title, used)
+        for poster, film, title in zip(posters, films, by_title, strict=True)
+    ]
     together: dict[Evidence, list[int]] = {}
-    for place, total in enumerate(totals):
-        if total is not None:
-            together.setdefault(total[0], []).append(place)
+    for place, known in enumerate(found):
+        evidence = best_evidence(known, fusions)
+        if evidence is not None:
+            together.setdefault(evidence, []).append(place)
     fused: list[tuple[Evidence, Scores] | None] = [None] * len(films)
     for evidence, places in together.items():
-        logits = np.stack([total[1] for total in map(totals.__getitem__, places) if total])
+        kinds = {kind: np.stack([found[place][kind] for place in places]) for kind in evidence}
+        # A poster by itself is taken as it is, to the last bit.
+        logits = kinds["poster"] if evidence == POSTER else fusions[evidence].logits(kinds)
         scores = bundle.decisions_for(evidence).calibration.apply(logits)
         for place, row in zip(places, scores, strict=True):
             fused[place] = evidence, row
@@ -88,31 +97,26 @@ def word_parts(bundle: Bundle, title: str, by_step: Mapping[Kind, Scores]) -> di
     return {word: part + left * shares[word] for word, part in parts.items()}
 
 
-def _total(
+def _found(
     bundle: Bundle,
     poster: Logits | None,
     film: Query,
     by_title: Floats | None,
     used: Collection[Kind],
-) -> tuple[Evidence, npt.NDArray[np.floating[Any]]] | None:
-    """The evidence to use for a film, and the logits (genres,) of all of it together.
+) -> dict[Kind, npt.NDArray[np.floating[Any]]]:
+    """The logits (genres,) of each kind of evidence of a film that answers may rest on.
 
-    by_title: what its title says.
+    by_title: what its title says, if answers may rest on it.
     """
-    known = bundle.films
-    if known is None:
-        return None if poster is None or "poster" not in used else (POSTER, poster)
-    found: dict[Kind, npt.ArrayLike] = {} if poster is None else {"poster": poster}
+    found: dict[Kind, npt.NDArray[np.floating[Any]]] = {}
+    if poster is not None and "poster" in used:
+        found["poster"] = poster
     if by_title is not None:
         found["title"] = by_title
-    if film.year is not None and is_year(film.year):
-        found["year"] = known.titles.year_logits(film.year)
-    evidence = best_evidence([kind for kind in found if kind in used], known.fusions)
-    if evidence is None:
-        return None
-    if poster is not None and evidence == POSTER:
-        return POSTER, poster  # as it is, to the last bit
-    return evidence, known.fusions[evidence].logits(found)
+    known, year = bundle.films, film.year
+    if known is not None and "year" in used and year is not None and is_year(year):
+        found["year"] = known.titles.year_logits(year)
+    return found
 
 
 def why_no_title(bundle: Bundle, film: Query, problem: str) -> str:

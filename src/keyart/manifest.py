@@ -18,6 +18,7 @@ from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError, shown, why
 from keyart.evidence import FUSED, Evidence
 from keyart.files import no_folder, recover_folder
+from keyart.genre_sets import MOST_SETS
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
 from keyart.json_values import (
@@ -33,8 +34,8 @@ from keyart.title_model import DECADES
 from keyart.typical import NUMBERS, NUMBERS_BEFORE
 from keyart.version import __version__
 
-FORMAT = 4
-_OLDEST = 3  # its thresholds for a precision were no promise: see _upgraded
+FORMAT = 5
+_OLDEST = 3  # see _upgraded
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 TITLES, ENCODER, TOKENIZER = "titles.bin", "encoder.onnx", "tokenizer.json"
 MEMBERS = "members"
@@ -51,8 +52,11 @@ _MOST_GENRES, _MOST_MEMBERS, _DEEPEST = 1_000, 32, 4
 _LARGEST_SIDE = 2_048  # pixels
 _MOST_NGRAMS = 10_000_000
 _WIDEST = 16_384  # numbers of a title's vector
-_TITLE_KEYS = {"titles", "evidence"}
-_EVIDENCE_KEYS = {"weights", "intercept", "thresholds", "precision_thresholds", "calibration"}
+_TITLE_KEYS = {"titles", "evidence", "genre_sets"}
+_EVIDENCE_KEYS = {
+    "weights", "intercept", "sets_weight",
+    "thresholds", "precision_thresholds", "calibration",
+}  # fmt: skip
 _KEYS = {
     "format", "keyart", "vocabulary", "thresholds", "precision_thresholds", "precision",
     "typical",
@@ -134,14 +138,19 @@ def _upgraded(manifest: Manifest) -> Manifest:
     """An older manifest in the words of this format: what is new is unknown."""
     if manifest["format"] == FORMAT:
         return manifest
-    silent: Manifest = {"precision_thresholds": {}}
-    evidence = {name: plain | silent for name, plain in manifest.get("evidence", {}).items()}
-    return (
-        manifest
-        | silent
-        | {"format": FORMAT, "precision": None, "typical": None}
-        | ({"evidence": evidence} if evidence else {})
-    )
+    new: Manifest = {"format": FORMAT}
+    of_evidence: Manifest = {"sets_weight": None}
+    if manifest["format"] == _OLDEST:  # its thresholds for a precision were no promise
+        new |= {"precision_thresholds": {}, "precision": None, "typical": None}
+        of_evidence |= {"precision_thresholds": {}}
+    if "evidence" in manifest:
+        evidence = check_object(manifest["evidence"], "evidence", most=len(FUSED))
+        new["evidence"] = {
+            name: check_object(plain, f"evidence {name[:30]!r}", most=100) | of_evidence
+            for name, plain in evidence.items()
+        }
+        new["genre_sets"] = None
+    return manifest | new
 
 
 def _check(manifest: Manifest) -> None:
@@ -170,6 +179,8 @@ def _check(manifest: Manifest) -> None:
             raise ValueError(f"precision: has no thresholds for {precision:g}")
     if has_titles:
         _check_titles(manifest["titles"], len(names))
+        if manifest["genre_sets"] is not None:
+            _check_genre_sets(manifest["genre_sets"], len(names))
         _check_evidence(manifest, names)
     _check_provenance(manifest["provenance"])
     kept = {CARD}
@@ -234,9 +245,27 @@ def _check_evidence(manifest: Manifest, names: Sequence[str]) -> None:
             check_number(weight, f"{where} weights", 0, 1e6)
         for number in check_list(plain["intercept"], f"{where} intercept", len(names), len(names)):
             check_number(number, f"{where} intercept", -1e6, 1e6)
+        if plain["sets_weight"] is not None:
+            check_number(plain["sets_weight"], f"{where} sets_weight", 0, 1e3)
+            if manifest["genre_sets"] is None:
+                raise ValueError(f"{where} sets_weight: there are no genre_sets")
         _check_decisions(plain, f"{where} ", names)
         if plain["precision_thresholds"].keys() != precisions:
             raise ValueError(f"{where}: has thresholds for other precisions than the poster")
+
+
+def _check_genre_sets(sets: Any, genres: int) -> None:
+    check_object(sets, "genre_sets", {"genres", "films"})
+    members = check_list(sets["genres"], "genre_sets genres", 1, MOST_SETS)
+    for places in members:
+        for place in check_list(places, "genre_sets genres", 1, genres):
+            check_integer(place, "genre_sets genres", 0, genres - 1)
+        if any(after <= before for before, after in pairwise(places)):
+            raise ValueError("genre_sets genres: expected places that rise")
+    if len(set(map(tuple, members))) < len(members):
+        raise ValueError("genre_sets genres: a set is listed twice")
+    for films in check_list(sets["films"], "genre_sets films", len(members), len(members)):
+        check_integer(films, "genre_sets films", 1, 10**12)
 
 
 def evidence_of(name: str) -> Evidence:

@@ -94,7 +94,8 @@ def make_ensemble(
     )
     name = folder.resolve().name
     titles = learned_titles(predictors)
-    films = fuse_titles(titles, opened, logits["validation"], rows, decision.criterion)
+    by_split = {split: opened.rows(split) for split in SPLITS}
+    films = fuse_titles(titles, opened, logits["validation"], by_split, decision.criterion)
     table, scored = evaluate_logits(decision, opened, logits, name=name, films=films)
     recipe = _recipe(ensemble, predictors)
 
@@ -105,7 +106,7 @@ def make_ensemble(
         return average_logits(np.stack(found), weights)
 
     spec = predictors[0].image_specs[0]
-    typical = learn_typical(opened, spec, score, {split: opened.rows(split) for split in SPLITS})
+    typical = learn_typical(opened, spec, score, by_split)
     content = Content(
         [
             Member(member, float(weight), one.bundle)

@@ -21,6 +21,7 @@ from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
 from keyart.evaluation.title_vectors import keep_vectors
 from keyart.evidence import Evidence, Fusion
+from keyart.genre_sets import GenreSets
 from keyart.images.spec import ImageSpec
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.network import BATCH, Logits
@@ -144,25 +145,27 @@ def fuse_titles(
     titles: TitleModel | None,
     catalog: Catalog,
     posters: Logits,
-    rows: Rows,
+    rows: Mapping[str, Rows],
     criterion: Criterion | float,
     known: Mapping[Evidence, Fusion] | None = None,
 ) -> Films | None:
     """How a model of posters uses titles and years, fitted on validation films.
 
-    titles: None if the model learned no titles. posters: the logits (films, genres) of the films of
-    these rows. known: as in `fit_films`.
+    titles: None if the model learned no titles. posters: the logits (films, genres) of the
+    validation films. rows: of the training films, which show which genres go together, and of the
+    validation films. known: as in `fit_films`.
     """
     if titles is None:
         return None
     return fit_films(
         titles,
-        evidence_of_rows(titles, catalog, posters, rows),
-        catalog.truth[rows],
-        catalog.groups[rows],
+        evidence_of_rows(titles, catalog, posters, rows["validation"]),
+        catalog.truth[rows["validation"]],
+        catalog.groups[rows["validation"]],
         catalog.vocabulary,
         criterion,
         known,
+        GenreSets.of(catalog.truth[rows["train"]]),
     )
 
 

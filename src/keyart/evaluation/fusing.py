@@ -4,11 +4,12 @@ The title model and the network learn from training films, on which both score b
 others; a fusion fitted there would trust the one that learned them by heart. On validation films a
 weight for each kind of evidence and an intercept for each genre are all there is to fit. Measured
 on 2,449 validation films, left out in turn: mAP 0.4025 with one weight for all genres, and 0.4026
-at best with weights of their own for each genre, so there is one.
+at best with weights of their own for each genre, so there is one. Which genres go together makes
+more of a difference: see genre_sets.py.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from keyart.evaluation.promise import SILENT
 from keyart.evaluation.ranking import Floats
 from keyart.evaluation.thresholds import Criterion
 from keyart.evidence import FUSED, Evidence, Fusion, Kind
+from keyart.genre_sets import GenreSets
 from keyart.genres import Vocabulary
 from keyart.title_model import TitleModel
 
@@ -28,6 +30,7 @@ FEWEST_FILMS = 40  # with less, evidence is not used, unless it is known how to
 # Penalties: they decide only where films say next to nothing, of a genre that none or all have.
 # Weights that are known count as much as those of some hundred films.
 _SHRINK, _USUAL = 1.0, {"poster": 1.0, "title": 0.7, "year": 0.7}
+_USUAL_SETS = 0.4
 _SHRINK_TO_KNOWN = 200.0
 _STEADY, _STEADY_TO_KNOWN = 0.1, 3.0
 
@@ -43,12 +46,13 @@ def fit_films(
     vocabulary: Vocabulary,
     criterion: Criterion | float,
     known: Mapping[Evidence, Fusion] | None = None,
+    sets: GenreSets | None = None,
 ) -> Films:
     """Fusion, calibration and thresholds for each evidence that enough validation films have.
 
     found: the logits of validation films. truth: (films, genres). groups: (films,), near-duplicate
     posters under one name. known: how a model that this one started from adds up evidence; the
-    fusions stay near that.
+    fusions stay near that. sets: of training films.
     """
     known = known or {}
     fusions: dict[Evidence, Fusion] = {}
@@ -58,7 +62,7 @@ def fit_films(
         if len(having) < (1 if evidence in known else FEWEST_FILMS):
             continue
         chosen = {kind: found[kind][having] for kind in evidence}
-        fusions[evidence] = fusion = fit_fusion(chosen, truth[having], known.get(evidence))
+        fusions[evidence] = fusion = fit_fusion(chosen, truth[having], known.get(evidence), sets)
         decisions[evidence] = decide(
             fusion.logits(chosen).astype(np.float32),
             truth[having],
@@ -118,78 +122,96 @@ def fit_stack(logits: list[Floats], truth: Flags) -> tuple[Floats, Floats]:
 
     Returns the weights (parts,), none below 0, and the intercepts (genres,), of least log loss.
     """
-    kept = list(range(len(logits)))
-    while True:
-        found, intercept = _fit([logits[part] for part in kept], np.ones(len(kept)), truth)
-        if not len(found) or found.min() >= 0:
-            break
-        del kept[int(found.argmin())]  # as in fit_fusion
-    weights = np.zeros(len(logits))
-    weights[kept] = found
-    return weights, intercept
-
-
-def fit_fusion(found: Found, truth: Flags, known: Fusion | None = None) -> Fusion:
-    """The weights of least log loss, none below 0, and an intercept for each genre.
-
-    found: without NaN. truth: (films, genres). known: the fusion to stay near, if there is one.
-    """
-    kinds = list(found)
-    while True:
-        usual = np.array([(known.weights if known else _USUAL)[kind] for kind in kinds])
-        weights, intercept = _fit([found[kind] for kind in kinds], usual, truth, known)
-        if not len(weights) or weights.min() >= 0:
-            break
-        del kinds[int(weights.argmin())]  # it would speak against itself: chance, of few films
-    fitted = dict(zip(kinds, weights.tolist(), strict=True))
-    return Fusion({kind: fitted.get(kind, 0.0) for kind in found}, intercept)
+    fit = _fit(logits, np.ones(len(logits)), truth)
+    return fit.weights, fit.intercept
 
 
 def fit_parts(logits: list[Floats], truth: Flags) -> Floats:
     """How much each of several logits (films, genres) of one kind of evidence counts: (parts,)."""
-    weights, _ = _fit(logits, np.full(len(logits), _USUAL["title"]), truth)
-    return np.maximum(weights, 0)
+    return _fit(logits, np.full(len(logits), _USUAL["title"]), truth).weights
+
+
+def fit_fusion(
+    found: Found, truth: Flags, known: Fusion | None = None, sets: GenreSets | None = None
+) -> Fusion:
+    """The weights of least log loss, none below 0, and an intercept for each genre.
+
+    found: without NaN. truth: (films, genres). known: the fusion to stay near, if there is one.
+    sets: of training films. They are used if `known` has used sets, or if the log loss of these
+    films is lower with them, by more than twice its standard error.
+    """
+    usual = np.array([(known.weights if known else _USUAL)[kind] for kind in found])
+    logits = list(found.values())
+    if known is not None and known.sets is not None:
+        sets = known.sets if sets is None else known.sets.also(sets)
+        fit = _fit(logits, usual, truth, known, sets)
+    else:
+        fit = _fit(logits, usual, truth, known)
+        if sets is not None:
+            other = _fit(logits, usual, truth, known, sets)
+            gains = fit.losses - other.losses
+            if gains.mean() > 2 * gains.std() / np.sqrt(len(gains)):
+                fit = other
+            else:
+                sets = None
+    return Fusion(
+        dict(zip(found, fit.weights.tolist(), strict=True)),
+        fit.intercept,
+        sets,
+        0.0 if sets is None else fit.sets_weight,
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Weights (parts,), intercepts (genres,), the weight of sets, and each film's log loss."""
+
+    weights: Floats
+    intercept: Floats
+    sets_weight: float
+    losses: Floats
 
 
 def _fit(
-    logits: list[Floats], usual: Floats, truth: Flags, known: Fusion | None = None
-) -> tuple[Floats, Floats]:
-    """Newton's method on the penalised log loss, with steps that are halved until it falls."""
-    genres = truth.shape[1]
+    logits: list[Floats],
+    usual: Floats,
+    truth: Flags,
+    known: Fusion | None = None,
+    sets: GenreSets | None = None,
+) -> _Fit:
+    """The least penalised log loss, by L-BFGS-B with weights of at least 0.
+
+    The last parameter is the weight of the sets, which has no effect without any.
+    """
+    from scipy.optimize import minimize
+
+    parts, genres = len(logits), truth.shape[1]
     inputs = np.stack(logits, axis=-1) if logits else np.empty((*truth.shape, 0))
-    shrink = _SHRINK_TO_KNOWN if known else _SHRINK
-    steady = _STEADY_TO_KNOWN if known else _STEADY
     rate = (truth.sum(0) + 1) / (len(truth) + 2)
-    start = known.intercept if known else np.log(rate / (1 - rate))
-    signs = np.where(truth, 1.0, -1.0)
+    intercept = known.intercept if known else np.log(rate / (1 - rate))
+    sets_weight = known.sets_weight if known and known.sets else _USUAL_SETS
+    start = np.concatenate([usual, intercept, [sets_weight]])
+    shrink = _SHRINK_TO_KNOWN if known else _SHRINK
+    penalty = np.full(len(start), shrink)
+    penalty[parts : parts + genres] = _STEADY_TO_KNOWN if known else _STEADY
 
-    def loss(weights: Floats, intercept: Floats) -> float:
-        linear = inputs @ weights + intercept
-        penalty = (
-            shrink * ((weights - usual) ** 2).sum() + steady * ((intercept - start) ** 2).sum()
-        )
-        return float(np.logaddexp(0, -signs * linear).sum() + penalty / 2)
+    def of_films(at: Floats) -> tuple[Floats, Floats, float]:
+        total = inputs @ at[:parts] + at[parts:-1]
+        if sets is not None:
+            return sets.loss(total, float(at[-1]), truth)
+        losses = np.logaddexp(0, np.where(truth, -total, total)).sum(1)
+        return losses, sigmoid(total) - truth, 0.0
 
-    weights, intercept = usual.copy(), start.copy()
-    least = loss(weights, intercept)
-    for _ in range(100):
-        chance = sigmoid(inputs @ weights + intercept)
-        gap, bend = chance - truth, chance * (1 - chance)
-        slope = np.einsum("fgk,fg->k", inputs, gap) + shrink * (weights - usual)
-        slopes = gap.sum(0) + steady * (intercept - start)
-        across = np.einsum("fgk,fg->kg", inputs, bend)
-        own = bend.sum(0) + steady
-        curve = np.einsum("fgk,fg,fgl->kl", inputs, bend, inputs) + shrink * np.eye(len(usual))
-        # The intercepts are eliminated: each one meets the weights alone, not the others.
-        step = np.linalg.solve(curve - (across / own) @ across.T, slope - (across / own) @ slopes)
-        steps = (slopes - across.T @ step) / own
-        scale = 1.0
-        while (tried := loss(weights - scale * step, intercept - scale * steps)) > least:
-            scale /= 2
-            if scale < 1e-9:
-                return weights, intercept
-        weights, intercept = weights - scale * step, intercept - scale * steps
-        gained, least = least - tried, tried
-        if gained < 1e-9 * genres:
-            break
-    return weights, intercept
+    def loss(at: Floats) -> tuple[float, Floats]:
+        losses, slopes, by_sets = of_films(at)
+        away = at - start
+        slope = np.concatenate([np.einsum("fgk,fg->k", inputs, slopes), slopes.sum(0), [by_sets]])
+        return float(losses.sum() + (penalty * away**2).sum() / 2), slope + penalty * away
+
+    bounds = [(0.0, None)] * parts + [(None, None)] * genres + [(0.0, None)]
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
+        options={"maxiter": 1_000, "ftol": 1e-12, "gtol": 1e-6},
+    ).x  # fmt: skip
+    weights, intercept = found[:parts], found[parts:-1]
+    return _Fit(weights, intercept, float(found[-1]), of_films(found)[0])

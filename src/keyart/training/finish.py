@@ -167,7 +167,7 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         titles,
         catalog,
         trained.logits["validation"],
-        validation,
+        rows,
         recipe.ending.thresholds,
         known.fusions(vocabulary) if known else {},
     )

@@ -113,9 +113,16 @@ class Start:
     def fusions(self, vocabulary: Vocabulary) -> Mapping[Evidence, Fusion]:
         """How the model adds up evidence, for these genres."""
         films, columns = self.bundle.films, self.columns(vocabulary)
+        if films is None:
+            return {}
+        sets = films.sets.of_genres(columns) if films.sets is not None else None
         return {
-            evidence: replace(fusion, intercept=_columns(fusion.intercept[None], columns)[0])
-            for evidence, fusion in (films.fusions if films else {}).items()
+            evidence: replace(
+                fusion,
+                intercept=_columns(fusion.intercept[None], columns)[0],
+                sets=None if fusion.sets is None else sets,
+            )
+            for evidence, fusion in films.fusions.items()
         }
 
 

@@ -1,0 +1,225 @@
+"""Sets of genres: their scores against a sum over every set that there can be, and their use."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from hypothesis.extra import numpy as arrays
+from scipy.optimize import approx_fprime
+
+from keyart.bundle import content_of, read_bundle, write_bundle
+from keyart.errors import BundleError
+from keyart.evaluation.fusing import fit_fusion
+from keyart.evidence import Fusion, Kind
+from keyart.genre_sets import MOST_SETS, GenreSets
+from keyart.manifest import MANIFEST, digest_of
+from tests.tiny_titles import titled_bundle
+
+ROWS = np.array([[1, 0, 0, 0]] * 5 + [[1, 1, 0, 0]] * 3 + [[0, 0, 1, 1]] * 2 + [[0, 1, 0, 0]], bool)
+
+
+def some_sets() -> GenreSets:
+    sets = GenreSets.of(ROWS)
+    assert sets is not None
+    return sets
+
+
+def by_all_sets(logits: np.ndarray, weight: float) -> np.ndarray:
+    """The score of each genre for one film, from the formula, over all 16 sets of four genres."""
+    films, rates = len(ROWS), (ROWS.sum(0) + 0.5) / (len(ROWS) + 1)
+    unseen = (1 + 1) / (films + 2)  # one set has a film of its own
+    total, having = 0.0, np.zeros(4)
+    for one in itertools.product((False, True), repeat=4):
+        same = int((np.array(one) == ROWS).all(1).sum())
+        expected = films * np.where(one, rates, 1 - rates).prod()
+        share = unseen + ((1 - unseen) * (same / expected) ** weight if same > 1 else 0)
+        share *= np.exp(logits[np.array(one)].sum())
+        total += share
+        having += share * np.array(one)
+    return having / total
+
+
+@given(
+    arrays.arrays(float, 4, elements=some.floats(-30, 30)),
+    some.floats(0, 3),
+)
+def test_a_genre_gets_the_scores_of_all_sets_that_have_it(
+    logits: np.ndarray, weight: float
+) -> None:
+    expected = by_all_sets(logits, weight)
+    found = some_sets().log_odds(logits, weight)
+    assert 1 / (1 + np.exp(-found)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_many_films_are_scored_as_one_by_one_and_none_as_none() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (2_500, 4))
+    together = some_sets().log_odds(logits, 0.5)
+    alone = [some_sets().log_odds(row, 0.5) for row in logits]
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12)
+    assert some_sets().log_odds(logits[:0], 0.5).shape == (0, 4)
+
+
+def test_extreme_logits_give_finite_log_odds() -> None:
+    found = some_sets().log_odds(np.array([[1e6, -1e6, 1e6, -1e6], [-1e6] * 4]), 1.0)
+    assert np.isfinite(found).all()
+    assert (found[0] > 0).tolist() == [True, False, True, False]
+    assert (found[1] < -50).all()
+
+
+def test_without_a_set_of_several_films_genres_are_independent() -> None:
+    sets = GenreSets.of(np.eye(4, dtype=bool))
+    assert sets is not None
+    logits = np.random.default_rng(0).normal(0, 3, (50, 4))
+    np.testing.assert_allclose(sets.log_odds(logits, 1.0), logits, atol=1e-9)
+
+
+@settings(max_examples=20)
+@given(some.integers(0, 1_000), some.floats(0.05, 2))
+def test_the_slopes_of_the_loss_are_those_that_small_steps_find(seed: int, weight: float) -> None:
+    random = np.random.default_rng(seed)
+    logits, truth = random.normal(0, 2, (3, 4)), random.random((3, 4)) < 0.4
+    sets = some_sets()
+    losses, slopes, by_weight = sets.loss(logits, weight, truth)
+    scores = 1 / (1 + np.exp(-sets.log_odds(logits, weight)))
+    assert losses == pytest.approx(-np.log(np.where(truth, scores, 1 - scores)).sum(1))
+
+    def total(at: np.ndarray) -> float:
+        return float(sets.loss(at[:-1].reshape(3, 4), at[-1], truth)[0].sum())
+
+    expected = approx_fprime(np.append(logits.ravel(), weight), total, 1e-6)
+    assert np.append(slopes.ravel(), by_weight) == pytest.approx(expected, abs=1e-4)
+
+
+def test_sets_of_other_films_are_added_and_the_commonest_are_kept() -> None:
+    once, again = some_sets(), some_sets().also(some_sets())
+    assert again.films.tolist() == (2 * once.films).tolist()
+    assert (again.members == once.members).all()
+    many = np.array(list(itertools.product((False, True), repeat=12)))
+    few = GenreSets.of(np.concatenate([many, many[-MOST_SETS:]]))
+    assert few is not None
+    assert len(few.films) == MOST_SETS
+    assert (few.films == 2).all()
+    assert GenreSets.of(np.zeros((3, 4), bool)) is None
+
+
+def test_sets_have_a_form_in_the_genres_of_another_vocabulary() -> None:
+    # The new genres are: the second, a new one, the first or third.
+    moved = some_sets().of_genres([[1], [], [0, 2]])
+    assert moved is not None
+    found = {
+        tuple(np.flatnonzero(row)): films
+        for row, films in zip(moved.members, moved.films, strict=True)
+    }
+    assert found == {(2,): 7, (0, 2): 3, (0,): 1}
+    assert some_sets().of_genres([[], []]) is None
+
+
+def painted(films: int, seed: int) -> tuple[dict[Kind, np.ndarray], np.ndarray]:
+    """Films of one or two genres that go together, and evidence that sees each genre apart."""
+    random = np.random.default_rng(seed)
+    truth = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 0]], bool)[random.integers(0, 3, films)]
+    found: dict[Kind, np.ndarray] = {
+        kind: np.where(truth, 1.0, -1.0) + random.normal(0, 1.5, truth.shape)
+        for kind in ("poster", "title")
+    }
+    return found, truth
+
+
+def test_sets_are_used_where_they_lower_the_loss_of_validation_films() -> None:
+    found, truth = painted(400, 1)
+    sets = GenreSets.of(painted(1_000, 2)[1])
+    fusion, plain = fit_fusion(found, truth, sets=sets), fit_fusion(found, truth)
+    assert fusion.sets is sets
+    assert plain.sets is None
+    kept, wanted = painted(2_000, 3)
+
+    def loss(one: Fusion) -> float:
+        signs = np.where(wanted, 1.0, -1.0)
+        return float(np.logaddexp(0, -signs * one.logits(kept)).mean())
+
+    assert loss(fusion) < 0.8 * loss(plain)
+
+
+def test_sets_that_say_nothing_of_the_films_are_left_out() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random((400, 4)) < 0.3  # independent genres
+    found: dict[Kind, np.ndarray] = {
+        "poster": np.where(truth, 1.0, -1.0) + random.normal(size=truth.shape)
+    }
+    assert fit_fusion(found, truth, sets=GenreSets.of(painted(1_000, 2)[1])).sets is None
+
+
+def test_a_fusion_that_starts_from_another_keeps_its_sets_and_adds_its_own() -> None:
+    found, truth = painted(400, 1)
+    known = fit_fusion(found, truth, sets=GenreSets.of(painted(1_000, 2)[1]))
+    few, wanted = painted(5, 4)
+    own = GenreSets.of(np.array([[1, 0, 0, 1]] * 7, bool))
+    after = fit_fusion(few, wanted, known, own)
+    assert after.sets is not None
+    assert after.sets.films.sum() == 1_007
+    assert after.sets_weight == pytest.approx(known.sets_weight, abs=0.05)
+    assert fit_fusion(few, wanted, known).sets is known.sets
+
+
+def test_a_bundle_keeps_the_sets(tmp_path: Path) -> None:
+    bundle = titled_bundle(tmp_path / "plain")
+    assert bundle.films is not None
+    sets = GenreSets.of(ROWS[:, :3])
+    fusions = {
+        evidence: Fusion(one.weights, one.intercept, sets, 0.3) if "year" in evidence else one
+        for evidence, one in bundle.films.fusions.items()
+    }
+    films = replace(bundle.films, fusions=fusions)
+    again = write_bundle(tmp_path / "sets", replace(content_of(bundle), films=films)).films
+    assert again is not None
+    logits = {kind: np.array([0.5, -1.0, 0.2]) for kind in ("poster", "title", "year")}
+    for evidence, fusion in fusions.items():
+        assert (again.fusions[evidence].sets is None) == (fusion.sets is None)
+        found = {kind: logits[kind] for kind in evidence}
+        assert again.fusions[evidence].logits(found) == pytest.approx(fusion.logits(found))
+
+
+@pytest.mark.parametrize(
+    ("sets", "problem"),
+    [
+        ({"genres": [[0], [0]], "films": [2, 3]}, "listed twice"),
+        ({"genres": [[1, 0]], "films": [2]}, "places that rise"),
+        ({"genres": [[0, 3]], "films": [2]}, "genre_sets genres"),
+        ({"genres": [[]], "films": [2]}, "genre_sets genres"),
+        ({"genres": [], "films": []}, "genre_sets genres"),
+        ({"genres": [[0]], "films": [0]}, "genre_sets films"),
+        ({"genres": [[0]], "films": [2, 2]}, "genre_sets films"),
+        ({"genres": [[0]]}, "has no 'films'"),
+        (None, "there are no genre_sets"),
+    ],
+)
+def test_damaged_sets_are_refused_in_one_line(tmp_path: Path, sets: object, problem: str) -> None:
+    path = titled_bundle(tmp_path / "damaged").path
+    manifest = json.loads((path / MANIFEST).read_text())
+    manifest["genre_sets"] = sets
+    manifest["evidence"]["title"]["sets_weight"] = 0.4
+    manifest["digest"] = digest_of(manifest)
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=problem) as refused:
+        read_bundle(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_bundle_of_the_format_before_has_independent_genres(tmp_path: Path) -> None:
+    path = titled_bundle(tmp_path / "before").path
+    manifest = json.loads((path / MANIFEST).read_text())
+    manifest["format"] = 4
+    del manifest["genre_sets"]
+    for plain in manifest["evidence"].values():
+        del plain["sets_weight"]
+    manifest["digest"] = digest_of(manifest)
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    films = read_bundle(path).films
+    assert films is not None
+    assert films.sets is None
+    assert films.decisions["title",].precision_thresholds
