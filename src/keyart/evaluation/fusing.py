@@ -211,7 +211,7 @@ def _fit(
     bounds = [(0.0, None)] * parts + [(None, None)] * genres + [(0.0, None)]
     found = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 1_000, "ftol": 1e-12, "gtol": 1e-6},
+        options={"maxiter": 1_000, "ftol": 1e-10},
     ).x  # fmt: skip
     weights, intercept = found[:parts], found[parts:-1]
     return _Fit(weights, intercept, float(found[-1]), of_films(found)[0])
