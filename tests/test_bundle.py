@@ -88,7 +88,9 @@ def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path) -> None:
 def test_a_bundle_of_format_3_is_read_as_balanced(tmp_path: Path) -> None:
     folder = titled_bundle(tmp_path / "titled").path
     manifest = json.loads((folder / MANIFEST).read_text())
-    del manifest["precision"], manifest["typical"]
+    del manifest["precision"], manifest["typical"], manifest["genre_sets"]
+    for plain in manifest["evidence"].values():
+        del plain["sets_weight"], plain["precision_thresholds"]
     manifest["format"] = 3
     manifest["digest"] = digest_of(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest))

@@ -13,39 +13,41 @@ from hypothesis.extra import numpy as arrays
 from scipy.optimize import approx_fprime
 
 from keyart.bundle import content_of, read_bundle, write_bundle
+from keyart.decisions import Films
 from keyart.errors import BundleError
-from keyart.evaluation.fusing import fit_fusion
+from keyart.evaluation.fusing import fit_films, fit_fusion
 from keyart.evidence import Fusion, Kind
 from keyart.genre_sets import MOST_SETS, GenreSets
+from keyart.genres import Vocabulary
 from keyart.manifest import MANIFEST, digest_of
-from tests.tiny_titles import titled_bundle
+from tests.tiny_titles import tiny_titles, titled_bundle
 
 ROWS = np.array([[1, 0, 0, 0]] * 5 + [[1, 1, 0, 0]] * 3 + [[0, 0, 1, 1]] * 2 + [[0, 1, 0, 0]], bool)
 
 
 def some_sets() -> GenreSets:
-    sets = GenreSets.of(ROWS)
+    sets = GenreSets.from_labels(ROWS)
     assert sets is not None
     return sets
 
 
 def by_all_sets(logits: np.ndarray, weight: float) -> np.ndarray:
-    """The score of each genre for one film, from the formula, over all 16 sets of four genres."""
+    """The log-odds of each genre for one film, by the formula, over all 16 sets of four genres."""
     films, rates = len(ROWS), (ROWS.sum(0) + 0.5) / (len(ROWS) + 1)
     unseen = (1 + 1) / (films + 2)  # one set has a film of its own
-    total, having = 0.0, np.zeros(4)
+    has, lacks = np.zeros(4), np.zeros(4)
     for one in itertools.product((False, True), repeat=4):
         same = int((np.array(one) == ROWS).all(1).sum())
         expected = films * np.where(one, rates, 1 - rates).prod()
         share = unseen + ((1 - unseen) * (same / expected) ** weight if same > 1 else 0)
         share *= np.exp(logits[np.array(one)].sum())
-        total += share
-        having += share * np.array(one)
-    return having / total
+        has += share * np.array(one)
+        lacks += share * ~np.array(one)
+    return np.log(has) - np.log(lacks)
 
 
 @given(
-    arrays.arrays(float, 4, elements=some.floats(-30, 30)),
+    arrays.arrays(float, 4, elements=some.floats(-100, 100)),
     some.floats(0, 3),
 )
 def test_a_genre_gets_the_scores_of_all_sets_that_have_it(
@@ -53,7 +55,7 @@ def test_a_genre_gets_the_scores_of_all_sets_that_have_it(
 ) -> None:
     expected = by_all_sets(logits, weight)
     found = some_sets().log_odds(logits, weight)
-    assert 1 / (1 + np.exp(-found)) == pytest.approx(expected, abs=1e-9)
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-7)
 
 
 def test_many_films_are_scored_as_one_by_one_and_none_as_none() -> None:
@@ -72,7 +74,7 @@ def test_extreme_logits_give_finite_log_odds() -> None:
 
 
 def test_without_a_set_of_several_films_genres_are_independent() -> None:
-    sets = GenreSets.of(np.eye(4, dtype=bool))
+    sets = GenreSets.from_labels(np.eye(4, dtype=bool))
     assert sets is not None
     logits = np.random.default_rng(0).normal(0, 3, (50, 4))
     np.testing.assert_allclose(sets.log_odds(logits, 1.0), logits, atol=1e-9)
@@ -95,28 +97,40 @@ def test_the_slopes_of_the_loss_are_those_that_small_steps_find(seed: int, weigh
     assert np.append(slopes.ravel(), by_weight) == pytest.approx(expected, abs=1e-4)
 
 
-def test_sets_of_other_films_are_added_and_the_commonest_are_kept() -> None:
-    once, again = some_sets(), some_sets().also(some_sets())
+def test_sets_of_other_films_are_added() -> None:
+    once, again = some_sets(), some_sets().merged(some_sets())
     assert again.films.tolist() == (2 * once.films).tolist()
     assert (again.members == once.members).all()
-    many = np.array(list(itertools.product((False, True), repeat=12)))
-    few = GenreSets.of(np.concatenate([many, many[-MOST_SETS:]]))
-    assert few is not None
-    assert len(few.films) == MOST_SETS
-    assert (few.films == 2).all()
-    assert GenreSets.of(np.zeros((3, 4), bool)) is None
+    assert GenreSets.from_labels(np.zeros((3, 4), bool)) is None
+
+
+def test_sets_that_are_too_many_to_list_still_count_as_unseen() -> None:
+    random = np.random.default_rng(0)
+    once = random.random((30_000, 40)) < 0.5  # each set has one film
+    often = np.repeat(np.eye(40, dtype=bool), 100, axis=0)
+    sets = GenreSets.from_labels(np.concatenate([once, often]))
+    assert sets is not None
+    assert len(sets.films) == MOST_SETS
+    assert sets.total == 34_000
+    assert (sets.films[:40] == 100).all()
+    few = GenreSets(sets.members[:40], sets.films[:40], 30_000)
+    again = GenreSets.from_json(json.loads(json.dumps(sets.to_json())), 40)
+    logits = random.normal(0, 1, (5, 40))
+    for one in (sets, few, again):
+        assert one._unseen == pytest.approx(30_001 / 34_002)
+    np.testing.assert_allclose(again.log_odds(logits, 0.5), sets.log_odds(logits, 0.5))
 
 
 def test_sets_have_a_form_in_the_genres_of_another_vocabulary() -> None:
     # The new genres are: the second, a new one, the first or third.
-    moved = some_sets().of_genres([[1], [], [0, 2]])
+    moved = some_sets().project([[1], [], [0, 2]])
     assert moved is not None
     found = {
         tuple(np.flatnonzero(row)): films
         for row, films in zip(moved.members, moved.films, strict=True)
     }
     assert found == {(2,): 7, (0, 2): 3, (0,): 1}
-    assert some_sets().of_genres([[], []]) is None
+    assert some_sets().project([[], []]) is None
 
 
 def painted(films: int, seed: int) -> tuple[dict[Kind, np.ndarray], np.ndarray]:
@@ -132,7 +146,7 @@ def painted(films: int, seed: int) -> tuple[dict[Kind, np.ndarray], np.ndarray]:
 
 def test_sets_are_used_where_they_lower_the_loss_of_validation_films() -> None:
     found, truth = painted(400, 1)
-    sets = GenreSets.of(painted(1_000, 2)[1])
+    sets = GenreSets.from_labels(painted(1_000, 2)[1])
     fusion, plain = fit_fusion(found, truth, sets=sets), fit_fusion(found, truth)
     assert fusion.sets is sets
     assert plain.sets is None
@@ -151,25 +165,84 @@ def test_sets_that_say_nothing_of_the_films_are_left_out() -> None:
     found: dict[Kind, np.ndarray] = {
         "poster": np.where(truth, 1.0, -1.0) + random.normal(size=truth.shape)
     }
-    assert fit_fusion(found, truth, sets=GenreSets.of(painted(1_000, 2)[1])).sets is None
+    assert fit_fusion(found, truth, sets=GenreSets.from_labels(painted(1_000, 2)[1])).sets is None
 
 
-def test_a_fusion_that_starts_from_another_keeps_its_sets_and_adds_its_own() -> None:
+def fitted(
+    found: dict[Kind, np.ndarray], truth: np.ndarray, known: Films | None, own: GenreSets | None
+) -> Films:
+    nothing = np.full(truth.shape, np.nan)
+    return fit_films(
+        tiny_titles(),
+        {"year": nothing, **found},
+        truth,
+        np.arange(len(truth)).astype(object),
+        Vocabulary(("Red", "Green", "Blue", "Grey")),
+        "f1",
+        known.fusions if known else None,
+        own,
+    )
+
+
+def test_a_model_that_starts_from_another_keeps_its_sets_and_adds_its_own() -> None:
     found, truth = painted(400, 1)
-    known = fit_fusion(found, truth, sets=GenreSets.of(painted(1_000, 2)[1]))
+    before = fitted(found, truth, None, GenreSets.from_labels(painted(1_000, 2)[1]))
+    known = before.fusions["poster", "title"]
     few, wanted = painted(5, 4)
-    own = GenreSets.of(np.array([[1, 0, 0, 1]] * 7, bool))
-    after = fit_fusion(few, wanted, known, own)
+    own = GenreSets.from_labels(np.array([[1, 0, 0, 1]] * 7, bool))
+    after = fitted(few, wanted, before, own)
+    fusion = after.fusions["poster", "title"]
+    assert after.sets is fusion.sets
     assert after.sets is not None
-    assert after.sets.films.sum() == 1_007
-    assert after.sets_weight == pytest.approx(known.sets_weight, abs=0.05)
-    assert fit_fusion(few, wanted, known).sets is known.sets
+    assert after.sets.total == 1_007
+    assert fusion.sets_weight == pytest.approx(known.sets_weight, abs=0.05)
+    assert fitted(few, wanted, before, None).sets is before.sets
+    more = GenreSets.from_labels(painted(1_000, 5)[1])
+    assert fitted(few, wanted, before, more).sets is more, "no film counts twice"
+
+
+def test_all_evidence_of_a_model_shares_its_sets() -> None:
+    found, truth = painted(400, 1)
+    before = fitted(found, truth, None, GenreSets.from_labels(painted(1_000, 2)[1]))
+    mixed = {
+        evidence: replace(one, sets=None) if evidence == ("title",) else one
+        for evidence, one in before.fusions.items()
+    }
+    own = GenreSets.from_labels(np.array([[1, 0, 0, 1]] * 7, bool))
+    after = fitted(found, truth, replace(before, fusions=mixed), own)
+    assert [one.sets for one in after.fusions.values()] == [after.sets] * len(after.fusions)
+    other = replace(after.fusions["title",], sets=own)
+    with pytest.raises(ValueError, match="different sets"):
+        _ = replace(after, fusions={**after.fusions, ("title",): other}).sets
+
+
+def test_a_few_films_do_not_decide_on_sets() -> None:
+    found, truth = painted(400, 1)
+    sets = GenreSets.from_labels(painted(1_000, 2)[1])
+    plain, joint = fit_fusion(found, truth), fit_fusion(found, truth, sets=sets)
+    for seed in range(20):
+        few, wanted = painted(2, seed)
+        assert fit_fusion(few, wanted, plain, sets).sets is None
+        assert fit_fusion(few, wanted, joint, sets).sets is sets
+
+
+def test_sets_of_a_start_that_do_harm_are_dropped() -> None:
+    random = np.random.default_rng(0)
+    found, truth = painted(400, 1)
+    sets = GenreSets.from_labels(painted(1_000, 2)[1])
+    known = fit_fusion(found, truth, sets=sets)
+    wanted = random.random((300, 4)) < 0.4  # independent genres
+    own: dict[Kind, np.ndarray] = {
+        kind: np.where(wanted, 1.0, -1.0) + random.normal(0, 1.5, wanted.shape)
+        for kind in ("poster", "title")
+    }
+    assert fit_fusion(own, wanted, known, sets).sets is None
 
 
 def test_a_bundle_keeps_the_sets(tmp_path: Path) -> None:
     bundle = titled_bundle(tmp_path / "plain")
     assert bundle.films is not None
-    sets = GenreSets.of(ROWS[:, :3])
+    sets = GenreSets.from_labels(ROWS[:, :3])
     fusions = {
         evidence: Fusion(one.weights, one.intercept, sets, 0.3) if "year" in evidence else one
         for evidence, one in bundle.films.fusions.items()
@@ -187,14 +260,15 @@ def test_a_bundle_keeps_the_sets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sets", "problem"),
     [
-        ({"genres": [[0], [0]], "films": [2, 3]}, "listed twice"),
-        ({"genres": [[1, 0]], "films": [2]}, "places that rise"),
-        ({"genres": [[0, 3]], "films": [2]}, "genre_sets genres"),
-        ({"genres": [[]], "films": [2]}, "genre_sets genres"),
-        ({"genres": [], "films": []}, "genre_sets genres"),
-        ({"genres": [[0]], "films": [0]}, "genre_sets films"),
-        ({"genres": [[0]], "films": [2, 2]}, "genre_sets films"),
-        ({"genres": [[0]]}, "has no 'films'"),
+        ({"genres": [[0], [0]], "films": [2, 3], "others": 0}, "listed twice"),
+        ({"genres": [[1, 0]], "films": [2], "others": 0}, "places that rise"),
+        ({"genres": [[0, 3]], "films": [2], "others": 0}, "genre_sets genres"),
+        ({"genres": [[]], "films": [2], "others": 0}, "genre_sets genres"),
+        ({"genres": [], "films": [], "others": 0}, "genre_sets genres"),
+        ({"genres": [[0]], "films": [0], "others": 0}, "genre_sets films"),
+        ({"genres": [[0]], "films": [2, 2], "others": 0}, "genre_sets films"),
+        ({"genres": [[0]], "others": 0}, "has no 'films'"),
+        ({"genres": [[0]], "films": [2], "others": -1}, "genre_sets others"),
         (None, "there are no genre_sets"),
     ],
 )

@@ -67,8 +67,14 @@ class Films:
 
     @property
     def sets(self) -> GenreSets | None:
-        """The sets of genres that the fusions share; None if none uses them."""
-        return next((one.sets for one in self.fusions.values() if one.sets is not None), None)
+        """The sets of genres that the fusions share; None if none uses them.
+
+        Raises ValueError if they use different ones.
+        """
+        used = {id(one.sets): one.sets for one in self.fusions.values() if one.sets is not None}
+        if len(used) > 1:
+            raise ValueError("the fusions of a model use different sets of genres")
+        return next(iter(used.values()), None)
 
 
 def decisions_from_json(names: tuple[str, ...], plain: Mapping[str, Any]) -> Decisions:

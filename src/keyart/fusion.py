@@ -1,6 +1,7 @@
 """From what is known of films to their scores: what posters, titles and years each add.
 
-A film's logits are the sum of those of its evidence, and each evidence has its own calibration. So
+The logits of a film's evidence are added up, scored together with the genres that films have
+together, and calibrated for each combination of evidence. So
 the score can be followed while the evidence comes in: the poster, then the title, then the year.
 """
 
@@ -78,9 +79,9 @@ def word_parts(bundle: Bundle, title: str, by_step: Mapping[Kind, Scores]) -> di
     """What each word of a title, or two in a row, adds to the log-odds of the genres (genres,).
 
     by_step: as `steps` gives them; without a step for the title there are no words. The words sum
-    to what the title moves: what they don't say themselves, as every title has it, is shared by
-    their weight in the title. A title that comes first moves the rates of the genres; the words of
-    a model that does not know these are as they are.
+    to what the title moves: what no single word adds, such as the effect of other genres, is shared
+    by their weight in the title. A title that comes first moves the rates of the genres; the words
+    of a model that does not know these are as they are.
     """
     if bundle.films is None or "title" not in by_step:
         return {}

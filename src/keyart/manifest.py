@@ -255,7 +255,8 @@ def _check_evidence(manifest: Manifest, names: Sequence[str]) -> None:
 
 
 def _check_genre_sets(sets: Any, genres: int) -> None:
-    check_object(sets, "genre_sets", {"genres", "films"})
+    check_object(sets, "genre_sets", {"genres", "films", "others"})
+    check_integer(sets["others"], "genre_sets others", 0, 10**12)
     members = check_list(sets["genres"], "genre_sets genres", 1, MOST_SETS)
     for places in members:
         for place in check_list(places, "genre_sets genres", 1, genres):

@@ -165,7 +165,7 @@ def fuse_titles(
         catalog.vocabulary,
         criterion,
         known,
-        GenreSets.of(catalog.truth[rows["train"]]),
+        GenreSets.from_labels(catalog.truth[rows["train"]]),
     )
 
 

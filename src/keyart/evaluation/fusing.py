@@ -8,7 +8,7 @@ at best with weights of their own for each genre, so there is one. Which genres 
 more of a difference: see genre_sets.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,6 +55,7 @@ def fit_films(
     fusions stay near that. sets: of training films.
     """
     known = known or {}
+    sets = _shared_sets(sets, known.values())
     fusions: dict[Evidence, Fusion] = {}
     decisions: dict[Evidence, Decisions] = {}
     for evidence in FUSED:
@@ -137,29 +138,44 @@ def fit_fusion(
     """The weights of least log loss, none below 0, and an intercept for each genre.
 
     found: without NaN. truth: (films, genres). known: the fusion to stay near, if there is one.
-    sets: of training films. They are used if `known` has used sets, or if the log loss of these
-    films is lower with them, by more than twice its standard error.
+    sets: of training films. They are used if these films' log loss is clearly lower with them (by
+    more than twice its standard error, on enough films), and not if it is clearly higher; else if
+    `known` uses sets. Both losses are those of the films that are fitted; sets have one parameter
+    more.
     """
     usual = np.array([(known.weights if known else _USUAL)[kind] for kind in found])
     logits = list(found.values())
-    if known is not None and known.sets is not None:
-        sets = known.sets if sets is None else known.sets.also(sets)
-        fit = _fit(logits, usual, truth, known, sets)
-    else:
-        fit = _fit(logits, usual, truth, known)
-        if sets is not None:
-            other = _fit(logits, usual, truth, known, sets)
-            gains = fit.losses - other.losses
-            if gains.mean() > 2 * gains.std() / np.sqrt(len(gains)):
-                fit = other
-            else:
-                sets = None
+    fit, used = _fit(logits, usual, truth, known), None
+    if sets is not None:
+        with_sets = _fit(logits, usual, truth, known, sets)
+        gains = fit.losses - with_sets.losses
+        wanted = known is not None and known.sets is not None
+        if _is_clear(gains) or (wanted and not _is_clear(-gains)):
+            fit, used = with_sets, sets
     return Fusion(
         dict(zip(found, fit.weights.tolist(), strict=True)),
         fit.intercept,
-        sets,
-        0.0 if sets is None else fit.sets_weight,
+        used,
+        0.0 if used is None else fit.sets_weight,
     )
+
+
+def _is_clear(gains: Floats) -> bool:
+    """Whether the mean is above 0 by more than chance explains. gains: (films,)."""
+    if len(gains) < FEWEST_FILMS:
+        return False
+    return bool(gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains)))
+
+
+def _shared_sets(own: GenreSets | None, known: Iterable[Fusion]) -> GenreSets | None:
+    """The sets of all fusions: those of the catalog, with those of a larger one that was learned.
+
+    A catalog that is as large knows its sets itself, and may be the same catalog.
+    """
+    before = next((one.sets for one in known if one.sets is not None), None)
+    if before is None or own is None:
+        return own if before is None else before
+    return own if own.total >= before.total else before.merged(own)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class Start:
         films, columns = self.bundle.films, self.columns(vocabulary)
         if films is None:
             return {}
-        sets = films.sets.of_genres(columns) if films.sets is not None else None
+        sets = films.sets.project(columns) if films.sets is not None else None
         return {
             evidence: replace(
                 fusion,
