@@ -175,7 +175,7 @@ def scored(
 def of_box(pool: Pool, catalog: Drawn) -> dict[str, Any]:
     """The box as it is."""
     with torch.no_grad():
-        head = pool.start.network().head
+        head = pool.start.network().eval().head
         logits = head.decide(torch.from_numpy(pool.features[catalog.rows("test")])).numpy()
     return scored(Decision.of(pool.box), pool.box.films, catalog, logits)
 
