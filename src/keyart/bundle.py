@@ -50,10 +50,10 @@ from keyart.manifest import (
     TOKENIZER,
     WEIGHTS,
     digest_of,
-    evidence_of,
     identity_of,
     read_manifest,
 )
+from keyart.manifest_schema import evidence_of
 from keyart.stores.paths import RemotePath, place
 from keyart.text_encoder import TextEncoder
 from keyart.title_model import TitleModel
@@ -371,7 +371,8 @@ def _read_films(path: Path, names: tuple[str, ...], manifest: Mapping[str, Any])
             evidence: Fusion(
                 {kind: float(plain["weights"][kind]) for kind in evidence},
                 np.array(plain["intercept"], np.float64),
-                *(() if plain["sets_weight"] is None else (sets, float(plain["sets_weight"]))),
+                None if plain["sets_weight"] is None else sets,
+                float(plain["sets_weight"] or 0),
             )
             for evidence, plain in found.items()
         },

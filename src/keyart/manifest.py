@@ -9,16 +9,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keyart.calibration import Calibration
 from keyart.errors import BundleError, KeyartError, shown, why
-from keyart.evidence import FUSED, Evidence
+from keyart.evidence import FUSED
 from keyart.files import no_folder, recover_folder
-from keyart.genre_sets import MOST_SETS
 from keyart.genres import Vocabulary
 from keyart.graph import check_graph
 from keyart.json_values import (
@@ -29,9 +26,18 @@ from keyart.json_values import (
     check_object,
     check_text,
 )
+from keyart.manifest_schema import (
+    MOST_GENRES,
+    PROBES,
+    check_decisions,
+    check_evidence,
+    check_genre_sets,
+    check_image,
+    check_provenance,
+    check_titles,
+    check_typical,
+)
 from keyart.reading import LARGEST_WEIGHTS, opened, read_json
-from keyart.title_model import DECADES
-from keyart.typical import NUMBERS, NUMBERS_BEFORE
 from keyart.version import __version__
 
 FORMAT = 5
@@ -39,7 +45,6 @@ _OLDEST = 3  # see _upgraded
 MANIFEST, ONNX, WEIGHTS, CARD = "keyart.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 TITLES, ENCODER, TOKENIZER = "titles.bin", "encoder.onnx", "tokenizer.json"
 MEMBERS = "members"
-PROBES = 2
 PROBE_TITLES = ("The Kid", "千と千尋の神隠し")
 
 # A protobuf file, and so the network, has at most 2 GiB.
@@ -48,15 +53,8 @@ LARGEST = {
     ONNX: 2 << 30, WEIGHTS: LARGEST_WEIGHTS, CARD: 4 << 20,
     TITLES: 1 << 30, ENCODER: 2 << 30, TOKENIZER: 64 << 20,
 }  # fmt: skip
-_MOST_GENRES, _MOST_MEMBERS, _DEEPEST = 1_000, 32, 4
-_LARGEST_SIDE = 2_048  # pixels
-_MOST_NGRAMS = 10_000_000
-_WIDEST = 16_384  # numbers of a title's vector
+_MOST_MEMBERS, _DEEPEST = 32, 4
 _TITLE_KEYS = {"titles", "evidence", "genre_sets"}
-_EVIDENCE_KEYS = {
-    "weights", "intercept", "sets_weight",
-    "thresholds", "precision_thresholds", "calibration",
-}  # fmt: skip
 _KEYS = {
     "format", "keyart", "vocabulary", "thresholds", "precision_thresholds", "precision",
     "typical",
@@ -159,134 +157,36 @@ def _check(manifest: Manifest) -> None:
     has_titles = bool(_TITLE_KEYS & manifest.keys())
     check_object(manifest, "the manifest", _KEYS | kinds | (_TITLE_KEYS if has_titles else set()))
     check_text(manifest["keyart"], "keyart")
-    names = check_list(manifest["vocabulary"], "vocabulary", 1, _MOST_GENRES)
+    names = check_list(manifest["vocabulary"], "vocabulary", 1, MOST_GENRES)
     for name in names:
         check_text(name, "vocabulary")
     Vocabulary(tuple(names))
     if MEMBERS in manifest:
         _check_members(manifest[MEMBERS])
     else:
-        _check_image(manifest["image"])
+        check_image(manifest["image"])
         for row in check_list(manifest["probe"], "probe", PROBES, PROBES):
             for logit in check_list(row, "probe", len(names), len(names)):
                 check_number(logit, "probe", -1e30, 1e30)
-    _check_decisions(manifest, "", names)
+    check_decisions(manifest, "", names)
     if manifest["typical"] is not None:
-        _check_typical(manifest["typical"], len(names))
+        check_typical(manifest["typical"], len(names))
     if (precision := manifest["precision"]) is not None:
         check_number(precision, "precision", 0, 1)
         if precision not in map(float, manifest["precision_thresholds"]):
             raise ValueError(f"precision: has no thresholds for {precision:g}")
     if has_titles:
-        _check_titles(manifest["titles"], len(names))
+        check_titles(manifest["titles"], len(names))
         if manifest["genre_sets"] is not None:
-            _check_genre_sets(manifest["genre_sets"], len(names))
-        _check_evidence(manifest, names)
-    _check_provenance(manifest["provenance"])
+            check_genre_sets(manifest["genre_sets"], len(names))
+        check_evidence(manifest, names)
+    check_provenance(manifest["provenance"])
     kept = {CARD}
     if MEMBERS not in manifest:
         kept |= {ONNX, WEIGHTS}
     if has_titles:
         kept |= {TITLES, *((ENCODER, TOKENIZER) if "text" in manifest["titles"] else ())}
     _check_files(manifest["files"], kept)
-
-
-def _check_decisions(plain: Manifest, before: str, names: Sequence[str]) -> None:
-    """before: how messages begin."""
-    _check_thresholds(plain["thresholds"], f"{before}thresholds", names)
-    for precision, cuts in check_object(
-        plain["precision_thresholds"], f"{before}precision_thresholds", most=1_000
-    ).items():
-        where = f"{before}precision_thresholds {precision[:20]!r}"
-        if not re.fullmatch(r"0?\.\d{1,12}|1|1\.0", precision) or float(precision) <= 0:
-            raise ValueError(f"{where}: expected a precision above 0, up to 1")
-        _check_thresholds(cuts, where, names)
-    _check_calibration(plain["calibration"], len(names), before)
-
-
-def _check_typical(typical: Any, genres: int) -> None:
-    check_object(typical, "typical", {"mean", "whitening", "limit", "narrowest", "widest"})
-    for name in ("limit", "narrowest", "widest"):
-        check_number(typical[name], f"typical {name}", 0, 1e9)
-    before, numbers = genres + NUMBERS_BEFORE, genres + NUMBERS
-    whitening = check_list(typical["whitening"], "typical whitening", before, numbers)
-    numbers = before if len(whitening) == before else numbers
-    check_list(whitening, "typical whitening", numbers, numbers)
-    for row, where in ((typical["mean"], "mean"), *((row, "whitening") for row in whitening)):
-        for number in check_list(row, f"typical {where}", numbers, numbers):
-            check_number(number, f"typical {where}", -1e9, 1e9)
-
-
-def _check_titles(titles: Any, genres: int) -> None:
-    optional = {"series", "text"} & set(titles if isinstance(titles, dict) else ())
-    check_object(titles, "titles", {"ngrams", "scale", "years"} | optional)
-    if "text" in optional:
-        text = check_object(titles["text"], "titles text", {"width", "prompt", "probe"})
-        check_integer(text["width"], "titles text width", 1, _WIDEST)
-        if text["prompt"] != "":
-            check_text(text["prompt"], "titles text prompt")
-        for row in check_list(text["probe"], "titles text probe", PROBES, PROBES):
-            for logit in check_list(row, "titles text probe", genres, genres):
-                check_number(logit, "titles text probe", -1e30, 1e30)
-    check_integer(titles["ngrams"], "titles ngrams", 1, _MOST_NGRAMS)
-    check_integer(titles.get("series", 0), "titles series", 0, _MOST_NGRAMS)
-    rows = check_list(titles["years"], "titles years", DECADES, DECADES)
-    for row, where in ((titles["scale"], "scale"), *((row, "years") for row in rows)):
-        for number in check_list(row, f"titles {where}", genres, genres):
-            check_number(number, f"titles {where}", -1e6, 1e6)
-
-
-def _check_evidence(manifest: Manifest, names: Sequence[str]) -> None:
-    precisions = manifest["precision_thresholds"].keys()
-    for name, plain in check_object(manifest["evidence"], "evidence", most=len(FUSED)).items():
-        evidence, where = evidence_of(name), f"evidence {name[:30]!r}"
-        check_object(plain, where, _EVIDENCE_KEYS)
-        for weight in check_object(plain["weights"], f"{where} weights", set(evidence)).values():
-            check_number(weight, f"{where} weights", 0, 1e6)
-        for number in check_list(plain["intercept"], f"{where} intercept", len(names), len(names)):
-            check_number(number, f"{where} intercept", -1e6, 1e6)
-        if plain["sets_weight"] is not None:
-            check_number(plain["sets_weight"], f"{where} sets_weight", 0, 1e3)
-            if manifest["genre_sets"] is None:
-                raise ValueError(f"{where} sets_weight: there are no genre_sets")
-        _check_decisions(plain, f"{where} ", names)
-        if plain["precision_thresholds"].keys() != precisions:
-            raise ValueError(f"{where}: has thresholds for other precisions than the poster")
-
-
-def _check_genre_sets(sets: Any, genres: int) -> None:
-    check_object(sets, "genre_sets", {"genres", "films", "others"})
-    check_integer(sets["others"], "genre_sets others", 0, 10**12)
-    members = check_list(sets["genres"], "genre_sets genres", 1, MOST_SETS)
-    for places in members:
-        for place in check_list(places, "genre_sets genres", 1, genres):
-            check_integer(place, "genre_sets genres", 0, genres - 1)
-        if any(after <= before for before, after in pairwise(places)):
-            raise ValueError("genre_sets genres: expected places that rise")
-    if len(set(map(tuple, members))) < len(members):
-        raise ValueError("genre_sets genres: a set is listed twice")
-    for films in check_list(sets["films"], "genre_sets films", len(members), len(members)):
-        check_integer(films, "genre_sets films", 1, 10**12)
-
-
-def evidence_of(name: str) -> Evidence:
-    """The evidence that a manifest calls "poster+title". Raises ValueError for any other name."""
-    for evidence in FUSED:
-        if name == "+".join(evidence):
-            return evidence
-    raise ValueError(f"evidence: no kind of evidence is {shown(name)}")
-
-
-def _check_image(image: Any) -> None:
-    check_object(image, "image", {"height", "width", "fit", "mean", "std"})
-    for side in ("height", "width"):
-        check_integer(image[side], f"image {side}", 1, _LARGEST_SIDE)
-    if image["fit"] not in ("squash", "pad"):
-        raise ValueError("image fit: expected 'squash' or 'pad'")
-    for channel in check_list(image["mean"], "image mean", 3, 3):
-        check_number(channel, "image mean", -1e6, 1e6)
-    for channel in check_list(image["std"], "image std", 3, 3):
-        check_number(channel, "image std", 1e-6, 1e6)
 
 
 def _check_members(members: Any) -> None:
@@ -299,64 +199,6 @@ def _check_members(members: Any) -> None:
     total = math.fsum(member["weight"] for member in members)
     if abs(total - 1) > 1e-6:
         raise ValueError(f"{MEMBERS}: expected weights of 1 in total, got {total:g}")
-
-
-def _check_thresholds(cuts: Any, where: str, names: Sequence[str]) -> None:
-    check_object(cuts, where, set(names))
-    for name in names:
-        check_number(cuts[name], f"{where} {name}", 0, 1)
-
-
-def _check_calibration(curves: Any, genres: int, before: str) -> None:
-    for place, curve in enumerate(check_list(curves, f"{before}calibration", genres, genres)):
-        where = f"{before}calibration {place}"
-        keys = {"method", "slope", "intercept"}
-        check_object(
-            curve, where, keys | ({"knots"} & set(curve) if isinstance(curve, dict) else set())
-        )
-        for key in ("slope", "intercept"):
-            check_number(curve[key], f"{where} {key}", -1e9, 1e9)
-        knots = check_list(curve.get("knots", []), f"{where} knots", 0, 100_000)
-        for knot in knots:
-            for number in check_list(knot, f"{where} knots", 2, 2):
-                check_number(number, f"{where} knots", -1e9, 1e9)
-        for (at, value), (to, above) in pairwise(knots):
-            if abs(above - value) > 1e12 * abs(to - at):
-                raise ValueError(f"{where} knots: rises too steeply to compute")
-    Calibration.from_json(curves)
-
-
-def _check_provenance(facts: Any) -> None:
-    """What is read of it again; more may be there."""
-    check_object(facts, "provenance", most=1_000)
-    for key in ("name", "recipe", "catalog"):
-        if key in facts and not isinstance(facts[key], str):
-            raise ValueError(f"provenance {key}: expected text")
-    for rate in check_object(
-        facts.get("rates", {}), "provenance rates", most=_MOST_GENRES
-    ).values():
-        check_number(rate, "provenance rates", 0, 1)
-    for key in ("metrics", "films"):
-        for inner in check_object(facts.get(key, {}), f"provenance {key}", most=1_000).values():
-            if key == "films":
-                check_integer(inner, "provenance films", 0, 10**12)
-            elif inner is not None:
-                check_object(inner, "provenance metrics", {"value", "low", "high"})
-                for bound in inner.values():
-                    check_number(bound, "provenance metrics", -1e12, 1e12)
-    for terms in check_list(facts.get("terms", []), "provenance terms", 0, 100):
-        check_object(terms, "provenance terms", {"source", "attribution", "agreement"})
-        texts = (terms["source"], terms["attribution"])
-        if not all(isinstance(one, str) and len(one) <= 2_000 for one in texts):
-            raise ValueError("provenance terms: expected texts")
-        if not isinstance(terms["agreement"], bool):
-            raise ValueError("provenance terms agreement: expected true or false")
-    for note in check_list(facts.get("notes", []), "provenance notes", 0, 10_000):
-        if not isinstance(note, str):
-            raise ValueError("provenance notes: expected text")
-    aim = facts.get("thresholds", "f1")
-    if aim not in ("f1", "micro_f1", "hamming"):
-        check_number(aim, "provenance thresholds", 0, 1)
 
 
 def _check_files(files: Any, allowed: set[str]) -> None:

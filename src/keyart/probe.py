@@ -12,7 +12,8 @@ from keyart.graph import check_model
 from keyart.images.decode import Pixels
 from keyart.images.spec import ImageSpec
 from keyart.known_networks import remember
-from keyart.manifest import PROBE_TITLES, PROBES
+from keyart.manifest import PROBE_TITLES
+from keyart.manifest_schema import PROBES
 from keyart.network import Logits, Network
 from keyart.title_model import TextHead
 
