@@ -121,6 +121,17 @@ def test_sets_that_are_too_many_to_list_still_count_as_unseen() -> None:
     np.testing.assert_allclose(again.log_odds(logits, 0.5), sets.log_odds(logits, 0.5))
 
 
+def test_of_very_many_sets_the_commonest_have_a_lift() -> None:
+    random = np.random.default_rng(0)
+    sets = GenreSets.from_labels(np.repeat(random.random((3_000, 40)) < 0.5, 2, axis=0))
+    assert sets is not None
+    assert sets._lift.shape == (2_000,)
+    assert sets._unseen == pytest.approx(2_001 / 6_002)
+    wide = GenreSets.from_labels(np.repeat(np.eye(500, 1_000, dtype=bool), 2, axis=0))
+    assert wide is not None
+    assert wide._lifted.shape == (200, 1_000)
+
+
 def test_sets_have_a_form_in_the_genres_of_another_vocabulary() -> None:
     # The new genres are: the second, a new one, the first or third.
     moved = some_sets().project([[1], [], [0, 2]])

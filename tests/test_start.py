@@ -81,6 +81,24 @@ def test_a_new_vocabulary_takes_the_alike_genres_and_starts_others_at_their_rate
     assert torch.sigmoid(unknown.linear.bias).item() == pytest.approx(0.25)
 
 
+def test_sets_of_genres_start_in_a_new_vocabulary(box: Start) -> None:
+    vocabulary = Vocabulary(("Western", "Noir", "Science Fiction"))
+    known = box.bundle.films
+    assert known is not None
+    assert known.sets is not None
+    fusions = box.fusions(vocabulary)
+    for evidence, fusion in fusions.items():
+        assert (fusion.sets is None) == (known.fusions[evidence].sets is None)
+        assert fusion.sets_weight == known.fusions[evidence].sets_weight
+    sets = fusions["title",].sets
+    assert sets is not None
+    for genre, name in ((0, "Western"), (2, "Sci-Fi")):
+        having = known.sets.members[:, DEFAULT_VOCABULARY.index(name)]
+        assert sets.films[sets.members[:, genre]].sum() == known.sets.films[having].sum()
+    assert not sets.members[:, 1].any()
+    assert box.fusions(Vocabulary(("Noir",)))["title",].sets is None
+
+
 def made(films: int, seed: int, *, like: float) -> tuple[np.ndarray, np.ndarray, Weights]:
     """Films of one genre, and weights that are `like` those that made them."""
     random = np.random.default_rng(seed)
