@@ -116,6 +116,9 @@ def test_sets_that_are_too_many_to_list_still_count_as_unseen() -> None:
     few = GenreSets(sets.members[:40], sets.films[:40], 30_000)
     again = GenreSets.from_json(json.loads(json.dumps(sets.to_json())), 40)
     logits = random.normal(0, 1, (5, 40))
+    same, twice = sets.project([[genre] for genre in range(40)]), sets.merged(sets)
+    assert same is not None
+    assert (same.total, twice.total) == (34_000, 68_000)
     for one in (sets, few, again):
         assert one._unseen == pytest.approx(30_001 / 34_002)
     np.testing.assert_allclose(again.log_odds(logits, 0.5), sets.log_odds(logits, 0.5))

@@ -11,8 +11,10 @@ import pytest
 
 from keyart.catalog.catalog import Catalog
 from keyart.errors import TableError, WeightsError
+from keyart.evaluation import evaluate as scoring
 from keyart.evaluation.decide import decide
 from keyart.evaluation.evaluate import evaluate_logits, fuse_titles
+from keyart.genre_sets import GenreSets
 from keyart.genres import Vocabulary
 from keyart.metric_table import MetricTable
 from keyart.predictor import Predictor
@@ -153,6 +155,22 @@ def test_films_that_are_kept_apart_teach_nothing(catalog: Catalog, tmp_path: Pat
 def test_too_few_titles_teach_nothing(catalog: Catalog) -> None:
     rows = splits(catalog) | {"validation": catalog.rows("validation")[:30]}
     assert learn_titles(catalog, rows) == (None, ())
+
+
+def test_which_genres_go_together_is_learned_from_training_films(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = splits(catalog)
+    titles, _ = learn_titles(catalog, rows)
+    given: list[GenreSets] = []
+    monkeypatch.setattr(scoring, "fit_films", lambda *known: given.append(known[-1]))
+    posters = np.zeros((len(rows["validation"]), 3), np.float32)
+    fuse_titles(titles, catalog, posters, rows, "f1")
+    (sets,) = given
+    truth = catalog.truth[rows["train"]]
+    assert sets.total == len(truth)
+    for members, films in zip(sets.members, sets.films, strict=True):
+        assert (truth == members).all(1).sum() == films
 
 
 def test_a_model_of_posters_and_titles_is_scored_for_each_evidence(
