@@ -188,7 +188,10 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
         rates = torch.full((len(vocabulary),), 0.5)
         head = pool.start.classifier(vocabulary, rates, 0.0).head.eval()
         assert isinstance(head, GenreHead)
-        penalty = fit_head(head, pool.features[train], catalog.truth[train], catalog.groups[train])
+        curves = pool.start.calibration(vocabulary)
+        penalty = fit_head(
+            head, pool.features[train], catalog.truth[train], catalog.groups[train], curves
+        )
         with torch.no_grad():
             logits = {
                 split: head.decide(torch.from_numpy(pool.features[rows[split]])).numpy()
@@ -199,7 +202,7 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
             catalog.truth[validation],
             catalog.groups[validation],
             vocabulary,
-            calibrated=True,
+            known=curves,
         )
         titles, _ = learn_titles(catalog, rows, start=pool.start.titles(vocabulary))
         fusions = pool.start.fusions(vocabulary)

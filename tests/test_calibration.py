@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from keyart.calibration import Calibration, GenreCalibration, sigmoid
 from keyart.evaluation import calibrators, metrics
+from keyart.evaluation.bootstrap import folds_of
 from keyart.evaluation.calibrators import FEWEST_FILMS, fit_calibration
 from keyart.evaluation.ranking import Floats
 
@@ -169,9 +170,38 @@ def test_a_curve_that_bends_is_found_by_isotonic() -> None:
 
 def test_folds_keep_groups_together() -> None:
     groups = np.repeat(np.arange(40), 5)
-    fold = calibrators._folds(groups, 5, seed=1)
+    fold = folds_of(groups, 5, seed=1)
     assert all(len(set(fold[groups == group])) == 1 for group in range(40))
     np.testing.assert_array_equal(np.bincount(fold), 40)
+
+
+@given(st.sampled_from(CURVES), st.sampled_from(CURVES), st.floats(-20, 20))
+def test_one_curve_after_the_other_is_one_curve(
+    first: GenreCalibration, second: GenreCalibration, logit: float
+) -> None:
+    at = np.array([logit])
+    expected = second.apply(first.apply(at))
+    np.testing.assert_allclose(first.then(second).apply(at), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(first.then(second).undo(expected), at, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_known_curves_stay_for_genres_that_few_films_have(curve: GenreCalibration) -> None:
+    logits, truth = drawn(70, GenreCalibration("identity"), genres=2)
+    known = Calibration((curve, CURVES[1]))
+    fitted = fit_calibration(logits, truth, known=known)
+    assert fitted.calibration == known
+    assert "the model it started from" in fitted.fallbacks[0]
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_known_curves_stay_if_they_are_right_and_change_if_not(curve: GenreCalibration) -> None:
+    logits, truth = drawn(6_000, curve)
+    fresh, fresh_truth = drawn(20_000, curve, seed=8)
+    best = log_loss(Calibration((curve,)).apply(fresh), fresh_truth)
+    for known in CURVES:
+        found = fit_calibration(logits, truth, known=Calibration((known,))).calibration
+        assert log_loss(found.apply(fresh), fresh_truth) < best + 0.003
 
 
 def test_the_seed_decides_the_fit() -> None:

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from keyart.catalog.catalog import Catalog
 from keyart.cli import app
 from keyart.doubts.find import doubtfulness, find_doubts, nearest, poster_features
-from keyart.doubts.out_of_fold import FOLDS, combined, folds_of, poster_logits, title_logits
+from keyart.doubts.out_of_fold import FOLDS, combined, poster_logits, title_logits
 from keyart.errors import DoubtsError, OutputError
+from keyart.evaluation.bootstrap import folds_of
 from keyart.predictor import Predictor
 from keyart.review.doubts import Doubt, Doubts, percent
 from tests.tiny_catalog import tiny_films

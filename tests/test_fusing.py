@@ -1,23 +1,67 @@
 """Fusions of posters, titles and years: fitted like a logistic regression, for each evidence."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from keyart.decisions import Films
+from keyart.evaluation.calibrators import FEWEST_TO_CHANGE
 from keyart.evaluation.decide import decide
 from keyart.evaluation.fusing import (
     FEWEST_FILMS,
+    Known,
     decide_films_again,
     fit_films,
     fit_fusion,
     fit_parts,
 )
 from keyart.evaluation.thresholds import choose_thresholds
-from keyart.evidence import FUSED, Kind, best_evidence
+from keyart.evidence import FUSED, Evidence, Kind, best_evidence
 from keyart.genres import Vocabulary
 from tests.tiny_titles import tiny_titles
 
 VOCABULARY = Vocabulary(("Red", "Green", "Blue"))
+
+
+def fitted(films: int, seed: int, known: Mapping[Evidence, Known] | None = None) -> Films:
+    found, truth = painted(films, seed)
+    groups = np.arange(films).astype(object)
+    return fit_films(tiny_titles(), found, truth, groups, VOCABULARY, "f1", known)
+
+
+def known_from(films: Films) -> dict[Evidence, Known]:
+    return {
+        evidence: Known(fusion, films.decisions[evidence].calibration)
+        for evidence, fusion in films.fusions.items()
+    }
+
+
+@pytest.mark.parametrize("films", [1, 4, 60, 300])
+def test_a_known_fusion_that_is_right_stays_as_it_is(films: int) -> None:
+    start = fitted(3_000, 1)
+    near = fitted(films, 2, known_from(start))
+    for evidence, fusion in near.fusions.items():
+        assert fusion is start.fusions[evidence]
+        if films < 2 * FEWEST_TO_CHANGE:
+            assert near.decisions[evidence].calibration == start.decisions[evidence].calibration
+
+
+def test_a_known_fusion_that_is_wrong_moves_once_films_say_so() -> None:
+    start = fitted(3_000, 1)
+    wrong = {
+        evidence: Known(
+            replace(known.fusion, intercept=np.array([1.0, 0, -1.0])), known.calibration
+        )
+        for evidence, known in known_from(start).items()
+    }
+    near = fitted(400, 2, wrong)
+    for evidence, fusion in near.fusions.items():
+        true = start.fusions[evidence].intercept
+        away = np.abs(fusion.intercept - true).sum()
+        assert away < np.abs(wrong[evidence].fusion.intercept - true).sum() - 1
 
 
 def painted(films: int, seed: int = 0) -> tuple[dict[Kind, np.ndarray], np.ndarray]:

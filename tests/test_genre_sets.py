@@ -15,8 +15,8 @@ from scipy.optimize import approx_fprime
 from keyart.bundle import content_of, read_bundle, write_bundle
 from keyart.decisions import Films
 from keyart.errors import BundleError
-from keyart.evaluation.fusing import fit_films, fit_fusion
-from keyart.evidence import Fusion, Kind
+from keyart.evaluation.fusing import Known, fit_films, fit_fusion
+from keyart.evidence import Evidence, Fusion, Kind
 from keyart.genre_sets import MOST_SETS, GenreSets
 from keyart.genres import Vocabulary
 from keyart.manifest import MANIFEST, digest_of
@@ -183,9 +183,13 @@ def test_sets_that_say_nothing_of_the_films_are_left_out() -> None:
 
 
 def fitted(
-    found: dict[Kind, np.ndarray], truth: np.ndarray, known: Films | None, own: GenreSets | None
+    found: dict[Kind, np.ndarray], truth: np.ndarray, start: Films | None, own: GenreSets | None
 ) -> Films:
     nothing = np.full(truth.shape, np.nan)
+    known: dict[Evidence, Known] = {}
+    if start is not None:
+        for evidence, fusion in start.fusions.items():
+            known[evidence] = Known(fusion, start.decisions[evidence].calibration)
     return fit_films(
         tiny_titles(),
         {"year": nothing, **found},
@@ -193,7 +197,7 @@ def fitted(
         np.arange(len(truth)).astype(object),
         Vocabulary(("Red", "Green", "Blue", "Grey")),
         "f1",
-        known.fusions if known else None,
+        known,
         own,
     )
 

@@ -58,6 +58,32 @@ class GenreCalibration:
         joined: npt.NDArray[np.float64] = np.interp(within, value, at)
         return joined + (calibrated - within) / self.slope
 
+    def then(self, other: "GenreCalibration") -> "GenreCalibration":
+        """The curve that applies this one, and `other` to what it gives."""
+        if other.method == "identity":
+            return self
+        if self.method == "identity":
+            return other
+        slope, shift = self.slope * other.slope, self.intercept * other.slope + other.intercept
+        if not self.knots and not other.knots:
+            return GenreCalibration("platt", slope, shift)
+        bends = np.array([knot for knot, _ in other.knots])
+        at = np.unique([*(knot for knot, _ in self.knots), *self.undo(bends)])
+        value = other.apply(self.apply(at))
+        # Knots that differ only by rounding are one.
+        rises = np.append(True, np.diff(np.maximum.accumulate(value)) > 0)
+        knots = zip(at[rises].tolist(), value[rises].tolist(), strict=True)
+        return GenreCalibration("isotonic", slope, 0.0, tuple(knots))
+
+    @property
+    def line(self) -> tuple[float, float]:
+        """The slope and intercept of the line that is nearest to the curve."""
+        if len(self.knots) < 2:
+            return self.slope, self.intercept
+        at, value = np.array(self.knots).T
+        slope, intercept = np.polyfit(at, value, 1)
+        return float(slope), float(intercept)
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -77,9 +103,13 @@ class Calibration:
             raise ValueError(f"logits: expected (..., {len(self.genres)}), got {values.shape}")
         if not np.isfinite(values).all():
             raise ValueError("logits: expected finite numbers, got NaN or infinity")
-        values = np.clip(values, -LARGEST_LOGIT, LARGEST_LOGIT)
+        return sigmoid(self.logits(values))
+
+    def logits(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Calibrated logits (..., genres)."""
+        values = np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
         curved = [curve.apply(values[..., genre]) for genre, curve in enumerate(self.genres)]
-        return sigmoid(np.stack(curved, axis=-1))
+        return np.stack(curved, axis=-1)
 
     def undo(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Plain sigmoids of the logits that `apply` turned into `scores` (..., genres).

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.calibration import LARGEST_LOGIT, sigmoid
-from keyart.evaluation.bootstrap import group_numbers
+from keyart.evaluation.bootstrap import folds_of, group_numbers
 from keyart.evaluation.calibrators import fit_calibration
 from keyart.evaluation.fusing import fit_stack
 from keyart.evaluation.metrics import Flags
@@ -43,13 +43,6 @@ class Chances:
 
     together: Floats
     alone: dict[str, Floats]
-
-
-def folds_of(groups: npt.ArrayLike, folds: int = FOLDS, seed: int = 0) -> Fold:
-    """A fold for each film; films of one group share it."""
-    group = group_numbers(groups)
-    fold: Fold = (np.random.default_rng(seed).permutation(group.max() + 1) % folds)[group]
-    return fold
 
 
 def chances(

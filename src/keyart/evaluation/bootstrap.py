@@ -95,6 +95,14 @@ def group_numbers(groups: npt.ArrayLike, films: int | None = None) -> npt.NDArra
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
+def folds_of(groups: npt.ArrayLike, folds: int = 5, seed: int = 0) -> npt.NDArray[np.int64]:
+    """A fold for each film (films,), from 0; films of one group share it."""
+    numbers = group_numbers(groups)
+    shuffled = np.random.default_rng(seed).permutation(numbers.max() + 1)
+    found: npt.NDArray[np.int64] = (shuffled % folds)[numbers]
+    return found
+
+
 _NORMAL = NormalDist()
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.calibration import LARGEST_LOGIT, Calibration, GenreCalibration, sigmoid
-from keyart.evaluation.bootstrap import group_numbers
+from keyart.evaluation.bootstrap import folds_of, group_numbers
 from keyart.evaluation.metrics import Flags, checked_scores
 from keyart.evaluation.ranking import Floats
 
 # A genre needs this many films with it, and without it, to get a curve of its own.
 FEWEST_FILMS = 10
-# ... and this many, if its logits are nearly calibrated already: 25 validation films gave curves of
-# their own to the common genres alone, which cost 0.01 of top class.
-_FEWEST_TO_CHANGE = 40
+# ... and this many, if a curve is known: 25 validation films gave curves of their own to the common
+# genres alone, which cost 0.01 of top class.
+FEWEST_TO_CHANGE = 40
 # A fitted curve never falls: if a model ranks a genre the wrong way round, its scores become nearly
 # constant instead of being reversed by chance. Slopes are in standard deviations of the genre's
 # logits.
@@ -39,7 +39,7 @@ def fit_calibration(
     truth: npt.ArrayLike,
     groups: npt.ArrayLike | None = None,
     *,
-    calibrated: bool = False,
+    known: Calibration | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> FittedCalibration:
@@ -52,18 +52,19 @@ def fit_calibration(
     Platt or isotonic, and the simpler of equals. (Asking a method to win by a standard error was
     tried: on 500 validation films it raised the calibration error from 0.007 to 0.012.) A genre
     that fewer than FEWEST_FILMS films have, or lack, gets the Platt line of all genres together, or
-    the identity if there is none. calibrated: the logits are nearly calibrated already, as of a
-    model that started from a calibrated one; a curve of its own then needs more films, and a genre
-    without one keeps its logits.
+    the identity if there is none. known: of a model that this one started from. Its curves are kept
+    unless films enough say how to change what they give.
     """
     limit = float(np.finfo(np.float64).max)
     values, true = checked_scores(logits, truth, low=-limit, high=limit, name="logits")
     values = np.clip(values, -LARGEST_LOGIT, LARGEST_LOGIT)
     films, genres = true.shape
     group = group_numbers(np.arange(films) if groups is None else groups, films)
-    fold = _folds(group, folds, seed)
-    pooled = _identity(values, true) if calibrated else _pooled(values, true)
-    fewest = _FEWEST_TO_CHANGE if calibrated else FEWEST_FILMS
+    fold = folds_of(group, folds, seed)
+    pooled, fewest = _pooled(values, true), FEWEST_FILMS
+    if known is not None:
+        values = known.logits(values)
+        pooled, fewest = _identity(values, true), FEWEST_TO_CHANGE
     curves: list[GenreCalibration] = []
     fallbacks: dict[int, str] = {}
     for genre in range(genres):
@@ -74,7 +75,10 @@ def fit_calibration(
         else:
             curves.append(pooled)
             how = "all genres together" if pooled.method == "platt" else "nothing: plain sigmoid"
+            how = "the films of the model it started from" if known else how
             fallbacks[genre] = f"{having} of {films} films have it; calibrated on {how}"
+    if known is not None:
+        curves = [old.then(new) for old, new in zip(known.genres, curves, strict=True)]
     return FittedCalibration(Calibration(tuple(curves)), fallbacks)
 
 
@@ -91,12 +95,6 @@ def _left_out_loss(fit: "Fit", logits: Floats, truth: Flags, fold: npt.NDArray[n
         calibrated = fit(logits[~out], truth[~out]).apply(logits[out])
         loss[out] = np.logaddexp(0, np.where(truth[out], -calibrated, calibrated))
     return loss
-
-
-def _folds(group: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.int64]:
-    """A fold for each film; films of one group share it."""
-    shuffled = np.random.default_rng(seed).permutation(group.max() + 1)
-    return (shuffled % folds)[group]
 
 
 def _pooled(logits: Floats, truth: Flags) -> GenreCalibration:

@@ -66,15 +66,15 @@ def decide(
     vocabulary: Vocabulary,
     criterion: Criterion | float = "f1",
     *,
-    calibrated: bool = False,
+    known: Calibration | None = None,
 ) -> Decision:
     """Fit the calibration, then choose thresholds on calibrated scores, on validation films.
 
     logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name.
     criterion: what the thresholds are best for, see `choose_thresholds`; or the precision that
-    predicted genres keep. calibrated: as in `fit_calibration`.
+    predicted genres keep. known: as in `fit_calibration`.
     """
-    fitted = fit_calibration(logits, truth, groups, calibrated=calibrated)
+    fitted = fit_calibration(logits, truth, groups, known=known)
     scores = fitted.calibration.apply(logits)
     notes = tuple(
         f"{vocabulary.names[column]}: calibration: {reason}"

@@ -16,11 +16,11 @@ from keyart.errors import CatalogError
 from keyart.evaluation.baselines import fit_baselines
 from keyart.evaluation.box import box_metrics, is_box
 from keyart.evaluation.decide import Decision, decide_again
-from keyart.evaluation.fusing import Found, decide_films_again, fit_films, rows_with
+from keyart.evaluation.fusing import Found, Known, decide_films_again, fit_films, rows_with
 from keyart.evaluation.scoring import score_split
 from keyart.evaluation.thresholds import Criterion
 from keyart.evaluation.title_vectors import keep_vectors
-from keyart.evidence import Evidence, Fusion
+from keyart.evidence import Evidence
 from keyart.genre_sets import GenreSets
 from keyart.images.spec import ImageSpec
 from keyart.metric_table import MetricTable, SplitMetrics
@@ -147,7 +147,7 @@ def fuse_titles(
     posters: Logits,
     rows: Mapping[str, Rows],
     criterion: Criterion | float,
-    known: Mapping[Evidence, Fusion] | None = None,
+    known: Mapping[Evidence, Known] | None = None,
 ) -> Films | None:
     """How a model of posters uses titles and years, fitted on validation films.
 

@@ -10,12 +10,14 @@ more of a difference: see genre_sets.py.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from keyart.calibration import sigmoid
+from keyart.calibration import Calibration, sigmoid
 from keyart.decisions import Decisions, Films
+from keyart.evaluation.bootstrap import folds_of
 from keyart.evaluation.decide import Decision, decide, decide_again
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.promise import SILENT
@@ -40,6 +42,13 @@ Found = Mapping[Kind, Floats]
 """The logits (films, genres) of each kind of evidence; NaN in the rows of films without it."""
 
 
+class Known(NamedTuple):
+    """How the model that another one started from answers with some evidence."""
+
+    fusion: Fusion
+    calibration: Calibration
+
+
 def fit_films(
     titles: TitleModel,
     found: Found,
@@ -47,17 +56,17 @@ def fit_films(
     groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
     criterion: Criterion | float,
-    known: Mapping[Evidence, Fusion] | None = None,
+    known: Mapping[Evidence, Known] | None = None,
     sets: GenreSets | None = None,
 ) -> Films:
     """Fusion, calibration and thresholds for each evidence that enough validation films have.
 
     found: the logits of validation films. truth: (films, genres). groups: (films,), near-duplicate
-    posters under one name. known: how a model that this one started from adds up evidence; the
-    fusions stay near that. sets: of training films.
+    posters under one name. known: how a model that this one started from answers with evidence; the
+    answers stay near that. sets: of training films.
     """
     known = known or {}
-    sets = _shared_sets(sets, known.values())
+    sets = _shared_sets(sets, (one.fusion for one in known.values()))
     fusions: dict[Evidence, Fusion] = {}
     decisions: dict[Evidence, Decisions] = {}
     for evidence in FUSED:
@@ -65,14 +74,19 @@ def fit_films(
         if len(having) < (1 if evidence in known else FEWEST_FILMS):
             continue
         chosen = {kind: found[kind][having] for kind in evidence}
-        fusions[evidence] = fusion = fit_fusion(chosen, truth[having], known.get(evidence), sets)
+        before = known.get(evidence)
+        if before is None:
+            fusion = fit_fusion(chosen, truth[having], None, sets)
+        else:
+            fusion = _fit_near(before, chosen, truth[having], groups[having], sets)
+        fusions[evidence] = fusion
         decisions[evidence] = decide(
             fusion.logits(chosen).astype(np.float32),
             truth[having],
             groups[having],
             vocabulary,
             criterion,
-            calibrated=evidence in known,
+            known=before.calibration if before else None,
         ).decisions
     return Films(titles, fusions, decisions)
 
@@ -160,6 +174,37 @@ def fit_fusion(
         used,
         0.0 if used is None else fit.sets_weight,
     )
+
+
+def _fit_near(
+    known: Known,
+    found: Found,
+    truth: Flags,
+    groups: npt.NDArray[np.object_],
+    sets: GenreSets | None,
+) -> Fusion:
+    """The known fusion, or one near it if that is better on films left out.
+
+    Better is a mean log loss that is lower by more than its standard error. groups: (films,), which
+    stay in one fold. The rest is as for `fit_fusion`.
+    """
+    fold = folds_of(groups)
+    gains = np.zeros(len(truth))
+
+    def loss(fusion: Fusion, rows: npt.NDArray[np.bool_]) -> Floats:
+        logits = known.calibration.logits(fusion.logits({k: v[rows] for k, v in found.items()}))
+        losses: Floats = np.logaddexp(0, np.where(truth[rows], -logits, logits)).sum(1)
+        return losses
+
+    kept = known.fusion if known.fusion.sets is None else replace(known.fusion, sets=sets)
+    for number in np.unique(fold):
+        out = fold == number
+        rest = {kind: logits[~out] for kind, logits in found.items()}
+        if (~out).any():
+            near = fit_fusion(rest, truth[~out], known.fusion, sets)
+            gains[out] = loss(kept, out) - loss(near, out)
+    error = gains.std() / np.sqrt(max(len(gains) - 1, 1))
+    return fit_fusion(found, truth, known.fusion, sets) if gains.mean() > error else kept
 
 
 def _is_clear(gains: Floats) -> bool:

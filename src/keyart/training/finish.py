@@ -151,7 +151,7 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
         catalog.groups[validation],
         catalog.vocabulary,
         recipe.ending.thresholds,
-        calibrated=known is not None,
+        known=known.calibration(catalog.vocabulary) if known else None,
     )
     data, rows = recipe.data, trained.rows
     vocabulary = catalog.vocabulary

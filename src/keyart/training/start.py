@@ -14,16 +14,17 @@ import numpy.typing as npt
 import torch
 
 from keyart.bundle import Bundle, read_bundle
-from keyart.calibration import GenreCalibration
+from keyart.calibration import Calibration, GenreCalibration
 from keyart.errors import RecipeError
+from keyart.evaluation.fusing import Known
 from keyart.evaluation.metrics import Flags
-from keyart.evidence import Evidence, Fusion
+from keyart.evidence import Evidence
 from keyart.genres import Vocabulary
 from keyart.models.classifier import GenreClassifier
 from keyart.models.heads import GenreHead
 from keyart.places import find_model
 from keyart.title_model import Floats, TitleModel, steps_of
-from keyart.training.near import Weights, fit_near
+from keyart.training.near import fit_near
 from keyart.training.networks import build_network
 from keyart.training.recipe import AnyRecipe, Recipe, any_recipe, recipe_of
 from keyart.training.saved_weights import load_saved
@@ -63,7 +64,7 @@ class Start:
     def classifier(
         self, vocabulary: Vocabulary, rates: torch.Tensor, dropout: float
     ) -> GenreClassifier:
-        """The model's network, with a head for these genres that gives calibrated scores.
+        """The model's network, with a head for these genres whose logits `calibration` takes.
 
         rates: (genres,), between 0 and 1, of genres that the model does not know. dropout: of the
         head. Raises BundleError if the weights do not fit the model's recipe.
@@ -71,19 +72,25 @@ class Start:
         known = self.network()
         assert isinstance(known.head, GenreHead)
         before = known.head.linear
-        lines = torch.tensor([_line(curve) for curve in self.bundle.calibration.genres])
-        weight = before.weight.detach() * lines[:, :1]
-        bias = before.bias.detach() * lines[:, 0] + lines[:, 1]
+        lines = torch.tensor([curve.line for curve in self.bundle.calibration.genres])
         head = GenreHead(before.in_features, len(vocabulary), dropout)
         head.start_at(rates)
         with torch.no_grad():
             head.linear.weight.zero_()
             for genre, columns in enumerate(self.columns(vocabulary)):
+                weight, bias = before.weight[columns], before.bias[columns]
+                if len(columns) > 1:  # only calibrated logits have a mean that says something
+                    slopes, shifts = lines[columns].T
+                    weight, bias = weight * slopes[:, None], bias * slopes + shifts
                 if columns:
-                    head.linear.weight[genre] = weight[columns].mean(0)
-                    head.linear.bias[genre] = bias[columns].mean()
+                    head.linear.weight[genre] = weight.mean(0)
+                    head.linear.bias[genre] = bias.mean()
         known.head = head
         return known
+
+    def calibration(self, vocabulary: Vocabulary) -> Calibration:
+        """The model's curves for these genres, by posters alone."""
+        return _curves(self.bundle.calibration, self.columns(vocabulary))
 
     def network(self) -> GenreClassifier:
         """The model's network, as it was trained. Raises BundleError as `classifier`."""
@@ -110,17 +117,20 @@ class Start:
             text=None,
         )
 
-    def fusions(self, vocabulary: Vocabulary) -> Mapping[Evidence, Fusion]:
-        """How the model adds up evidence, for these genres."""
+    def fusions(self, vocabulary: Vocabulary) -> Mapping[Evidence, Known]:
+        """How the model answers with more evidence than the poster, for these genres."""
         films, columns = self.bundle.films, self.columns(vocabulary)
         if films is None:
             return {}
         sets = films.sets.project(columns) if films.sets is not None else None
         return {
-            evidence: replace(
-                fusion,
-                intercept=_columns(fusion.intercept[None], columns)[0],
-                sets=None if fusion.sets is None else sets,
+            evidence: Known(
+                replace(
+                    fusion,
+                    intercept=_columns(fusion.intercept[None], columns)[0],
+                    sets=None if fusion.sets is None else sets,
+                ),
+                _curves(films.decisions[evidence].calibration, columns),
             )
             for evidence, fusion in films.fusions.items()
         }
@@ -144,25 +154,31 @@ def open_start(name: str | os.PathLike[str]) -> Start:
 
 
 def fit_head(
-    head: GenreHead, features: npt.ArrayLike, truth: Flags, groups: npt.ArrayLike
+    head: GenreHead,
+    features: npt.ArrayLike,
+    truth: Flags,
+    groups: npt.ArrayLike,
+    calibration: Calibration,
 ) -> float:
     """Fit a head to films, near the weights that it has. Returns the penalty, as in `fit_near`.
 
     features: (films, channels), as its `pool` returns them. truth: (films, genres). groups:
-    (films,).
+    (films,). calibration: of the head's logits. What is fitted moves what it gives; it bends
+    little, so the head moves as if it were its nearest lines.
     """
     inputs = np.asarray(features, np.float64)
     mean, std = inputs.mean(0), inputs.std(0)
     std[std < 1e-6] = 1.0  # a constant feature
     weight, bias = (one.detach().double().numpy() for one in head.linear.parameters())
+    known = calibration.logits(inputs @ weight.T + bias)
     # On scaled features the penalty is as strong for each of them.
-    start = Weights(weight.T * std[:, None], bias + weight @ mean)
-    fitted = fit_near((inputs - mean) / std, truth, start, groups, _PENALTIES)
-    weight = fitted.weights.slopes.T / std
+    moved = fit_near((inputs - mean) / std, truth, known, groups, _PENALTIES)
+    steep = np.array([curve.line[0] for curve in calibration.genres])
+    slopes = moved.weights.slopes.T / std
     with torch.no_grad():
-        head.linear.weight.copy_(torch.from_numpy(weight))
-        head.linear.bias.copy_(torch.from_numpy(fitted.weights.intercepts - weight @ mean))
-    return fitted.penalty
+        head.linear.weight.add_(torch.from_numpy(slopes / steep[:, None]))
+        head.linear.bias.add_(torch.from_numpy((moved.weights.intercepts - slopes @ mean) / steep))
+    return moved.penalty
 
 
 def starting_recipe(
@@ -206,13 +222,14 @@ def _plan(films: int, start: Start) -> dict[str, Any]:
     return {}
 
 
-def _line(curve: GenreCalibration) -> tuple[float, float]:
-    """The slope and intercept of the line that is nearest to a calibration curve."""
-    if len(curve.knots) < 2:
-        return curve.slope, curve.intercept
-    at, value = np.array(curve.knots, np.float64).T
-    slope, intercept = np.polyfit(at, value, 1)
-    return float(slope), float(intercept)
+def _curves(calibration: Calibration, columns: Sequence[Sequence[int]]) -> Calibration:
+    """The curve of each genre that is one of the model's; others have calibrated logits."""
+    return Calibration(
+        tuple(
+            calibration.genres[alike[0]] if len(alike) == 1 else GenreCalibration("identity")
+            for alike in columns
+        )
+    )
 
 
 def _columns(table: npt.NDArray[np.float64], columns: Sequence[Sequence[int]]) -> Floats:

@@ -29,7 +29,7 @@ from keyart.title_model import (
     year_vector,
 )
 from keyart.titles import Hashes, hashed_ngrams, title_parts
-from keyart.training.near import Weights, fit_near
+from keyart.training.near import fit_near
 from keyart.training.title_head import with_encoder
 from keyart.training.title_words import WordVectors, fit_with_words, word_vectors
 
@@ -285,9 +285,9 @@ def fit_titles_near(
     inputs = sparse.hstack([_matrix(hashed, known, rarity), _decades(sources)]).tocsr()
     used = np.unique(inputs.indices)  # the others cannot move
     truth, labelled = _truth(sources)
-    near = Weights(weights[used], np.zeros(genres))
-    fitted = fit_near(inputs[:, used], truth, near, groups, _PENALTIES, counted=labelled)
-    weights[used] = fitted.weights.slopes
+    said = np.asarray(inputs @ weights)
+    moved = fit_near(inputs[:, used], truth, said, groups, _PENALTIES, counted=labelled)
+    weights[used] += moved.weights.slopes
     by_ngram, by_decade = weights[: len(known)], weights[len(known) :] * _YEAR_SCALE
     scale = steps_of(by_ngram)
     series = joined_series([start.series, stem_hashes(titles)])

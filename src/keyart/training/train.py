@@ -261,9 +261,11 @@ def _fit_leading_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson) ->
         lesson.catalog, lesson.pixels, model, recipe.spec, 1, unchanged, machine,
         progress=lesson.callbacks.posters,
     )  # fmt: skip
-    rows = lesson.splits["train"].rows
+    rows, catalog = lesson.splits["train"].rows, lesson.catalog
     assert isinstance(model.head, GenreHead)
-    fit_head(model.head, features[rows], lesson.catalog.truth[rows], lesson.catalog.groups[rows])
+    assert recipe.network.start is not None
+    curves = open_start(recipe.network.start).calibration(catalog.vocabulary)
+    fit_head(model.head, features[rows], catalog.truth[rows], catalog.groups[rows], curves)
 
 
 def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:
