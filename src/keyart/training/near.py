@@ -3,8 +3,9 @@
 The distance from the known weights is penalised, not the size of the weights (L2-SP: Li et al.
 2018, arXiv 1802.01483). So without films the answer is the known one. How much to penalise is
 chosen by cross-validation over groups of films. That nothing moves is one of the choices, and that
-the intercepts alone do. (Asking what moves more to win by a standard error was tried: with 300
-films it kept the old weights, which were a little worse in most draws.)
+the intercepts alone do. The choice that moves least counts as best if no other is better by more
+than a standard error (the one standard error rule): with few films, the errors of cross-validation
+moved weights that were right already.
 """
 
 from collections.abc import Sequence
