@@ -27,7 +27,7 @@ from benchmarks.measure import Clock
 from keyart.bundle import Bundle
 from keyart.catalog.catalog import Catalog
 from keyart.catalog.films_table import read_films
-from keyart.decisions import Films
+from keyart.decisions import DEFAULT_PRECISION, Films
 from keyart.evaluation.decide import Decision, decide
 from keyart.evaluation.evaluate import evidence_of_rows, fuse_titles
 from keyart.evaluation.fusing import rows_with
@@ -45,6 +45,7 @@ from keyart.training.titles import learn_titles
 from keyart.training.train import learn
 
 METRICS = ("mean_average_precision", "top_class", "f1_micro", "brier")
+PREDICTED = ("genres_per_film", "precision", "films_without_any")  # of predicted genres
 _OFTEN = 8.0  # as often as other films
 _RARE = ("Animation", "Documentary", "Horror", "Sci-Fi", "War", "Western")
 _MOST_TEST_FILMS = 1_500
@@ -134,19 +135,35 @@ def draw(pool: Pool, kind: str, films: int, seed: int) -> Drawn:
     return catalog
 
 
-def metrics(scores: Scores, thresholds: Scores, truth: Flags) -> dict[str, float]:
-    """The metrics that the table has."""
+def metrics(scores: Scores, thresholds: Scores, kept: Scores, truth: Flags) -> dict[str, float]:
+    """The metrics that the table has. kept: thresholds that keep the usual precision."""
     found = all_metrics(scores, scores >= thresholds, truth)(np.ones((1, len(truth))))
-    return {name: float(found[name][0]) for name in METRICS}
+    predicted = scores >= kept
+    counted = (
+        predicted.sum() / len(truth),
+        (predicted & truth).sum() / max(1, predicted.sum()),
+        (~predicted.any(1)).mean(),
+    )
+    return {name: float(found[name][0]) for name in METRICS} | dict(
+        zip(PREDICTED, map(float, counted), strict=True)
+    )
 
 
 def with_titles(
-    films: Films, catalog: Drawn, posters: npt.NDArray[np.float32], alone: Scores, cuts: Scores
-) -> tuple[Scores, Scores]:
-    """Scores and thresholds (films, genres) of test films by all that is known of them."""
+    films: Films,
+    catalog: Drawn,
+    posters: npt.NDArray[np.float32],
+    alone: Scores,
+    decision: Decision,
+) -> tuple[Scores, Scores, Scores]:
+    """Scores and both thresholds (films, genres) of test films by all that is known of them."""
     rows = catalog.rows("test")
     found = evidence_of_rows(films.titles, catalog, posters, rows)
-    scores, thresholds = alone.copy(), np.broadcast_to(cuts, alone.shape).copy()
+    scores = alone.copy()
+    thresholds, kept = (
+        np.broadcast_to(cuts, alone.shape).copy()
+        for cuts in (decision.thresholds, decision.precision_thresholds[DEFAULT_PRECISION])
+    )
     for evidence in sorted(films.fusions, key=len):
         if "poster" in evidence:
             having = rows_with(found, evidence)
@@ -156,7 +173,8 @@ def with_titles(
             )
             scores[having] = decisions.calibration.apply(logits)
             thresholds[having] = decisions.thresholds
-    return scores, thresholds
+            kept[having] = decisions.precision_thresholds[DEFAULT_PRECISION]
+    return scores, thresholds, kept
 
 
 def scored(
@@ -164,10 +182,10 @@ def scored(
 ) -> dict[str, dict[str, float]]:
     """The metrics of test films by their posters, and with their titles and years."""
     truth = catalog.truth[catalog.rows("test")]
-    scores, cuts = decision.calibration.apply(logits), decision.thresholds
-    found = {"poster": metrics(scores, cuts, truth)}
+    scores, kept = decision.calibration.apply(logits), decision.precision_thresholds
+    found = {"poster": metrics(scores, decision.thresholds, kept[DEFAULT_PRECISION], truth)}
     if films is not None:
-        both = with_titles(films, catalog, logits, scores, cuts)
+        both = with_titles(films, catalog, logits, scores, decision)
         found["with title and year"] = metrics(*both, truth)
     return found
 
@@ -188,9 +206,13 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
         rates = torch.full((len(vocabulary),), 0.5)
         head = pool.start.classifier(vocabulary, rates, 0.0).head.eval()
         assert isinstance(head, GenreHead)
-        curves = pool.start.calibration(vocabulary)
+        known = pool.start.decision(vocabulary)
         penalty = fit_head(
-            head, pool.features[train], catalog.truth[train], catalog.groups[train], curves
+            head,
+            pool.features[train],
+            catalog.truth[train],
+            catalog.groups[train],
+            known.calibration,
         )
         with torch.no_grad():
             logits = {
@@ -202,7 +224,7 @@ def of_start(pool: Pool, catalog: Drawn) -> dict[str, Any]:
             catalog.truth[validation],
             catalog.groups[validation],
             vocabulary,
-            known=curves,
+            known=known,
         )
         titles, _ = learn_titles(catalog, rows, start=pool.start.titles(vocabulary))
         fusions = pool.start.fusions(vocabulary)
@@ -271,7 +293,7 @@ def main() -> None:
 def show(films: int, kind: str, draws: list[dict[str, Any]]) -> None:
     """Print the rows of a size: means over draws, and how many draws beat the box."""
     for evidence in ("poster", "with title and year"):
-        for name in METRICS:
+        for name in (*METRICS, *PREDICTED):
             box = np.array([one["box"][evidence][name] for one in draws])
             start = np.array([one["start"][evidence][name] for one in draws])
             better = (start < box) if name == "brier" else (start > box)

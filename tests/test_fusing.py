@@ -21,6 +21,7 @@ from keyart.evaluation.fusing import (
 from keyart.evaluation.thresholds import choose_thresholds
 from keyart.evidence import FUSED, Evidence, Kind, best_evidence
 from keyart.genres import Vocabulary
+from tests.known import decision_of
 from tests.tiny_titles import tiny_titles
 
 VOCABULARY = Vocabulary(("Red", "Green", "Blue"))
@@ -34,7 +35,7 @@ def fitted(films: int, seed: int, known: Mapping[Evidence, Known] | None = None)
 
 def known_from(films: Films) -> dict[Evidence, Known]:
     return {
-        evidence: Known(fusion, films.decisions[evidence].calibration)
+        evidence: Known(fusion, decision_of(films.decisions[evidence]))
         for evidence, fusion in films.fusions.items()
     }
 
@@ -52,9 +53,7 @@ def test_a_known_fusion_that_is_right_stays_as_it_is(films: int) -> None:
 def test_a_known_fusion_that_is_wrong_moves_once_films_say_so() -> None:
     start = fitted(3_000, 1)
     wrong = {
-        evidence: Known(
-            replace(known.fusion, intercept=np.array([1.0, 0, -1.0])), known.calibration
-        )
+        evidence: Known(replace(known.fusion, intercept=np.array([1.0, 0, -1.0])), known.decision)
         for evidence, known in known_from(start).items()
     }
     near = fitted(400, 2, wrong)
@@ -132,7 +131,7 @@ def test_other_thresholds_leave_fusion_and_calibration_as_they_are() -> None:
     films = fit_films(tiny_titles(), found, truth, np.arange(300).astype(object), VOCABULARY, "f1")
     groups = np.arange(300).astype(object)
     posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY, "hamming")
-    again = decide_films_again(films, found, truth, groups, VOCABULARY, posters)
+    again = decide_films_again(films, found, truth, groups, VOCABULARY, posters, leaning=False)
     for evidence in FUSED:
         assert again.fusions[evidence] is films.fusions[evidence]
         before, after = films.decisions[evidence], again.decisions[evidence]
@@ -150,7 +149,7 @@ def test_evidence_that_no_film_has_keeps_its_thresholds_and_promises_nothing_new
     films = fit_films(tiny_titles(), found, truth, groups, VOCABULARY, "f1")
     posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY, 0.72)
     without = {**found, "year": np.full_like(found["year"], np.nan)}
-    again = decide_films_again(films, without, truth, groups, VOCABULARY, posters)
+    again = decide_films_again(films, without, truth, groups, VOCABULARY, posters, leaning=False)
     before, after = (one.decisions["title", "year"] for one in (films, again))
     assert after.calibration == before.calibration
     assert np.array_equal(after.thresholds, before.thresholds)

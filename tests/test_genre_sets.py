@@ -20,6 +20,7 @@ from keyart.evidence import Evidence, Fusion, Kind
 from keyart.genre_sets import MOST_SETS, GenreSets
 from keyart.genres import Vocabulary
 from keyart.manifest import MANIFEST, digest_of
+from tests.known import decision_of
 from tests.tiny_titles import tiny_titles, titled_bundle
 
 ROWS = np.array([[1, 0, 0, 0]] * 5 + [[1, 1, 0, 0]] * 3 + [[0, 0, 1, 1]] * 2 + [[0, 1, 0, 0]], bool)
@@ -189,7 +190,7 @@ def fitted(
     known: dict[Evidence, Known] = {}
     if start is not None:
         for evidence, fusion in start.fusions.items():
-            known[evidence] = Known(fusion, start.decisions[evidence].calibration)
+            known[evidence] = Known(fusion, decision_of(start.decisions[evidence]))
     return fit_films(
         tiny_titles(),
         {"year": nothing, **found},

@@ -128,6 +128,84 @@ def test_a_higher_precision_never_predicts_more() -> None:
     assert counts[0] > counts[-1] > 0
 
 
+def known_thresholds(seed: int = 0) -> Floats:
+    return promised_thresholds(*films(3_000, seed), alone(3_000), 0.6)
+
+
+def test_few_films_keep_the_thresholds_that_are_known_and_that_they_do_not_contradict() -> None:
+    known = known_thresholds()
+    assert (promised_thresholds(*films(25, 1), alone(25), 0.6) == SILENT).all()
+    kept = [
+        np.array_equal(promised_thresholds(*films(25, seed), alone(25), 0.6, known), known)
+        for seed in range(100)
+    ]
+    assert np.mean(kept) >= 0.9
+
+
+def test_the_precision_is_kept_with_known_thresholds_too() -> None:
+    known = known_thresholds()
+    for count in (25, 100, 400):
+        kept = []
+        for seed in range(50):
+            found = promised_thresholds(*films(count, seed), alone(count), 0.6, known)
+            kept.append(precision_of(found, *films(4_000, seed + 1_000)) >= 0.6)
+        assert np.mean(kept) >= 0.95
+
+
+@pytest.mark.parametrize(("count", "least"), [(25, 0.51), (100, 0.57), (400, 0.6), (3_000, 0.6)])
+def test_films_that_contradict_known_thresholds_outweigh_them(count: int, least: float) -> None:
+    known = np.full(4, 0.25)  # half of such predictions are right
+    reached = []
+    for seed in range(20):
+        found = promised_thresholds(*films(count, seed), alone(count), 0.6, known)
+        assert (found >= known).all()
+        reached.append(precision_of(found, *films(4_000, seed + 1_000)))
+    assert np.mean(reached) >= least
+    assert precision_of(known, *films(4_000, 1)) < 0.51
+
+
+def test_many_films_prove_more_than_is_known() -> None:
+    scores, truth = films(3_000, 1)
+    own = promised_thresholds(scores, truth, alone(3_000), 0.6)
+    cautious = np.full(4, 0.9)
+    found = promised_thresholds(scores, truth, alone(3_000), 0.6, cautious)
+    np.testing.assert_array_equal(found, own)
+    nothing = np.full(4, SILENT)
+    found = promised_thresholds(scores, truth, alone(3_000), 0.6, nothing)
+    np.testing.assert_array_equal(found, own)
+
+
+def test_a_genre_that_was_silent_stays_so_until_there_are_films_enough() -> None:
+    known = known_thresholds()
+    known[3] = SILENT
+    assert promised_thresholds(*films(25, 1), alone(25), 0.6, known)[3] == SILENT
+    assert promised_thresholds(*films(3_000, 1), alone(3_000), 0.6, known)[3] < 0.6
+
+
+@given(st.integers(1, 40), st.integers(0, 10_000), st.sampled_from([0.05, 0.5, 0.6, 0.95]))
+@settings(max_examples=50)
+def test_known_thresholds_are_never_undercut_by_few_films(
+    count: int, seed: int, precision: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    scores, truth = rng.random((count, 3)), rng.random((count, 3)) < 0.5
+    known = rng.choice([0.2, 0.35, 0.5, SILENT], 3)
+    found = promised_thresholds(scores, truth, alone(count), precision, known)
+    without = promised_thresholds(scores, truth, alone(count), precision)
+    assert (found >= known).all() or np.array_equal(found, without)
+    assert ((scores >= found) & (found < SILENT)).sum() >= (
+        (scores >= without) & (without < SILENT)
+    ).sum()
+
+
+def test_choosing_again_from_what_was_chosen_changes_nothing() -> None:
+    known = known_thresholds()
+    for seed in range(20):
+        given = (*films(60, seed), alone(60), 0.6)
+        once = promised_thresholds(*given, known)
+        np.testing.assert_array_equal(promised_thresholds(*given, once), once)
+
+
 @pytest.mark.parametrize(
     ("successes", "trials", "rate"), [(0, 5, 0.2), (3, 10, 0.6), (10, 10, 0.9), (900, 1_400, 0.62)]
 )

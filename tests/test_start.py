@@ -16,6 +16,7 @@ from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.errors import BundleError, RecipeError
 from keyart.evaluation.box import film_keys, trained_on
+from keyart.evaluation.evaluate import evaluate_model
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.model_metrics import METRICS, BoxMetrics, Difference, ModelMetrics
 from keyart.models.heads import GenreHead
@@ -162,11 +163,11 @@ def test_a_start_that_nothing_moves_answers_as_the_model_does(box: Start) -> Non
     with torch.no_grad():
         logits, known = head.decide(features), box.network().eval().head.decide(features)
     torch.testing.assert_close(logits, known, rtol=0, atol=0)
-    assert box.calibration(DEFAULT_VOCABULARY) == box.bundle.calibration
+    assert box.decision(DEFAULT_VOCABULARY).calibration == box.bundle.calibration
     films = box.bundle.films
     assert films is not None
     for evidence, known_one in box.fusions(DEFAULT_VOCABULARY).items():
-        assert known_one.calibration == films.decisions[evidence].calibration
+        assert known_one.decision.calibration == films.decisions[evidence].calibration
         np.testing.assert_array_equal(known_one.fusion.intercept, films.fusions[evidence].intercept)
 
 
@@ -183,8 +184,24 @@ def test_a_genre_of_several_known_ones_starts_at_the_mean_of_their_calibrated_lo
     lines = [box.bundle.calibration.genres[column].line for column in columns]
     means = np.mean([a * known[:, c] + b for c, (a, b) in zip(columns, lines, strict=True)], axis=0)
     np.testing.assert_allclose(logits[:, 0], means, rtol=1e-4)
-    curves = box.calibration(vocabulary).genres
+    curves = box.decision(vocabulary).calibration.genres
     assert curves == (GenreCalibration("identity"), box.bundle.calibration.genres[6])
+
+
+def test_a_new_vocabulary_starts_with_the_thresholds_of_the_alike_genres(box: Start) -> None:
+    mixed = {name: ("Mixed",) for name in ("Animation", "Thriller")}
+    vocabulary = Vocabulary(("Western", "Noir", "Mixed"), mixed)
+    columns = [DEFAULT_VOCABULARY.index(name) for name in ("Western", "Animation", "Thriller")]
+    found, known = box.decision(vocabulary), box.bundle.decisions
+    western, *several = known.thresholds[columns]
+    expected = [western, known.thresholds.mean(), max(several)]
+    np.testing.assert_array_equal(found.thresholds, expected)
+    cuts = known.precision_thresholds[0.6]
+    western, *several = cuts[columns]
+    expected = [western, cuts.min(), max(several)]
+    np.testing.assert_array_equal(found.precision_thresholds[0.6], expected)
+    assert found.precision_thresholds.keys() == known.precision_thresholds.keys()
+    assert not replace(box, promises=False).decision(vocabulary).precision_thresholds
 
 
 def test_a_head_of_few_films_that_it_predicts_well_stays_as_it_is(box: Start) -> None:
@@ -219,6 +236,25 @@ def test_few_films_train_the_head_alone_and_leave_the_network(own_genres: Run, b
     theirs = box.classifier(DEFAULT_VOCABULARY, rates(19), 0.1).backbone.state_dict()
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[name])
+
+
+def test_what_the_start_promised_counts_and_is_kept_when_a_run_is_evaluated_again(
+    own_genres: Run,
+) -> None:
+    bundle = own_genres.bundle
+    assert bundle.provenance["start_catalog"] == read_bundle(boxed_bundle()).provenance["catalog"]
+    before = bundle.precision_thresholds
+    decision, films, _, _ = evaluate_model(
+        Predictor(bundle), own_genres.catalog, ["validation"], 0.6
+    )
+    assert before.keys() == decision.precision_thresholds.keys()
+    for precision, cuts in decision.precision_thresholds.items():
+        np.testing.assert_array_equal(cuts, before[precision])
+    assert films is not None
+    assert bundle.films is not None
+    for evidence, known in bundle.films.decisions.items():
+        for precision, cuts in films.decisions[evidence].precision_thresholds.items():
+            np.testing.assert_array_equal(cuts, known.precision_thresholds[precision])
 
 
 def test_titles_are_known_from_the_start(own_genres: Run) -> None:

@@ -129,3 +129,23 @@ def test_an_unknown_criterion_is_refused(criterion: thresholds.Criterion) -> Non
         choose_thresholds([[0.5]], [[True]], criterion)
     with pytest.raises(ValueError, match="criterion: expected 'f1', 'micro_f1', 'hamming' or a"):
         check_criterion(criterion)
+
+
+def test_few_films_leave_the_thresholds_that_are_known() -> None:
+    rng = np.random.default_rng(4)
+    known = np.array([0.2, 0.4, 0.6])
+    scores = rng.random((12, 3))
+    truth = rng.random((12, 3)) < scores
+    found = choose_thresholds(scores, truth, "f1", known).values
+    alone = choose_thresholds(scores, truth, "f1").values
+    assert (np.abs(found - known) < 0.06).all()
+    assert (np.abs(alone - known) > 0.06).any()
+    nothing = choose_thresholds(scores, truth & False, "f1", known).values
+    np.testing.assert_allclose(nothing, known)
+    rng = np.random.default_rng(5)
+    scores = rng.random((20_000, 3))
+    truth = rng.random(scores.shape) < scores
+    many = choose_thresholds(scores, truth, "f1", known).values
+    np.testing.assert_allclose(many, choose_thresholds(scores, truth, "f1").values, atol=0.01)
+    for chosen in (found, nothing, many):
+        assert not np.isin(chosen.astype(np.float32), scores.astype(np.float32)).any()

@@ -66,22 +66,32 @@ def decide(
     vocabulary: Vocabulary,
     criterion: Criterion | float = "f1",
     *,
-    known: Calibration | None = None,
+    known: Decision | None = None,
 ) -> Decision:
     """Fit the calibration, then choose thresholds on calibrated scores, on validation films.
 
     logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name.
     criterion: what the thresholds are best for, see `choose_thresholds`; or the precision that
-    predicted genres keep. known: as in `fit_calibration`.
+    predicted genres keep. known: that of the model that this one started from, for the same
+    logits. Few films change little of it.
     """
-    fitted = fit_calibration(logits, truth, groups, known=known)
+    fitted = fit_calibration(logits, truth, groups, known=known.calibration if known else None)
     scores = fitted.calibration.apply(logits)
     notes = tuple(
         f"{vocabulary.names[column]}: calibration: {reason}"
         for column, reason in sorted(fitted.fallbacks.items())
     )
     undecided = Decision(fitted.calibration, np.ones(len(vocabulary)), notes)
-    return decide_again(undecided, scores, truth, groups, vocabulary, criterion)
+    return decide_again(
+        undecided,
+        scores,
+        truth,
+        groups,
+        vocabulary,
+        criterion,
+        promised=known.precision_thresholds if known else {},
+        balanced=known,
+    )
 
 
 def decide_again(
@@ -91,27 +101,41 @@ def decide_again(
     groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
     criterion: Criterion | float,
+    *,
+    promised: Mapping[float, npt.NDArray[np.float64]],
+    balanced: Decision | None = None,
 ) -> Decision:
     """The same calibration with thresholds for another criterion, or for another precision.
 
-    scores, truth: (films, genres) of validation films; the scores are calibrated.
+    scores, truth: (films, genres) of validation films; the scores are calibrated. promised: the
+    thresholds by precision that count as proven, as in `promised_thresholds`; {} if none do.
+    balanced: a decision whose thresholds are near, if they are for the same criterion.
     """
     precision = decision.precision or DEFAULT_PRECISION
     if isinstance(criterion, str):
         aim = criterion
     else:
         aim, precision = decision.criterion, criterion
-    chosen = choose_thresholds(scores, truth, aim)
+    near = balanced.thresholds if balanced and balanced.criterion == aim else None
+    chosen = choose_thresholds(scores, truth, aim, near)
     notes = tuple(note for note in decision.notes if _THRESHOLD not in note)
     notes += tuple(
         f"{vocabulary.names[column]}{_THRESHOLD}{reason}"
         for column, reason in sorted(chosen.fallbacks.items())
     )
     promises = {
-        wanted: promised_thresholds(scores, truth, groups, wanted)
+        wanted: promised_thresholds(scores, truth, groups, wanted, _at_least(promised, wanted))
         for wanted in sorted({*PRECISIONS, precision})
     }
     notes += _silence(promises[precision], precision, vocabulary)
+    if promised:
+        alone = promised_thresholds(scores, truth, groups, precision)
+        if (alone != promises[precision]).any():
+            notes += (
+                f"posters alone{_THRESHOLD}{len(truth):,} validation films do not prove a "
+                f"precision of {precision:g}; the thresholds of the model that it started from "
+                "count too",
+            )
     return replace(
         decision,
         thresholds=chosen.values,
@@ -120,6 +144,14 @@ def decide_again(
         precision_thresholds=promises,
         precision=precision,
     )
+
+
+def _at_least(
+    promised: Mapping[float, npt.NDArray[np.float64]], wanted: float
+) -> npt.NDArray[np.float64] | None:
+    """The thresholds for a precision, or for the next higher one; None if there are none."""
+    at = min((one for one in promised if one >= wanted - 1e-9), default=None)
+    return None if at is None else promised[at]
 
 
 def _silence(

@@ -34,6 +34,8 @@ from keyart.title_model import TitleModel, is_year
 from keyart.typical import FEWEST_FILMS, Typical, fit_typical, summary
 
 Rows = npt.NDArray[np.int64]
+START_CATALOG = "start_catalog"
+"""In a bundle's provenance: the catalog of the model that it started from, if it is another one."""
 _MOST_TYPICAL = 4_000  # films of a split that tell what posters look like
 _BLOCK = 256
 
@@ -64,10 +66,22 @@ def evaluate_model(
         rows = catalog.rows("validation")
         scores, truth = bundle.calibration.apply(logits["validation"]), catalog.truth[rows]
         groups = catalog.groups[rows]
-        decision = decide_again(decision, scores, truth, groups, bundle.vocabulary, criterion)
+        # It started from a model whose films are not these: what that one proved still counts.
+        leaning = START_CATALOG in bundle.provenance
+        decision = decide_again(
+            decision,
+            scores,
+            truth,
+            groups,
+            bundle.vocabulary,
+            criterion,
+            promised=bundle.precision_thresholds if leaning else {},
+        )
         if films is not None:
             found = evidence_of_rows(films.titles, catalog, logits["validation"], rows)
-            films = decide_films_again(films, found, truth, groups, bundle.vocabulary, decision)
+            films = decide_films_again(
+                films, found, truth, groups, bundle.vocabulary, decision, leaning=leaning
+            )
     name = str(bundle.provenance.get("name", bundle.path.name))
     wanted = {split: logits[split] for split in splits}
     table, scored = evaluate_logits(

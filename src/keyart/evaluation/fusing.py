@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from keyart.calibration import Calibration, sigmoid
+from keyart.calibration import sigmoid
 from keyart.decisions import Decisions, Films
 from keyart.evaluation.bootstrap import folds_of
 from keyart.evaluation.decide import Decision, decide, decide_again
@@ -46,7 +46,7 @@ class Known(NamedTuple):
     """How the model that another one started from answers with some evidence."""
 
     fusion: Fusion
-    calibration: Calibration
+    decision: Decision
 
 
 def fit_films(
@@ -86,7 +86,7 @@ def fit_films(
             groups[having],
             vocabulary,
             criterion,
-            known=before.calibration if before else None,
+            known=before.decision if before else None,
         ).decisions
     return Films(titles, fusions, decisions)
 
@@ -98,11 +98,14 @@ def decide_films_again(
     groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
     decision: Decision,
+    *,
+    leaning: bool,
 ) -> Films:
     """The same fusions and calibrations with other thresholds, as those of posters alone.
 
-    decision: that of posters alone; the rest as for `fit_films`. Evidence that no film has keeps
-    its thresholds, and with a precision that it has none for, it predicts nothing.
+    decision: that of posters alone. leaning: whether the thresholds that films have count as
+    proven. The rest is as for `fit_films`. Evidence that no film has keeps its thresholds, and with
+    a precision that it has none for, it predicts nothing.
     """
     decisions = {}
     for evidence, fusion in films.fusions.items():
@@ -125,6 +128,7 @@ def decide_films_again(
             groups[having],
             vocabulary,
             decision.criterion,
+            promised=own.precision_thresholds if leaning else {},
         ).decisions
     return replace(films, decisions=decisions)
 
@@ -192,7 +196,9 @@ def _fit_near(
     gains = np.zeros(len(truth))
 
     def loss(fusion: Fusion, rows: npt.NDArray[np.bool_]) -> Floats:
-        logits = known.calibration.logits(fusion.logits({k: v[rows] for k, v in found.items()}))
+        logits = known.decision.calibration.logits(
+            fusion.logits({k: v[rows] for k, v in found.items()})
+        )
         losses: Floats = np.logaddexp(0, np.where(truth[rows], -logits, logits)).sum(1)
         return losses
 

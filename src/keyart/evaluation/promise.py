@@ -10,6 +10,9 @@ and Lei 2021, arXiv:2110.01052). The sequence begins where the scores alone, wit
 expect the most certain success, and goes down by hundredths until the first failure. The test is
 exact for the binomial (Clopper and Pearson 1934), with fewer trials if the predictions of a group
 depend on each other (Korn and Graubard 1998).
+
+A few dozen films prove nothing. A model that starts from another one also counts what that one
+proved, as a limited number of predictions, so that many films of its own outweigh it.
 """
 
 import math
@@ -32,23 +35,55 @@ _LEVELS = np.arange(1, 100) / 100  # the thresholds to choose from
 SILENT = 1.0
 """The threshold of a genre that is never predicted."""
 
+# Known thresholds count as so many predictions, evenly of all genres; the share of right ones is
+# this far on the way from the precision to 1. By themselves these pass the test, with room for some
+# dozen predictions that are worse by chance.
+_KNOWN_PREDICTIONS, _KNOWN_MARGIN = 200, 1 / 3
+
 
 def promised_thresholds(
-    scores: npt.ArrayLike, truth: npt.ArrayLike, groups: npt.ArrayLike, precision: float
+    scores: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    precision: float,
+    known: Floats | None = None,
 ) -> Floats:
     """Thresholds (genres,) that keep a precision: one for all genres, a higher one for some.
 
     scores: (films, genres), calibrated. truth: (films, genres). groups: (films,), films that are
-    not independent under one name. precision: above 0 and below 1. If a genre's own
-    predictions contradict the precision, it gets a higher threshold, at which they keep it, or
-    SILENT if there is none. All genres are SILENT if no threshold passes the test.
+    not independent under one name. precision: above 0 and below 1. known: (genres,), thresholds
+    that kept it for the model that this one started from. If a genre's own predictions contradict
+    the precision, it gets a higher threshold, at which they keep it, or SILENT if there is none.
+    All genres are SILENT if no threshold passes the test.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     group = group_numbers(groups, len(true))
+    alone = _proven(values, true, group, precision, None)
+    if known is None or (known >= SILENT).all():
+        return alone
+    both = _proven(values, true, group, precision, known)
+    # With enough films, they prove more by themselves.
+    predicted = [((values >= one) & (one < SILENT)).sum() for one in (alone, both)]
+    return alone if predicted[0] >= predicted[1] else both
+
+
+def _proven(
+    values: Floats,
+    true: Flags,
+    group: npt.NDArray[np.int64],
+    precision: float,
+    known: Floats | None,
+) -> Floats:
+    """The thresholds that pass the test. known: those that count as proven."""
     levels = np.append(_LEVELS, np.inf)
-    floors = np.zeros(true.shape[1])
+    genres = true.shape[1]
+    floors, lowest, given, wrong_of_given = np.zeros(genres), None, 0, 0
+    if known is not None:
+        floors, lowest = np.where(known < SILENT, known, np.inf), float(known.min())
+        given = round(_KNOWN_PREDICTIONS / genres)
+        wrong_of_given = given - _right_of(given, precision)
     while True:
-        level = _lowest_level(np.where(values >= floors, values, 0), true, group, precision)
+        level = _lowest_level(np.where(values >= floors, values, 0), true, group, precision, lowest)
         if level is None:
             return np.full(true.shape[1], SILENT)
         thresholds = np.maximum(floors, level)
@@ -60,8 +95,8 @@ def promised_thresholds(
                 (cells[:, None] >= levels[above:]).sum(0)
                 for cells in (values[:, genre], values[true[:, genre], genre])
             )
-            wrong = int(count[0] - hits[0])
-            if binomial_tail(wrong, int(count[0]), 1 - precision) <= _REFUTED:
+            wrong = int(count[0] - hits[0]) + wrong_of_given
+            if binomial_tail(wrong, int(count[0]) + given, 1 - precision) <= _REFUTED:
                 keeps = (count >= _FEWEST) & (hits >= precision * count)
                 keeps[-1] = True  # never predicted
                 floors[genre] = levels[above:][keeps.argmax()]
@@ -71,9 +106,16 @@ def promised_thresholds(
 
 
 def _lowest_level(
-    scores: Floats, truth: Flags, group: npt.NDArray[np.int64], precision: float
+    scores: Floats,
+    truth: Flags,
+    group: npt.NDArray[np.int64],
+    precision: float,
+    known: float | None,
 ) -> float | None:
-    """The lowest threshold that passes, for all genres together; None if the first one fails."""
+    """The lowest threshold that passes, for all genres together; None if the first one fails.
+
+    known: from this one on, thresholds count as proven.
+    """
     levels = len(_LEVELS) + 1
     # By group and level: how many cells have a score from this level up to the next.
     place = group[:, None] * levels + np.searchsorted(_LEVELS, scores, side="right")
@@ -88,25 +130,38 @@ def _lowest_level(
     total, expected = predicted.sum(0), counts(scores.ravel()).sum(0)
     promise = (expected / np.maximum(total, 1) - precision) * np.sqrt(total)
     start = int(promise.argmax())
-    if promise[start] <= 0:
+    proven = len(_LEVELS) if known is None else int(np.searchsorted(_LEVELS, known))
+    if known is not None:
+        start = max(start, min(proven, len(_LEVELS) - 1))
+    elif promise[start] <= 0:
         return None
     lowest = None
     for level in range(start, -1, -1):
-        if not _is_proven(predicted[:, level], hits[:, level], precision):
+        given = _KNOWN_PREDICTIONS if level >= proven else 0
+        if not _is_proven(predicted[:, level], hits[:, level], precision, given):
             break
         lowest = float(_LEVELS[level])
     return lowest
 
 
-def _is_proven(predicted: Floats, hits: Floats, precision: float) -> bool:
-    """Whether the precision is above the wanted one, by a test. predicted, hits: (groups,)."""
+def _is_proven(predicted: Floats, hits: Floats, precision: float, given: int) -> bool:
+    """Whether the precision is above the wanted one, by a test.
+
+    predicted, hits: (groups,). given: how many more predictions are known to keep it.
+    """
     trials, right = predicted.sum(), hits.sum()
-    rate = right / trials
+    rate = right / max(trials, 1)
     spread = ((hits - rate * predicted) ** 2).sum()
     design = max(1.0, spread / (trials * rate * (1 - rate))) if 0 < rate < 1 else 1.0
-    successes = math.floor(right / design)
-    failures = math.ceil((trials - right) / design)
+    known = _right_of(given, precision)
+    successes = math.floor(right / design) + known
+    failures = math.ceil((trials - right) / design) + given - known
     return binomial_tail(successes, successes + failures, precision) <= 1 - CONFIDENCE
+
+
+def _right_of(given: int, precision: float) -> int:
+    """How many of the predictions that known thresholds count as are right."""
+    return round(given * (precision + _KNOWN_MARGIN * (1 - precision)))
 
 
 def binomial_tail(successes: int, trials: int, rate: float) -> float:

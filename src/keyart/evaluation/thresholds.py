@@ -28,7 +28,10 @@ class Thresholds:
 
 
 def choose_thresholds(
-    scores: npt.ArrayLike, truth: npt.ArrayLike, criterion: Criterion = "f1"
+    scores: npt.ArrayLike,
+    truth: npt.ArrayLike,
+    criterion: Criterion = "f1",
+    known: Floats | None = None,
 ) -> Thresholds:
     """A threshold for each genre, so that predicted = scores >= thresholds.
 
@@ -44,15 +47,21 @@ def choose_thresholds(
 
     A genre that no film has gets the threshold of all genres together. No threshold equals a
     score, so that a rounded score stays on its side.
+
+    known: (genres,), the thresholds of the model that this one started from. The threshold of all
+    genres together is drawn towards them in the same way, for n genres of all films.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     films, genres = true.shape
     if criterion not in get_args(Criterion):
         raise ValueError(f"criterion: expected {_KNOWN}, got {criterion!r}")
-    shared = _best(values.ravel(), true.ravel(), criterion)
-    if shared is None:
-        shared = 0.5
-    chosen = np.full(genres, shared)
+    together = _best(values.ravel(), true.ravel(), criterion)
+    shared = np.full(genres, 0.5 if together is None else together)
+    if known is not None:
+        trust = true.sum() / (true.sum() + SHRINKAGE)
+        drawn = trust * shared + (1 - trust) * known
+        shared = np.array([_off_scores(*one) for one in zip(drawn, values.T, strict=True)])
+    chosen = shared.copy()
     fallbacks = {}
     for genre, positives in enumerate(true.sum(axis=0)):
         if positives == 0:
@@ -61,7 +70,8 @@ def choose_thresholds(
             own = _best(values[:, genre], true[:, genre], criterion)
             assert own is not None  # a film has the genre
             trust = positives / (positives + SHRINKAGE)
-            chosen[genre] = _off_scores(trust * own + (1 - trust) * shared, values[:, genre])
+            near = trust * own + (1 - trust) * shared[genre]
+            chosen[genre] = _off_scores(near, values[:, genre])
     return Thresholds(chosen, fallbacks)
 
 

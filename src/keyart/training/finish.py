@@ -23,7 +23,12 @@ from keyart.decisions import Films
 from keyart.errors import RunError
 from keyart.evaluation.box import is_box, trained_on
 from keyart.evaluation.decide import decide
-from keyart.evaluation.evaluate import evaluate_logits, fuse_titles, learn_typical
+from keyart.evaluation.evaluate import (
+    START_CATALOG,
+    evaluate_logits,
+    fuse_titles,
+    learn_typical,
+)
 from keyart.evidence import KINDS, POSTER
 from keyart.files import write_text
 from keyart.images.spec import ImageSpec
@@ -118,7 +123,7 @@ def _notes_of(start: Start, catalog: Catalog, rows: npt.NDArray[np.int64]) -> tu
         seen = int(trained_on(catalog, rows).sum())
         knows = f"{seen:,} of the {len(rows):,} test films" if seen else "none of the test films"
         note += f", which was trained on {knows}" + ("; the metrics flatter it" if seen else "")
-    elif start.bundle.provenance.get("catalog") == catalog.fingerprint:
+    elif start.catalog == catalog.fingerprint:
         note += ", of the same catalog and splits"
     else:
         note += ", of another catalog; if that has some of the test films, the metrics flatter it"
@@ -145,13 +150,15 @@ def _encoder(recipe: AnyRecipe) -> TextEncoder | None:
 def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) -> None:
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
     validation, known = trained.rows["validation"], _start_of(recipe)
+    if known is not None and known.catalog == catalog.fingerprint:
+        known = replace(known, promises=False)  # of the same validation films
     decision = decide(
         trained.logits["validation"],
         catalog.truth[validation],
         catalog.groups[validation],
         catalog.vocabulary,
         recipe.ending.thresholds,
-        known=known.calibration(catalog.vocabulary) if known else None,
+        known=known.decision(catalog.vocabulary) if known else None,
     )
     data, rows = recipe.data, trained.rows
     vocabulary = catalog.vocabulary
@@ -199,6 +206,7 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
             **table.provenance(),
             "recipe": toml,
             "terms": terms_to_json(terms),
+            **({START_CATALOG: known.catalog} if known and known.promises else {}),
             **trained.provenance,
         },
         films=films,

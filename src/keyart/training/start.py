@@ -15,7 +15,9 @@ import torch
 
 from keyart.bundle import Bundle, read_bundle
 from keyart.calibration import Calibration, GenreCalibration
+from keyart.decisions import Decisions
 from keyart.errors import RecipeError
+from keyart.evaluation.decide import Decision
 from keyart.evaluation.fusing import Known
 from keyart.evaluation.metrics import Flags
 from keyart.evidence import Evidence
@@ -46,11 +48,20 @@ _INHERITED = ("height", "width", "fit", "backbone", "pad_type", "channels", "mea
 
 @dataclass(frozen=True)
 class Start:
-    """A trained model to start from. recipe: of its network."""
+    """A trained model to start from. recipe: of its network.
+
+    promises: whether its precisions count as proven, see `promised_thresholds`.
+    """
 
     name: str
     bundle: Bundle
     recipe: Recipe
+    promises: bool = True
+
+    @property
+    def catalog(self) -> str:
+        """The fingerprint of the catalog that it was trained on; empty if that is not known."""
+        return str(self.bundle.provenance.get("catalog", ""))
 
     def columns(self, vocabulary: Vocabulary) -> list[list[int]]:
         """For each genre of a vocabulary, the model's genres that it stands for; [] if none."""
@@ -64,7 +75,7 @@ class Start:
     def classifier(
         self, vocabulary: Vocabulary, rates: torch.Tensor, dropout: float
     ) -> GenreClassifier:
-        """The model's network, with a head for these genres whose logits `calibration` takes.
+        """The model's network, with a head for these genres whose logits `decision` takes.
 
         rates: (genres,), between 0 and 1, of genres that the model does not know. dropout: of the
         head. Raises BundleError if the weights do not fit the model's recipe.
@@ -88,9 +99,9 @@ class Start:
         known.head = head
         return known
 
-    def calibration(self, vocabulary: Vocabulary) -> Calibration:
-        """The model's curves for these genres, by posters alone."""
-        return _curves(self.bundle.calibration, self.columns(vocabulary))
+    def decision(self, vocabulary: Vocabulary) -> Decision:
+        """The model's curves and thresholds for these genres, by posters alone."""
+        return self._decision(self.bundle.decisions, self.columns(vocabulary))
 
     def network(self) -> GenreClassifier:
         """The model's network, as it was trained. Raises BundleError as `classifier`."""
@@ -130,10 +141,32 @@ class Start:
                     intercept=_columns(fusion.intercept[None], columns)[0],
                     sets=None if fusion.sets is None else sets,
                 ),
-                _curves(films.decisions[evidence].calibration, columns),
+                self._decision(films.decisions[evidence], columns),
             )
             for evidence, fusion in films.fusions.items()
         }
+
+    def _decision(self, known: Decisions, columns: Sequence[Sequence[int]]) -> Decision:
+        """The curves and thresholds of these genres.
+
+        A genre that is not one of the model's has calibrated logits. Its threshold is the mean of
+        all; of those for a precision, the lowest, which is that of most genres.
+        """
+        curves = (
+            known.calibration.genres[alike[0]] if len(alike) == 1 else GenreCalibration("identity")
+            for alike in columns
+        )
+
+        def cuts(before: Floats, usual: float) -> Floats:
+            return np.array([before[list(alike)].max() if alike else usual for alike in columns])
+
+        promised = known.precision_thresholds if self.promises else {}
+        return replace(
+            Decision.of(self.bundle),
+            calibration=Calibration(tuple(curves)),
+            thresholds=cuts(known.thresholds, known.thresholds.mean()),
+            precision_thresholds={at: cuts(one, one.min()) for at, one in promised.items()},
+        )
 
 
 def open_start(name: str | os.PathLike[str]) -> Start:
@@ -220,16 +253,6 @@ def _plan(films: int, start: Start) -> dict[str, Any]:
         network = build_network(start.recipe, len(start.bundle.vocabulary))
         return {"frozen_stages": max(layers_of(network.backbone).values()) + 1 - _LAST}
     return {}
-
-
-def _curves(calibration: Calibration, columns: Sequence[Sequence[int]]) -> Calibration:
-    """The curve of each genre that is one of the model's; others have calibrated logits."""
-    return Calibration(
-        tuple(
-            calibration.genres[alike[0]] if len(alike) == 1 else GenreCalibration("identity")
-            for alike in columns
-        )
-    )
 
 
 def _columns(table: npt.NDArray[np.float64], columns: Sequence[Sequence[int]]) -> Floats:

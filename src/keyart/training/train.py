@@ -264,7 +264,7 @@ def _fit_leading_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson) ->
     rows, catalog = lesson.splits["train"].rows, lesson.catalog
     assert isinstance(model.head, GenreHead)
     assert recipe.network.start is not None
-    curves = open_start(recipe.network.start).calibration(catalog.vocabulary)
+    curves = open_start(recipe.network.start).decision(catalog.vocabulary).calibration
     fit_head(model.head, features[rows], catalog.truth[rows], catalog.groups[rows], curves)
 
 
