@@ -349,6 +349,20 @@ def test_terminal_report_and_card_say_whether_the_box_is_beaten(
     assert "box" in header.split()
 
 
+def test_a_model_that_proves_no_precision_says_how_it_predicts_genres(
+    own_genres: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = own_genres.metrics
+    test = table.split("test")
+    assert test.model.unsure is not None
+    nothing = replace(test.model.unsure, precision=None, genres=None, recall=None)
+    silent = replace(test, model=replace(test.model, unsure=nothing))
+    show_scores(replace(table, splits={**table.splits, "test": silent}), "test")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "to keep a precision of 0.6, no genre is predicted. More validation films" in printed
+    assert "`keyart predict --balanced`" in printed
+
+
 def compared(value: float, low: float, high: float, **facts: int) -> BoxMetrics:
     """The box against a model that differs from it by this much mAP."""
     every = dict.fromkeys(METRICS)

@@ -227,7 +227,13 @@ def _unsure(films: int, unsure: Unsure, precision: float | None) -> str:
     """What keeps the promised precision, how many films get no genre, and the surest half."""
     wanted = "with these thresholds" if precision is None else f"to keep a precision of {precision}"
     if unsure.precision is None or unsure.genres is None or unsure.recall is None:
-        return f"Unsure about all {counted(films, 'film')}: {wanted}, no genre is predicted."
+        text = f"Unsure about all {counted(films, 'film')}: {wanted}, no genre is predicted."
+        if precision is None:
+            return text
+        return (
+            f"{text} More validation films may prove that precision; `keyart predict --balanced` "
+            "predicts genres without it."
+        )
     text = (
         f"Predicted {wanted}: {unsure.genres.value:.2f} genres a film, of which "
         f"{_share(unsure.precision)} are right; {_share(unsure.recall)} of the true genres. Unsure "
