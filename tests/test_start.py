@@ -383,6 +383,7 @@ def compared(value: float, low: float, high: float, **facts: int) -> BoxMetrics:
         (compared(-0.1, -0.2, -0.05), "Worse than the box on 100 films"),
         (compared(-0.1, -0.2, -0.05), "start from it with --from box"),
         (compared(0.01, -0.01, 0.03), "No clear difference from the box"),
+        (compared(0.0, 0.0, 0.0), "Ranks films exactly as the box does on 100 films: mAP 0.300."),
         (compared(0.02, 0.01, 0.03, seen=7), "that it was not trained on (7 were left out)"),
         (compared(0.02, 0.01, 0.03, unlike=1), "in the 2 genres that both know"),
         (BoxMetrics(0, 95, 0, (), None, {}), "No comparison with the box is fair"),

@@ -260,6 +260,8 @@ class BoxMetrics:
             f"mAP {found.model:.3f} compared with {found.other:.3f} (difference "
             f"{found.low:+.3f} to {found.high:+.3f})"
         )
+        if found.verdict() == "none":
+            return f"Ranks films exactly as the box does{where}: mAP {found.model:.3f}."
         if not found.is_real:
             return f"No clear difference from the box{where}: {by}. More test films are needed."
         if found.value > 0:
