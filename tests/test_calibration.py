@@ -191,7 +191,7 @@ def test_known_curves_stay_for_genres_that_few_films_have(curve: GenreCalibratio
     known = Calibration((curve, CURVES[1]))
     fitted = fit_calibration(logits, truth, known=known)
     assert fitted.calibration == known
-    assert "the model it started from" in fitted.fallbacks[0]
+    assert "the model that it started from" in fitted.fallbacks[0]
 
 
 @pytest.mark.parametrize("curve", CURVES)

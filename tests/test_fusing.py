@@ -130,8 +130,9 @@ def test_other_thresholds_leave_fusion_and_calibration_as_they_are() -> None:
     found, truth = painted(300)
     films = fit_films(tiny_titles(), found, truth, np.arange(300).astype(object), VOCABULARY, "f1")
     groups = np.arange(300).astype(object)
-    posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY, "hamming")
-    again = decide_films_again(films, found, truth, groups, VOCABULARY, posters, leaning=False)
+    posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY)
+    given = (films, found, truth, groups, VOCABULARY, posters)
+    again = decide_films_again(*given, "hamming", leaning=False)
     for evidence in FUSED:
         assert again.fusions[evidence] is films.fusions[evidence]
         before, after = films.decisions[evidence], again.decisions[evidence]
@@ -147,16 +148,52 @@ def test_evidence_that_no_film_has_keeps_its_thresholds_and_promises_nothing_new
     found, truth = painted(300)
     groups = np.arange(300).astype(object)
     films = fit_films(tiny_titles(), found, truth, groups, VOCABULARY, "f1")
-    posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY, 0.72)
+    posters = decide(found["poster"].astype(np.float32), truth, groups, VOCABULARY)
     without = {**found, "year": np.full_like(found["year"], np.nan)}
-    again = decide_films_again(films, without, truth, groups, VOCABULARY, posters, leaning=False)
+    given = (films, without, truth, groups, VOCABULARY, posters)
+    again = decide_films_again(*given, 0.72, leaning=False)
     before, after = (one.decisions["title", "year"] for one in (films, again))
     assert after.calibration == before.calibration
     assert np.array_equal(after.thresholds, before.thresholds)
     assert np.array_equal(after.precision_thresholds[0.7], before.precision_thresholds[0.7])
-    assert after.precision_thresholds.keys() == posters.precision_thresholds.keys()
+    assert set(after.precision_thresholds) == {*posters.precision_thresholds, 0.72}
     assert after.precision == 0.72
     assert not after.predicted(np.ones(len(VOCABULARY))).any()  # it was never tested
+
+
+def test_another_precision_leaves_balanced_thresholds_that_lean_on_a_start() -> None:
+    found, truth = painted(300)
+    groups = np.arange(300).astype(object)
+    films = fit_films(tiny_titles(), found, truth, groups, VOCABULARY, "f1")
+    other, truth = painted(100, 5)
+    posters = decide(other["poster"].astype(np.float32), truth, groups[:100], VOCABULARY)
+    given = (films, other, truth, groups[:100], VOCABULARY, posters)
+    again = decide_films_again(*given, 0.72, leaning=True)
+    for evidence, decisions in again.decisions.items():
+        np.testing.assert_array_equal(decisions.thresholds, films.decisions[evidence].thresholds)
+        assert decisions.precision == 0.72
+    chosen = decide_films_again(*given, "f1", leaning=False)
+    kept = decide_films_again(*given, "f1", leaning=True)
+    for evidence, before in films.decisions.items():
+        assert (chosen.decisions[evidence].thresholds != before.thresholds).any()
+        np.testing.assert_array_equal(kept.decisions[evidence].thresholds, before.thresholds)
+
+
+def test_a_genre_that_the_start_does_not_know_starts_at_its_rate() -> None:
+    start = fitted(3_000, 1)
+    half = {
+        evidence: Known(
+            replace(known.fusion, intercept=np.array([*known.fusion.intercept[:2], np.nan])),
+            known.decision,
+        )
+        for evidence, known in known_from(start).items()
+    }
+    near = fitted(60, 2, half)
+    for evidence, fusion in near.fusions.items():
+        known = start.fusions[evidence].intercept
+        np.testing.assert_array_equal(fusion.intercept[:2], known[:2])
+        assert fusion.intercept[2] != known[2]
+        assert abs(fusion.intercept[2] - known[2]) < 1.5
 
 
 @pytest.mark.parametrize(

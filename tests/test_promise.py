@@ -175,6 +175,38 @@ def test_many_films_prove_more_than_is_known() -> None:
     np.testing.assert_array_equal(found, own)
 
 
+@pytest.mark.parametrize("precision", [0.5, 0.6, 0.75, 0.8, 0.9])
+def test_few_films_that_agree_keep_every_precision(precision: float) -> None:
+    known = promised_thresholds(*films(60_000, 0), alone(60_000), precision)
+    kept = [
+        np.array_equal(promised_thresholds(*films(25, seed), alone(25), precision, known), known)
+        for seed in range(100)
+    ]
+    assert np.mean(kept) >= 0.9
+
+
+def test_films_that_reach_no_threshold_speak_against_none() -> None:
+    scores, truth = np.array([[0.3, 0.2, 0.1, 0.05]]), np.array([[True, False, False, False]])
+    known = np.array([0.42, 0.42, 0.5, SILENT])
+    np.testing.assert_array_equal(promised_thresholds(scores, truth, alone(1), 0.6, known), known)
+
+
+def test_a_genre_that_is_not_known_is_predicted_if_its_own_films_keep_the_precision() -> None:
+    known = known_thresholds()
+    known[3] = np.nan
+    assert promised_thresholds(*films(8, 1), alone(8), 0.6, known)[3] == SILENT
+    scores, truth = films(100, 2)
+    found = promised_thresholds(scores, truth, alone(100), 0.6, known)
+    assert known[0] <= found[3] < SILENT
+    assert truth[scores[:, 3] >= found[3], 3].mean() >= 0.6
+    scores[:, 3] = 1 - scores[:, 3]  # now its highest scores are wrong
+    assert promised_thresholds(scores, truth, alone(100), 0.6, known)[3] == SILENT
+    nothing = np.full(4, np.nan)
+    without = promised_thresholds(*films(100, 2), alone(100), 0.6)
+    found = promised_thresholds(*films(100, 2), alone(100), 0.6, nothing)
+    np.testing.assert_array_equal(found, without)
+
+
 def test_a_genre_that_was_silent_stays_so_until_there_are_films_enough() -> None:
     known = known_thresholds()
     known[3] = SILENT
@@ -192,7 +224,10 @@ def test_known_thresholds_are_never_undercut_by_few_films(
     known = rng.choice([0.2, 0.35, 0.5, SILENT], 3)
     found = promised_thresholds(scores, truth, alone(count), precision, known)
     without = promised_thresholds(scores, truth, alone(count), precision)
-    assert (found >= known).all() or np.array_equal(found, without)
+    low, silent = (found < known).any(), (found == SILENT).all()
+    assert not low or np.array_equal(found, without)
+    if not (scores >= 0.2).any():
+        assert silent == (known == SILENT).all()
     assert ((scores >= found) & (found < SILENT)).sum() >= (
         (scores >= without) & (without < SILENT)
     ).sum()

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
-from keyart.bundle import boxed_bundle, content_of, read_bundle, write_bundle
-from keyart.calibration import GenreCalibration, sigmoid
+from keyart.bundle import NetworkFiles, boxed_bundle, content_of, read_bundle, write_bundle
+from keyart.calibration import Calibration, GenreCalibration, sigmoid
 from keyart.catalog.catalog import Catalog
 from keyart.demo.painted import paint_films
 from keyart.errors import BundleError, RecipeError
+from keyart.evaluation import promise
 from keyart.evaluation.box import film_keys, trained_on
-from keyart.evaluation.evaluate import evaluate_model
+from keyart.evaluation.evaluate import catalog_logits, evaluate_model
 from keyart.genres import DEFAULT_VOCABULARY, Vocabulary
 from keyart.model_metrics import METRICS, BoxMetrics, Difference, ModelMetrics
 from keyart.models.heads import GenreHead
@@ -194,14 +196,33 @@ def test_a_new_vocabulary_starts_with_the_thresholds_of_the_alike_genres(box: St
     columns = [DEFAULT_VOCABULARY.index(name) for name in ("Western", "Animation", "Thriller")]
     found, known = box.decision(vocabulary), box.bundle.decisions
     western, *several = known.thresholds[columns]
-    expected = [western, known.thresholds.mean(), max(several)]
+    expected = [western, np.nan, max(several)]
     np.testing.assert_array_equal(found.thresholds, expected)
     cuts = known.precision_thresholds[0.6]
     western, *several = cuts[columns]
-    expected = [western, cuts.min(), max(several)]
+    expected = [western, np.nan, max(several)]
     np.testing.assert_array_equal(found.precision_thresholds[0.6], expected)
     assert found.precision_thresholds.keys() == known.precision_thresholds.keys()
     assert not replace(box, promises=False).decision(vocabulary).precision_thresholds
+    assert not box.decision(Vocabulary(("Noir", "Musical Noir"))).precision_thresholds
+
+
+def test_a_head_whose_logits_are_scaled_moves_as_much(box: Start) -> None:
+    features = random_features(box, 200)
+    truth = np.random.default_rng(3).random((200, 19)) < 0.5
+    moved = []
+    for scale in (1.0, 0.25):
+        head = box.classifier(DEFAULT_VOCABULARY, rates(19), 0.0).head
+        assert isinstance(head, GenreHead)
+        curves = Calibration((GenreCalibration("platt", 1 / scale, 0.5),) * 19)
+        with torch.no_grad():
+            for one in head.linear.parameters():
+                one.mul_(scale)
+        assert fit_head(head, features, truth, np.arange(200), curves) < float("inf")
+        with torch.no_grad():
+            logits = head.decide(torch.from_numpy(features).float()).numpy()
+        moved.append(curves.logits(logits))
+    np.testing.assert_allclose(moved[1], moved[0], atol=1e-3)
 
 
 def test_a_head_of_few_films_that_it_predicts_well_stays_as_it_is(box: Start) -> None:
@@ -241,20 +262,38 @@ def test_few_films_train_the_head_alone_and_leave_the_network(own_genres: Run, b
 def test_what_the_start_promised_counts_and_is_kept_when_a_run_is_evaluated_again(
     own_genres: Run,
 ) -> None:
-    bundle = own_genres.bundle
+    bundle, catalog = own_genres.bundle, own_genres.catalog
     assert bundle.provenance["start_catalog"] == read_bundle(boxed_bundle()).provenance["catalog"]
-    before = bundle.precision_thresholds
-    decision, films, _, _ = evaluate_model(
-        Predictor(bundle), own_genres.catalog, ["validation"], 0.6
-    )
-    assert before.keys() == decision.precision_thresholds.keys()
-    for precision, cuts in decision.precision_thresholds.items():
-        np.testing.assert_array_equal(cuts, before[precision])
+    rows = catalog.rows("validation")
+    scores = bundle.calibration.apply(catalog_logits(Predictor(bundle), catalog, rows))
+    alone = promise.promised_thresholds(scores, catalog.truth[rows], catalog.groups[rows], 0.6)
+    assert (alone == promise.SILENT).all()
+    assert (bundle.precision_thresholds[0.6] < promise.SILENT).any()
+    assert any("do not prove a precision of 0.6" in note for note in bundle.provenance["notes"])
+    decision, films, _, _ = evaluate_model(Predictor(bundle), catalog, ["validation"], 0.72)
     assert films is not None
     assert bundle.films is not None
-    for evidence, known in bundle.films.decisions.items():
-        for precision, cuts in films.decisions[evidence].precision_thresholds.items():
-            np.testing.assert_array_equal(cuts, known.precision_thresholds[precision])
+    pairs = [(decision.decisions, bundle.decisions)]
+    pairs += [(films.decisions[one], bundle.films.decisions[one]) for one in films.decisions]
+    for now, before in pairs:
+        np.testing.assert_array_equal(now.thresholds, before.thresholds)
+        assert set(now.precision_thresholds) == {*before.precision_thresholds, 0.72}
+        for precision, cuts in before.precision_thresholds.items():
+            np.testing.assert_array_equal(now.precision_thresholds[precision], cuts)
+
+
+def test_what_a_start_took_over_counts_on_the_same_films_and_what_they_proved_does_not(
+    own_genres: Run, tmp_path: Path
+) -> None:
+    catalog, first = own_genres.catalog, own_genres.bundle
+    again = train(catalog, out=tmp_path / "again", start=own_genres.path, callbacks=SILENT).bundle
+    assert again.provenance["start_catalog"] == first.provenance["start_catalog"]
+    np.testing.assert_array_equal(again.precision_thresholds[0.6], first.precision_thresholds[0.6])
+    facts = {key: fact for key, fact in first.provenance.items() if key != "start_catalog"}
+    bare = write_bundle(tmp_path / "bare", replace(content_of(first), provenance=facts))
+    third = train(catalog, out=tmp_path / "third", start=bare.path, callbacks=SILENT).bundle
+    assert "start_catalog" not in third.provenance
+    assert (third.precision_thresholds[0.6] == promise.SILENT).all()
 
 
 def test_titles_are_known_from_the_start(own_genres: Run) -> None:
@@ -463,3 +502,34 @@ def test_the_start_is_kept_if_no_epoch_is_better(painted: Path, tmp_path: Path) 
     before, after = (load_best(one)[0].backbone.state_dict() for one in (first, run))
     for name, tensor in before.items():
         torch.testing.assert_close(after[name], tensor)
+
+
+def test_a_network_is_trained_by_the_calibrated_scores_of_its_start(
+    painted: Path, tmp_path: Path
+) -> None:
+    catalog = Catalog.build(painted / "films.csv", painted / "posters", tmp_path / "catalog")
+    tiny = Recipe().with_settings(backbone="posternet-small", **TINY)
+    content = content_of(train(catalog, tiny, out=tmp_path / "first", callbacks=SILENT).bundle)
+    assert isinstance(content.model, NetworkFiles)
+    assert content.model.weights is not None
+    still = {"epochs": 1, "learning_rate": 1e-9, "compile": "off", "dtype": "fp32", "dropout": 0.0}
+    rows = []
+    for scale in (1.0, 0.25):
+        tensors = safetensors.torch.load(content.model.weights)
+        scaled = {
+            name: (tensor * scale if name.startswith("head.linear") else tensor).contiguous()
+            for name, tensor in tensors.items()
+        }
+        curves = Calibration((GenreCalibration("temperature", 1 / scale),) * 19)
+        changed = replace(
+            content,
+            model=replace(content.model, weights=safetensors.torch.save(scaled)),
+            decisions=replace(content.decisions, calibration=curves),
+        )
+        start = write_bundle(tmp_path / f"start-{scale}", changed)
+        recipe = starting_recipe(start.path, "own-films", still, 60)
+        run = Run(tmp_path / f"run-{scale}")
+        learn(catalog, recipe, run, SILENT, resume=False)
+        rows.append(next(csv.DictReader(run.history_path.read_text().splitlines())))
+    for key in ("train_loss", "validation_loss", "validation_mean_average_precision"):
+        assert float(rows[1][key]) == pytest.approx(float(rows[0][key]), rel=1e-3)

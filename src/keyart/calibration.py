@@ -78,8 +78,11 @@ class GenreCalibration:
     @property
     def line(self) -> tuple[float, float]:
         """The slope and intercept of the line that is nearest to the curve."""
-        if len(self.knots) < 2:
+        if not self.knots:
             return self.slope, self.intercept
+        if len(self.knots) == 1:
+            ((at, value),) = self.knots
+            return self.slope, value - self.slope * at
         at, value = np.array(self.knots).T
         slope, intercept = np.polyfit(at, value, 1)
         return float(slope), float(intercept)

@@ -40,6 +40,7 @@ def fit_calibration(
     groups: npt.ArrayLike | None = None,
     *,
     known: Calibration | None = None,
+    unknown: Flags | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> FittedCalibration:
@@ -53,7 +54,8 @@ def fit_calibration(
     tried: on 500 validation films it raised the calibration error from 0.007 to 0.012.) A genre
     that fewer than FEWEST_FILMS films have, or lack, gets the Platt line of all genres together, or
     the identity if there is none. known: of a model that this one started from. Its curves are kept
-    unless films enough say how to change what they give.
+    unless films enough say how to change what they give. unknown: (genres,), which it does not
+    know; these get curves of their own.
     """
     limit = float(np.finfo(np.float64).max)
     values, true = checked_scores(logits, truth, low=-limit, high=limit, name="logits")
@@ -61,21 +63,25 @@ def fit_calibration(
     films, genres = true.shape
     group = group_numbers(np.arange(films) if groups is None else groups, films)
     fold = folds_of(group, folds, seed)
-    pooled, fewest = _pooled(values, true), FEWEST_FILMS
+    fresh = np.full(genres, known is None) if unknown is None else unknown
+    pooled = _pooled(values[:, fresh], true[:, fresh])
     if known is not None:
         values = known.logits(values)
-        pooled, fewest = _identity(values, true), FEWEST_TO_CHANGE
     curves: list[GenreCalibration] = []
     fallbacks: dict[int, str] = {}
     for genre in range(genres):
         column, target = values[:, genre], true[:, genre]
         having = int(target.sum())
+        fewest = FEWEST_FILMS if fresh[genre] else FEWEST_TO_CHANGE
         if min(having, films - having) >= fewest and fold.max() > 0:
             curves.append(_best(column, target, fold))
+        elif not fresh[genre]:
+            curves.append(GenreCalibration("identity"))
+            how = "the films of the model that it started from"
+            fallbacks[genre] = f"{having} of {films} films have it; calibrated on {how}"
         else:
             curves.append(pooled)
             how = "all genres together" if pooled.method == "platt" else "nothing: plain sigmoid"
-            how = "the films of the model it started from" if known else how
             fallbacks[genre] = f"{having} of {films} films have it; calibrated on {how}"
     if known is not None:
         curves = [old.then(new) for old, new in zip(known.genres, curves, strict=True)]

@@ -19,6 +19,7 @@ PRECISIONS = tuple(percent / 100 for percent in range(50, 100, 5))
 """The precisions that a bundle can promise: 0.5 to 0.95."""
 
 _THRESHOLD = ": threshold: "  # in notes, between the genre and the reason
+_ALL_GENRES = f"posters alone{_THRESHOLD}"
 
 
 @dataclass(frozen=True)
@@ -73,25 +74,27 @@ def decide(
     logits, truth: (films, genres). groups: (films,), near-duplicate posters under one name.
     criterion: what the thresholds are best for, see `choose_thresholds`; or the precision that
     predicted genres keep. known: that of the model that this one started from, for the same
-    logits. Few films change little of it.
+    logits; thresholds are NaN for genres that it does not know. Few films change little of it.
     """
-    fitted = fit_calibration(logits, truth, groups, known=known.calibration if known else None)
+    fitted = fit_calibration(
+        logits,
+        truth,
+        groups,
+        known=known.calibration if known else None,
+        unknown=np.isnan(known.thresholds) if known else None,
+    )
     scores = fitted.calibration.apply(logits)
     notes = tuple(
         f"{vocabulary.names[column]}: calibration: {reason}"
         for column, reason in sorted(fitted.fallbacks.items())
     )
     undecided = Decision(fitted.calibration, np.ones(len(vocabulary)), notes)
-    return decide_again(
-        undecided,
-        scores,
-        truth,
-        groups,
-        vocabulary,
-        criterion,
-        promised=known.precision_thresholds if known else {},
-        balanced=known,
-    )
+    aim = criterion if isinstance(criterion, str) else "f1"
+    near = known.thresholds if known and known.criterion == aim else None
+    balanced = _balanced(undecided, scores, truth, vocabulary, aim, near)
+    precision = DEFAULT_PRECISION if isinstance(criterion, str) else criterion
+    promised = known.precision_thresholds if known else {}
+    return _promising(balanced, scores, truth, groups, vocabulary, precision, promised)
 
 
 def decide_again(
@@ -102,27 +105,54 @@ def decide_again(
     vocabulary: Vocabulary,
     criterion: Criterion | float,
     *,
-    promised: Mapping[float, npt.NDArray[np.float64]],
-    balanced: Decision | None = None,
+    leaning: bool,
 ) -> Decision:
     """The same calibration with thresholds for another criterion, or for another precision.
 
-    scores, truth: (films, genres) of validation films; the scores are calibrated. promised: the
-    thresholds by precision that count as proven, as in `promised_thresholds`; {} if none do.
-    balanced: a decision whose thresholds are near, if they are for the same criterion.
+    scores, truth: (films, genres) of validation films; the scores are calibrated. leaning: whether
+    the thresholds of `decision` are partly those of the model that it started from, see
+    `promised_thresholds`. Then those for a precision count as proven, and those for the same
+    criterion stay.
     """
-    precision = decision.precision or DEFAULT_PRECISION
     if isinstance(criterion, str):
-        aim = criterion
+        aim, precision = criterion, decision.precision or DEFAULT_PRECISION
     else:
         aim, precision = decision.criterion, criterion
-    near = balanced.thresholds if balanced and balanced.criterion == aim else None
-    chosen = choose_thresholds(scores, truth, aim, near)
+    if aim != decision.criterion or not leaning:
+        decision = _balanced(decision, scores, truth, vocabulary, aim, None)
+    promised = decision.precision_thresholds if leaning else {}
+    return _promising(decision, scores, truth, groups, vocabulary, precision, promised)
+
+
+def _balanced(
+    decision: Decision,
+    scores: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.bool_],
+    vocabulary: Vocabulary,
+    criterion: Criterion,
+    near: npt.NDArray[np.float64] | None,
+) -> Decision:
+    """With thresholds for a criterion. near: as `known` of `choose_thresholds`."""
+    chosen = choose_thresholds(scores, truth, criterion, near)
     notes = tuple(note for note in decision.notes if _THRESHOLD not in note)
     notes += tuple(
         f"{vocabulary.names[column]}{_THRESHOLD}{reason}"
         for column, reason in sorted(chosen.fallbacks.items())
     )
+    return replace(decision, thresholds=chosen.values, notes=notes, criterion=criterion)
+
+
+def _promising(
+    decision: Decision,
+    scores: npt.NDArray[np.float64],
+    truth: npt.NDArray[np.bool_],
+    groups: npt.NDArray[np.object_],
+    vocabulary: Vocabulary,
+    precision: float,
+    promised: Mapping[float, npt.NDArray[np.float64]],
+) -> Decision:
+    """With thresholds that keep precisions. promised: those that count as proven."""
+    notes = tuple(note for note in decision.notes if not note.startswith(_ALL_GENRES))
     promises = {
         wanted: promised_thresholds(scores, truth, groups, wanted, _at_least(promised, wanted))
         for wanted in sorted({*PRECISIONS, precision})
@@ -132,18 +162,11 @@ def decide_again(
         alone = promised_thresholds(scores, truth, groups, precision)
         if (alone != promises[precision]).any():
             notes += (
-                f"posters alone{_THRESHOLD}{len(truth):,} validation films do not prove a "
+                f"{_ALL_GENRES}{len(truth):,} validation films do not prove a "
                 f"precision of {precision:g}; the thresholds of the model that it started from "
                 "count too",
             )
-    return replace(
-        decision,
-        thresholds=chosen.values,
-        notes=notes,
-        criterion=aim,
-        precision_thresholds=promises,
-        precision=precision,
-    )
+    return replace(decision, notes=notes, precision_thresholds=promises, precision=precision)
 
 
 def _at_least(
@@ -162,4 +185,4 @@ def _silence(
     if not silent:
         return ()
     which = "no genre" if len(silent) == len(vocabulary) else f"all but {', '.join(silent)}"
-    return (f"posters alone{_THRESHOLD}a precision of {precision:g} is kept by {which}",)
+    return (f"{_ALL_GENRES}a precision of {precision:g} is kept by {which}",)

@@ -67,21 +67,15 @@ def evaluate_model(
         scores, truth = bundle.calibration.apply(logits["validation"]), catalog.truth[rows]
         groups = catalog.groups[rows]
         # It started from a model whose films are not these: what that one proved still counts.
-        leaning = START_CATALOG in bundle.provenance
-        decision = decide_again(
-            decision,
-            scores,
-            truth,
-            groups,
-            bundle.vocabulary,
-            criterion,
-            promised=bundle.precision_thresholds if leaning else {},
-        )
+        leaning = bundle.provenance.get(START_CATALOG) not in (None, catalog.fingerprint)
         if films is not None:
             found = evidence_of_rows(films.titles, catalog, logits["validation"], rows)
             films = decide_films_again(
-                films, found, truth, groups, bundle.vocabulary, decision, leaning=leaning
+                films, found, truth, groups, bundle.vocabulary, decision, criterion, leaning=leaning
             )
+        decision = decide_again(
+            decision, scores, truth, groups, bundle.vocabulary, criterion, leaning=leaning
+        )
     name = str(bundle.provenance.get("name", bundle.path.name))
     wanted = {split: logits[split] for split in splits}
     table, scored = evaluate_logits(

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keyart.calibration import sigmoid
-from keyart.decisions import Decisions, Films
+from keyart.decisions import DEFAULT_PRECISION, Decisions, Films
 from keyart.evaluation.bootstrap import folds_of
-from keyart.evaluation.decide import Decision, decide, decide_again
+from keyart.evaluation.decide import PRECISIONS, Decision, decide, decide_again
 from keyart.evaluation.metrics import Flags
 from keyart.evaluation.promise import SILENT
 from keyart.evaluation.ranking import Floats
@@ -43,7 +43,10 @@ Found = Mapping[Kind, Floats]
 
 
 class Known(NamedTuple):
-    """How the model that another one started from answers with some evidence."""
+    """How the model that another one started from answers with some evidence.
+
+    Intercepts and thresholds are NaN for genres that it does not know.
+    """
 
     fusion: Fusion
     decision: Decision
@@ -78,6 +81,7 @@ def fit_films(
         if before is None:
             fusion = fit_fusion(chosen, truth[having], None, sets)
         else:
+            before = _completed(before, chosen, truth[having], sets)
             fusion = _fit_near(before, chosen, truth[having], groups[having], sets)
         fusions[evidence] = fusion
         decisions[evidence] = decide(
@@ -98,37 +102,44 @@ def decide_films_again(
     groups: npt.NDArray[np.object_],
     vocabulary: Vocabulary,
     decision: Decision,
+    criterion: Criterion | float,
     *,
     leaning: bool,
 ) -> Films:
-    """The same fusions and calibrations with other thresholds, as those of posters alone.
+    """The same fusions and calibrations with other thresholds.
 
-    decision: that of posters alone. leaning: whether the thresholds that films have count as
-    proven. The rest is as for `fit_films`. Evidence that no film has keeps its thresholds, and with
-    a precision that it has none for, it predicts nothing.
+    decision: what posters alone had so far. criterion, leaning: as for `decide_again`; the rest is
+    as for `fit_films`. Evidence that no film has keeps its thresholds, and with a precision that it
+    has none for, it predicts nothing.
     """
+    precision = decision.precision or DEFAULT_PRECISION
+    if not isinstance(criterion, str):
+        precision = criterion
     decisions = {}
     for evidence, fusion in films.fusions.items():
         having = rows_with(found, evidence)
         own = films.decisions[evidence]
         if not len(having):
             silent = np.full(truth.shape[1], SILENT)
-            wanted = decision.precision_thresholds
+            wanted = sorted({*PRECISIONS, precision})
             kept = {at: own.precision_thresholds.get(at, silent) for at in wanted}
-            decisions[evidence] = replace(
-                own, precision_thresholds=kept, precision=decision.precision
-            )
+            decisions[evidence] = replace(own, precision_thresholds=kept, precision=precision)
             continue
         logits = fusion.logits({kind: found[kind][having] for kind in evidence})
-        before = replace(decision, calibration=own.calibration)
+        before = replace(
+            decision,
+            calibration=own.calibration,
+            thresholds=own.thresholds,
+            precision_thresholds=own.precision_thresholds,
+        )
         decisions[evidence] = decide_again(
             before,
             own.calibration.apply(logits),
             truth[having],
             groups[having],
             vocabulary,
-            decision.criterion,
-            promised=own.precision_thresholds if leaning else {},
+            criterion,
+            leaning=leaning,
         ).decisions
     return replace(films, decisions=decisions)
 
@@ -178,6 +189,17 @@ def fit_fusion(
         used,
         0.0 if used is None else fit.sets_weight,
     )
+
+
+def _completed(known: Known, found: Found, truth: Flags, sets: GenreSets | None) -> Known:
+    """With intercepts of the genres that are not known, as the films say."""
+    intercept = known.fusion.intercept
+    unknown = np.isnan(intercept)
+    if not unknown.any():
+        return known
+    fitted = fit_fusion(found, truth, known.fusion, sets).intercept
+    whole = np.where(unknown, fitted, intercept)
+    return known._replace(fusion=replace(known.fusion, intercept=whole))
 
 
 def _fit_near(
@@ -257,12 +279,16 @@ def _fit(
     parts, genres = len(logits), truth.shape[1]
     inputs = np.stack(logits, axis=-1) if logits else np.empty((*truth.shape, 0))
     rate = (truth.sum(0) + 1) / (len(truth) + 2)
-    intercept = known.intercept if known else np.log(rate / (1 - rate))
+    intercept, steady = np.log(rate / (1 - rate)), np.full(genres, _STEADY)
+    if known is not None:
+        unknown = np.isnan(known.intercept)
+        intercept = np.where(unknown, intercept, known.intercept)
+        steady = np.where(unknown, _STEADY, _STEADY_TO_KNOWN)
     sets_weight = known.sets_weight if known and known.sets else _USUAL_SETS
     start = np.concatenate([usual, intercept, [sets_weight]])
     shrink = _SHRINK_TO_KNOWN if known else _SHRINK
     penalty = np.full(len(start), shrink)
-    penalty[parts : parts + genres] = _STEADY_TO_KNOWN if known else _STEADY
+    penalty[parts : parts + genres] = steady
 
     def of_films(at: Floats) -> tuple[Floats, Floats, float]:
         total = inputs @ at[:parts] + at[parts:-1]

@@ -16,6 +16,7 @@ proved, as a limited number of predictions, so that many films of its own outwei
 """
 
 import math
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +36,10 @@ _LEVELS = np.arange(1, 100) / 100  # the thresholds to choose from
 SILENT = 1.0
 """The threshold of a genre that is never predicted."""
 
-# Known thresholds count as so many predictions, evenly of all genres; the share of right ones is
-# this far on the way from the precision to 1. By themselves these pass the test, with room for some
-# dozen predictions that are worse by chance.
-_KNOWN_PREDICTIONS, _KNOWN_MARGIN = 200, 1 / 3
+# Known thresholds count as so many predictions, evenly of all genres. The right ones are as many as
+# chance gives this seldom at the wanted precision. So by themselves they pass the test, with room
+# for predictions that are worse by chance: eleven wrong ones in a row at a precision of 0.6.
+_KNOWN_PREDICTIONS, _KNOWN_CHANCE = 200, 5e-5
 
 
 def promised_thresholds(
@@ -52,19 +53,19 @@ def promised_thresholds(
 
     scores: (films, genres), calibrated. truth: (films, genres). groups: (films,), films that are
     not independent under one name. precision: above 0 and below 1. known: (genres,), thresholds
-    that kept it for the model that this one started from. If a genre's own predictions contradict
-    the precision, it gets a higher threshold, at which they keep it, or SILENT if there is none.
-    All genres are SILENT if no threshold passes the test.
+    that kept it for the model that this one started from; NaN for a genre that it does not know. If
+    a genre's own predictions contradict the precision, it gets a higher threshold, at which they
+    keep it, or SILENT if there is none. All genres are SILENT if no threshold passes the test.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     group = group_numbers(groups, len(true))
     alone = _proven(values, true, group, precision, None)
-    if known is None or (known >= SILENT).all():
+    if known is None or not (known < SILENT).any():
         return alone
     both = _proven(values, true, group, precision, known)
     # With enough films, they prove more by themselves.
     predicted = [((values >= one) & (one < SILENT)).sum() for one in (alone, both)]
-    return alone if predicted[0] >= predicted[1] else both
+    return alone if predicted[0] >= max(1, predicted[1]) else both
 
 
 def _proven(
@@ -74,13 +75,17 @@ def _proven(
     precision: float,
     known: Floats | None,
 ) -> Floats:
-    """The thresholds that pass the test. known: those that count as proven."""
-    levels = np.append(_LEVELS, np.inf)
+    """The thresholds that pass the test. known: those that count as proven, at least one."""
     genres = true.shape[1]
-    floors, lowest, given, wrong_of_given = np.zeros(genres), None, 0, 0
+    floors, lowest = np.zeros(genres), None
+    given, wrong_of_given = np.zeros((2, genres), np.int64)
     if known is not None:
-        floors, lowest = np.where(known < SILENT, known, np.inf), float(known.min())
-        given = round(_KNOWN_PREDICTIONS / genres)
+        lowest = float(known[known < SILENT].min())
+        unknown = np.isnan(known)
+        floors = np.where(known < SILENT, known, np.inf)
+        for genre in np.flatnonzero(unknown):  # it has nothing but these films
+            floors[genre] = _keeping(values[:, genre], true[:, genre], lowest, precision)
+        given[~unknown] = round(_KNOWN_PREDICTIONS / genres)
         wrong_of_given = given - _right_of(given, precision)
     while True:
         level = _lowest_level(np.where(values >= floors, values, 0), true, group, precision, lowest)
@@ -89,20 +94,30 @@ def _proven(
         thresholds = np.maximum(floors, level)
         refuted = False
         for genre in np.flatnonzero(np.isfinite(floors)):
-            above = np.searchsorted(levels, thresholds[genre])
-            # By level: how often the genre is predicted, and how often rightly.
-            count, hits = (
-                (cells[:, None] >= levels[above:]).sum(0)
-                for cells in (values[:, genre], values[true[:, genre], genre])
-            )
-            wrong = int(count[0] - hits[0]) + wrong_of_given
-            if binomial_tail(wrong, int(count[0]) + given, 1 - precision) <= _REFUTED:
-                keeps = (count >= _FEWEST) & (hits >= precision * count)
-                keeps[-1] = True  # never predicted
-                floors[genre] = levels[above:][keeps.argmax()]
+            cells = values[:, genre] >= thresholds[genre]
+            count = int(cells.sum() + given[genre])
+            wrong = int((cells & ~true[:, genre]).sum() + wrong_of_given[genre])
+            if binomial_tail(wrong, count, 1 - precision) <= _REFUTED:
+                floors[genre] = _keeping(
+                    values[:, genre], true[:, genre], thresholds[genre], precision
+                )
                 refuted = True
         if not refuted:
             return np.where(np.isfinite(thresholds), thresholds, SILENT)
+
+
+def _keeping(scores: Floats, truth: Flags, least: float, precision: float) -> float:
+    """The lowest threshold from `least` on at which a genre keeps the precision; else infinite.
+
+    scores, truth: (films,).
+    """
+    levels = np.append(_LEVELS, np.inf)
+    levels = levels[np.searchsorted(levels, least) :]
+    # By level: how often the genre is predicted, and how often rightly.
+    count, hits = ((cells[:, None] >= levels).sum(0) for cells in (scores, scores[truth]))
+    keeps = (count >= _FEWEST) & (hits >= precision * count)
+    keeps[-1] = True  # never predicted
+    return float(levels[keeps.argmax()])
 
 
 def _lowest_level(
@@ -153,15 +168,25 @@ def _is_proven(predicted: Floats, hits: Floats, precision: float, given: int) ->
     rate = right / max(trials, 1)
     spread = ((hits - rate * predicted) ** 2).sum()
     design = max(1.0, spread / (trials * rate * (1 - rate))) if 0 < rate < 1 else 1.0
-    known = _right_of(given, precision)
-    successes = math.floor(right / design) + known
-    failures = math.ceil((trials - right) / design) + given - known
+    known = _right_of(np.array(given), precision)
+    successes = math.floor(right / design) + int(known)
+    failures = math.ceil((trials - right) / design) + given - int(known)
     return binomial_tail(successes, successes + failures, precision) <= 1 - CONFIDENCE
 
 
-def _right_of(given: int, precision: float) -> int:
+def _right_of(given: npt.NDArray[np.int64], precision: float) -> npt.NDArray[np.int64]:
     """How many of the predictions that known thresholds count as are right."""
-    return round(given * (precision + _KNOWN_MARGIN * (1 - precision)))
+    right: npt.NDArray[np.int64] = np.rint(given * _known_rate(precision)).astype(np.int64)
+    return right
+
+
+@cache
+def _known_rate(precision: float) -> float:
+    """The share of right ones of the predictions that known thresholds count as."""
+    for right in range(_KNOWN_PREDICTIONS):
+        if binomial_tail(right, _KNOWN_PREDICTIONS, precision) <= _KNOWN_CHANCE:
+            return right / _KNOWN_PREDICTIONS
+    return 1.0
 
 
 def binomial_tail(successes: int, trials: int, rate: float) -> float:

@@ -48,8 +48,9 @@ def choose_thresholds(
     A genre that no film has gets the threshold of all genres together. No threshold equals a
     score, so that a rounded score stays on its side.
 
-    known: (genres,), the thresholds of the model that this one started from. The threshold of all
-    genres together is drawn towards them in the same way, for n genres of all films.
+    known: (genres,), the thresholds of the model that this one started from; NaN for a genre that
+    it does not know. The threshold of all genres together is drawn towards them in the same way,
+    for n genres of all films.
     """
     values, true = checked_scores(scores, truth, low=0, high=1)
     films, genres = true.shape
@@ -59,13 +60,14 @@ def choose_thresholds(
     shared = np.full(genres, 0.5 if together is None else together)
     if known is not None:
         trust = true.sum() / (true.sum() + SHRINKAGE)
-        drawn = trust * shared + (1 - trust) * known
+        drawn = np.where(np.isnan(known), shared, trust * shared + (1 - trust) * known)
         shared = np.array([_off_scores(*one) for one in zip(drawn, values.T, strict=True)])
     chosen = shared.copy()
     fallbacks = {}
     for genre, positives in enumerate(true.sum(axis=0)):
         if positives == 0:
-            fallbacks[genre] = f"none of {films} films has it; takes the threshold of all genres"
+            whose = "of all genres" if known is None else "of the model that it started from"
+            fallbacks[genre] = f"none of {films} films has it; takes the threshold {whose}"
         elif criterion != "micro_f1":
             own = _best(values[:, genre], true[:, genre], criterion)
             assert own is not None  # a film has the genre

@@ -115,6 +115,13 @@ def _start_of(recipe: AnyRecipe) -> Start | None:
     return None if name is None else open_start(name)
 
 
+def _promised_by(start: Start, catalog: Catalog) -> str:
+    """The catalog whose films have proven what the start promises."""
+    if start.catalog != catalog.fingerprint:
+        return start.catalog
+    return str(start.bundle.provenance[START_CATALOG])
+
+
 def _notes_of(start: Start, catalog: Catalog, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
     """What the start means for the metrics. rows: of the test films."""
     name = "the box" if is_box(start.bundle) else Path(start.name).name
@@ -151,7 +158,8 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
     """Calibrate, choose thresholds, score, and write metrics, predictions, report and bundle."""
     validation, known = trained.rows["validation"], _start_of(recipe)
     if known is not None and known.catalog == catalog.fingerprint:
-        known = replace(known, promises=False)  # of the same validation films
+        # Its thresholds were chosen on these validation films, unless another model's count too.
+        known = replace(known, promises=START_CATALOG in known.bundle.provenance)
     decision = decide(
         trained.logits["validation"],
         catalog.truth[validation],
@@ -206,7 +214,7 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
             **table.provenance(),
             "recipe": toml,
             "terms": terms_to_json(terms),
-            **({START_CATALOG: known.catalog} if known and known.promises else {}),
+            **({START_CATALOG: _promised_by(known, catalog)} if known and known.promises else {}),
             **trained.provenance,
         },
         films=films,

@@ -40,7 +40,8 @@ class Examples:
 
     source: gives batches. truth: (films, genres) of the whole catalog. train, validation: the
     images of the two splits that training may see. teacher: returns scores and features of an
-    augmented batch.
+    augmented batch. lines: (2, genres), slopes and intercepts that make log-odds of the logits;
+    None if they are log-odds.
     """
 
     source: Source
@@ -48,6 +49,7 @@ class Examples:
     train: Images
     validation: Images
     teacher: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    lines: Tensor | None = None
 
 
 def fit(
@@ -92,10 +94,15 @@ def fit(
     by_genre = genre_weights(opt.balance, counts, len(train))
     loss_weights = torch.from_numpy(by_genre).float().to(machine.device)
 
+    lines = None if examples.lines is None else examples.lines.to(machine.device)
+
+    def log_odds(logits: Tensor) -> Tensor:
+        return logits.float() if lines is None else logits.float() * lines[0] + lines[1]
+
     def forward(batch: Tensor, truth: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor]:
         with machine.arithmetic():
             logits, features = training(batch)
-        logits = logits.float()
+        logits = log_odds(logits)
         cells = loss_of(opt.loss, logits, truth)
         loss = (cells * cell_weights(loss_weights, truth, opt.balance_by)).mean()
         if wanted is not None:
@@ -105,8 +112,7 @@ def fit(
 
     def infer(batch: Tensor) -> Tensor:
         with torch.no_grad(), machine.arithmetic():
-            logits: Tensor = trainee(batch)[0].float()
-        return logits
+            return log_odds(trainee(batch)[0])
 
     forward_, infer_ = (
         Compiled(function, machine, callbacks.message) for function in (forward, infer)

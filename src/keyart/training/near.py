@@ -138,6 +138,8 @@ def _least_moving(losses: Floats) -> int:
 
     losses: (choices, films), of films left out, what moves less first.
     """
+    if losses.shape[1] < 2:
+        return 0
     worse = losses - losses[losses.sum(1).argmin()]
     error = worse.std(1, ddof=1) / np.sqrt(worse.shape[1])
     return int((worse.mean(1) <= error).argmax())

@@ -138,7 +138,11 @@ class Start:
             evidence: Known(
                 replace(
                     fusion,
-                    intercept=_columns(fusion.intercept[None], columns)[0],
+                    intercept=np.where(
+                        [bool(alike) for alike in columns],
+                        _columns(fusion.intercept[None], columns)[0],
+                        np.nan,
+                    ),
                     sets=None if fusion.sets is None else sets,
                 ),
                 self._decision(films.decisions[evidence], columns),
@@ -149,23 +153,23 @@ class Start:
     def _decision(self, known: Decisions, columns: Sequence[Sequence[int]]) -> Decision:
         """The curves and thresholds of these genres.
 
-        A genre that is not one of the model's has calibrated logits. Its threshold is the mean of
-        all; of those for a precision, the lowest, which is that of most genres.
+        Logits of a genre that stands for several, or that the model does not know, need no curve.
+        The thresholds of the latter are NaN. If the model knows none, it promises nothing.
         """
         curves = (
             known.calibration.genres[alike[0]] if len(alike) == 1 else GenreCalibration("identity")
             for alike in columns
         )
 
-        def cuts(before: Floats, usual: float) -> Floats:
-            return np.array([before[list(alike)].max() if alike else usual for alike in columns])
+        def cuts(before: Floats) -> Floats:
+            return np.array([before[list(alike)].max() if alike else np.nan for alike in columns])
 
-        promised = known.precision_thresholds if self.promises else {}
+        promised = known.precision_thresholds if self.promises and any(columns) else {}
         return replace(
             Decision.of(self.bundle),
             calibration=Calibration(tuple(curves)),
-            thresholds=cuts(known.thresholds, known.thresholds.mean()),
-            precision_thresholds={at: cuts(one, one.min()) for at, one in promised.items()},
+            thresholds=cuts(known.thresholds),
+            precision_thresholds={at: cuts(one) for at, one in promised.items()},
         )
 
 
@@ -196,8 +200,8 @@ def fit_head(
     """Fit a head to films, near the weights that it has. Returns the penalty, as in `fit_near`.
 
     features: (films, channels), as its `pool` returns them. truth: (films, genres). groups:
-    (films,). calibration: of the head's logits. What is fitted moves what it gives; it bends
-    little, so the head moves as if it were its nearest lines.
+    (films,). calibration: of the head's logits. What is fitted moves what it gives; the head moves
+    as if its curves were their nearest lines. What curves that bend make of that differs a little.
     """
     inputs = np.asarray(features, np.float64)
     mean, std = inputs.mean(0), inputs.std(0)

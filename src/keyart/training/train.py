@@ -289,7 +289,13 @@ def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) 
         known = {name: tensor for name, tensor in model.state_dict().items()}
         return known | {f"head.{name}": tensor for name, tensor in folded.items()}
 
-    examples = Examples(source, lesson.catalog.truth, splits["train"], splits["validation"])
+    examples = Examples(
+        source,
+        lesson.catalog.truth,
+        splits["train"],
+        splits["validation"],
+        lines=_lines(recipe, lesson.catalog),
+    )
     weights = sum(parameter.numel() for parameter in head.parameters())
     gflop = 3 * 2e-9 * weights * optimisation.epochs * len(splits["train"])
     machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
@@ -324,8 +330,17 @@ def _fit_whole(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run)
         splits["train"],
         splits["validation"],
         teacher,
+        _lines(recipe, lesson.catalog),
     )
     fit(trainee, examples, recipe, machine, run, lesson.callbacks, model.state_dict, lesson.workers)
+
+
+def _lines(recipe: Recipe, catalog: Catalog) -> torch.Tensor | None:
+    """The lines (2, genres) nearest to the curves of the start, which its head needs."""
+    if recipe.network.start is None:
+        return None
+    curves = open_start(recipe.network.start).decision(catalog.vocabulary).calibration.genres
+    return torch.tensor([curve.line for curve in curves]).T
 
 
 class _ImagePixels:
