@@ -183,6 +183,24 @@ def test_sets_that_say_nothing_of_the_films_are_left_out() -> None:
     assert fit_fusion(found, truth, sets=GenreSets.from_labels(painted(1_000, 2)[1])).sets is None
 
 
+def test_a_genre_that_a_start_does_not_know_is_spread_over_its_sets() -> None:
+    random = np.random.default_rng(5)
+    truth = random.random((4_000, 3)) < 0.3
+    known = GenreSets.from_labels(np.hstack([truth, np.zeros((4_000, 1), bool)]))
+    assert known is not None
+    spread = known.spread({3: 0.25})
+    assert spread.total == known.total
+    assert spread.rate(3) == pytest.approx(0.25, abs=0.01)
+    for genre in range(3):
+        assert spread.rate(genre) == pytest.approx(known.rate(genre))
+    # It says nothing of the others, and they nothing of it.
+    logits = random.normal(size=(50, 4))
+    moved = spread.log_odds(logits, 1.0)
+    np.testing.assert_allclose(moved[:, 3], logits[:, 3], atol=0.15)
+    np.testing.assert_allclose(moved[:, :3], known.log_odds(logits, 1.0)[:, :3], atol=0.15)
+    assert (np.abs(known.log_odds(logits, 1.0)[:, 3] - logits[:, 3]) > 1).all()
+
+
 def fitted(
     found: dict[Kind, np.ndarray], truth: np.ndarray, start: Films | None, own: GenreSets | None
 ) -> Films:

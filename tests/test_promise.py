@@ -195,16 +195,31 @@ def test_a_genre_that_is_not_known_is_predicted_if_its_own_films_keep_the_precis
     known = known_thresholds()
     known[3] = np.nan
     assert promised_thresholds(*films(8, 1), alone(8), 0.6, known)[3] == SILENT
-    scores, truth = films(100, 2)
-    found = promised_thresholds(scores, truth, alone(100), 0.6, known)
+    scores, truth = films(400, 2)
+    found = promised_thresholds(scores, truth, alone(400), 0.6, known)
     assert known[0] <= found[3] < SILENT
     assert truth[scores[:, 3] >= found[3], 3].mean() >= 0.6
     scores[:, 3] = 1 - scores[:, 3]  # now its highest scores are wrong
-    assert promised_thresholds(scores, truth, alone(100), 0.6, known)[3] == SILENT
+    assert promised_thresholds(scores, truth, alone(400), 0.6, known)[3] == SILENT
     nothing = np.full(4, np.nan)
     without = promised_thresholds(*films(100, 2), alone(100), 0.6)
     found = promised_thresholds(*films(100, 2), alone(100), 0.6, nothing)
     np.testing.assert_array_equal(found, without)
+
+
+@pytest.mark.parametrize("count", [12, 25, 100])
+def test_a_genre_that_is_not_known_and_that_a_coin_decides_is_hardly_ever_predicted(
+    count: int,
+) -> None:
+    known = np.append(known_thresholds(), np.nan)
+    predicted = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        scores, truth = films(count, seed)
+        scores = np.hstack([scores, rng.uniform(0.4, 0.6, (count, 1))])
+        truth = np.hstack([truth, rng.random((count, 1)) < 0.5])
+        predicted.append(promised_thresholds(scores, truth, alone(count), 0.6, known)[4] < SILENT)
+    assert np.mean(predicted) <= 0.1
 
 
 def test_a_genre_that_was_silent_stays_so_until_there_are_films_enough() -> None:

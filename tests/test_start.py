@@ -269,7 +269,7 @@ def test_what_the_start_promised_counts_and_is_kept_when_a_run_is_evaluated_agai
     alone = promise.promised_thresholds(scores, catalog.truth[rows], catalog.groups[rows], 0.6)
     assert (alone == promise.SILENT).all()
     assert (bundle.precision_thresholds[0.6] < promise.SILENT).any()
-    assert any("do not prove a precision of 0.6" in note for note in bundle.provenance["notes"])
+    assert any("cannot prove a precision of 0.6" in note for note in bundle.provenance["notes"])
     decision, films, _, _ = evaluate_model(Predictor(bundle), catalog, ["validation"], 0.72)
     assert films is not None
     assert bundle.films is not None
@@ -288,12 +288,28 @@ def test_what_a_start_took_over_counts_on_the_same_films_and_what_they_proved_do
     catalog, first = own_genres.catalog, own_genres.bundle
     again = train(catalog, out=tmp_path / "again", start=own_genres.path, callbacks=SILENT).bundle
     assert again.provenance["start_catalog"] == first.provenance["start_catalog"]
+    notes = " ".join(again.provenance["notes"])
+    assert "It started from run, of the same catalog and splits." in notes
+    assert "The box, from which run started, was trained on none of the test films." in notes
     np.testing.assert_array_equal(again.precision_thresholds[0.6], first.precision_thresholds[0.6])
     facts = {key: fact for key, fact in first.provenance.items() if key != "start_catalog"}
     bare = write_bundle(tmp_path / "bare", replace(content_of(first), provenance=facts))
     third = train(catalog, out=tmp_path / "third", start=bare.path, callbacks=SILENT).bundle
     assert "start_catalog" not in third.provenance
     assert (third.precision_thresholds[0.6] == promise.SILENT).all()
+
+
+def test_evaluate_says_of_each_evidence_what_the_training_said(own_genres: Run) -> None:
+    before = own_genres.metrics
+    assert {one.model.unsure.precision for one in before.evidence.values() if one.model.unsure}
+    assert evaluate(own_genres).evidence == before.evidence
+
+
+def test_a_head_that_was_fitted_in_one_step_has_a_history_of_one_row(own_genres: Run) -> None:
+    history = own_genres.history
+    assert history is not None
+    assert list(history["epoch"]) == [1]
+    assert 0 < history["validation_loss"][0] < 1
 
 
 def test_titles_are_known_from_the_start(own_genres: Run) -> None:

@@ -77,6 +77,23 @@ class GenreSets:
         """How many films there are."""
         return int(self.films.sum()) + self.others
 
+    def rate(self, genre: int) -> float:
+        """The share of films that have a genre, of those with a set that is listed."""
+        return float(self.films[self.members[:, genre]].sum() / self.films.sum())
+
+    def spread(self, rates: Mapping[int, float]) -> "GenreSets":
+        """With genres that no set has so far, each in this share of the films of every set."""
+        members, films = self.members, self.films
+        for genre, rate in rates.items():
+            having, more = np.rint(films * rate).astype(np.int64), members.copy()
+            more[:, genre] = True
+            members = np.concatenate([members, more])
+            films = np.concatenate([films - having, having])
+            members, films = members[films > 0], films[films > 0]
+        found = GenreSets.from_labels(members, films, self.others)
+        assert found is not None  # no set is empty
+        return found
+
     def merged(self, more: "GenreSets") -> "GenreSets":
         """The sets of these films and of other ones, of the same genres."""
         both = GenreSets.from_labels(

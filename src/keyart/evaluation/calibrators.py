@@ -77,8 +77,8 @@ def fit_calibration(
             curves.append(_best(column, target, fold))
         elif not fresh[genre]:
             curves.append(GenreCalibration("identity"))
-            how = "the films of the model that it started from"
-            fallbacks[genre] = f"{having} of {films} films have it; calibrated on {how}"
+            how = "calibrated on the films of the model that it started from"
+            fallbacks[genre] = f"too few of {films} films have it, or lack it; {how}"
         else:
             curves.append(pooled)
             how = "all genres together" if pooled.method == "platt" else "nothing: plain sigmoid"

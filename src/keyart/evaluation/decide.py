@@ -10,6 +10,7 @@ import numpy.typing as npt
 from keyart.bundle import Bundle
 from keyart.calibration import Calibration
 from keyart.decisions import DEFAULT_PRECISION, Decisions
+from keyart.errors import counted
 from keyart.evaluation.calibrators import fit_calibration
 from keyart.evaluation.promise import SILENT, promised_thresholds
 from keyart.evaluation.thresholds import Criterion, choose_thresholds
@@ -19,6 +20,8 @@ PRECISIONS = tuple(percent / 100 for percent in range(50, 100, 5))
 """The precisions that a bundle can promise: 0.5 to 0.95."""
 
 _THRESHOLD = ": threshold: "  # in notes, between the genre and the reason
+NOT_PROVEN = "cannot prove a precision"
+"""In a note of a model whose precision rests on the one that it started from."""
 _ALL_GENRES = f"posters alone{_THRESHOLD}"
 
 
@@ -84,10 +87,7 @@ def decide(
         unknown=np.isnan(known.thresholds) if known else None,
     )
     scores = fitted.calibration.apply(logits)
-    notes = tuple(
-        f"{vocabulary.names[column]}: calibration: {reason}"
-        for column, reason in sorted(fitted.fallbacks.items())
-    )
+    notes = _notes(": calibration: ", fitted.fallbacks, vocabulary)
     undecided = Decision(fitted.calibration, np.ones(len(vocabulary)), notes)
     aim = criterion if isinstance(criterion, str) else "f1"
     near = known.thresholds if known and known.criterion == aim else None
@@ -135,10 +135,7 @@ def _balanced(
     """With thresholds for a criterion. near: as `known` of `choose_thresholds`."""
     chosen = choose_thresholds(scores, truth, criterion, near)
     notes = tuple(note for note in decision.notes if _THRESHOLD not in note)
-    notes += tuple(
-        f"{vocabulary.names[column]}{_THRESHOLD}{reason}"
-        for column, reason in sorted(chosen.fallbacks.items())
-    )
+    notes += _notes(_THRESHOLD, chosen.fallbacks, vocabulary)
     return replace(decision, thresholds=chosen.values, notes=notes, criterion=criterion)
 
 
@@ -162,11 +159,19 @@ def _promising(
         alone = promised_thresholds(scores, truth, groups, precision)
         if (alone != promises[precision]).any():
             notes += (
-                f"{_ALL_GENRES}{len(truth):,} validation films do not prove a "
-                f"precision of {precision:g}; the thresholds of the model that it started from "
+                f"{_ALL_GENRES}{counted(len(truth), 'validation film')} {NOT_PROVEN} "
+                f"of {precision:g}; the thresholds of the model that it started from "
                 "count too",
             )
     return replace(decision, notes=notes, precision_thresholds=promises, precision=precision)
+
+
+def _notes(about: str, fallbacks: Mapping[int, str], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """One note for the genres that have the same reason. fallbacks: reasons by column."""
+    reasons: dict[str, list[str]] = {}
+    for column, reason in sorted(fallbacks.items()):
+        reasons.setdefault(reason, []).append(vocabulary.names[column])
+    return tuple(f"{', '.join(names)}{about}{reason}" for reason, names in reasons.items())
 
 
 def _at_least(

@@ -62,12 +62,18 @@ def evaluate_model(
         for split in needed
     }
     films = bundle.films
+    if films is not None:
+        own = {evidence: bundle.decisions_for(evidence) for evidence in films.decisions}
+        films = replace(films, decisions=own)
     if criterion is not None:
         rows = catalog.rows("validation")
         scores, truth = bundle.calibration.apply(logits["validation"]), catalog.truth[rows]
         groups = catalog.groups[rows]
         # It started from a model whose films are not these: what that one proved still counts.
-        leaning = bundle.provenance.get(START_CATALOG) not in (None, catalog.fingerprint)
+        leaning = (
+            bundle.provenance.get("catalog") == catalog.fingerprint
+            and START_CATALOG in bundle.provenance
+        )
         if films is not None:
             found = evidence_of_rows(films.titles, catalog, logits["validation"], rows)
             films = decide_films_again(

@@ -8,7 +8,7 @@ at best with weights of their own for each genre, so there is one. Which genres 
 more of a difference: see genre_sets.py.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ def fit_films(
     answers stay near that. sets: of training films.
     """
     known = known or {}
-    sets = _shared_sets(sets, (one.fusion for one in known.values()))
+    sets = _shared_sets(sets, [one.fusion for one in known.values()])
     fusions: dict[Evidence, Fusion] = {}
     decisions: dict[Evidence, Decisions] = {}
     for evidence in FUSED:
@@ -242,15 +242,19 @@ def _is_clear(gains: Floats) -> bool:
     return bool(gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains)))
 
 
-def _shared_sets(own: GenreSets | None, known: Iterable[Fusion]) -> GenreSets | None:
+def _shared_sets(own: GenreSets | None, known: Sequence[Fusion]) -> GenreSets | None:
     """The sets of all fusions: those of the catalog, with those of a larger one that was learned.
 
-    A catalog that is as large knows its sets itself, and may be the same catalog.
+    A catalog that is as large knows its sets itself, and may be the same catalog. In the larger
+    one, a genre that it did not know is in as many films of each set as in all of this one.
     """
     before = next((one.sets for one in known if one.sets is not None), None)
     if before is None or own is None:
         return own if before is None else before
-    return own if own.total >= before.total else before.merged(own)
+    if own.total >= before.total:
+        return own
+    unknown = np.flatnonzero(np.isnan(known[0].intercept)).tolist()
+    return before.spread({genre: own.rate(genre) for genre in unknown}).merged(own)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ With 0.99 it would be 95 on average, and less for some models."""
 # A genre contradicts the precision if chance gives so few right predictions less often than this.
 _REFUTED = 0.1
 _FEWEST = 5  # predictions that show which higher threshold keeps it
+_UNKNOWN_CHANCE = 0.05  # of as many right ones, for a genre that nothing else is known of
 _LEVELS = np.arange(1, 100) / 100  # the thresholds to choose from
 SILENT = 1.0
 """The threshold of a genre that is never predicted."""
@@ -84,7 +85,9 @@ def _proven(
         unknown = np.isnan(known)
         floors = np.where(known < SILENT, known, np.inf)
         for genre in np.flatnonzero(unknown):  # it has nothing but these films
-            floors[genre] = _keeping(values[:, genre], true[:, genre], lowest, precision)
+            floors[genre] = _keeping(
+                values[:, genre], true[:, genre], lowest, precision, _UNKNOWN_CHANCE
+            )
         given[~unknown] = round(_KNOWN_PREDICTIONS / genres)
         wrong_of_given = given - _right_of(given, precision)
     while True:
@@ -106,18 +109,22 @@ def _proven(
             return np.where(np.isfinite(thresholds), thresholds, SILENT)
 
 
-def _keeping(scores: Floats, truth: Flags, least: float, precision: float) -> float:
+def _keeping(
+    scores: Floats, truth: Flags, least: float, precision: float, chance: float = 1.0
+) -> float:
     """The lowest threshold from `least` on at which a genre keeps the precision; else infinite.
 
-    scores, truth: (films,).
+    scores, truth: (films,). chance: that so many are right at the precision; at most this.
     """
     levels = np.append(_LEVELS, np.inf)
     levels = levels[np.searchsorted(levels, least) :]
     # By level: how often the genre is predicted, and how often rightly.
     count, hits = ((cells[:, None] >= levels).sum(0) for cells in (scores, scores[truth]))
     keeps = (count >= _FEWEST) & (hits >= precision * count)
-    keeps[-1] = True  # never predicted
-    return float(levels[keeps.argmax()])
+    for level in np.flatnonzero(keeps):
+        if binomial_tail(int(hits[level]), int(count[level]), precision) <= chance:
+            return float(levels[level])
+    return math.inf
 
 
 def _lowest_level(

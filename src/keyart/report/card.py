@@ -1,5 +1,6 @@
 """The model card: what a model was trained on, how good it is, and what it must not be used for."""
 
+from keyart.evaluation.decide import NOT_PROVEN
 from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.model_metrics import HEADLINE, METRICS, GenreMetrics
 from keyart.report.numbers import interval_text, share_text, value_text
@@ -141,13 +142,19 @@ def _promise(table: MetricTable) -> list[str]:
     if table.precision is None:
         return []
     rows = {"poster": table.split("test"), **table.evidence}
+    counts = ""
+    if any(NOT_PROVEN in note for note in table.notes):
+        counts = (
+            "; these films are few, so what the model that it started from has proven counts in "
+            "the test too"
+        )
     lines = [
         "## Predicted genres",
         "",
         f"Of all predicted genres together, at least {table.precision:.0%} are right: their "
         "thresholds keep this precision on the validation films by a test with a margin for "
-        "chance. A genre that cannot keep it is never predicted. A film without a predicted genre "
-        "is unsure. On the test films:",
+        f"chance{counts}. A genre that cannot keep it is never predicted. A film without a "
+        "predicted genre is unsure. On the test films:",
         "",
         "| evidence | precision | recall | genres a film | films without any |",
         "|---|---:|---:|---:|---:|",

@@ -110,31 +110,44 @@ def _only_begun(run: Run) -> bool:
     )
 
 
+_FROM_BOX = "from_box"  # in a bundle's provenance
+
+
 def _start_of(recipe: AnyRecipe) -> Start | None:
     name = recipe.network.start if isinstance(recipe, Recipe) else None
     return None if name is None else open_start(name)
 
 
-def _promised_by(start: Start, catalog: Catalog) -> str:
-    """The catalog whose films have proven what the start promises."""
-    if start.catalog != catalog.fingerprint:
-        return start.catalog
-    return str(start.bundle.provenance[START_CATALOG])
+def _knows_box(start: Start) -> bool:
+    """Whether it is the box, or came from it by way of other models."""
+    return is_box(start.bundle) or bool(start.bundle.provenance.get(_FROM_BOX))
+
+
+def _origin_of(start: Start | None, catalog: Catalog) -> dict[str, Any]:
+    """Where the model started, for its provenance."""
+    if start is None:
+        return {}
+    facts: dict[str, Any] = {_FROM_BOX: True} if _knows_box(start) else {}
+    if start.promises and any(start.columns(catalog.vocabulary)):
+        # Of the same catalog, it counts what it took over itself.
+        own = start.catalog != catalog.fingerprint
+        facts[START_CATALOG] = start.catalog if own else start.bundle.provenance[START_CATALOG]
+    return facts
 
 
 def _notes_of(start: Start, catalog: Catalog, rows: npt.NDArray[np.int64]) -> tuple[str, ...]:
     """What the start means for the metrics. rows: of the test films."""
-    name = "the box" if is_box(start.bundle) else Path(start.name).name
-    note = f"It started from {name}"
+    name = Path(start.name).name
+    seen = int(trained_on(catalog, rows).sum()) if _knows_box(start) else 0
+    knows = f"{seen:,} of the {len(rows):,} test films" if seen else "none of the test films"
+    knows = f"was trained on {knows}" + ("; the metrics flatter it" if seen else "")
     if is_box(start.bundle):
-        seen = int(trained_on(catalog, rows).sum())
-        knows = f"{seen:,} of the {len(rows):,} test films" if seen else "none of the test films"
-        note += f", which was trained on {knows}" + ("; the metrics flatter it" if seen else "")
-    elif start.catalog == catalog.fingerprint:
-        note += ", of the same catalog and splits"
-    else:
-        note += ", of another catalog; if that has some of the test films, the metrics flatter it"
-    return (f"{note}.",)
+        return (f"It started from the box, which {knows}.",)
+    where = "of the same catalog and splits"
+    if start.catalog != catalog.fingerprint:
+        where = "of another catalog; if that has some of the test films, the metrics flatter it"
+    note = f"It started from {name}, {where}."
+    return (note, f"The box, from which {name} started, {knows}.") if _knows_box(start) else (note,)
 
 
 def unused_evidence(start: Start, films: Films | None) -> tuple[str, ...]:
@@ -214,7 +227,7 @@ def finish_run(run: Run, recipe: AnyRecipe, catalog: Catalog, trained: Trained) 
             **table.provenance(),
             "recipe": toml,
             "terms": terms_to_json(terms),
-            **({START_CATALOG: _promised_by(known, catalog)} if known and known.promises else {}),
+            **_origin_of(known, catalog),
             **trained.provenance,
         },
         films=films,

@@ -1,6 +1,7 @@
 """Training: from a catalog and a recipe to a run, of a network or of a classical model."""
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from keyart.models.heads import GenreHead
 from keyart.network import Network
 from keyart.run import Run
 from keyart.stores.paths import RemotePath, place
-from keyart.training.callbacks import Callbacks
+from keyart.training.callbacks import Callbacks, Row
 from keyart.training.checkpoint import load_tensors, save_tensors
 from keyart.training.classical import fit_classical, load_classical
 from keyart.training.classical_recipe import ClassicalRecipe
@@ -33,7 +34,7 @@ from keyart.training.images import Images, choose_images
 from keyart.training.join import follows, joined_by_torchrun, restarted, under_torchrun
 from keyart.training.launch import train_here
 from keyart.training.logs import TrainingLog, reporting
-from keyart.training.loop import Examples, fit
+from keyart.training.loop import Examples, fit, validation_metrics
 from keyart.training.machine import choose_machine, isolated
 from keyart.training.networks import build_network, load_best
 from keyart.training.onnx_export import PARITY_POSTERS, export_onnx
@@ -169,7 +170,7 @@ def learn(
         pixels = catalog.pixels(recipe.spec, callbacks.posters)
     lesson = Lesson(catalog, pixels, splits, callbacks, workers)
     if recipe.network.start is not None:
-        _fit_head_near(model, recipe, lesson)
+        _fit_head_near(model, recipe, lesson, run)
         if recipe.network.frozen:
             if workers.leads:
                 save_tensors(run.best_checkpoint, model.state_dict(), {"epoch": "0"})
@@ -247,14 +248,21 @@ def _first_model(catalog: Catalog, recipe: Recipe, rows: npt.NDArray[np.int64]) 
     return model
 
 
-def _fit_head_near(model: GenreClassifier, recipe: Recipe, lesson: Lesson) -> None:
-    """Fit the head to the training films, near the weights that it has."""
+def _fit_head_near(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:
+    """Fit the head to the training films, near the weights that it has.
+
+    If nothing else is trained, the history has one row.
+    """
     if lesson.workers.leads:
-        _fit_leading_head(model, recipe, lesson)
+        row = _fit_leading_head(model, recipe, lesson)
+        if recipe.network.frozen:
+            run.write_history([row])
     lesson.workers.share(model)
 
 
-def _fit_leading_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson) -> None:
+def _fit_leading_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson) -> Row:
+    """Returns the row of the history."""
+    started = time.monotonic()
     machine = choose_machine(recipe.optimisation.dtype, "off", 0)
     unchanged = Changes(0, 0, 0, 0, 0, 0)
     (features,) = cached_features(
@@ -262,10 +270,19 @@ def _fit_leading_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson) ->
         progress=lesson.callbacks.posters,
     )  # fmt: skip
     rows, catalog = lesson.splits["train"].rows, lesson.catalog
+    validation = lesson.splits["validation"].rows
     assert isinstance(model.head, GenreHead)
     assert recipe.network.start is not None
     curves = open_start(recipe.network.start).decision(catalog.vocabulary).calibration
     fit_head(model.head, features[rows], catalog.truth[rows], catalog.groups[rows], curves)
+    with torch.no_grad():
+        held = torch.from_numpy(np.asarray(features[validation], np.float32))
+        logits = curves.logits(model.head.decide(held).numpy()).astype(np.float32)
+    return {
+        "epoch": 1,
+        "seconds": round(time.monotonic() - started, 2),
+        **validation_metrics(logits, catalog.truth[validation]),
+    }
 
 
 def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) -> None:
@@ -289,13 +306,7 @@ def _fit_head(model: GenreClassifier, recipe: Recipe, lesson: Lesson, run: Run) 
         known = {name: tensor for name, tensor in model.state_dict().items()}
         return known | {f"head.{name}": tensor for name, tensor in folded.items()}
 
-    examples = Examples(
-        source,
-        lesson.catalog.truth,
-        splits["train"],
-        splits["validation"],
-        lines=_lines(recipe, lesson.catalog),
-    )
+    examples = Examples(source, lesson.catalog.truth, splits["train"], splits["validation"])
     weights = sum(parameter.numel() for parameter in head.parameters())
     gflop = 3 * 2e-9 * weights * optimisation.epochs * len(splits["train"])
     machine = choose_machine(optimisation.dtype, optimisation.compile, gflop)
