@@ -78,7 +78,7 @@ def fit_calibration(
         elif not fresh[genre]:
             curves.append(GenreCalibration("identity"))
             how = "calibrated on the films of the model that it started from"
-            fallbacks[genre] = f"too few of {films} films have it, or lack it; {how}"
+            fallbacks[genre] = f"too few of {films} films have the genre, or lack it; {how}"
         else:
             curves.append(pooled)
             how = "all genres together" if pooled.method == "platt" else "nothing: plain sigmoid"
