@@ -67,7 +67,27 @@ class Contents:
         """Why there are no learning curves; empty if there are."""
         if self.is_ensemble:
             return f"{self.name} was not trained. It averages other runs; see their reports."
-        return "" if self.history else f"{self.name} has not finished an epoch yet."
+        if self.history is None:
+            return f"{self.name} has not finished an epoch yet."
+        if not self.is_one_step:
+            return ""
+        loss, found = (
+            self.history[column][0]
+            for column in ("validation_loss", "validation_mean_average_precision")
+        )
+        return (
+            f"{self.name} was not trained in several epochs, so there are no curves. On the "
+            f"validation films its loss is {loss:.4f} and its mAP {found:.3f}."
+        )
+
+    @property
+    def is_one_step(self) -> bool:
+        """Whether it is finished after a single epoch, of which there is no curve to draw."""
+        return (
+            self.metrics is not None
+            and self.history is not None
+            and (len(self.history["epoch"]) == 1)
+        )
 
     @property
     def no_recipe(self) -> str:

@@ -175,7 +175,7 @@ class Page:
 
 
 def _learning(run: Contents) -> list[Chart]:
-    if run.history is None:
+    if run.history is None or run.is_one_step:
         return []
     test = run.metrics.splits.get("test") if run.metrics else None
     found = test.model.metrics if test else {}
