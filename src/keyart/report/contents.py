@@ -10,6 +10,9 @@ from keyart.run import History, Run, ScoredFilms
 _SPLITS = ("test", "validation", "train")  # a report is about the first of them that was scored
 
 
+_ONE_STEP = ("validation_loss", "validation_mean_average_precision")  # columns of a history
+
+
 @dataclass(frozen=True)
 class Contents:
     """The contents of a run; None for what it does not have. split_name: what is reported on."""
@@ -71,10 +74,7 @@ class Contents:
             return f"{self.name} has not finished an epoch yet."
         if not self.is_one_step:
             return ""
-        loss, found = (
-            self.history[column][0]
-            for column in ("validation_loss", "validation_mean_average_precision")
-        )
+        loss, found = (self.history[column][0] for column in _ONE_STEP)
         return (
             f"{self.name} was not trained in several epochs, so there are no curves. On the "
             f"validation films its loss is {loss:.4f} and its mAP {found:.3f}."
@@ -86,7 +86,7 @@ class Contents:
         return (
             self.metrics is not None
             and self.history is not None
-            and (len(self.history["epoch"]) == 1)
+            and all(len(self.history.get(column, ())) == 1 for column in _ONE_STEP)
         )
 
     @property
