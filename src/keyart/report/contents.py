@@ -8,8 +8,6 @@ from keyart.metric_table import MetricTable, SplitMetrics
 from keyart.run import History, Run, ScoredFilms
 
 _SPLITS = ("test", "validation", "train")  # a report is about the first of them that was scored
-
-
 _ONE_STEP = ("validation_loss", "validation_mean_average_precision")  # columns of a history
 
 
