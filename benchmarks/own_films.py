@@ -10,6 +10,7 @@ training films; `labels` has the genres that another database gives the films, f
 draw that is there already is read, not made again.
 
 --scratch N: how many draws of each size are also trained from scratch, by the default recipe.
+--picture FILE: draw mAP and top class by the number of films.
 """
 
 import argparse
@@ -268,15 +269,17 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--scratch", type=int, default=0)
     parser.add_argument("--labels", type=Path)
+    parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     keep_freed_memory()
     pool = read_pool(given.catalog, given.labels)
     kinds = ["decade", "balance", *(["labels"] if given.labels else [])]
     print("| films | draws of | evidence | metric | draws | box | from the box | from scratch |")
     print("|---:|---|---|---|---:|---:|---:|---:|")
+    every: dict[str, dict[int, list[dict[str, Any]]]] = {kind: {} for kind in kinds}
     for films in given.films:
         for kind in kinds:
-            draws = []
+            draws: list[dict[str, Any]] = []
             for seed in range(given.draws):
                 file = given.out / f"{kind}-{films}-{seed}.json"
                 found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
@@ -288,6 +291,50 @@ def main() -> None:
                 write_json(file, found)
                 draws.append(found)
             show(films, kind, draws)
+            every[kind][films] = draws
+    if given.picture:
+        picture(every, given.picture)
+
+
+def picture(every: Mapping[str, Mapping[int, list[dict[str, Any]]]], path: Path) -> None:
+    """Draw means by kind and number of films. every: the draws."""
+    import matplotlib.pyplot as plt
+
+    rows = (
+        ("poster", "top_class", "top class, poster"),
+        ("with title and year", "mean_average_precision", "mAP, poster, title, year"),
+    )
+    models = (
+        ("box", "the box", "#8a8478", "--"),
+        ("start", "started from the box", "#9c1f18", "-"),
+        ("scratch", "from scratch", "#2f5f9e", "-"),
+    )
+    figure, grid = plt.subplots(
+        len(rows), len(every), figsize=(9, 5.2), layout="constrained", sharex=True, sharey="row"
+    )
+    for axes, (evidence, metric, label) in zip(grid, rows, strict=True):
+        for one, sizes in zip(axes, every.values(), strict=True):
+            for key, name, colour, dashes in models:
+                means = {
+                    films: np.mean([draw[key][evidence][metric] for draw in draws if key in draw])
+                    for films, draws in sizes.items()
+                    if any(key in draw for draw in draws)
+                }
+                one.plot(
+                    list(means), list(means.values()), dashes, color=colour, label=name, marker="o",
+                    markersize=3.5,
+                )  # fmt: skip
+            one.set_xscale("log")
+            one.grid(alpha=0.3)
+        axes[0].set(ylabel=label, ylim=(0, 0.75 if metric == "top_class" else 0.5))
+    for kind, one in zip(every, grid[0], strict=True):
+        one.set_title(kind)
+    for one, sizes in zip(grid[-1], every.values(), strict=True):
+        one.set_xticks(list(sizes), [f"{films:,}" for films in sizes])
+        one.minorticks_off()
+        one.set_xlabel("films")
+    grid[0, -1].legend(frameon=False, loc="lower right")
+    figure.savefig(path, dpi=150)
 
 
 def show(films: int, kind: str, draws: list[dict[str, Any]]) -> None:
