@@ -161,6 +161,22 @@ def test_evidence_that_no_film_has_keeps_its_thresholds_and_promises_nothing_new
     assert not after.predicted(np.ones(len(VOCABULARY))).any()  # it was never tested
 
 
+def test_balanced_thresholds_of_few_films_are_near_those_of_the_start() -> None:
+    known = {}
+    for evidence, one in known_from(fitted(3_000, 1)).items():
+        cuts = np.array([0.15, 0.45, 0.85])
+        known[evidence] = Known(one.fusion, replace(one.decision, thresholds=cuts))
+    for evidence, decisions in fitted(8, 2, known).decisions.items():
+        cuts = known[evidence].decision.thresholds
+        assert (np.abs(decisions.thresholds - cuts) < 0.05).all()
+    hamming = {
+        evidence: Known(one.fusion, replace(one.decision, criterion="hamming"))
+        for evidence, one in known.items()
+    }
+    for decisions in fitted(8, 2, hamming).decisions.values():
+        assert np.ptp(decisions.thresholds) < 0.3
+
+
 def test_another_precision_leaves_balanced_thresholds_that_lean_on_a_start() -> None:
     found, truth = painted(300)
     groups = np.arange(300).astype(object)

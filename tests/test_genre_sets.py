@@ -15,7 +15,7 @@ from scipy.optimize import approx_fprime
 from keyart.bundle import content_of, read_bundle, write_bundle
 from keyart.decisions import Films
 from keyart.errors import BundleError
-from keyart.evaluation.fusing import Known, fit_films, fit_fusion
+from keyart.evaluation.fusing import Known, _shared_sets, fit_films, fit_fusion
 from keyart.evidence import Evidence, Fusion, Kind
 from keyart.genre_sets import MOST_SETS, GenreSets
 from keyart.genres import Vocabulary
@@ -181,6 +181,24 @@ def test_sets_that_say_nothing_of_the_films_are_left_out() -> None:
         "poster": np.where(truth, 1.0, -1.0) + random.normal(size=truth.shape)
     }
     assert fit_fusion(found, truth, sets=GenreSets.from_labels(painted(1_000, 2)[1])).sets is None
+
+
+def test_sets_of_a_start_are_spread_over_a_genre_that_it_does_not_know() -> None:
+    random = np.random.default_rng(7)
+    three = GenreSets.from_labels(
+        np.hstack([random.random((3_000, 3)) < 0.3, np.zeros((3_000, 1), bool)])
+    )
+    own = GenreSets.from_labels(random.random((200, 4)) < [0.3, 0.3, 0.3, 0.5])
+    assert three is not None
+    assert own is not None
+    unknown = Fusion({"title": 1.0}, np.array([0.0, 0.0, 0.0, np.nan]), three, 0.4)
+    shared = _shared_sets(own, [unknown])
+    assert shared is not None
+    assert shared.total == three.total + own.total
+    assert shared.rate(3) == pytest.approx(own.rate(3), abs=0.02)
+    known = _shared_sets(own, [replace(unknown, intercept=np.zeros(4))])
+    assert known is not None
+    assert known.rate(3) < 0.1
 
 
 def test_a_genre_that_a_start_does_not_know_is_spread_over_its_sets() -> None:
